@@ -1,0 +1,50 @@
+"""The description: element types, streams, nodes, network, schedules, folding, cost model, file format.
+
+Everything else writes it (`quant`) or reads it (`hwsim`, `rtl`). Numbers follow one convention, written at the top
+of `dataflow.elements`.
+"""
+
+from dataflow.cost import Cost, network_cost, node_cost
+from dataflow.elements import BIPOLAR, Bipolar, Element, Integer, signed_for, unsigned_for
+from dataflow.errors import InputError
+from dataflow.file import FORMAT_VERSION, load, save_network
+from dataflow.folding import fold, fold_to_interval
+from dataflow.network import Fifo, Network, Scores, Terminal, verify
+from dataflow.nodes import ArgMax, Fork, MatrixVector, Node, Threshold, WidthConverter
+from dataflow.schedule import Schedule
+from dataflow.streams import Stream, beats_of, frames_of, values_of_words, words_of
+
+__all__ = [
+    "BIPOLAR",
+    "FORMAT_VERSION",
+    "ArgMax",
+    "Bipolar",
+    "Cost",
+    "Element",
+    "Fifo",
+    "Fork",
+    "InputError",
+    "Integer",
+    "MatrixVector",
+    "Network",
+    "Node",
+    "Schedule",
+    "Scores",
+    "Stream",
+    "Terminal",
+    "Threshold",
+    "WidthConverter",
+    "beats_of",
+    "fold",
+    "fold_to_interval",
+    "frames_of",
+    "load",
+    "network_cost",
+    "node_cost",
+    "save_network",
+    "signed_for",
+    "unsigned_for",
+    "values_of_words",
+    "verify",
+    "words_of",
+]

@@ -1,0 +1,130 @@
+"""Estimated resources of nodes and FIFOs, by device family.
+
+First constants, read off Yosys runs of single units; `docs/cost-model.md` tells how far they are from synthesis.
+"""
+
+from dataclasses import dataclass
+from functools import singledispatch
+
+from dataflow.elements import Bipolar
+from dataflow.errors import InputError
+from dataflow.network import Network
+from dataflow.nodes import ArgMax, Fork, MatrixVector, Node, Threshold, WidthConverter
+
+__all__ = ["FAMILIES", "Cost", "Memory", "fifo_cost", "network_cost", "node_cost"]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The block RAM of a device family: its bits, and the (depth, width) shapes it can take."""
+
+    bits: int
+    shapes: tuple[tuple[int, int], ...]
+
+    def blocks(self, depth: int, width: int) -> int:
+        """Return the fewest blocks of one shape that hold `depth` words of `width` bits."""
+        return min(-(-depth // rows) * -(-width // columns) for rows, columns in self.shapes)
+
+
+FAMILIES = {
+    "ice40": Memory(4096, ((256, 16), (512, 8), (1024, 4), (2048, 2))),
+    "ecp5": Memory(18432, ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))),
+}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Estimated resources: 4-input LUTs, flip-flops, block RAMs, DSP blocks."""
+
+    luts: int = 0
+    ffs: int = 0
+    brams: int = 0
+    dsps: int = 0
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(self.luts + other.luts, self.ffs + other.ffs, self.brams + other.brams, self.dsps + other.dsps)
+
+    @property
+    def weight(self) -> int:
+        """One figure to rank foldings by: a block RAM counts as much as the LUTs that stand beside one."""
+        return self.luts + self.ffs // 2 + 100 * self.brams
+
+
+def network_cost(network: Network, family: str) -> Cost:
+    """Return the estimated cost of all nodes and FIFOs."""
+    total = sum((node_cost(node, family) for node in network.nodes), Cost())
+    return sum((fifo_cost(network.stream(f).width, f.depth, family) for f in network.fifos), total)
+
+
+def node_cost(node: Node, family: str) -> Cost:
+    """Return the estimated cost of one node."""
+    return _cost(node, _memory_of(family))
+
+
+def fifo_cost(width: int, depth: int, family: str) -> Cost:
+    """Return the estimated cost of a FIFO of `depth` words of `width` bits."""
+    memory = _memory_of(family)
+    pointers = 3 * depth.bit_length() + 6
+    stored = _store(memory, depth, width)
+    return Cost(pointers + width // 2, pointers + width) + stored
+
+
+def _memory_of(family: str) -> Memory:
+    if family not in FAMILIES:
+        raise InputError(f"Device family must be one of {', '.join(FAMILIES)}, not {family!r}")
+    return FAMILIES[family]
+
+
+def _store(memory: Memory, depth: int, width: int) -> Cost:
+    """Return the cost of a memory: a shallow one is built of LUTs and flip-flops."""
+    if depth <= 1:
+        return Cost(ffs=width)
+    if depth * width <= memory.bits // 32 or depth <= 16:
+        return Cost(luts=-(-depth // 16) * width, ffs=width)
+    return Cost(brams=memory.blocks(depth, width))
+
+
+@singledispatch
+def _cost(node: Node, memory: Memory) -> Cost:
+    raise TypeError(f"Node {node.name!r} must be of a kind with a cost, not {node.kind}")
+
+
+@_cost.register
+def _(node: MatrixVector, memory: Memory) -> Cost:
+    synapse_folds, neuron_folds = node.synapses // node.simd, node.neurons // node.pe
+    lanes = node.pe * node.simd
+    accumulator = node.synapses.bit_length()
+    threshold = 0 if node.thresholds is None else accumulator
+    cost = Cost(luts=int(2.4 * lanes) + node.pe * (2 * accumulator + threshold) + 40, ffs=int(1.1 * lanes) + 40)
+    cost += Cost(ffs=node.pe * (accumulator + 1))
+    cost += _store(memory, synapse_folds * neuron_folds, lanes)
+    if neuron_folds > 1:
+        cost += _store(memory, synapse_folds, node.simd)
+    if node.thresholds is not None and neuron_folds > 1:
+        cost += _store(memory, neuron_folds, node.pe * accumulator)
+    return cost
+
+
+@_cost.register
+def _(node: Threshold, memory: Memory) -> Cost:
+    cost = Cost(luts=node.pe * node.element.width // 2 + 8, ffs=node.pe * (node.element.width + 1) + 8)
+    return cost + _store(memory, node.thresholds.size, node.pe * node.element.width)
+
+
+@_cost.register
+def _(node: WidthConverter, memory: Memory) -> Cost:
+    held = node.lanes_in + node.lanes_out
+    bits = held * node.element.width
+    return Cost(luts=bits + 10, ffs=bits + 6)
+
+
+@_cost.register
+def _(node: ArgMax, memory: Memory) -> Cost:
+    width = node.key_element.width
+    return Cost(luts=node.pe * 2 * width + 12, ffs=node.pe * 2 * width + 8)
+
+
+@_cost.register
+def _(node: Fork, memory: Memory) -> Cost:
+    width = node.pe * (1 if isinstance(node.element, Bipolar) else node.element.width)
+    return Cost(luts=node.copies + 2, ffs=width + 2)

@@ -1,0 +1,74 @@
+"""What one number on a stream can be.
+
+Convention, for the whole project: bit 1 stands for +1, bit 0 for -1. With ``n`` synapses and
+``ones = popcount(XNOR(x, w))`` matches, the signed sum is ``total = 2*ones - n``, because each match adds +1 and
+each of the ``n - ones`` others adds -1. Since sign(0) = +1, a bit out is ``ones >= threshold``.
+"""
+
+from dataclasses import dataclass
+
+from dataflow.errors import InputError
+
+__all__ = ["BIPOLAR", "Bipolar", "Element", "Integer", "signed_for", "unsigned_for"]
+
+
+@dataclass(frozen=True)
+class Bipolar:
+    """A bit that stands for -1 or +1; arrays carry the bit, 0 or 1."""
+
+    @property
+    def width(self) -> int:
+        return 1
+
+    @property
+    def minimum(self) -> int:
+        return 0
+
+    @property
+    def maximum(self) -> int:
+        return 1
+
+    @property
+    def signed(self) -> bool:
+        return False
+
+    def __str__(self) -> str:
+        return "bipolar"
+
+
+@dataclass(frozen=True)
+class Integer:
+    """A two's complement or unsigned integer of ``width`` bits, 1 to 63."""
+
+    width: int
+    signed: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.width <= 63:
+            raise InputError(f"Integer width must be 1 to 63, not {self.width!r}")
+
+    @property
+    def minimum(self) -> int:
+        return -(1 << (self.width - 1)) if self.signed else 0
+
+    @property
+    def maximum(self) -> int:
+        return (1 << (self.width - self.signed)) - 1
+
+    def __str__(self) -> str:
+        return f"{'int' if self.signed else 'uint'}{self.width}"
+
+
+Element = Bipolar | Integer
+BIPOLAR = Bipolar()
+
+
+def unsigned_for(maximum: int) -> Integer:
+    """Return the narrowest unsigned element that holds 0 to `maximum`."""
+    return Integer(max(1, int(maximum).bit_length()))
+
+
+def signed_for(minimum: int, maximum: int) -> Integer:
+    """Return the narrowest signed element that holds `minimum` to `maximum`."""
+    magnitude = max(int(maximum), -int(minimum) - 1, 0)
+    return Integer(magnitude.bit_length() + 1, signed=True)

@@ -1,0 +1,160 @@
+"""The .xnf file: one safetensors file, arrays as tensors, the structure as JSON in its header.
+
+No part of it can run code. The header's ``xnorflow`` entry holds the structure with `format_version`; a reader
+refuses newer versions.
+"""
+
+import json
+import os
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from dataflow import nodes as node_kinds
+from dataflow.elements import BIPOLAR, Bipolar, Element, Integer
+from dataflow.errors import InputError
+from dataflow.network import Fifo, Network, Scores, Terminal, verify
+from dataflow.nodes import Node
+from dataflow.streams import Stream
+
+__all__ = ["FORMAT_VERSION", "load", "save_network"]
+
+FORMAT_VERSION = 1
+
+
+def save_network(network: Network, path: str | os.PathLike[str]) -> None:
+    """Write a network to `path`, whole or not at all."""
+    tensors: dict[str, np.ndarray] = {}
+    structure = {
+        "format_version": FORMAT_VERSION,
+        "name": network.name,
+        "frame_shape": network.frame_shape,
+        "inputs": [{"name": t.name, "stream": _stream_to_json(t.stream)} for t in network.inputs],
+        "outputs": [{"name": t.name, "stream": _stream_to_json(t.stream)} for t in network.outputs],
+        "nodes": [_node_to_json(node, tensors) for node in network.nodes],
+        "fifos": [{field.name: getattr(fifo, field.name) for field in fields(Fifo)} for fifo in network.fifos],
+        "scores": network.scores and {"node": network.scores.node},
+        "metadata": dict(network.metadata),
+    }
+    if network.scores is not None:
+        tensors["scores.scale"] = network.scores.scale
+        tensors["scores.bias"] = network.scores.bias
+    target = Path(path)
+    part = target.with_name(target.name + ".part")
+    try:
+        contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+        part.write_bytes(save(contiguous, metadata={"xnorflow": json.dumps(structure, sort_keys=True)}))
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def load(path: str | os.PathLike[str]) -> Network:
+    """Read a network from an .xnf file and verify it.
+
+    Raises
+    ------
+    InputError
+        The file is missing, damaged, of a newer version, or its tensors disagree with its structure.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"Network file must exist, not {str(path)!r}")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            header = (file.metadata() or {}).get("xnorflow")
+            tensors = {name: file.get_tensor(name) for name in file}
+        structure = json.loads(header) if header is not None else None
+    except (SafetensorError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"Network file {str(path)!r} must be a whole .xnf file, not one with: {error}") from error
+    if not isinstance(structure, dict):
+        raise InputError(f"Network file {str(path)!r} must be an .xnf file, not another safetensors file")
+    version = structure.get("format_version")
+    if not isinstance(version, int) or not 1 <= version <= FORMAT_VERSION:
+        raise InputError(
+            f"Format version of {str(path)!r} must be at most {FORMAT_VERSION}, not {version!r}: update xnorflow"
+        )
+    try:
+        return verify(_network_of_json(structure, tensors))
+    except InputError as error:
+        raise InputError(f"Network file {str(path)!r} is inconsistent: {error}") from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"Network file {str(path)!r} must have tensors and a structure that agree, not {error}"
+        ) from error
+
+
+def _network_of_json(structure: dict[str, Any], tensors: dict[str, np.ndarray]) -> Network:
+    tensors = dict(tensors)
+    scores = structure["scores"]
+    if scores is not None:
+        scores = Scores(scores["node"], tensors.pop("scores.scale"), tensors.pop("scores.bias"))
+    network = Network(
+        name=structure["name"],
+        nodes=tuple(_node_of_json(entry, tensors) for entry in structure["nodes"]),
+        fifos=tuple(Fifo(**entry) for entry in structure["fifos"]),
+        inputs=tuple(Terminal(entry["name"], _stream_of_json(entry["stream"])) for entry in structure["inputs"]),
+        outputs=tuple(Terminal(entry["name"], _stream_of_json(entry["stream"])) for entry in structure["outputs"]),
+        frame_shape=tuple(structure["frame_shape"]),
+        scores=scores,
+        metadata=structure["metadata"],
+    )
+    if tensors:
+        raise InputError(f"Tensors must all belong to the structure, not {sorted(tensors)[0]!r}")
+    return network
+
+
+def _node_to_json(node: Node, tensors: dict[str, np.ndarray]) -> dict[str, Any]:
+    entry: dict[str, Any] = {"kind": node.kind}
+    for each in fields(node):
+        value = getattr(node, each.name)
+        if each.name in node.array_fields:
+            entry[each.name] = None if value is None else f"{node.name}.{each.name}"
+            if value is not None:
+                tensors[f"{node.name}.{each.name}"] = value
+        else:
+            entry[each.name] = _element_to_json(value) if isinstance(value, Bipolar | Integer) else value
+    return entry
+
+
+def _node_of_json(entry: dict[str, Any], tensors: dict[str, np.ndarray]) -> Node:
+    entry = dict(entry)
+    name = entry.pop("kind")
+    kind = getattr(node_kinds, name, None) if name in node_kinds.__all__ else None
+    if not (isinstance(kind, type) and issubclass(kind, Node) and kind is not Node):
+        raise InputError(f"Kind of node {entry.get('name')!r} must be one this version knows, not {name!r}")
+    for field in kind.array_fields:
+        if entry[field] is not None:
+            if entry[field] not in tensors:
+                raise InputError(f"{field} of node {entry['name']!r} must be a tensor of the file, not missing")
+            entry[field] = tensors.pop(entry[field])
+    if "element" in entry:
+        entry["element"] = _element_of_json(entry["element"])
+    if "shape" in entry:
+        entry["shape"] = tuple(entry["shape"])
+    return kind(**entry)
+
+
+def _stream_to_json(stream: Stream) -> dict[str, Any]:
+    return {"element": _element_to_json(stream.element), "shape": stream.shape, "lanes": stream.lanes}
+
+
+def _stream_of_json(entry: dict[str, Any]) -> Stream:
+    return Stream(_element_of_json(entry["element"]), tuple(entry["shape"]), entry["lanes"])
+
+
+def _element_to_json(element: Element) -> str:
+    return str(element)
+
+
+def _element_of_json(text: str) -> Element:
+    if text == "bipolar":
+        return BIPOLAR
+    signed = text.startswith("int")
+    width = text.removeprefix("int" if signed else "uint")
+    if not width.isdecimal():
+        raise InputError(f"Element must be bipolar, intN or uintN, not {text!r}")
+    return Integer(int(width), signed)

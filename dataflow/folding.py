@@ -1,0 +1,143 @@
+"""Folding: how much of each node is computed at once, and what that needs between the nodes."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from difflib import get_close_matches
+
+from dataflow.errors import InputError
+from dataflow.network import Fifo, Network, Terminal, verify
+from dataflow.nodes import Node, WidthConverter
+from dataflow.streams import Stream
+
+__all__ = ["fold", "fold_to_interval", "input_lanes", "without_converters"]
+
+
+def without_converters(network: Network) -> Network:
+    """Return the network with its width converters taken out: what folding starts from.
+
+    The result does not verify as long as neighbours disagree on their lanes.
+    """
+    fifos = list(network.fifos)
+    for node in network.nodes:
+        if isinstance(node, WidthConverter):
+            into = next(fifo for fifo in fifos if fifo.target == node.name)
+            behind = next(fifo for fifo in fifos if fifo.source == node.name)
+            joined = replace(into, target=behind.target, target_port=behind.target_port)
+            fifos[fifos.index(into)] = joined
+            fifos.remove(behind)
+    nodes = tuple(node for node in network.nodes if not isinstance(node, WidthConverter))
+    return replace(network, nodes=nodes, fifos=tuple(fifos))
+
+
+def fold(
+    network: Network, foldings: Mapping[str, Mapping[str, int]], *, depths: Mapping[str, int] | None = None
+) -> Network:
+    """Return the network with other foldings, width converters where neighbours need them, and FIFO depths.
+
+    Parameters
+    ----------
+    foldings : for each node named, the fold parameters to change
+    depths : FIFO depths by name, ``FROM -> TO``; the others get a depth that costs no throughput
+
+    Raises
+    ------
+    InputError
+        A node or FIFO that does not exist, or a folding that the shape does not allow.
+    """
+    base = without_converters(network)
+    known = {node.name: node for node in base.nodes}
+    for name in foldings:
+        if name not in known:
+            close = get_close_matches(name, known, 1)
+            hint = f" (did you mean {close[0]!r}?)" if close else ""
+            raise InputError(f"Folding must name a node of network {network.name!r}, not {name!r}{hint}")
+    nodes = tuple(node.folded(foldings.get(node.name, {})) for node in base.nodes)
+    folded = _fit_ends(replace(base, nodes=nodes))
+    converted = _insert_converters(folded)
+    deep = converted.with_depths({fifo.name: _default_depth(converted, fifo) for fifo in converted.fifos})
+    return verify(deep.with_depths(depths or {}))
+
+
+def input_lanes(network: Network) -> int:
+    """Return the numbers per beat at the network's first input."""
+    return network.inputs[0].stream.lanes
+
+
+def fold_to_interval(network: Network, interval: int) -> dict[str, dict[str, int]]:
+    """Return, for each node, the cheapest legal folding whose steps are at most `interval`.
+
+    Raises
+    ------
+    InputError
+        A node cannot be that fast; the sentence gives the least interval it allows.
+    """
+    from dataflow.cost import node_cost  # the cost model reads nodes, not foldings
+
+    chosen = {}
+    for node in without_converters(network).nodes:
+        options = [node.folded(folding) for folding in node.foldings()]
+        fast = [option for option in options if option.schedule().steps <= interval]
+        if not fast:
+            least = min(option.schedule().steps for option in options)
+            raise InputError(f"Interval must be at least {least} for node {node.name!r}, not {interval}")
+        best = min(fast, key=lambda option: (node_cost(option, "ecp5").weight, sorted(option.folding.items())))
+        if best.folding:
+            chosen[node.name] = best.folding
+    return chosen
+
+
+def _fit_ends(network: Network) -> Network:
+    """Return the network with its ends as wide as the nodes beside them."""
+
+    def fit(terminal: Terminal, stream: Stream) -> Terminal:
+        return replace(terminal, stream=replace(terminal.stream, lanes=stream.lanes))
+
+    def first_reader(terminal: Terminal) -> Stream:
+        fifo = network.fifos_out_of(terminal.name)[0]
+        return network.node(fifo.target).input_streams[fifo.target_port]
+
+    def writer(terminal: Terminal) -> Stream:
+        return network.stream(network.fifos_into(terminal.name)[0])
+
+    return replace(
+        network,
+        inputs=tuple(fit(terminal, first_reader(terminal)) for terminal in network.inputs),
+        outputs=tuple(fit(terminal, writer(terminal)) for terminal in network.outputs),
+    )
+
+
+def _insert_converters(network: Network) -> Network:
+    outputs = {terminal.name for terminal in network.outputs}
+    before: dict[str, list[Node]] = {}
+    fifos: list[Fifo] = []
+    for fifo in network.fifos:
+        source = network.stream(fifo)
+        target = source if fifo.target in outputs else network.node(fifo.target).input_streams[fifo.target_port]
+        if source.lanes == target.lanes:
+            fifos.append(fifo)
+            continue
+        # Both ends see the shape that has more channels: a flattened frame may have beats across pixels.
+        shape = max(source.shape, target.shape, key=lambda shape: shape[-1])
+        name = f"{fifo.target}.{fifo.target_port}.width" if fifo.target_port else f"{fifo.target}.width"
+        converter = WidthConverter(name, source.element, shape, source.lanes, target.lanes)
+        before.setdefault(fifo.target, []).append(converter)
+        fifos.append(replace(fifo, target=name, target_port=0))
+        fifos.append(Fifo(name, fifo.target, 0, fifo.target_port))
+    nodes = tuple(each for node in network.nodes for each in (*before.get(node.name, ()), node))
+    return replace(network, nodes=nodes, fifos=tuple(fifos))
+
+
+def _default_depth(network: Network, fifo: Fifo) -> int:
+    """Return a depth that costs no throughput.
+
+    A writer that emits in every cycle needs ``latency + 2`` places to run at full rate. A reader that consumes in
+    bursts needs a further burst, so that the writer goes on while the reader computes.
+    """
+    names = network._node_of_name
+    latency = names[fifo.source].schedule().latency if fifo.source in names else 0
+    if fifo.target not in names:
+        return latency + 2
+    schedule = names[fifo.target].schedule()
+    consumes = schedule.consumes[fifo.target_port]
+    burst = 0 if consumes.all() else int(consumes.sum())
+    return latency + 2 + burst

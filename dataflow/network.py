@@ -1,0 +1,223 @@
+"""The network: nodes, the FIFOs between them, and its two ends."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from dataflow.errors import InputError
+from dataflow.nodes import Node
+from dataflow.streams import Stream
+
+__all__ = ["Fifo", "Network", "Scores", "Terminal", "verify"]
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """An input or output of the network: the name of the port and the type of its stream."""
+
+    name: str
+    stream: Stream
+
+
+@dataclass(frozen=True)
+class Fifo:
+    """The FIFO of an edge, the only thing that ever stands between two nodes.
+
+    A beat written in cycle t is visible to the reader from t + 1, a place freed in t to the writer from t + 1.
+
+    Parameters
+    ----------
+    source : name of the node, or network input, that writes
+    target : name of the node, or network output, that reads
+    source_port, target_port : which output of the source and which input of the target
+    depth : places, at least 1
+    """
+
+    source: str
+    target: str
+    source_port: int = 0
+    target_port: int = 0
+    depth: int = 2
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.depth, int) or self.depth < 1:
+            raise InputError(f"Depth of FIFO {self.name!r} must be at least 1, not {self.depth!r}")
+
+    @property
+    def name(self) -> str:
+        """The name that users see and write: ``FROM -> TO``, with port numbers where they are not 0."""
+        source = f"{self.source}.{self.source_port}" if self.source_port else self.source
+        target = f"{self.target}.{self.target_port}" if self.target_port else self.target
+        return f"{source} -> {target}"
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Where the integer scores are, and what they mean: ``logits = scale * score + bias``.
+
+    Parameters
+    ----------
+    node : name of the node whose output 0 carries the scores
+    scale, bias : (classes,) float64
+    """
+
+    node: str
+    scale: np.ndarray
+    bias: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A network of hardware nodes, complete with folding and FIFO depths.
+
+    Nodes are in topological order. Every port is connected by exactly one FIFO; `verify` checks it.
+
+    Parameters
+    ----------
+    name : what the network is called
+    nodes : the nodes, in topological order
+    fifos : one for each edge
+    inputs, outputs : the ends
+    frame_shape : shape in which people give a frame, for example (28, 28, 1); as many numbers as input 0 has
+    scores : the scores' meaning, or None if the network has none
+    """
+
+    name: str
+    nodes: tuple[Node, ...]
+    fifos: tuple[Fifo, ...]
+    inputs: tuple[Terminal, ...]
+    outputs: tuple[Terminal, ...]
+    frame_shape: tuple[int, ...] = ()
+    scores: Scores | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def _node_of_name(self) -> dict[str, Node]:
+        return {node.name: node for node in self.nodes}
+
+    @cached_property
+    def _terminal_of_name(self) -> dict[str, Terminal]:
+        return {terminal.name: terminal for terminal in (*self.inputs, *self.outputs)}
+
+    def node(self, name: str) -> Node:
+        """Return the node called `name`."""
+        return self._node_of_name[name]
+
+    def fifos_into(self, name: str) -> tuple[Fifo, ...]:
+        """Return the FIFOs that a node or network output reads, by port."""
+        return tuple(sorted((f for f in self.fifos if f.target == name), key=lambda f: f.target_port))
+
+    def fifos_out_of(self, name: str) -> tuple[Fifo, ...]:
+        """Return the FIFOs that a node or network input writes, by port."""
+        return tuple(sorted((f for f in self.fifos if f.source == name), key=lambda f: f.source_port))
+
+    def stream(self, fifo: Fifo) -> Stream:
+        """Return the type of what passes through a FIFO."""
+        if fifo.source in self._node_of_name:
+            return self._node_of_name[fifo.source].output_streams[fifo.source_port]
+        return self._terminal_of_name[fifo.source].stream
+
+    @property
+    def interval(self) -> int:
+        """Cycles between frames in the steady state, if the FIFOs are deep enough: the steps of the slowest node.
+
+        The two ends count as well: a frame's beats pass them one per cycle.
+        """
+        ends = [terminal.stream.beats for terminal in (*self.inputs, *self.outputs)]
+        return max([node.schedule().steps for node in self.nodes] + ends)
+
+    @property
+    def weight_bits(self) -> int:
+        """Bits of binary weights in the network."""
+        return sum(getattr(node, "weights", np.empty(0)).size for node in self.nodes)
+
+    def with_depths(self, depths: Mapping[str, int]) -> "Network":
+        """Return the network with other FIFO depths, by FIFO name; what is not named stays."""
+        known = {fifo.name for fifo in self.fifos}
+        for name in depths:
+            if name not in known:
+                raise InputError(f"FIFO must be one of {', '.join(sorted(known))}, not {name!r}")
+        return replace(self, fifos=tuple(replace(fifo, depth=depths.get(fifo.name, fifo.depth)) for fifo in self.fifos))
+
+
+def verify(network: Network) -> Network:
+    """Check the structure of a network and return it.
+
+    Raises
+    ------
+    InputError
+        Names the node, its neighbour, and both sides of a mismatch.
+    """
+    _verify_names(network)
+    _verify_ports(network)
+    _verify_order(network)
+    _verify_streams(network)
+    _verify_scores(network)
+    return network
+
+
+def _verify_names(network: Network) -> None:
+    seen: set[str] = set()
+    for name in [node.name for node in network.nodes] + [t.name for t in (*network.inputs, *network.outputs)]:
+        if not name or name in seen or "->" in name or name != name.strip():
+            raise InputError(f"Name of a node must be unique, with neither '->' nor outer spaces, not {name!r}")
+        seen.add(name)
+    if not network.inputs or not network.outputs:
+        raise InputError(f"Network {network.name!r} must have an input and an output, not only one of them")
+
+
+def _verify_ports(network: Network) -> None:
+    written = {(node.name, port) for node in network.nodes for port in range(len(node.output_streams))}
+    read = {(node.name, port) for node in network.nodes for port in range(len(node.input_streams))}
+    written |= {(terminal.name, 0) for terminal in network.inputs}
+    read |= {(terminal.name, 0) for terminal in network.outputs}
+    for what, ports, ends in (
+        ("Output", written, [(fifo.source, fifo.source_port) for fifo in network.fifos]),
+        ("Input", read, [(fifo.target, fifo.target_port) for fifo in network.fifos]),
+    ):
+        for end in ends:
+            if end not in ports:
+                raise InputError(f"{what} of a FIFO must be a port of the network, not port {end[1]} of {end[0]!r}")
+        for name, port in sorted(ports):
+            count = ends.count((name, port))
+            if count != 1:
+                raise InputError(f"{what} {port} of {name!r} must have exactly one FIFO, not {count}")
+
+
+def _verify_order(network: Network) -> None:
+    rank = {node.name: index for index, node in enumerate(network.nodes)}
+    for fifo in network.fifos:
+        if fifo.source in rank and fifo.target in rank and rank[fifo.source] >= rank[fifo.target]:
+            raise InputError(f"Node {fifo.target!r} must stand behind {fifo.source!r}, which it reads, not before it")
+
+
+def _verify_streams(network: Network) -> None:
+    for fifo in network.fifos:
+        source = network.stream(fifo)
+        if fifo.target in network._node_of_name:
+            target = network.node(fifo.target).input_streams[fifo.target_port]
+        else:
+            target = network._terminal_of_name[fifo.target].stream
+        same = (source.element, source.size, source.lanes) == (target.element, target.size, target.lanes)
+        if not same or (source.shape[-1] != target.shape[-1] and target.shape != (source.size,)):
+            raise InputError(f"Node {fifo.target!r} must read what {fifo.source!r} writes ({source}), not ({target})")
+
+
+def _verify_scores(network: Network) -> None:
+    frame_size = int(np.prod(network.frame_shape))
+    if network.frame_shape and frame_size != network.inputs[0].stream.size:
+        raise InputError(
+            f"Frame shape of network {network.name!r} must have {network.inputs[0].stream.size} numbers, "
+            f"not {network.frame_shape!r}"
+        )
+    scores = network.scores
+    if scores is None:
+        return
+    if scores.node not in network._node_of_name:
+        raise InputError(f"Scores of network {network.name!r} must come from one of its nodes, not {scores.node!r}")
+    classes = network.node(scores.node).output_streams[0].size
+    for what, values in (("scale", scores.scale), ("bias", scores.bias)):
+        if values.shape != (classes,) or values.dtype != np.float64 or not np.isfinite(values).all():
+            raise InputError(f"Scores' {what} must be {classes} finite float64, not {values.dtype} {values.shape}")

@@ -1,0 +1,19 @@
+"""The node kinds of the description, one module each."""
+
+from dataflow.nodes._node import Node
+from dataflow.nodes.arg_max import ArgMax
+from dataflow.nodes.fork import Fork
+from dataflow.nodes.matrix_vector import MatrixVector, popcount_group, popcount_stages
+from dataflow.nodes.threshold import Threshold
+from dataflow.nodes.width_converter import WidthConverter
+
+__all__ = [
+    "ArgMax",
+    "Fork",
+    "MatrixVector",
+    "Node",
+    "Threshold",
+    "WidthConverter",
+    "popcount_group",
+    "popcount_stages",
+]

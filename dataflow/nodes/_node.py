@@ -1,0 +1,91 @@
+"""What all node kinds have in common."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from dataflow.errors import InputError
+from dataflow.schedule import Schedule
+from dataflow.streams import Stream
+
+__all__ = ["Node", "divisors", "frozen_array"]
+
+
+@dataclass(frozen=True, eq=False)
+class Node(ABC):
+    """A hardware unit of the description.
+
+    Kinds are frozen dataclasses whose fields hold everything there is to know: arrays become tensors of the file,
+    the others go into its header. `fold_parameters` are the fields that folding may choose.
+    """
+
+    name: str
+
+    fold_parameters: ClassVar[tuple[str, ...]] = ()
+    array_fields: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def kind(self) -> str:
+        return type(self).__name__
+
+    @property
+    @abstractmethod
+    def input_streams(self) -> tuple[Stream, ...]:
+        """Types of the streams consumed."""
+
+    @property
+    @abstractmethod
+    def output_streams(self) -> tuple[Stream, ...]:
+        """Types of the streams emitted."""
+
+    @abstractmethod
+    def schedule(self) -> Schedule:
+        """Return the token schedule with the present folding."""
+
+    def foldings(self) -> Iterator[dict[str, int]]:
+        """Yield every legal choice of the `fold_parameters`."""
+        yield {}
+
+    @property
+    def folding(self) -> dict[str, int]:
+        """The present choice of the `fold_parameters`."""
+        return {name: getattr(self, name) for name in self.fold_parameters}
+
+    def folded(self, folding: Mapping[str, int]) -> Self:
+        """Return the node with another folding; what is not named stays."""
+        unknown = sorted(set(folding) - set(self.fold_parameters))
+        if unknown:
+            allowed = ", ".join(self.fold_parameters) or "nothing"
+            raise InputError(f"Folding of node {self.name!r} ({self.kind}) must name {allowed}, not {unknown[0]!r}")
+        values: dict[str, Any] = dict(folding)
+        return replace(self, **values)
+
+    def _check(self, condition: object, thing: str, rule: str, value: object) -> None:
+        """Raise unless `condition`, with a sentence that names this node."""
+        if not condition:
+            raise InputError(f"{thing} of node {self.name!r} must be {rule}, not {value!r}")
+
+    def _check_divides(self, field: str, size: int, what: str) -> None:
+        value = getattr(self, field)
+        legal = isinstance(value, int) and value >= 1 and size % value == 0
+        self._check(legal, field, f"a divisor of its {size} {what}", value)
+
+
+def divisors(number: int) -> list[int]:
+    """Return the divisors of `number` in rising order."""
+    return [d for d in range(1, number + 1) if number % d == 0]
+
+
+def frozen_array(values: object, dtype: type) -> np.ndarray:
+    """Return a read-only copy of an integer array; refuse other dtypes."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"Arrays of a node must hold integers, not {array.dtype}")
+    if array.size and (array.min() < np.iinfo(dtype).min or array.max() > np.iinfo(dtype).max):
+        raise InputError(f"Arrays of a node must fit {np.dtype(dtype)}, not {array.min()} to {array.max()}")
+    array = np.array(array, dtype)
+    array.flags.writeable = False
+    return array

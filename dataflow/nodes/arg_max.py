@@ -1,0 +1,82 @@
+"""ArgMax: scores to the class with the highest."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from dataflow.elements import Element, Integer, signed_for, unsigned_for
+from dataflow.nodes._node import Node, divisors, frozen_array
+from dataflow.schedule import Schedule
+from dataflow.streams import Stream
+
+__all__ = ["ArgMax"]
+
+
+@dataclass(frozen=True, eq=False)
+class ArgMax(Node):
+    """Find the class whose key ``scale*score + offset`` is the highest; the lowest index at a tie.
+
+    Scale and offset carry an affine of the scores that differs between classes, in integers that keep its order
+    exactly; without one they are 1 and 0.
+
+    Parameters
+    ----------
+    element : type of the scores
+    scale : (classes,) int64, positive
+    offset : (classes,) int64
+    pe : scores compared at once, a divisor of the classes
+    """
+
+    element: Element
+    scale: np.ndarray
+    offset: np.ndarray
+    pe: int = 1
+
+    fold_parameters: ClassVar = ("pe",)
+    array_fields: ClassVar = ("scale", "offset")
+
+    def __post_init__(self) -> None:
+        scale, offset = frozen_array(self.scale, np.int64), frozen_array(self.offset, np.int64)
+        self._check(scale.ndim == 1 and scale.size, "scale shape", "(classes,)", scale.shape)
+        self._check(offset.shape == scale.shape, "offset shape", str(scale.shape), offset.shape)
+        self._check(scale.min() >= 1, "scale", "positive", int(scale.min()))
+        object.__setattr__(self, "scale", scale)
+        object.__setattr__(self, "offset", offset)
+        self._check_divides("pe", self.classes, "classes")
+
+    @property
+    def classes(self) -> int:
+        return int(self.scale.size)
+
+    @property
+    def key_element(self) -> Integer:
+        """The type that holds every key."""
+        scale, offset = self.scale.astype(object), self.offset.astype(object)
+        low = min(scale * self.element.minimum + offset)
+        high = max(scale * self.element.maximum + offset)
+        return signed_for(low, high)
+
+    @property
+    def input_streams(self) -> tuple[Stream, ...]:
+        return (Stream(self.element, (self.classes,), self.pe),)
+
+    @property
+    def output_streams(self) -> tuple[Stream, ...]:
+        return (Stream(unsigned_for(self.classes - 1), (1,)),)
+
+    @property
+    def latency(self) -> int:
+        """Cycles: keys, a registered tree over the lanes, the best so far."""
+        return 2 + (self.pe - 1).bit_length()
+
+    def schedule(self) -> Schedule:
+        steps = self.classes // self.pe
+        emits = np.zeros((1, steps), bool)
+        emits[0, -1] = True
+        return Schedule(np.ones((1, steps), bool), emits, self.latency)
+
+    def foldings(self) -> Iterator[dict[str, int]]:
+        for pe in divisors(self.classes):
+            yield {"pe": pe}

@@ -1,0 +1,111 @@
+"""MatrixVector: the XNOR-popcount product of a binary matrix and a vector of bits."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from dataflow.elements import BIPOLAR, Element, signed_for
+from dataflow.errors import InputError
+from dataflow.nodes._node import Node, divisors, frozen_array
+from dataflow.schedule import Schedule
+from dataflow.streams import Stream
+
+__all__ = ["MatrixVector", "popcount_group", "popcount_stages"]
+
+#: Bits counted between two registers at the bottom of the popcount: six make three LUT levels at most.
+popcount_group = 6
+
+
+def popcount_stages(simd: int) -> int:
+    """Return the registered stages that count `simd` bits: groups of six, then sums of three."""
+    sums = -(-simd // popcount_group)
+    stages = 1
+    while sums > 1:
+        sums = -(-sums // 3)
+        stages += 1
+    return stages
+
+
+@dataclass(frozen=True, eq=False)
+class MatrixVector(Node):
+    """Multiply a matrix of signs with a vector of signs.
+
+    ``ones[j] = popcount(XNOR(x, w[j]))``; the output is the bit ``ones[j] >= thresholds[j]``, or without thresholds
+    the signed sum ``2*ones[j] - synapses``.
+
+    One vector costs ``(neurons/pe) * (synapses/simd)`` steps: for each group of `pe` neurons all groups of `simd`
+    synapses. The vector is consumed during the first group of neurons and held for the others; a beat is emitted in
+    the last step of each group.
+
+    Parameters
+    ----------
+    weights : (neurons, synapses) int8, values -1 or +1
+    thresholds : (neurons,) int64 on `ones`, 0 (always met) to synapses + 1 (never met), or None
+    pe : neurons computed at once, a divisor of the neurons
+    simd : synapses of each computed at once, a divisor of the synapses
+    """
+
+    weights: np.ndarray
+    thresholds: np.ndarray | None = None
+    pe: int = 1
+    simd: int = 1
+
+    fold_parameters: ClassVar = ("pe", "simd")
+    array_fields: ClassVar = ("weights", "thresholds")
+
+    def __post_init__(self) -> None:
+        weights = frozen_array(self.weights, np.int8)
+        self._check(weights.ndim == 2 and weights.size, "weights shape", "(neurons, synapses)", weights.shape)
+        if not np.isin(weights, (-1, 1)).all():
+            odd = weights[~np.isin(weights, (-1, 1))][0]
+            raise InputError(f"weights of node {self.name!r} must be -1 or +1, not {int(odd)}")
+        object.__setattr__(self, "weights", weights)
+        if self.thresholds is not None:
+            thresholds = frozen_array(self.thresholds, np.int64)
+            self._check(thresholds.shape == (self.neurons,), "thresholds shape", f"({self.neurons},)", thresholds.shape)
+            span = (int(thresholds.min()), int(thresholds.max()))
+            self._check(span[0] >= 0 and span[1] <= self.synapses + 1, "thresholds", f"0 to {self.synapses + 1}", span)
+            object.__setattr__(self, "thresholds", thresholds)
+        self._check_divides("pe", self.neurons, "neurons")
+        self._check_divides("simd", self.synapses, "synapses")
+
+    @property
+    def neurons(self) -> int:
+        return int(self.weights.shape[0])
+
+    @property
+    def synapses(self) -> int:
+        return int(self.weights.shape[1])
+
+    @property
+    def element(self) -> Element:
+        """Type of the output."""
+        return signed_for(-self.synapses, self.synapses) if self.thresholds is None else BIPOLAR
+
+    @property
+    def input_streams(self) -> tuple[Stream, ...]:
+        return (Stream(BIPOLAR, (self.synapses,), self.simd),)
+
+    @property
+    def output_streams(self) -> tuple[Stream, ...]:
+        return (Stream(self.element, (self.neurons,), self.pe),)
+
+    @property
+    def latency(self) -> int:
+        """Cycles: memory read, popcount stages, accumulator, comparison."""
+        return 1 + popcount_stages(self.simd) + 1 + 1
+
+    def schedule(self) -> Schedule:
+        synapse_folds, neuron_folds = self.synapses // self.simd, self.neurons // self.pe
+        consumes = np.zeros((neuron_folds, synapse_folds), bool)
+        consumes[0] = True
+        emits = np.zeros((neuron_folds, synapse_folds), bool)
+        emits[:, -1] = True
+        return Schedule(consumes.reshape(1, -1), emits.reshape(1, -1), self.latency)
+
+    def foldings(self) -> Iterator[dict[str, int]]:
+        for pe in divisors(self.neurons):
+            for simd in divisors(self.synapses):
+                yield {"pe": pe, "simd": simd}

@@ -1,0 +1,106 @@
+"""Streams: how the numbers of a frame travel, beat by beat."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from dataflow.elements import Element
+from dataflow.errors import InputError
+
+__all__ = ["Stream", "beats_of", "frames_of", "values_of_words", "words_of"]
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The type of a stream.
+
+    Frames travel in H, W, C order. A beat carries `lanes` neighbouring channels, channel 0 in the lowest bits.
+
+    Parameters
+    ----------
+    element : the type of one number
+    shape : shape of a frame, ``(features,)`` or ``(height, width, channels)``
+    lanes : numbers per beat; divides the last dimension
+    """
+
+    element: Element
+    shape: tuple[int, ...]
+    lanes: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.shape or any(size < 1 for size in self.shape):
+            raise InputError(f"Stream shape must be positive sizes, not {self.shape!r}")
+        if self.lanes < 1 or self.shape[-1] % self.lanes:
+            raise InputError(f"Stream lanes must divide the {self.shape[-1]} channels, not {self.lanes!r}")
+
+    @property
+    def size(self) -> int:
+        """Numbers per frame."""
+        return prod(self.shape)
+
+    @property
+    def beats(self) -> int:
+        """Beats per frame."""
+        return self.size // self.lanes
+
+    @property
+    def width(self) -> int:
+        """Bits per beat."""
+        return self.lanes * self.element.width
+
+    def __str__(self) -> str:
+        return f"{self.element} {'x'.join(map(str, self.shape))}, {self.lanes} at once"
+
+
+def beats_of(values: np.ndarray, stream: Stream) -> np.ndarray:
+    """Cut frames into beats.
+
+    Parameters
+    ----------
+    values : (frames, *shape) integers
+
+    Returns
+    -------
+    (frames * beats, lanes) int64
+    """
+    return np.asarray(values, np.int64).reshape(-1, stream.lanes)
+
+
+def frames_of(beats: np.ndarray, stream: Stream) -> np.ndarray:
+    """Join beats to frames: the inverse of `beats_of`; an unfinished frame at the end is left out."""
+    beats = np.asarray(beats, np.int64).reshape(-1, stream.lanes)
+    complete = len(beats) // stream.beats
+    return beats[: complete * stream.beats].reshape(complete, *stream.shape)
+
+
+def words_of(beats: np.ndarray, stream: Stream) -> list[int]:
+    """Return each beat as the unsigned integer on the wires.
+
+    Parameters
+    ----------
+    beats : (n, lanes) integers within the element's range
+    """
+    beats = np.asarray(beats, np.int64).reshape(-1, stream.lanes)
+    element = stream.element
+    if beats.size and (beats.min() < element.minimum or beats.max() > element.maximum):
+        raise InputError(
+            f"Beats must be within {element.minimum} to {element.maximum} ({element}), "
+            f"not {beats.min()} to {beats.max()}"
+        )
+    bits = (beats[:, :, None] >> np.arange(element.width)) & 1
+    rows = np.packbits(bits.reshape(len(beats), stream.width).astype(np.uint8), axis=1, bitorder="little")
+    return [int.from_bytes(row.tobytes(), "little") for row in rows]
+
+
+def values_of_words(words: Iterable[int], stream: Stream) -> np.ndarray:
+    """Return the numbers that words on the wires carry: the inverse of `words_of`, (n, lanes) int64."""
+    size = -(-stream.width // 8)
+    rows = np.frombuffer(b"".join(word.to_bytes(size, "little") for word in words), np.uint8).reshape(-1, size)
+    element = stream.element
+    bits = np.unpackbits(rows, axis=1, bitorder="little")[:, : stream.width].astype(np.int64)
+    values = (bits.reshape(-1, stream.lanes, element.width) << np.arange(element.width)).sum(axis=2)
+    if element.signed:
+        values -= (values >> (element.width - 1)) << element.width
+    return values

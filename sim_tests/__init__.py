@@ -1,0 +1,1 @@
+"""Testbenches that prove the hardware equal to the reference and the cycle simulator."""

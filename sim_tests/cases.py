@@ -1,0 +1,159 @@
+"""The one table of networks that every level is tested with.
+
+Reference, packed reference, cycle simulator, Amaranth simulator, Icarus and Verilator all run these.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+
+from dataflow import (
+    ArgMax,
+    Fifo,
+    Fork,
+    Integer,
+    MatrixVector,
+    Network,
+    Scores,
+    Stream,
+    Terminal,
+    Threshold,
+    fold,
+    signed_for,
+    unsigned_for,
+    verify,
+)
+from dataflow.nodes import Node
+
+__all__ = ["CASES", "Case", "dense_network", "random_frames"]
+
+
+def dense_network(sizes: tuple[int, ...], *, seed: int = 0, outputs: str = "class", uneven: bool = False) -> Network:
+    """Return a random dense network, unfolded: pixels, threshold, matrices, scores or class.
+
+    Parameters
+    ----------
+    sizes : numbers of pixels, hidden neurons ..., classes
+    outputs : "class", "scores" or "both"
+    uneven : per-pixel input thresholds, and an affine of the scores that differs between classes
+    """
+    rng = np.random.default_rng(seed)
+    pixels, *hidden, classes = sizes
+    name = "dense-" + "-".join(map(str, sizes))
+    thresholds = rng.integers(0, 257, pixels) if uneven else np.array([128])
+    nodes: list[Node] = [Threshold("binarize", Integer(8), (pixels,), thresholds)]
+    synapses = pixels
+    for index, neurons in enumerate([*hidden, classes]):
+        weights = rng.choice(np.array([-1, 1], np.int8), (neurons, synapses))
+        last = index == len(hidden)
+        # Around the middle, so that ties happen; the first two are always and never met.
+        levels = np.clip(rng.integers(-2, 3, neurons) + synapses // 2, 0, synapses + 1)
+        levels[: min(2, neurons)] = (0, synapses + 1)[: min(2, neurons)]
+        nodes.append(MatrixVector(f"fc{index}", weights, None if last else levels))
+        synapses = neurons
+    score_node = nodes[-1]
+    element = signed_for(-score_node.input_streams[0].size, score_node.input_streams[0].size)
+    scale = rng.integers(1, 4, classes) if uneven else np.ones(classes, np.int64)
+    offset = rng.integers(-3, 4, classes) if uneven else np.zeros(classes, np.int64)
+    scores_end = Terminal("scores", Stream(element, (classes,)))
+    class_end = Terminal("class", Stream(unsigned_for(classes - 1), (1,)))
+    chain = ["input", *(node.name for node in nodes)]
+    fifos = [Fifo(source, target) for source, target in pairwise(chain)]
+    ends: tuple[Terminal, ...] = (scores_end,)
+    tail = chain[-1]
+    if outputs == "both":
+        nodes.append(Fork("scores_fork", element, (classes,)))
+        fifos += [Fifo(tail, "scores_fork"), Fifo("scores_fork", "scores")]
+    if outputs != "scores":
+        nodes.append(ArgMax("arg_max", element, scale, offset))
+        ends = (scores_end, class_end) if outputs == "both" else (class_end,)
+        fifos.append(Fifo("scores_fork", "arg_max", source_port=1) if outputs == "both" else Fifo(tail, "arg_max"))
+        fifos.append(Fifo("arg_max", "class"))
+    else:
+        fifos.append(Fifo(tail, "scores"))
+    return verify(
+        Network(
+            name,
+            tuple(nodes),
+            tuple(fifos),
+            (Terminal("input", Stream(Integer(8), (pixels,))),),
+            ends,
+            (pixels,),
+            Scores(score_node.name, scale.astype(np.float64), offset.astype(np.float64)),
+        )
+    )
+
+
+def random_frames(network: Network, frames: int, *, seed: int = 0) -> np.ndarray:
+    """Return random frames for a network's first input, (frames, *shape) int64; the first two are extremes."""
+    stream = network.inputs[0].stream
+    rng = np.random.default_rng(seed)
+    values = rng.integers(stream.element.minimum, stream.element.maximum + 1, (frames, *stream.shape))
+    values[:1] = stream.element.minimum
+    values[1:2] = stream.element.maximum
+    return values
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network of the table: how it is made and folded."""
+
+    name: str
+    sizes: tuple[int, ...]
+    foldings: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    depths: Mapping[str, int] = field(default_factory=dict)
+    outputs: str = "class"
+    uneven: bool = False
+
+    def network(self) -> Network:
+        """Return the network, folded."""
+        unfolded = dense_network(self.sizes, outputs=self.outputs, uneven=self.uneven)
+        return fold(unfolded, self.foldings, depths=self.depths)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+#: Sizes 1, non-powers of two, ragged ratios, fully parallel, FIFOs too small for full rate.
+CASES = (
+    Case("one-by-one", (12, 6, 4)),
+    Case("smallest", (1, 1, 1)),
+    Case("one-class", (5, 3, 1), outputs="both"),
+    Case("scores", (12, 6, 4), {"fc0": {"pe": 2, "simd": 3}}, outputs="scores"),
+    Case("both", (12, 6, 4), {"fc0": {"pe": 3, "simd": 4}, "fc1": {"pe": 2}}, outputs="both"),
+    Case(
+        "parallel",
+        (15, 6, 4),
+        {
+            "binarize": {"pe": 15},
+            "fc0": {"pe": 6, "simd": 15},
+            "fc1": {"pe": 4, "simd": 6},
+            "arg_max": {"pe": 4},
+        },
+    ),
+    Case(
+        "ragged",
+        (60, 12, 10),
+        {
+            "binarize": {"pe": 4},
+            "fc0": {"pe": 4, "simd": 6},
+            "fc1": {"pe": 5, "simd": 6},
+            "arg_max": {"pe": 2},
+        },
+        uneven=True,
+    ),
+    Case(
+        "wide",
+        (140, 10, 3),
+        {"binarize": {"pe": 28}, "fc0": {"pe": 2, "simd": 70}, "fc1": {"pe": 3, "simd": 2}, "arg_max": {"pe": 3}},
+        uneven=True,
+    ),
+    Case(
+        "shallow",
+        (24, 8, 6, 4),
+        {"binarize": {"pe": 6}, "fc0": {"pe": 4, "simd": 4}, "fc1": {"pe": 3, "simd": 8}, "fc2": {"pe": 2, "simd": 2}},
+        {"fc0 -> fc1.width": 1, "input -> binarize": 1, "fc2 -> arg_max.width": 2, "arg_max -> class": 1},
+    ),
+)
