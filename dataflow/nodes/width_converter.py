@@ -51,7 +51,8 @@ class WidthConverter(Node):
     @property
     def held_before(self) -> np.ndarray:
         """(period,) int64, numbers held at the start of each step of the pattern."""
-        held, trace = 0, []
+        held = 0
+        trace: list[int] = []
         while not trace or held:
             trace.append(held)
             held += self.lanes_in if held < self.lanes_out else 0
