@@ -133,6 +133,11 @@ class Network:
         """Bits of binary weights in the network."""
         return sum(getattr(node, "weights", np.empty(0)).size for node in self.nodes)
 
+    @property
+    def macs(self) -> int:
+        """Binary products (multiply-accumulates) per frame."""
+        return sum(node.macs for node in self.nodes)
+
     def with_depths(self, depths: Mapping[str, int]) -> "Network":
         """Return the network with other FIFO depths, by FIFO name; what is not named stays."""
         known = {fifo.name for fifo in self.fifos}

@@ -1,11 +1,39 @@
 """Entry point of the command line."""
 
+import sys
 
-def main() -> None:
-    """Run the command line."""
+import typer
+
+from dataflow.errors import InputError
+
+__all__ = ["main"]
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 a check failed or a target was not met, 2 bad input.
+
+    Bad input gives one line, ``error: ...``, on standard error.
+    """
     from xnorflow.cli import app
 
-    app()
+    try:
+        code = app(args, prog_name="xnorflow", standalone_mode=False)
+    except InputError as error:
+        _exit(str(error))
+    except typer.TyperException as error:
+        _exit(error.format_message())
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _exit(f"File must be usable, not {str(error.filename)!r}: {error.strerror}")
+    except typer.Abort:
+        sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _exit(text: str) -> None:
+    print("error: " + " ".join(text.split()), file=sys.stderr)
+    sys.exit(2)
 
 
 if __name__ == "__main__":

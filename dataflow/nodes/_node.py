@@ -45,6 +45,11 @@ class Node(ABC):
     def schedule(self) -> Schedule:
         """Return the token schedule with the present folding."""
 
+    @property
+    def macs(self) -> int:
+        """Products (multiply-accumulates) per frame."""
+        return 0
+
     def foldings(self) -> Iterator[dict[str, int]]:
         """Yield every legal choice of the `fold_parameters`."""
         yield {}

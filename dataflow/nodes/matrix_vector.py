@@ -93,6 +93,11 @@ class MatrixVector(Node):
         return (Stream(self.element, (self.neurons,), self.pe),)
 
     @property
+    def macs(self) -> int:
+        """Products (multiply-accumulates) per frame."""
+        return self.neurons * self.synapses
+
+    @property
     def latency(self) -> int:
         """Cycles: memory read, popcount stages, accumulator, comparison."""
         return 1 + popcount_stages(self.simd) + 1 + 1

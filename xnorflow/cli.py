@@ -1,0 +1,48 @@
+"""The command line: one command for each module of `xnorflow.commands`.
+
+Nothing heavy is imported before a command runs, so that ``xnorflow --help`` is quick.
+"""
+
+from typing import Annotated
+
+import typer
+
+from xnorflow import __version__
+from xnorflow.commands.bitstream import bitstream
+from xnorflow.commands.boards import boards
+from xnorflow.commands.demo import demo
+from xnorflow.commands.fold import fold
+from xnorflow.commands.lower import lower
+from xnorflow.commands.run import run
+from xnorflow.commands.show import show
+from xnorflow.commands.simulate import simulate
+from xnorflow.commands.train import train
+from xnorflow.commands.verify import verify
+from xnorflow.commands.verilog import verilog
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Binary neural networks from Brevitas to FPGA bitstreams, proved equal at every step.",
+)
+
+for command in (train, lower, show, fold, simulate, verilog, verify, bitstream, run, demo, boards):
+    app.command()(command)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"xnorflow {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Version.")
+    ] = False,
+) -> None:
+    """Hold the options of the whole program."""

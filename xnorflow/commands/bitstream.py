@@ -1,0 +1,35 @@
+"""``xnorflow bitstream``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xnorflow.commands._options import Json, NetworkName
+
+__all__ = ["bitstream"]
+
+
+def bitstream(
+    net: NetworkName,
+    board: Annotated[str, typer.Option(help="Board, see `xnorflow boards`.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the bitstream.")],
+    clock_mhz: Annotated[float | None, typer.Option(help="Clock in MHz, instead of the board's default.")] = None,
+    baud: Annotated[int, typer.Option(help="Baud rate of the serial link.")] = 1_000_000,
+    json: Json = False,
+) -> None:
+    """Make a board's bitstream: the network behind a serial link."""
+    from xnorflow.console import console, print_json, table_of
+    from xnorflow.flow import build_bitstream
+    from xnorflow.networks import open_network
+
+    network = open_network(net)
+    with console.status("bitstream") as status:
+        report = build_bitstream(
+            network, board, output, clock_mhz=clock_mhz, baud=baud, progress=lambda text: status.update(text)
+        )
+    result = report.to_json()
+    if json:
+        print_json(result)
+    console.print(table_of(f"{network.name} on {board}", ("figure", "value"), list(result.items())))
+    raise typer.Exit(0 if report.timing_met else 1)

@@ -1,0 +1,54 @@
+"""``xnorflow lower``."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dataflow import Network
+from xnorflow.commands._options import Json
+
+__all__ = ["lower", "summary"]
+
+
+def summary(network: Network) -> dict[str, Any]:
+    """Return what there is to say of a lowered network: nodes with shapes, bits of weights, products per frame."""
+    nodes = [
+        {
+            "name": node.name,
+            "kind": node.kind,
+            "shape_in": list(node.input_streams[0].shape),
+            "shape_out": list(node.output_streams[0].shape),
+        }
+        for node in network.nodes
+    ]
+    return {"nodes": nodes, "weights_bits": network.weight_bits, "macs": network.macs}
+
+
+def lower(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A QONNX file, or a name of the zoo.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="NET.xnf", help="Where the description goes.")],
+    input_kind: Annotated[
+        str, typer.Option("--input", help="What a frame holds: uint8/255 or quant, the model's own quantizer.")
+    ] = "uint8/255",
+    outputs: Annotated[str, typer.Option(help="What the network emits: class, scores or both.")] = "class",
+    json: Json = False,
+) -> None:
+    """Lower a QONNX model to the XNOR-popcount dataflow description, exactly."""
+    from dataflow import save_network
+    from quant.lowering import lower as run_lowering
+    from xnorflow.console import console, print_json, table_of
+    from xnorflow.networks import model_path
+
+    network = run_lowering(model_path(model), input_kind=input_kind, outputs=outputs)
+    save_network(network, output)
+    result = summary(network)
+    if json:
+        print_json(result)
+    rows = [(n["name"], n["kind"], _shape(n["shape_in"]), _shape(n["shape_out"])) for n in result["nodes"]]
+    console.print(table_of(f"{network.name} in {output}", ("node", "kind", "shape in", "shape out"), rows))
+    console.print(f"{result['weights_bits']:,} bits of weights, {result['macs']:,} products per frame")
+
+
+def _shape(sizes: list[int]) -> str:
+    return "x".join(map(str, sizes))

@@ -1,0 +1,32 @@
+"""``xnorflow train``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xnorflow.commands._options import Data, Json
+
+__all__ = ["train"]
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe's name, or a TOML file.")],
+    data: Data = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs, instead of the recipe's.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed, instead of the recipe's.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the results; runs/RECIPE without it.")] = None,
+    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint in the folder.")] = False,
+    json: Json = False,
+) -> None:
+    """Train a binary network with Brevitas, and export it as QONNX."""
+    from quant import recipes
+    from quant.training import train as run_training
+    from xnorflow.console import console, print_json
+
+    chosen = recipes.load(recipe)
+    folder = out or Path("runs") / chosen.name
+    result = run_training(chosen, data=data, epochs=epochs, seed=seed, out=folder, resume=resume, progress=not json)
+    if json:
+        print_json(result.to_json())
+    console.print(f"accuracy {result.accuracy:.2%} on the test split; {result.model}")

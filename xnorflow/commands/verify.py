@@ -1,0 +1,51 @@
+"""``xnorflow verify``."""
+
+from typing import Annotated
+
+import typer
+
+from dataflow import InputError
+from xnorflow.commands._options import Data, DataSet, FrameCount, InputArray, Json, NetworkName
+
+__all__ = ["verify"]
+
+
+def verify(
+    net: NetworkName,
+    level: Annotated[str, typer.Option(help="What is compared with the reference: rtl.")] = "rtl",
+    simulator: Annotated[str, typer.Option(help="amaranth, icarus or verilator.")] = "verilator",
+    dataset: DataSet = None,
+    input_array: InputArray = None,
+    data: Data = None,
+    frames: FrameCount = None,
+    stalls: Annotated[int | None, typer.Option(metavar="SEED", help="Random stalls at both ends.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of random frames.")] = 0,
+    json: Json = False,
+) -> None:
+    """Prove the RTL equal: every value and every cycle of every stream."""
+    from hwsim import random_stalls
+    from sim_tests.verification import verify_rtl
+    from xnorflow.console import console, print_json
+    from xnorflow.inputs import frames_of_input
+    from xnorflow.networks import open_network
+
+    if level != "rtl":
+        raise InputError(f"Level must be rtl, not {level!r}")
+    network = open_network(net)
+    chosen = frames_of_input(
+        network, dataset=dataset, array=input_array, data=data, frames=frames, default=10, seed=seed
+    )
+    pattern = None if stalls is None else random_stalls(network, stalls)
+    with console.status("comparing RTL and reference"):
+        result = verify_rtl(network, chosen.values, simulator=simulator, stalls=pattern)
+    if json:
+        print_json(result.to_json())
+    for mismatch in result.first:
+        console.print(str(mismatch))
+    verdict = "equal" if result.passed else "NOT EQUAL"
+    console.print(
+        f"{verdict}: {result.frames} frames, {result.streams} streams, {result.beats_compared:,} beats, "
+        f"{result.cycles_compared:,} cycle numbers compared on {simulator}; {result.value_mismatches} values and "
+        f"{result.cycle_mismatches} cycles differ"
+    )
+    raise typer.Exit(0 if result.passed else 1)

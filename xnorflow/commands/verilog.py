@@ -1,0 +1,26 @@
+"""``xnorflow verilog``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xnorflow.commands._options import Json, NetworkName
+
+__all__ = ["verilog"]
+
+
+def verilog(
+    net: NetworkName,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the Verilog.")],
+    json: Json = False,
+) -> None:
+    """Write the network as Verilog with AXI4-Stream ports."""
+    from rtl.verilog import write_verilog
+    from xnorflow.console import console, print_json
+    from xnorflow.networks import open_network
+
+    path = write_verilog(open_network(net), output)
+    if json:
+        print_json({"verilog": str(path), "top": path.stem, "bytes": path.stat().st_size})
+    console.print(f"{path} ({path.stat().st_size:,} bytes), top module {path.stem}")

@@ -1,0 +1,177 @@
+"""The flow from a trained model to a bitstream: a visible list of steps, each a function that can be called alone."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dataflow import Network, save_network
+from xnorflow.folding import fold_to, interval_of_rate
+from xnorflow.inputs import Frames, frames_of_input
+from xnorflow.networks import open_network
+
+__all__ = ["STEPS", "Flow", "Settings", "build_bitstream", "run_flow"]
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the flow is asked for.
+
+    Parameters
+    ----------
+    model : an ONNX file, or a name of the zoo
+    dataset : data set that the accuracy is measured on
+    board : board of the bitstream
+    fps : frames per second to reach
+    clock_mhz : clock that the folding is meant for; the board's default without it
+    verify_frames : frames compared in RTL
+    simulator : simulator of that comparison
+    out : folder for all results
+    """
+
+    model: str
+    dataset: str
+    board: str
+    fps: float
+    out: Path
+    clock_mhz: float | None = None
+    verify_frames: int = 20
+    simulator: str = "verilator"
+    data: Path | None = None
+
+
+@dataclass
+class Flow:
+    """What the steps have made so far: each step reads what those before it left."""
+
+    settings: Settings
+    network: Network | None = None
+    frames: Frames | None = None
+    simulation: dict[str, Any] = field(default_factory=dict)
+    verilog: Path | None = None
+    verification: Any = None
+    bitstream: Any = None
+
+
+def _lower(flow: Flow, progress: Progress) -> str:
+    flow.network = open_network(flow.settings.model)
+    save_network(flow.network, flow.settings.out / "lowered.xnf")
+    return f"{len(flow.network.nodes)} nodes, {flow.network.weight_bits:,} bits of weights"
+
+
+def _fold(flow: Flow, progress: Progress) -> str:
+    from dataflow.outputs import expose_scores
+    from rtl.boards import board_of
+
+    assert flow.network is not None
+    clock_mhz = flow.settings.clock_mhz or board_of(flow.settings.board).clock_mhz
+    interval = interval_of_rate(flow.settings.fps, clock_mhz)
+    flow.network = fold_to(expose_scores(flow.network), interval)
+    save_network(flow.network, flow.settings.out / "folded.xnf")
+    return f"interval {flow.network.interval} cycles, wanted at most {interval}"
+
+
+def _simulate(flow: Flow, progress: Progress) -> str:
+    from xnorflow.simulation import simulation_summary
+
+    assert flow.network is not None
+    flow.frames = frames_of_input(flow.network, dataset=flow.settings.dataset, data=flow.settings.data)
+    flow.simulation, _ = simulation_summary(flow.network, flow.frames)
+    return f"{len(flow.frames)} frames, accuracy {flow.simulation['accuracy']:.2%}"
+
+
+def _verilog(flow: Flow, progress: Progress) -> str:
+    from rtl.verilog import write_verilog
+
+    assert flow.network is not None
+    flow.verilog = write_verilog(flow.network, flow.settings.out / "verilog")
+    return str(flow.verilog)
+
+
+def _verify(flow: Flow, progress: Progress) -> str:
+    from hwsim import random_stalls
+    from sim_tests.verification import verify_rtl
+
+    assert flow.network is not None
+    assert flow.frames is not None
+    frames = flow.frames.values[: flow.settings.verify_frames]
+    stalls = random_stalls(flow.network, 1)
+    result = verify_rtl(flow.network, frames, simulator=flow.settings.simulator, stalls=stalls)
+    flow.verification = result
+    return f"{result.beats_compared:,} beats and {result.cycles_compared:,} cycle numbers compared: " + (
+        "all equal" if result.passed else f"{result.value_mismatches} and {result.cycle_mismatches} differ"
+    )
+
+
+def _bitstream(flow: Flow, progress: Progress) -> str:
+    assert flow.network is not None
+    folder = flow.settings.out / "bitstream"
+    flow.bitstream = build_bitstream(
+        flow.network, flow.settings.board, folder, clock_mhz=flow.settings.clock_mhz, progress=progress
+    )
+    return f"{flow.bitstream.luts:,} LUTs, routed for {flow.bitstream.fmax_mhz:.1f} MHz"
+
+
+#: The steps, in order: a name for people and a function that says in one line what it made.
+STEPS: tuple[tuple[str, Callable[[Flow, Progress], str]], ...] = (
+    ("lower", _lower),
+    ("fold", _fold),
+    ("simulate", _simulate),
+    ("verilog", _verilog),
+    ("verify", _verify),
+    ("bitstream", _bitstream),
+)
+
+
+def run_flow(settings: Settings, progress: Progress, *, done: Callable[[str, str], None]) -> Flow:
+    """Run all steps.
+
+    Parameters
+    ----------
+    progress : told what is happening within a step
+    done : told the name of a finished step, and in one line what it made
+    """
+    settings.out.mkdir(parents=True, exist_ok=True)
+    flow = Flow(settings)
+    for name, step in STEPS:
+        progress(name)
+        done(name, step(flow, progress))
+    return flow
+
+
+def build_bitstream(
+    network: Network,
+    board: str,
+    folder: Path,
+    *,
+    clock_mhz: float | None = None,
+    baud: int = 1_000_000,
+    progress: Progress | None = None,
+) -> Any:
+    """Make the bitstream of a network behind a serial link.
+
+    The network is built with both class and scores as outputs; interval and latency in the report are the cycle
+    simulator's.
+
+    Returns
+    -------
+    rtl.bitstream.BitstreamReport
+    """
+    from dataflow.outputs import expose_scores
+    from hwsim import simulate
+    from rtl.bitstream import build
+
+    both = expose_scores(network)
+    run = simulate(both, 10)
+    return build(
+        both,
+        board,
+        folder,
+        interval=run.interval,
+        latency=run.first_frame_latency,
+        clock_mhz=clock_mhz,
+        baud=baud,
+        progress=progress or (lambda text: None),
+    )
