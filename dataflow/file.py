@@ -66,7 +66,7 @@ def load(path: str | os.PathLike[str]) -> Network:
     try:
         with safe_open(path, framework="numpy") as file:
             header = (file.metadata() or {}).get("xnorflow")
-            tensors = {name: file.get_tensor(name) for name in file}
+            tensors = {name: file.get_tensor(name) for name in file.offset_keys()}
         structure = json.loads(header) if header is not None else None
     except (SafetensorError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"Network file {str(path)!r} must be a whole .xnf file, not one with: {error}") from error

