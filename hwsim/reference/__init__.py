@@ -1,0 +1,13 @@
+"""The reference: one slow, obvious function per node kind on plain integers, kept for ever.
+
+Every faster version is tested against these.
+"""
+
+from hwsim.reference.arg_max import arg_max
+from hwsim.reference.fork import fork
+from hwsim.reference.matrix_vector import matrix_vector
+from hwsim.reference.network import apply, evaluate
+from hwsim.reference.threshold import threshold
+from hwsim.reference.width_converter import width_converter
+
+__all__ = ["apply", "arg_max", "evaluate", "fork", "matrix_vector", "threshold", "width_converter"]

@@ -1,0 +1,31 @@
+"""ArgMax on plain integers."""
+
+import numpy as np
+
+from dataflow import ArgMax
+
+__all__ = ["arg_max"]
+
+
+def arg_max(node: ArgMax, x: np.ndarray) -> np.ndarray:
+    """Find each frame's class with the highest key ``scale*score + offset``; the lowest index at a tie.
+
+    Parameters
+    ----------
+    x : (frames, classes) int64
+
+    Returns
+    -------
+    (frames, 1) int64
+    """
+    y = np.empty((len(x), 1), np.int64)
+    for frame, scores in enumerate(x.tolist()):
+        best, best_key = 0, None
+        for index, (score, scale, offset) in enumerate(
+            zip(scores, node.scale.tolist(), node.offset.tolist(), strict=True)
+        ):
+            key = scale * score + offset
+            if best_key is None or key > best_key:
+                best, best_key = index, key
+        y[frame, 0] = best
+    return y
