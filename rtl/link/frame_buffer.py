@@ -1,0 +1,91 @@
+"""The place where a frame waits until its checksum is known."""
+
+from amaranth import Cat, Module, Signal
+from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["FrameBuffer"]
+
+
+class FrameBuffer(wiring.Component):
+    """Memory of one frame: bytes in, beats of `lanes` pixels out once the frame is committed.
+
+    A pixel of the next frame may be written to a place whose pixel has left, so a frame can come in while the one
+    before goes out. When the last pixel could be written, the frame before has left: `commit` finds the reader idle.
+
+    Parameters
+    ----------
+    frame_size : bytes of a frame
+    lanes : pixels of a beat, a divisor of `frame_size`
+
+    Members
+    -------
+    write : In(1)
+    index : In(range(frame_size)), place of the pixel
+    pixel : In(8)
+    full : Out(1), the place still holds a pixel of the frame before: nothing is written
+    commit : In(1), the frame is whole: feed it
+    o : Out(stream.Signature(data.ArrayLayout(8, lanes)))
+    """
+
+    def __init__(self, frame_size: int, lanes: int):
+        if lanes < 1 or frame_size % lanes:
+            raise ValueError(f"Lanes of a frame buffer must divide its {frame_size} bytes, not {lanes!r}")
+        self._frame_size = frame_size
+        self._lanes = lanes
+        super().__init__(
+            {
+                "write": In(1),
+                "index": In(range(frame_size)),
+                "pixel": In(8),
+                "full": Out(1),
+                "commit": In(1),
+                "o": Out(stream.Signature(data.ArrayLayout(8, lanes))),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        # The frame must not go into flip-flops, however small it is.
+        attributes = {"ram_style": "block"}
+        m.submodules.memory = frame = memory.Memory(shape=8, depth=self._frame_size, init=[], attrs=attributes)
+        write, read = frame.write_port(), frame.read_port()
+        done = Signal(range(self._frame_size + 1), init=self._frame_size)  # pixels read; all: idle
+        more = Signal()
+        loaded = Signal()  # the read port shows the next pixel
+        advance = Signal()
+        m.d.comb += [
+            self.full.eq(self.index >= done),
+            write.addr.eq(self.index),
+            write.data.eq(self.pixel),
+            write.en.eq(self.write & ~self.full),
+            more.eq(done != self._frame_size),
+            read.addr.eq(done),
+            read.en.eq(more & (~loaded | advance)),
+        ]
+        with m.If(self.commit):
+            m.d.sync += done.eq(0)
+        with m.Elif(read.en):
+            m.d.sync += done.eq(done + 1)
+        with m.If(read.en | advance):
+            m.d.sync += loaded.eq(read.en)
+        self._collect(m, read.data, loaded, advance)
+        return m
+
+    def _collect(self, m, pixel, loaded, advance):
+        """Make beats: the pixels before the last wait in a register, the last comes from the memory itself."""
+        waiting = Signal(8 * (self._lanes - 1))
+        lane = Signal(range(self._lanes))
+        last = Signal()
+        m.d.comb += [
+            last.eq(lane == self._lanes - 1),
+            self.o.payload.eq(Cat(waiting, pixel)),
+            self.o.valid.eq(loaded & last),
+            advance.eq(loaded & (~last | self.o.ready)),
+        ]
+        with m.If(advance):
+            m.d.sync += lane.eq(lane + 1)
+            with m.If(last):
+                m.d.sync += lane.eq(0)
+            with m.Else():
+                m.d.sync += waiting.eq(Cat(waiting, pixel)[8:])

@@ -1,0 +1,129 @@
+"""Replies: from tickets and the network's outputs to tokens."""
+
+from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.crc.catalog import CRC16_IBM_3740
+from amaranth.lib.wiring import In, Out
+
+from rtl.link.protocol import HEADER_SIZE, Info, Kind
+from rtl.link.receiver import Outcome, Ticket
+from rtl.link.slip import Token
+
+__all__ = ["MessageSender"]
+
+
+class MessageSender(wiring.Component):
+    """Sender of replies, one for each ticket in their order.
+
+    The scores of a result are taken from the network one by one as the line gets to them; nothing is stored.
+
+    Parameters
+    ----------
+    info : what the board says about itself
+    scores_layout : payload of the network's scores
+    class_width : bits of the network's class
+
+    Members
+    -------
+    i_ticket : In(stream.Signature(Ticket))
+    i_scores : In(stream.Signature(scores_layout))
+    i_class : In(stream.Signature(data.ArrayLayout(class_width, 1)))
+    o : Out(stream.Signature(Token))
+    """
+
+    def __init__(self, info: Info, scores_layout: data.ArrayLayout, class_width: int):
+        self._info = info
+        self._lanes = scores_layout.length
+        super().__init__(
+            {
+                "i_ticket": In(stream.Signature(Ticket)),
+                "i_scores": In(stream.Signature(scores_layout)),
+                "i_class": In(stream.Signature(data.ArrayLayout(class_width, 1))),
+                "o": Out(stream.Signature(Token)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.checksum = checksum = CRC16_IBM_3740(8).create()
+        ticket, byte = self.i_ticket.payload, self.o.payload.data
+        own = self._info.pack()
+        kind, length = Signal(8), Signal(16)
+        index = Signal(range(HEADER_SIZE))
+        left = Signal(range(max(self._info.result_size, len(own)) + 1))  # bytes of the payload
+        sent = Signal()
+        with m.Switch(ticket.outcome):
+            with m.Case(Outcome.RESULT):
+                m.d.comb += [kind.eq(Kind.RESULT), length.eq(self._info.result_size)]
+            with m.Case(Outcome.INFO):
+                m.d.comb += [kind.eq(Kind.INFO_REPLY), length.eq(len(own))]
+            with m.Default():
+                m.d.comb += [kind.eq(Kind.ERROR), length.eq(1)]
+        header = Signal(8 * HEADER_SIZE)
+        m.d.comb += [
+            header.eq(Cat(kind, ticket.sequence, length)),
+            sent.eq(self.o.valid & self.o.ready),
+            checksum.data.eq(byte),
+        ]
+        with m.FSM():
+            with m.State("begin"):
+                # A result is begun when it is there, so that a network that stands still leaves no half message.
+                there = (ticket.outcome != Outcome.RESULT) | self.i_scores.valid
+                m.d.comb += [self.o.payload.end.eq(1), self.o.valid.eq(self.i_ticket.valid & there)]
+                m.d.comb += checksum.start.eq(1)
+                m.d.sync += [left.eq(length), index.eq(0)]
+                with m.If(sent):
+                    m.next = "header"
+            with m.State("header"):
+                m.d.comb += [self.o.valid.eq(1), checksum.valid.eq(sent), byte.eq(header.word_select(index, 8))]
+                with m.If(sent):
+                    m.d.sync += index.eq(index + 1)
+                    with m.If(index == HEADER_SIZE - 1):
+                        m.next = "payload"
+            with m.State("payload"):
+                m.d.comb += [self.o.valid.eq(1), checksum.valid.eq(sent), byte.eq(ticket.outcome)]
+                with m.If(ticket.outcome == Outcome.RESULT):
+                    self._result(m, left, sent)
+                with m.If(ticket.outcome == Outcome.INFO):
+                    # The last byte stands at 1.
+                    m.d.comb += byte.eq(Const(int.from_bytes(own, "big") << 8, 8 * len(own) + 8).word_select(left, 8))
+                with m.If(sent):
+                    m.d.sync += left.eq(left - 1)
+                    with m.If(left == 1):
+                        m.next = "checksum_high"
+            with m.State("checksum_high"):
+                m.d.comb += [self.o.valid.eq(1), byte.eq(checksum.crc[8:])]
+                with m.If(sent):
+                    m.next = "checksum_low"
+            with m.State("checksum_low"):
+                m.d.comb += [self.o.valid.eq(1), byte.eq(checksum.crc[:8])]
+                with m.If(sent):
+                    m.next = "end"
+            with m.State("end"):
+                m.d.comb += [self.o.valid.eq(1), self.o.payload.end.eq(1), self.i_ticket.ready.eq(sent)]
+                with m.If(sent):
+                    m.next = "begin"
+        return m
+
+    def _result(self, m, left, sent):
+        """Send the bytes of scores and class as the network gives them."""
+        byte = self.o.payload.data
+        size = self._info.score_size
+        part, lane = Signal(range(size)), Signal(range(self._lanes))
+        score = Signal(signed(8 * size))
+        m.d.comb += score.eq(self.i_scores.payload[lane])
+        with m.If(left > 2):
+            m.d.comb += [self.o.valid.eq(self.i_scores.valid), byte.eq(score.word_select(part, 8))]
+            with m.If(sent):
+                m.d.sync += part.eq(part + 1)
+                with m.If(part == size - 1):
+                    m.d.sync += [part.eq(0), lane.eq(Mux(lane == self._lanes - 1, 0, lane + 1))]
+                    m.d.comb += self.i_scores.ready.eq(lane == self._lanes - 1)
+        with m.Else():
+            label = Signal(16)
+            m.d.comb += [
+                label.eq(self.i_class.payload[0]),
+                self.o.valid.eq(self.i_class.valid),
+                byte.eq(Mux(left == 2, label[:8], label[8:])),
+                self.i_class.ready.eq(sent & (left == 1)),
+            ]

@@ -1,0 +1,148 @@
+"""The link as a whole, and a network behind it."""
+
+from amaranth import Module, Signal
+from amaranth.lib import data, fifo, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from dataflow import Network
+from rtl.core import Core
+from rtl.link.frame_buffer import FrameBuffer
+from rtl.link.protocol import Info, info_of
+from rtl.link.receiver import MessageReceiver, Outcome, Ticket
+from rtl.link.sender import MessageSender
+from rtl.link.slip import SlipDecoder, SlipEncoder
+from rtl.link.uart import UartReceiver, UartTransmitter
+from rtl.streams import payload_of
+
+__all__ = ["TICKETS", "SerialLink", "SerialNetwork"]
+
+#: Replies that may be due at once. The last place is for an error, so the unanswered frames are one fewer.
+TICKETS = 4
+
+
+class SerialLink(wiring.Component):
+    """The link: requests on `rx`, replies on `tx` in the order of the requests.
+
+    Parameters
+    ----------
+    info : what the board says about itself
+    divisor : clock cycles per bit of the line, at least 8
+    lanes : pixels of a beat
+    scores_layout, class_width : types of the network's outputs
+
+    Members
+    -------
+    rx : In(1)
+    tx : Out(1)
+    active : Out(1), turns over with every good request
+    damaged : Out(1), the last request was answered with an error
+    o : Out(stream.Signature(data.ArrayLayout(8, lanes)))
+    i_scores : In(stream.Signature(scores_layout))
+    i_class : In(stream.Signature(data.ArrayLayout(class_width, 1)))
+    """
+
+    def __init__(self, info: Info, divisor: int, *, lanes: int, scores_layout: data.ArrayLayout, class_width: int):
+        self._receiver = UartReceiver(divisor)
+        self._transmitter = UartTransmitter(divisor)
+        self._messages = MessageReceiver(info.frame_size)
+        self._buffer = FrameBuffer(info.frame_size, lanes)
+        self._sender = MessageSender(info, scores_layout, class_width)
+        super().__init__(
+            {
+                "rx": In(1, init=1),
+                "tx": Out(1, init=1),
+                "active": Out(1),
+                "damaged": Out(1),
+                "o": Out(stream.Signature(data.ArrayLayout(8, lanes))),
+                "i_scores": In(stream.Signature(scores_layout)),
+                "i_class": In(stream.Signature(data.ArrayLayout(class_width, 1))),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.uart_receiver = receiver = self._receiver
+        m.submodules.uart_transmitter = transmitter = self._transmitter
+        m.submodules.decoder = decoder = SlipDecoder()
+        m.submodules.encoder = encoder = SlipEncoder()
+        m.submodules.messages = messages = self._messages
+        m.submodules.frame = buffer = self._buffer
+        m.submodules.sender = sender = self._sender
+        m.submodules.tickets = tickets = fifo.SyncFIFO(width=Ticket.size, depth=TICKETS)
+        m.d.comb += [receiver.rx.eq(self.rx), self.tx.eq(transmitter.tx)]
+        wiring.connect(m, receiver.o, decoder.i)
+        wiring.connect(m, decoder.o, messages.i)
+        wiring.connect(m, sender.o, encoder.i)
+        wiring.connect(m, encoder.o, transmitter.i)
+        wiring.connect(m, buffer.o, wiring.flipped(self.o))
+        wiring.connect(m, wiring.flipped(self.i_scores), sender.i_scores)
+        wiring.connect(m, wiring.flipped(self.i_class), sender.i_class)
+        good = Signal()
+        m.d.comb += [
+            buffer.write.eq(messages.write),
+            buffer.index.eq(messages.index),
+            buffer.pixel.eq(messages.pixel),
+            messages.full.eq(buffer.full),
+            messages.busy.eq(tickets.level >= TICKETS - 1),
+            buffer.commit.eq(messages.o.valid & (messages.o.payload.outcome == Outcome.RESULT)),
+            # A ticket that finds no place is lost: nobody waits for a fourth reply.
+            tickets.w_data.eq(messages.o.payload),
+            tickets.w_en.eq(messages.o.valid),
+            sender.i_ticket.payload.eq(tickets.r_data),
+            sender.i_ticket.valid.eq(tickets.r_rdy),
+            tickets.r_en.eq(sender.i_ticket.ready),
+            good.eq((messages.o.payload.outcome == Outcome.RESULT) | (messages.o.payload.outcome == Outcome.INFO)),
+        ]
+        with m.If(messages.o.valid):
+            m.d.sync += [self.damaged.eq(~good), self.active.eq(self.active ^ good)]
+        return m
+
+
+class SerialNetwork(wiring.Component):
+    """A network behind a serial link.
+
+    Parameters
+    ----------
+    network : with one uint8 input and the outputs ``scores`` and ``class``
+    divisor : clock cycles per bit of the line, at least 8
+
+    Members
+    -------
+    rx : In(1)
+    tx : Out(1)
+    active : Out(1), turns over with every good request
+    damaged : Out(1), the last request was answered with an error
+
+    Raises
+    ------
+    InputError
+        The network cannot stand behind a serial link.
+    """
+
+    def __init__(self, network: Network, divisor: int):
+        info = info_of(network)
+        payloads = {terminal.name: payload_of(terminal.stream) for terminal in network.outputs}
+        self._network = network
+        self._link = SerialLink(
+            info,
+            divisor,
+            lanes=network.inputs[0].stream.lanes,
+            scores_layout=payloads["scores"],
+            class_width=payloads["class"].size,
+        )
+        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "active": Out(1), "damaged": Out(1)})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.link = link = self._link
+        m.submodules.core = core = Core(self._network)
+        wiring.connect(m, link.o, core.input_port(self._network.inputs[0].name))
+        wiring.connect(m, core.output_port("scores"), link.i_scores)
+        wiring.connect(m, core.output_port("class"), link.i_class)
+        m.d.comb += [
+            link.rx.eq(self.rx),
+            self.tx.eq(link.tx),
+            self.active.eq(link.active),
+            self.damaged.eq(link.damaged),
+        ]
+        return m
