@@ -1,0 +1,7 @@
+"""Hardware in Amaranth: one component per node kind, the core that connects them, Verilog."""
+
+from rtl.axi import AxiTop
+from rtl.core import Core, fifo_names
+from rtl.verilog import top_name, verilog, write_verilog
+
+__all__ = ["AxiTop", "Core", "fifo_names", "top_name", "verilog", "write_verilog"]

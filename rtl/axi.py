@@ -1,0 +1,109 @@
+"""AxiTop: the network with AXI4-Stream ports."""
+
+from amaranth import Module, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+import dataflow
+from rtl.components._steps import advanced
+from rtl.core import Core, hardware_names
+
+__all__ = ["AxiTop", "axi_prefixes"]
+
+
+def axi_prefixes(network: dataflow.Network) -> dict[str, str]:
+    """Return what the AXI signals of each network input and output begin with, by terminal name.
+
+    ``s_axis`` and ``m_axis``, followed by the terminal's name where there is more than one input or output.
+    """
+    prefixes = {}
+    for side, terminals in (("s_axis", network.inputs), ("m_axis", network.outputs)):
+        names = hardware_names(terminal.name for terminal in terminals)
+        for terminal in terminals:
+            prefixes[terminal.name] = side if len(terminals) == 1 else f"{side}_{names[terminal.name]}"
+    return prefixes
+
+
+class AxiTop(wiring.Component):
+    """A network in hardware with AXI4-Stream ports: `Core`, and the marks at the end of each frame.
+
+    Numbers of a beat lie densely in ``tdata``, channel 0 in the lowest bits; ``tdata`` is filled up to whole bytes with
+    zeros, which are ignored on the way in. Signed numbers are in two's complement of their own width.
+
+    Neither ``tready`` nor ``tvalid`` depends on a port: only on registers.
+
+    Parameters
+    ----------
+    network : dataflow.Network
+        It is verified.
+
+    Members
+    -------
+    s_axis_tdata, s_axis_tvalid, s_axis_tlast : ``In``
+        A frame's beats; with several inputs ``s_axis_<name>_tdata`` and so on.
+    s_axis_tready : ``Out(1)``
+        There is room for a beat.
+    m_axis_tdata, m_axis_tvalid, m_axis_tlast : ``Out``
+        The result's beats; with several outputs ``m_axis_<name>_tdata`` and so on. ``tlast`` marks a frame's last.
+    m_axis_tready : ``In(1)``
+        The beat is taken.
+    frame_error : ``Out(1)``
+        An accepted beat had ``tlast`` set elsewhere than at the end of a frame, or not set there. Stays 1 until reset:
+        frames are counted from reset on, so the beats' places are no longer those that the sender means.
+    """
+
+    def __init__(self, network: dataflow.Network) -> None:
+        self.core = Core(network)
+        self.network = self.core.network
+        members = {"frame_error": Out(1)}
+        for terminals, flow, back in ((network.inputs, In, Out), (network.outputs, Out, In)):
+            for terminal in terminals:
+                prefix = axi_prefixes(network)[terminal.name]
+                members[f"{prefix}_tdata"] = flow(-(-terminal.stream.width // 8) * 8)
+                members[f"{prefix}_tvalid"] = flow(1)
+                members[f"{prefix}_tready"] = back(1)
+                members[f"{prefix}_tlast"] = flow(1)
+        super().__init__(members)
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.submodules.core = self.core
+        for terminal in self.network.inputs:
+            self._input(m, terminal)
+        for terminal in self.network.outputs:
+            self._output(m, terminal)
+        return m
+
+    def _input(self, m: Module, terminal: dataflow.Terminal) -> None:
+        port = self.core.input_port(terminal.name)
+        prefix = axi_prefixes(self.network)[terminal.name]
+        data, valid, ready, last = (getattr(self, f"{prefix}_t{end}") for end in ("data", "valid", "ready", "last"))
+        m.d.comb += [
+            Value.cast(port.payload).eq(data),
+            port.valid.eq(valid),
+            ready.eq(port.ready),
+        ]
+        accepted = valid & ready
+        with m.If(accepted & (last != self._ends_frame(m, terminal, accepted))):
+            m.d.sync += self.frame_error.eq(1)
+
+    def _output(self, m: Module, terminal: dataflow.Terminal) -> None:
+        port = self.core.output_port(terminal.name)
+        prefix = axi_prefixes(self.network)[terminal.name]
+        data, valid, ready, last = (getattr(self, f"{prefix}_t{end}") for end in ("data", "valid", "ready", "last"))
+        m.d.comb += [
+            data.eq(Value.cast(port.payload)),
+            valid.eq(port.valid),
+            port.ready.eq(ready),
+            last.eq(self._ends_frame(m, terminal, valid & ready)),
+        ]
+
+    def _ends_frame(self, m: Module, terminal: dataflow.Terminal, passes) -> Signal:
+        """Return whether the next beat to pass is its frame's last."""
+        beats = terminal.stream.beats
+        name = hardware_names([terminal.name])[terminal.name]
+        beat, last = Signal(range(beats), name=f"{name}_beat"), Signal(name=f"{name}_last")
+        with m.If(passes):
+            m.d.sync += beat.eq(advanced(beat, beats))
+        m.d.comb += last.eq(beat == beats - 1)
+        return last

@@ -1,0 +1,57 @@
+"""What the components of all node kinds have in common: a node, and the ports its streams need."""
+
+from typing import ClassVar
+
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+import dataflow
+from rtl.streams import Reserved, payload_of
+
+__all__ = ["NodeComponent"]
+
+
+class NodeComponent(wiring.Component):
+    """The component of a node; one subclass per node kind.
+
+    Parameters
+    ----------
+    node : dataflow.Node
+        The node, of the subclass' `kind`; its constructor has checked shape and folding.
+
+    Members
+    -------
+    i, or i_0, i_1 ... : ``In(stream.Signature(payload))``
+        The beats read, one port for each of the node's input streams.
+    o, or o_0, o_1 ... : ``Out(Reserved(payload))``
+        The beats written, one port for each of the node's output streams.
+    """
+
+    kind: ClassVar[type[dataflow.Node]]
+
+    def __init__(self, node: dataflow.Node) -> None:
+        if not isinstance(node, self.kind):
+            raise TypeError(
+                f"Node of a {type(self).__name__} must be a {self.kind.__name__}, not {type(node).__name__}"
+            )
+        self.node = node
+        inputs = [In(stream.Signature(payload_of(each))) for each in node.input_streams]
+        outputs = [Out(Reserved(payload_of(each))) for each in node.output_streams]
+        super().__init__({**_numbered("i", inputs), **_numbered("o", outputs)})
+
+    @property
+    def inputs(self) -> tuple:
+        """The ports read, in the order of the node's input streams."""
+        return tuple(getattr(self, name) for name in _numbered("i", self.node.input_streams))
+
+    @property
+    def outputs(self) -> tuple:
+        """The ports written, in the order of the node's output streams."""
+        return tuple(getattr(self, name) for name in _numbered("o", self.node.output_streams))
+
+
+def _numbered(letter: str, ports) -> dict:
+    """Return ports by name: the letter alone if there is one port, numbered if there are more."""
+    if len(ports) == 1:
+        return {letter: ports[0]}
+    return {f"{letter}_{index}": port for index, port in enumerate(ports)}

@@ -1,0 +1,69 @@
+"""Stepping: when a node's next step is issued, and when its beat comes out.
+
+A step is issued in a cycle iff every beat that it consumes is there and every beat that it emits has a free place
+behind. Then the beats are taken and the places reserved in that cycle; the beat out is written `latency` cycles later.
+"""
+
+from functools import reduce
+from operator import and_
+
+import numpy as np
+from amaranth import Cat, Const, Module, Mux, Signal
+
+from rtl.components._component import NodeComponent
+
+__all__ = ["advanced", "delayed", "issue_steps", "lookup"]
+
+
+def issue_steps(m: Module, component: NodeComponent, *, consumes, emits) -> tuple[Signal, Signal]:
+    """Drive the control side of all ports of a node.
+
+    Parameters
+    ----------
+    consumes, emits : value of one bit
+        Whether the next step takes a beat from every input, and gives one to every output.
+
+    Returns
+    -------
+    issue : Signal
+        The next step is issued in this cycle.
+    emitting : Signal, `latency` bits
+        Bit k is 1 if a step that emits was issued k + 1 cycles ago.
+    """
+    issue, reserve = Signal(name="issue"), Signal(name="reserve")
+    arrived = reduce(and_, [port.valid for port in component.inputs])
+    free = reduce(and_, [port.free for port in component.outputs])
+    m.d.comb += issue.eq((arrived | ~consumes) & (free | ~emits))
+    m.d.comb += reserve.eq(issue & emits)
+    m.d.comb += [port.ready.eq(issue & consumes) for port in component.inputs]
+    emitting = delayed(m, reserve, component.node.schedule().latency, name="emitting")
+    for port in component.outputs:
+        m.d.comb += [port.reserve.eq(reserve), port.valid.eq(emitting[-1])]
+    return issue, emitting
+
+
+def delayed(m: Module, flag, cycles: int, *, name: str) -> Signal:
+    """Return a shift register: bit k is the flag of k + 1 cycles ago."""
+    line = Signal(cycles, name=name)
+    m.d.sync += line.eq(Cat(flag, line))
+    return line
+
+
+def advanced(counter: Signal, period: int):
+    """Return the value that follows in a counter modulo `period`."""
+    if period & (period - 1) == 0:
+        return (counter + 1)[: len(counter)]
+    return Mux(counter == period - 1, 0, counter + 1)
+
+
+def lookup(counter: Signal, pattern: np.ndarray):
+    """Return the bit of a pattern that a counter points at.
+
+    Parameters
+    ----------
+    pattern : (period,) bool
+    """
+    met, missed = np.flatnonzero(pattern).tolist(), np.flatnonzero(~pattern).tolist()
+    if not missed:
+        return Const(1)
+    return counter.matches(*met) if len(met) <= len(missed) else ~counter.matches(*missed)

@@ -1,0 +1,100 @@
+"""Fifo: what stands on every edge between two nodes."""
+
+from amaranth import Module, Mux, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from rtl.components._steps import advanced
+from rtl.components._storage import in_registers
+from rtl.streams import Reserved
+
+__all__ = ["Fifo"]
+
+
+class Fifo(wiring.Component):
+    """First in, first out, with reservation of places: ``free = depth - stored - reserved > 0``.
+
+    Throughput one beat per cycle; a beat written in cycle t can be read from t + 1, a place freed by reading in t
+    can be reserved from t + 1. Reading and writing sides do not see each other in the same cycle.
+
+    Parameters
+    ----------
+    shape : shape-like
+        Shape of a beat.
+    depth : int
+        Places, at least 1.
+
+    Members
+    -------
+    i : ``In(Reserved(shape))``
+        Writing end.
+    o : ``Out(stream.Signature(shape))``
+        Reading end.
+    """
+
+    def __init__(self, shape, depth: int) -> None:
+        if not isinstance(depth, int):
+            raise TypeError(f"Depth of a Fifo must be an integer, not {depth!r}")
+        if depth < 1:
+            raise ValueError(f"Depth of a Fifo must be at least 1, not {depth!r}")
+        self.shape, self.depth = shape, depth
+        super().__init__({"i": In(Reserved(shape)), "o": Out(stream.Signature(shape))})
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        read = Signal()
+        m.d.comb += read.eq(self.o.valid & self.o.ready)
+        free_count = Signal(range(self.depth + 1), init=self.depth)
+        with m.If(self.i.reserve & ~read):
+            m.d.sync += free_count.eq(free_count - 1)
+        with m.If(read & ~self.i.reserve):
+            m.d.sync += free_count.eq(free_count + 1)
+        m.d.comb += self.i.free.eq(free_count != 0)
+
+        bits = Value.cast(self.i.payload)
+        if in_registers(self.depth, len(bits)):
+            self._shift(m, bits, read)
+        else:
+            self._circulate(m, bits, read)
+        return m
+
+    def _shift(self, m: Module, bits, read: Signal) -> None:
+        """Keep the beats in registers, the oldest in the first, `full` counting them in unary."""
+        depth, write = self.depth, self.i.valid
+        full = Signal(depth)
+        slots = [Signal(len(bits), name=f"slot_{k}", reset_less=True) for k in range(depth)]
+        with m.If(write & ~read):
+            m.d.sync += full.eq((full << 1) | 1)
+        with m.If(read & ~write):
+            m.d.sync += full.eq(full >> 1)
+        for k, slot in enumerate(slots):
+            # A slot that is not full may take whatever stands at the input: it counts only when `full` says so.
+            behind = Mux(full[k + 1], slots[k + 1], bits) if k + 1 < depth else bits
+            with m.If(read):
+                m.d.sync += slot.eq(behind)
+            with m.Elif(~full[k]):
+                m.d.sync += slot.eq(bits)
+        m.d.comb += [self.o.valid.eq(full[0]), self.o.payload.eq(slots[0])]
+
+    def _circulate(self, m: Module, bits, read: Signal) -> None:
+        """Keep the beats in a memory with a synchronous read port, which is read one cycle ahead."""
+        depth, write = self.depth, self.i.valid
+        m.submodules.memory = memory = Memory(shape=len(bits), depth=depth, init=[])
+        writing, reading = memory.write_port(), memory.read_port()
+        tail, head, head_next = Signal(range(depth)), Signal(range(depth)), Signal(range(depth))
+        m.d.comb += head_next.eq(Mux(read, advanced(head, depth), head))
+        m.d.sync += head.eq(head_next)
+        with m.If(write):
+            m.d.sync += tail.eq(advanced(tail, depth))
+        m.d.comb += [writing.addr.eq(tail), writing.data.eq(bits), writing.en.eq(write), reading.addr.eq(head_next)]
+
+        valid = Signal()
+        with m.If(write):
+            m.d.sync += valid.eq(1)
+        with m.Elif(read & (head_next == tail)):
+            m.d.sync += valid.eq(0)
+        # Memories differ in what they read while the same word is written: it is taken from here.
+        fresh, fresh_bits = Signal(), Signal(len(bits), reset_less=True)
+        m.d.sync += [fresh.eq(write & (head_next == tail)), fresh_bits.eq(bits)]
+        m.d.comb += [self.o.valid.eq(valid), self.o.payload.eq(Mux(fresh, fresh_bits, reading.data))]

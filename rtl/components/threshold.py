@@ -1,0 +1,73 @@
+"""Threshold: integers to bits."""
+
+from typing import ClassVar
+
+from amaranth import Cat, Const, Module, Signal
+
+import dataflow
+from rtl.components._component import NodeComponent
+from rtl.components._steps import advanced, issue_steps
+from rtl.components._storage import read_only
+
+__all__ = ["Threshold"]
+
+
+class Threshold(NodeComponent):
+    """Bits of numbers: ``o[c] = i[c] >= thresholds[c]``.
+
+    Throughput one beat per cycle, latency 2 cycles: one reads the thresholds, one compares.
+
+    Parameters
+    ----------
+    node : dataflow.Threshold
+
+    Members
+    -------
+    i : ``In(stream.Signature(payload))``
+        Beats of `pe` numbers.
+    o : ``Out(Reserved(payload))``
+        Beats of `pe` bits.
+    """
+
+    kind: ClassVar = dataflow.Threshold
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        issue, _ = issue_steps(m, self, consumes=Const(1), emits=Const(1))
+        bits = Signal(self.node.pe, reset_less=True)
+        if self._words == 1:
+            self._compare_constants(m, bits)
+        else:
+            self._compare_memory(m, bits, issue)
+        m.d.comb += self.o.payload.eq(bits)
+        return m
+
+    @property
+    def _words(self) -> int:
+        """Groups of channels that have thresholds of their own."""
+        return max(1, self.node.thresholds.size // self.node.pe)
+
+    def _compare_constants(self, m: Module, bits: Signal) -> None:
+        """Compare in the first cycle, since there is nothing to read: a bit is less to hold than a number."""
+        pe, thresholds = self.node.pe, self.node.thresholds.tolist()
+        early = Signal(pe, reset_less=True)
+        limits = thresholds * pe if len(thresholds) == 1 else thresholds
+        m.d.sync += [early.eq(Cat(self.i.payload[k] >= limits[k] for k in range(pe))), bits.eq(early)]
+
+    def _compare_memory(self, m: Module, bits: Signal, issue: Signal) -> None:
+        """Compare in the second cycle with what the first has read."""
+        node, words = self.node, self._words
+        width = node.element.width + 2  # one beyond the largest number, and a sign
+        word = Signal(range(words))
+        with m.If(issue):
+            m.d.sync += word.eq(advanced(word, words))
+        mask = (1 << width) - 1
+        rows = [
+            sum((int(limit) & mask) << k * width for k, limit in enumerate(row))
+            for row in node.thresholds.reshape(words, node.pe)
+        ]
+        limits = Signal(width * node.pe)
+        m.d.comb += limits.eq(read_only(m, "thresholds", rows, width * node.pe, word))
+        numbers = Signal(self.i.payload.shape(), reset_less=True)
+        m.d.sync += numbers.eq(self.i.payload)
+        m.d.sync += bits.eq(Cat(numbers[k] >= limits.word_select(k, width).as_signed() for k in range(node.pe)))

@@ -1,0 +1,109 @@
+"""Core: the network's nodes, and the FIFOs between them."""
+
+import re
+from collections.abc import Iterable
+
+from amaranth import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+import dataflow
+from rtl.components import Fifo, component_of
+from rtl.streams import payload_of
+
+__all__ = ["Core", "fifo_names", "hardware_names"]
+
+
+def hardware_names(names: Iterable[str]) -> dict[str, str]:
+    """Return for each name one that Verilog and Python allow inside an identifier; no two are alike."""
+    chosen: dict[str, str] = {}
+    for name in names:
+        plain = unique = re.sub(r"\W", "_", name, flags=re.ASCII)
+        copy = 2
+        while unique in chosen.values():
+            unique, copy = f"{plain}_{copy}", copy + 1
+        chosen[name] = unique
+    return chosen
+
+
+def fifo_names(network: dataflow.Network) -> dict[str, str]:
+    """Return the name of each FIFO's submodule in `Core`, by FIFO name."""
+    return {fifo.name: f"fifo_{index}" for index, fifo in enumerate(network.fifos)}
+
+
+class Core(wiring.Component):
+    """A network in hardware.
+
+    Throughput and latency are the network's: a frame every ``network.interval`` cycles if the FIFOs are deep enough.
+    Control lies in registers at every border, so that no combinational path leads from one port to another.
+
+    Parameters
+    ----------
+    network : dataflow.Network
+        It is verified. FIFO number k becomes submodule ``fifo_k``, each node ``node_<name>``.
+
+    Attributes
+    ----------
+    nodes : dict
+        The component of each node, by name.
+    fifos : dict
+        The `Fifo` of each edge, by name.
+
+    Members
+    -------
+    i_<terminal> : ``In(stream.Signature(payload))``
+        Beats of a network input; ready while the FIFO behind has a free place.
+    o_<terminal> : ``Out(stream.Signature(payload))``
+        Beats of a network output.
+    """
+
+    def __init__(self, network: dataflow.Network) -> None:
+        if not isinstance(network, dataflow.Network):
+            raise TypeError(f"Network of a Core must be a dataflow.Network, not {network!r}")
+        self.network = dataflow.verify(network)
+        names = hardware_names(terminal.name for terminal in (*network.inputs, *network.outputs))
+        self._input_ports = {terminal.name: f"i_{names[terminal.name]}" for terminal in network.inputs}
+        self._output_ports = {terminal.name: f"o_{names[terminal.name]}" for terminal in network.outputs}
+        members = {}
+        for terminal in network.inputs:
+            members[self._input_ports[terminal.name]] = In(stream.Signature(payload_of(terminal.stream)))
+        for terminal in network.outputs:
+            members[self._output_ports[terminal.name]] = Out(stream.Signature(payload_of(terminal.stream)))
+        self.nodes = {node.name: component_of(node) for node in network.nodes}
+        self.fifos = {each.name: Fifo(payload_of(network.stream(each)), each.depth) for each in network.fifos}
+        super().__init__(members)
+
+    def input_port(self, name: str):
+        """Return the port of the network input called `name`."""
+        return getattr(self, self._input_ports[name])
+
+    def output_port(self, name: str):
+        """Return the port of the network output called `name`."""
+        return getattr(self, self._output_ports[name])
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        names, places = hardware_names(self.nodes), fifo_names(self.network)
+        for name, component in self.nodes.items():
+            m.submodules[f"node_{names[name]}"] = component
+        for edge in self.network.fifos:
+            m.submodules[places[edge.name]] = fifo = self.fifos[edge.name]
+            if edge.source in self.nodes:
+                wiring.connect(m, self.nodes[edge.source].outputs[edge.source_port], fifo.i)
+            else:
+                self._connect_input(m, self.input_port(edge.source), fifo)
+            if edge.target in self.nodes:
+                wiring.connect(m, fifo.o, self.nodes[edge.target].inputs[edge.target_port])
+            else:
+                wiring.connect(m, fifo.o, wiring.flipped(self.output_port(edge.target)))
+        return m
+
+    def _connect_input(self, m: Module, port, fifo: Fifo) -> None:
+        """Let the world write: a beat is accepted into a place that is reserved in the same cycle."""
+        accepted = port.valid & fifo.i.free
+        m.d.comb += [
+            fifo.i.payload.eq(port.payload),
+            fifo.i.valid.eq(accepted),
+            fifo.i.reserve.eq(accepted),
+            port.ready.eq(fifo.i.free),
+        ]

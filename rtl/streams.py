@@ -1,0 +1,44 @@
+"""Streams in hardware: how a node reads beats, and how it writes them into the FIFO behind it.
+
+A node reads a plain `amaranth.lib.stream`. It writes through `Reserved`: a step that will emit takes a place when it is
+issued and delivers the beat a fixed number of cycles later, so nothing in between ever has to stop.
+"""
+
+from amaranth import Shape, signed, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+import dataflow
+
+__all__ = ["Reserved", "payload_of"]
+
+
+class Reserved(wiring.Signature):
+    """Writing end of a FIFO with reservation, seen from the writer.
+
+    Parameters
+    ----------
+    payload_shape : shape-like
+        Shape of a beat.
+
+    Members
+    -------
+    payload : ``Out(payload_shape)``
+        The beat written.
+    valid : ``Out(1)``
+        A beat is written in this cycle, into a place reserved before or now.
+    reserve : ``Out(1)``
+        A place is taken in this cycle; only while `free`.
+    free : ``In(1)``
+        A place is neither stored nor reserved. Depends on registers only.
+    """
+
+    def __init__(self, payload_shape) -> None:
+        Shape.cast(payload_shape)
+        super().__init__({"payload": Out(payload_shape), "valid": Out(1), "reserve": Out(1), "free": In(1)})
+
+
+def payload_of(stream: dataflow.Stream) -> data.ArrayLayout:
+    """Return the shape of a beat: `lanes` numbers, channel 0 in the lowest bits."""
+    element = stream.element
+    return data.ArrayLayout(signed(element.width) if element.signed else unsigned(element.width), stream.lanes)
