@@ -1,0 +1,96 @@
+"""What a simulation tells."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["FifoUse", "NodeActivity", "Periodic", "Run"]
+
+
+@dataclass(frozen=True)
+class NodeActivity:
+    """How a node spends the cycles 0 to ``Run.cycles - 1``; the three add up to ``Run.cycles``.
+
+    Parameters
+    ----------
+    name : the node
+    busy : cycles in which it issues a step
+    starved : cycles in which a beat that the next step consumes is missing, also after the last frame
+    blocked : cycles in which all beats are there, but a place behind the node is missing
+    """
+
+    name: str
+    busy: int
+    starved: int
+    blocked: int
+
+
+@dataclass(frozen=True)
+class FifoUse:
+    """How full a FIFO gets.
+
+    Parameters
+    ----------
+    name : the FIFO, ``FROM -> TO``
+    depth : its places
+    max_occupancy : most beats stored at the start of a cycle
+    max_taken : most places taken at the start of a cycle, by beats stored and by beats in flight towards them
+    mean_occupancy : beats stored, averaged over ``Run.cycles``
+    """
+
+    name: str
+    depth: int
+    max_occupancy: int
+    max_taken: int
+    mean_occupancy: float
+
+
+@dataclass(frozen=True)
+class Periodic:
+    """The periodic state: from frame `start` on, everything repeats every `frames` frames, `cycles` cycles later."""
+
+    start: int
+    frames: int
+    cycles: int
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """The cycles of a run of a network.
+
+    Cycle 0 is the first in which a source may offer a beat. A beat is *written* in the cycle at whose end it enters a
+    FIFO and *read* in the cycle at whose end it leaves. At an input the write is the transfer from outside, at an
+    output the read is the transfer to outside.
+
+    Parameters
+    ----------
+    frames : frames that pass
+    first_beat_latency : cycles from the first write at an input to the read of the first frame's first beat at the
+        outputs, the last of them where there are several
+    first_frame_latency : the same to the first frame's last beat
+    interval : cycles between frames in the steady state: exact if `periodic` is known, an int if it is whole;
+        otherwise the mean over the frames simulated
+    interval_deviation : standard deviation of the cycles between frames in the steady state; 0.0 if they are all equal
+    total : cycles from cycle 0 to the last read at an output, this one included
+    cycles : cycles until everything stands still: `total`, or more if a node goes on for steps that emit nothing
+    nodes : activity, in the network's order
+    fifos : use, in the network's order
+    periodic : the periodic state, or None if none was reached
+    simulated_frames : frames stepped; the others follow from the periodic state
+    writes, reads : for every FIFO's name the cycle of each beat's write and read, int64; empty unless recorded
+    """
+
+    frames: int
+    first_beat_latency: int
+    first_frame_latency: int
+    interval: int | float
+    interval_deviation: float
+    total: int
+    cycles: int
+    nodes: tuple[NodeActivity, ...]
+    fifos: tuple[FifoUse, ...]
+    periodic: Periodic | None
+    simulated_frames: int
+    writes: Mapping[str, np.ndarray]
+    reads: Mapping[str, np.ndarray]

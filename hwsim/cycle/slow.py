@@ -1,0 +1,208 @@
+"""The timing contract, cycle by cycle: slow, obvious, kept for ever to test the compiled simulator with.
+
+In cycle t every actor decides from the state at the start of t. A node issues its next step if every beat that the
+step consumes is stored, and every beat that it emits has a place: ``depth - stored - reserved``. It takes the beats
+and reserves the places at once, and the beats emitted enter their FIFOs at the end of cycle t + latency.
+"""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from dataflow import InputError, Network, Node, Terminal
+from hwsim.stalls import Stalls
+
+__all__ = ["SlowRun", "step_slowly"]
+
+
+@dataclass
+class _Fifo:
+    depth: int
+    stored: int = 0
+    reserved: int = 0
+    writes: list[int] = field(default_factory=list)
+    reads: list[int] = field(default_factory=list)
+    highest_stored: int = 0
+    highest_taken: int = 0
+
+    @property
+    def has_place(self) -> bool:
+        return self.stored + self.reserved < self.depth
+
+
+@dataclass(frozen=True, eq=False)
+class SlowRun:
+    """What the slow stepping saw.
+
+    Parameters
+    ----------
+    total : cycles to the last read at an output, this one included
+    cycles : cycles until everything stood still
+    writes, reads : for every FIFO's name the cycle of each beat's write and read, int64
+    activity : for every node's name its busy, starved and blocked cycles among ``cycles``
+    highest : for every FIFO's name the most beats stored and places taken at the start of a cycle
+    """
+
+    total: int
+    cycles: int
+    writes: dict[str, np.ndarray]
+    reads: dict[str, np.ndarray]
+    activity: dict[str, tuple[int, int, int]]
+    highest: dict[str, tuple[int, int]]
+
+
+class _Actor(Protocol):
+    """Something that decides in cycle t, and acts when all have decided."""
+
+    @property
+    def finished(self) -> bool: ...
+
+    def decide(self, t: int) -> None: ...
+
+    def act(self, t: int) -> bool:
+        """Do what was decided; return whether anything changed."""
+
+
+class _Source:
+    """Offers a beat from an open gate until it is accepted."""
+
+    def __init__(self, fifo: _Fifo, gate: np.ndarray, beats: int) -> None:
+        self.fifo, self.gate, self.left = fifo, gate, beats
+        self.offering = False
+
+    @property
+    def finished(self) -> bool:
+        return self.left == 0
+
+    def decide(self, t: int) -> None:
+        self.offering = self.left > 0 and (self.offering or bool(self.gate[t % len(self.gate)]))
+        self.accepted = self.offering and self.fifo.stored < self.fifo.depth
+
+    def act(self, t: int) -> bool:
+        if self.accepted:
+            self.fifo.stored += 1
+            self.fifo.writes.append(t)
+            self.left -= 1
+            self.offering = False
+        return self.accepted
+
+
+class _Sink:
+    """Takes a beat in every cycle in which its gate is open and there is one."""
+
+    def __init__(self, fifo: _Fifo, gate: np.ndarray, beats: int) -> None:
+        self.fifo, self.gate, self.left = fifo, gate, beats
+
+    @property
+    def finished(self) -> bool:
+        return self.left == 0
+
+    def decide(self, t: int) -> None:
+        self.taking = self.fifo.stored > 0 and bool(self.gate[t % len(self.gate)])
+
+    def act(self, t: int) -> bool:
+        if self.taking:
+            self.fifo.stored -= 1
+            self.fifo.reads.append(t)
+            self.left -= 1
+        return self.taking
+
+
+class _Unit:
+    """A node: issues at most one step per cycle."""
+
+    def __init__(self, node: Node, inputs: list[_Fifo], outputs: list[_Fifo], frames: int) -> None:
+        self.schedule = node.schedule()
+        self.inputs, self.outputs = inputs, outputs
+        self.left = frames * self.schedule.steps
+        self.step = 0
+        self.deliveries: dict[int, list[_Fifo]] = defaultdict(list)
+        self.activity: Counter[str] = Counter()
+
+    @property
+    def finished(self) -> bool:
+        return self.left == 0 and not self.deliveries
+
+    def decide(self, t: int) -> None:
+        consumes, emits = self.schedule.consumes[:, self.step], self.schedule.emits[:, self.step]
+        self.taken = [fifo for fifo, moves in zip(self.inputs, consumes, strict=True) if moves]
+        self.given = [fifo for fifo, moves in zip(self.outputs, emits, strict=True) if moves]
+        if self.left == 0 or not all(fifo.stored for fifo in self.taken):
+            self.doing = "starved"
+        elif not all(fifo.has_place for fifo in self.given):
+            self.doing = "blocked"
+        else:
+            self.doing = "busy"
+
+    def act(self, t: int) -> bool:
+        self.activity[self.doing] += 1
+        if self.doing == "busy":
+            for fifo in self.taken:
+                fifo.stored -= 1
+                fifo.reads.append(t)
+            for fifo in self.given:
+                fifo.reserved += 1
+                self.deliveries[t + self.schedule.latency].append(fifo)
+            self.step = (self.step + 1) % self.schedule.period
+            self.left -= 1
+        for fifo in self.deliveries.pop(t, []):
+            fifo.reserved -= 1
+            fifo.stored += 1
+            fifo.writes.append(t)
+        return self.doing == "busy" or bool(self.deliveries)
+
+
+def step_slowly(network: Network, frames: int, *, stalls: Stalls | None = None) -> SlowRun:
+    """Step a network through `frames` frames, cycle by cycle.
+
+    Raises
+    ------
+    InputError
+        Nothing moves any more before the frames are through.
+    """
+    stalls = stalls or Stalls.none()
+    fifos = {fifo.name: _Fifo(fifo.depth) for fifo in network.fifos}
+    always = np.ones(1, bool)
+
+    def into(name: str) -> list[_Fifo]:
+        return [fifos[fifo.name] for fifo in network.fifos_into(name)]
+
+    def out_of(name: str) -> list[_Fifo]:
+        return [fifos[fifo.name] for fifo in network.fifos_out_of(name)]
+
+    def beats(terminal: Terminal) -> int:
+        return frames * terminal.stream.beats
+
+    units = {node.name: _Unit(node, into(node.name), out_of(node.name), frames) for node in network.nodes}
+    actors: list[_Actor] = [
+        *(_Source(out_of(t.name)[0], stalls.inputs.get(t.name, always), beats(t)) for t in network.inputs),
+        *units.values(),
+        *(_Sink(into(t.name)[0], stalls.outputs.get(t.name, always), beats(t)) for t in network.outputs),
+    ]
+    patience = 1 + max([1, *(len(gate) for gate in (*stalls.inputs.values(), *stalls.outputs.values()))])
+    t = still = 0
+    while not all(actor.finished for actor in actors):
+        for fifo in fifos.values():
+            fifo.highest_stored = max(fifo.highest_stored, fifo.stored)
+            fifo.highest_taken = max(fifo.highest_taken, fifo.stored + fifo.reserved)
+        for actor in actors:
+            actor.decide(t)
+        changes = [actor.act(t) for actor in actors]
+        still = 0 if any(changes) else still + 1
+        if still > patience:
+            raise InputError(f"Network {network.name!r} must be able to move, not stand still from cycle {t - still}")
+        t += 1
+    outputs = [fifos[network.fifos_into(terminal.name)[0].name] for terminal in network.outputs]
+    return SlowRun(
+        total=1 + max(fifo.reads[-1] for fifo in outputs),
+        cycles=t,
+        writes={name: np.array(fifo.writes, np.int64) for name, fifo in fifos.items()},
+        reads={name: np.array(fifo.reads, np.int64) for name, fifo in fifos.items()},
+        activity={
+            name: (unit.activity["busy"], unit.activity["starved"], unit.activity["blocked"])
+            for name, unit in units.items()
+        },
+        highest={name: (fifo.highest_stored, fifo.highest_taken) for name, fifo in fifos.items()},
+    )
