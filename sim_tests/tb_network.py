@@ -1,0 +1,60 @@
+"""The cocotb side: runs a `Bench` against a design inside its probe (`sim_tests.verilog_simulator`).
+
+One convention: sample right after the rising edge, when the registers still show the cycle that ends, then drive.
+Environment variables name the files of the `Setup` and of the `Recording`.
+"""
+
+import os
+from pathlib import Path
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.handle import HierarchyObject, ValueObjectBase
+from cocotb.triggers import RisingEdge
+
+from sim_tests.bench import Bench, Drive
+from sim_tests.recording import Setup
+
+#: Cycles of reset before cycle 0.
+RESET_CYCLES = 3
+
+
+@cocotb.test()
+async def record(probe: HierarchyObject) -> None:
+    """Run the network on the frames of the setup and record every beat of every stream."""
+    bench = Bench(Setup.load(Path(os.environ["XNORFLOW_TESTBENCH_SETUP"])))
+    edge, events = RisingEdge(probe.clk), probe.events
+    words = {
+        (what, index): getattr(probe, f"{what}_{index}")
+        for what, count in (
+            ("write", len(bench.setup.fifos)),
+            ("read", len(bench.setup.fifos)),
+            ("output", len(bench.setup.outputs)),
+        )
+        for index in range(count)
+    }
+
+    def word_of(what: str, index: int) -> int:
+        return _number(words[what, index])
+
+    probe.rst.value = 1
+    probe.valid.value = probe.last.value = probe.ready.value = 0
+    Clock(probe.clk, 10, unit="ns").start()
+    for _ in range(RESET_CYCLES):
+        await edge
+    probe.rst.value = 0
+    drive: Drive | None = bench.start()
+    while drive is not None:
+        for index, word in drive.words.items():
+            getattr(probe, f"input_{index}").value = word
+        for port, value in ((probe.valid, drive.valid), (probe.last, drive.last), (probe.ready, drive.ready)):
+            if value is not None:
+                port.value = value
+        await edge
+        drive = bench.step(_number(events), word_of)
+    bench.recording().save(Path(os.environ["XNORFLOW_TESTBENCH_RECORDING"]))
+
+
+def _number(handle: ValueObjectBase) -> int:
+    """Return what a vector of any width carries; an undefined bit raises ValueError."""
+    return int(str(handle.value), 2)

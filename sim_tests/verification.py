@@ -1,0 +1,200 @@
+"""Proves the hardware equal to the reference and the cycle simulator: every beat's value, and every beat's cycle."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+import hwsim.packed
+import hwsim.reference
+from dataflow import InputError, MatrixVector, Network
+from hwsim import Stalls, simulate
+from hwsim.frames import frames_for
+from sim_tests.comparison import Expectation, Mismatch, compare, word_rows
+from sim_tests.recording import FifoSetup, InputSetup, OutputSetup, Recording, Setup
+
+__all__ = ["SIMULATORS", "Verification", "expectation_of", "record_rtl", "setup_of", "verify_recording", "verify_rtl"]
+
+#: What can run the RTL.
+SIMULATORS = ("amaranth", "icarus", "verilator")
+
+#: Synapses evaluated up to which the slow reference is the oracle, unless one is asked for.
+REFERENCE_LIMIT = 20_000_000
+
+_OPEN = np.ones(1, bool)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The result of a comparison of the RTL with the reference and the cycle simulator.
+
+    Parameters
+    ----------
+    level : what was compared, "rtl"
+    simulator : what ran the RTL
+    oracle : where the expected values come from, "reference" or "packed"
+    frames, streams : numbers of frames and of streams (FIFOs)
+    beats_compared : beats of all streams that were compared, each where it was written and where it was read
+    cycles_compared : clock cycles in which every stream was compared, whether a beat passed or not
+    value_mismatches : transfers with another value, beats missing or too many, and wrong signals of frames
+    cycle_mismatches : transfers in another cycle, and beats missing or too many
+    first : the earliest mismatches of the run; each prints as a sentence
+    stood : where the run stood when it stopped for want of progress; empty if it finished
+    """
+
+    level: str
+    simulator: str
+    oracle: str
+    frames: int
+    streams: int
+    beats_compared: int
+    cycles_compared: int
+    value_mismatches: int
+    cycle_mismatches: int
+    first: tuple[Mismatch, ...] = ()
+    stood: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether something was compared, and everything was equal."""
+        compared = self.frames > 0 and self.beats_compared > 0 and self.cycles_compared > 0
+        return compared and not self.value_mismatches and not self.cycle_mismatches and not self.stood
+
+    def __str__(self) -> str:
+        verdict = "equal" if self.passed else "NOT equal" if self.beats_compared else "nothing compared"
+        lines = [
+            f"{self.level} in {self.simulator}: {verdict}; {self.frames} frames, {self.beats_compared} beats of "
+            f"{self.streams} streams over {self.cycles_compared} cycles, {self.value_mismatches} value mismatches, "
+            f"{self.cycle_mismatches} cycle mismatches"
+        ]
+        return "\n".join([*lines, *([self.stood] if self.stood else []), *map(str, self.first)])
+
+
+def verify_rtl(
+    network: Network,
+    frames: np.ndarray,
+    *,
+    simulator: str = "verilator",
+    stalls: Stalls | None = None,
+    build_dir: Path | None = None,
+    oracle: str | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Verification:
+    """Run a network's RTL on frames and compare every beat's value and cycle number on every stream.
+
+    Parameters
+    ----------
+    frames : (frames, *frame_shape) integers
+    simulator : "verilator", "icarus" or "amaranth"
+    stalls : when the outside offers and takes beats; none without
+    build_dir : folder for everything that is written, kept, so that a further run need not compile; without, a
+        temporary one
+    oracle : "reference" or "packed", which gives the expected values; without, the reference unless that is long
+    progress : called with a sentence at each step
+
+    Raises
+    ------
+    InputError
+        The frames do not suit the network, or the simulator cannot run here.
+    SimulationError
+        The simulator did not finish.
+    """
+    tell = progress or (lambda sentence: None)
+    if simulator not in SIMULATORS:
+        raise InputError(f"Simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")
+    frames = frames_for(network, frames)
+    stalls = stalls or Stalls()
+    stalls.check(network)
+    if simulator != "amaranth":
+        from sim_tests.simulators import require
+
+        require(simulator)
+    oracle = oracle or _oracle_for(network, len(frames))
+    tell(f"Expected values of {len(frames)} frames from the {oracle} oracle, cycles from the cycle simulator")
+    expectation = expectation_of(network, frames, stalls, oracle=oracle)
+    setup = setup_of(network, frames, stalls)
+    with TemporaryDirectory(prefix="xnorflow-") as scratch:
+        recording = record_rtl(network, setup, simulator=simulator, build_dir=build_dir or Path(scratch), progress=tell)
+    return verify_recording(network, expectation, recording, simulator=simulator, oracle=oracle, frames=len(frames))
+
+
+def verify_recording(
+    network: Network, expectation: Expectation, recording: Recording, *, simulator: str, oracle: str, frames: int
+) -> Verification:
+    """Return the comparison of a recorded run with what is expected of it."""
+    comparison = compare(network, expectation, recording)
+    return Verification(
+        level="rtl",
+        simulator=simulator,
+        oracle=oracle,
+        frames=frames,
+        streams=len(network.fifos),
+        beats_compared=comparison.beats,
+        cycles_compared=recording.cycles,
+        value_mismatches=comparison.value_mismatches + bool(len(recording.frame_errors)),
+        cycle_mismatches=comparison.cycle_mismatches,
+        first=comparison.first,
+        stood=recording.stood,
+    )
+
+
+def expectation_of(network: Network, frames: np.ndarray, stalls: Stalls, *, oracle: str = "reference") -> Expectation:
+    """Return the values that the oracle gives and the cycles that the cycle simulator gives."""
+    oracles = {"reference": hwsim.reference.evaluate, "packed": hwsim.packed.evaluate}
+    if oracle not in oracles:
+        raise InputError(f"Oracle must be one of {', '.join(oracles)}, not {oracle!r}")
+    run = simulate(network, frames=len(frames), stalls=stalls, record=True)
+    return Expectation(oracles[oracle](network, frames), run.writes, run.reads)
+
+
+def record_rtl(
+    network: Network,
+    setup: Setup,
+    *,
+    simulator: str,
+    build_dir: Path,
+    progress: Callable[[str], None] | None = None,
+) -> Recording:
+    """Run a network's RTL and return what was seen."""
+    if simulator == "amaranth":
+        from sim_tests.amaranth_simulator import record
+
+        return record(network, setup, progress=progress)
+    from sim_tests.verilog_simulator import record as record_verilog
+
+    return record_verilog(network, setup, simulator=simulator, build_dir=build_dir, progress=progress)
+
+
+def setup_of(network: Network, frames: np.ndarray, stalls: Stalls) -> Setup:
+    """Return what the testbench needs to know to run frames of the network's first input."""
+    count = len(frames)
+    inputs = tuple(
+        InputSetup(word_rows(frames, terminal.stream), terminal.stream.beats, stalls.inputs.get(terminal.name, _OPEN))
+        for terminal in network.inputs
+    )
+    outputs = tuple(
+        OutputSetup(terminal.stream.width, count * terminal.stream.beats, stalls.outputs.get(terminal.name, _OPEN))
+        for terminal in network.outputs
+    )
+    fifos = tuple(
+        FifoSetup(fifo.name, network.stream(fifo).width, count * network.stream(fifo).beats) for fifo in network.fifos
+    )
+    schedules = [node.schedule() for node in network.nodes]
+    # The longest that a working design can be silent: gates closed, a node between two beats, pipelines.
+    closed = sum(_longest_closure(end.gate) for end in (*inputs, *outputs))
+    silent = max((_longest_closure(s.consumes.any(0) | s.emits.any(0)) for s in schedules), default=0)
+    margin = silent + sum(schedule.latency for schedule in schedules) + 16
+    return Setup(fifos, inputs, outputs, patience=closed + margin + 64, margin=closed + margin)
+
+
+def _longest_closure(gate: np.ndarray) -> int:
+    """Return the longest row of cycles in which a gate that repeats for ever is closed."""
+    opened = np.flatnonzero(gate)
+    return int(np.diff(opened, append=opened[0] + len(gate)).max()) - 1
+
+
+def _oracle_for(network: Network, frames: int) -> str:
+    synapses = sum(node.weights.size for node in network.nodes if isinstance(node, MatrixVector))
+    return "reference" if frames * synapses <= REFERENCE_LIMIT else "packed"
