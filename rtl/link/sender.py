@@ -46,12 +46,11 @@ class MessageSender(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.checksum = checksum = CRC16_IBM_3740(8).create()
-        ticket, byte = self.i_ticket.payload, self.o.payload.data
+        ticket, token = self.i_ticket.payload, self.o.payload
         own = self._info.pack()
         kind, length = Signal(8), Signal(16)
         index = Signal(range(HEADER_SIZE))
         left = Signal(range(max(self._info.result_size, len(own)) + 1))  # bytes of the payload
-        sent = Signal()
         with m.Switch(ticket.outcome):
             with m.Case(Outcome.RESULT):
                 m.d.comb += [kind.eq(Kind.RESULT), length.eq(self._info.result_size)]
@@ -60,61 +59,69 @@ class MessageSender(wiring.Component):
             with m.Default():
                 m.d.comb += [kind.eq(Kind.ERROR), length.eq(1)]
         header = Signal(8 * HEADER_SIZE)
+        # A token is `taken` from the state machine when there is one and the register in front of `o` is free. The
+        # checksum follows a cycle later, from that register: the line is slow, and the paths are short.
+        there, taken, counts, counted = (Signal(name=name) for name in ("there", "taken", "counts", "counted"))
+        byte, end = Signal(8), Signal()
         m.d.comb += [
             header.eq(Cat(kind, ticket.sequence, length)),
-            sent.eq(self.o.valid & self.o.ready),
-            checksum.data.eq(byte),
+            taken.eq(there & ~self.o.valid),
+            checksum.valid.eq(counted),
+            checksum.data.eq(token.data),
         ]
+        m.d.sync += counted.eq(taken & counts)
+        with m.If(taken):
+            m.d.sync += [token.data.eq(byte), token.end.eq(end), self.o.valid.eq(1)]
+        with m.Elif(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
         with m.FSM():
             with m.State("begin"):
                 # A result is begun when it is there, so that a network that stands still leaves no half message.
-                there = (ticket.outcome != Outcome.RESULT) | self.i_scores.valid
-                m.d.comb += [self.o.payload.end.eq(1), self.o.valid.eq(self.i_ticket.valid & there)]
-                m.d.comb += checksum.start.eq(1)
+                here = (ticket.outcome != Outcome.RESULT) | self.i_scores.valid
+                m.d.comb += [there.eq(self.i_ticket.valid & here), end.eq(1), checksum.start.eq(1)]
                 m.d.sync += [left.eq(length), index.eq(0)]
-                with m.If(sent):
+                with m.If(taken):
                     m.next = "header"
             with m.State("header"):
-                m.d.comb += [self.o.valid.eq(1), checksum.valid.eq(sent), byte.eq(header.word_select(index, 8))]
-                with m.If(sent):
+                m.d.comb += [there.eq(1), counts.eq(1), byte.eq(header.word_select(index, 8))]
+                with m.If(taken):
                     m.d.sync += index.eq(index + 1)
                     with m.If(index == HEADER_SIZE - 1):
                         m.next = "payload"
             with m.State("payload"):
-                m.d.comb += [self.o.valid.eq(1), checksum.valid.eq(sent), byte.eq(ticket.outcome)]
+                m.d.comb += [there.eq(1), counts.eq(1), byte.eq(ticket.outcome)]
                 with m.If(ticket.outcome == Outcome.RESULT):
-                    self._result(m, left, sent)
+                    self._result(m, left, there, taken, byte)
                 with m.If(ticket.outcome == Outcome.INFO):
                     # The last byte stands at 1.
                     m.d.comb += byte.eq(Const(int.from_bytes(own, "big") << 8, 8 * len(own) + 8).word_select(left, 8))
-                with m.If(sent):
+                with m.If(taken):
                     m.d.sync += left.eq(left - 1)
                     with m.If(left == 1):
                         m.next = "checksum_high"
             with m.State("checksum_high"):
-                m.d.comb += [self.o.valid.eq(1), byte.eq(checksum.crc[8:])]
-                with m.If(sent):
+                m.d.comb += [there.eq(1), byte.eq(checksum.crc[8:])]
+                with m.If(taken):
                     m.next = "checksum_low"
             with m.State("checksum_low"):
-                m.d.comb += [self.o.valid.eq(1), byte.eq(checksum.crc[:8])]
-                with m.If(sent):
+                m.d.comb += [there.eq(1), byte.eq(checksum.crc[:8])]
+                with m.If(taken):
                     m.next = "end"
             with m.State("end"):
-                m.d.comb += [self.o.valid.eq(1), self.o.payload.end.eq(1), self.i_ticket.ready.eq(sent)]
-                with m.If(sent):
+                m.d.comb += [there.eq(1), end.eq(1), self.i_ticket.ready.eq(taken)]
+                with m.If(taken):
                     m.next = "begin"
         return m
 
-    def _result(self, m, left, sent):
-        """Send the bytes of scores and class as the network gives them."""
-        byte = self.o.payload.data
+    def _result(self, m, left, there, taken, byte):
+        """Offer the bytes of scores and class as the network gives them."""
         size = self._info.score_size
         part, lane = Signal(range(size)), Signal(range(self._lanes))
         score = Signal(signed(8 * size))
         m.d.comb += score.eq(self.i_scores.payload[lane])
         with m.If(left > 2):
-            m.d.comb += [self.o.valid.eq(self.i_scores.valid), byte.eq(score.word_select(part, 8))]
-            with m.If(sent):
+            m.d.comb += [there.eq(self.i_scores.valid), byte.eq(score.word_select(part, 8))]
+            with m.If(taken):
                 m.d.sync += part.eq(part + 1)
                 with m.If(part == size - 1):
                     m.d.sync += [part.eq(0), lane.eq(Mux(lane == self._lanes - 1, 0, lane + 1))]
@@ -123,7 +130,7 @@ class MessageSender(wiring.Component):
             label = Signal(16)
             m.d.comb += [
                 label.eq(self.i_class.payload[0]),
-                self.o.valid.eq(self.i_class.valid),
+                there.eq(self.i_class.valid),
                 byte.eq(Mux(left == 2, label[:8], label[8:])),
-                self.i_class.ready.eq(sent & (left == 1)),
+                self.i_class.ready.eq(taken & (left == 1)),
             ]

@@ -1,0 +1,8 @@
+"""From a network to a board's bitstream: clock, link, synthesis, place and route, report."""
+
+from rtl.bitstream.build import build, plan_of
+from rtl.bitstream.pll import clocks_of, fastest_clock
+from rtl.bitstream.report import BitstreamReport
+from rtl.bitstream.tools import ToolError
+
+__all__ = ["BitstreamReport", "ToolError", "build", "clocks_of", "fastest_clock", "plan_of"]

@@ -1,0 +1,170 @@
+"""The build: a plan by Amaranth, run program by program beside the folder, moved into it when all is there."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+from amaranth.build.run import BuildPlan
+
+from dataflow import InputError, Network
+from rtl.bitstream.pll import pll_of
+from rtl.bitstream.report import BitstreamReport, check_fit, fmax_of, netlist_use, packed_cells
+from rtl.bitstream.tools import Progress, ToolError, run_tool
+from rtl.bitstream.top import BoardTop, divisor_of
+from rtl.boards import Board, board_of
+from rtl.link.protocol import info_of
+
+__all__ = ["build", "plan_of"]
+
+_SYNTHESIS = {"ice40": "-abc9 -device u", "ecp5": "-abc9 -nowidelut"}
+_BITSTREAM = {"ice40": "top.bin", "ecp5": "top.bit"}
+
+
+def plan_of(
+    network: Network, board: str, *, clock_mhz: float | None = None, baud: int = 1_000_000, seed: int = 1
+) -> BuildPlan:
+    """Return Amaranth's build plan: all files and commands, with no tool run.
+
+    Parameters
+    ----------
+    network : with one uint8 input and the outputs ``scores`` and ``class``
+    board : name of the board
+    clock_mhz : clock, else the board's usual one
+    baud : of the serial link
+    seed : of the placement
+
+    Raises
+    ------
+    InputError
+        No such board, a clock or baud rate that it cannot make, or a network that cannot stand behind a serial link.
+    """
+    chosen = board_of(board)
+    info_of(network)
+    pll = pll_of(chosen, clock_mhz or chosen.clock_mhz)
+    top = BoardTop(network, chosen, pll, divisor_of(_real_clock(chosen, clock_mhz), baud))
+    return chosen.create_platform().build(
+        top,
+        do_build=False,
+        emit_src=False,  # no paths of this machine
+        synth_opts=_SYNTHESIS[chosen.family],
+        script_after_synth="tee -q -o stat.json stat -json",
+        nextpnr_opts=f"--seed {seed} --timing-allow-fail --report report.json",
+    )
+
+
+def build(
+    network: Network,
+    board: str,
+    folder: str | os.PathLike[str],
+    *,
+    interval: int,
+    latency: int,
+    clock_mhz: float | None = None,
+    baud: int = 1_000_000,
+    seed: int = 1,
+    progress: Progress = lambda text: None,
+) -> BitstreamReport:
+    """Make the bitstream of a network behind a serial link. The same arguments give the same file.
+
+    Parameters
+    ----------
+    network, board, clock_mhz, baud, seed : see `plan_of`
+    folder : gets the bitstream and all files on the way; untouched if anything fails
+    interval : cycles from frame to frame, for the report
+    latency : cycles from a frame's first beat in to its last beat out, for the report
+    progress : told what is going on
+
+    Returns
+    -------
+    BitstreamReport
+        Also of a design that is too slow for its clock: see its `timing_met`.
+
+    Raises
+    ------
+    InputError
+        See `plan_of`; or the network does not fit the board.
+    ToolError
+        A program failed. Its logs are kept, and the text says where.
+    """
+    start = time.perf_counter()
+    target = Path(folder).resolve()
+    if target.exists() and not target.is_dir():
+        raise InputError(f"Output of a bitstream must be a folder, not the file {str(folder)!r}")
+    progress(f"{network.name} for {board}")
+    plan = plan_of(network, board, clock_mhz=clock_mhz, baud=baud, seed=seed)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        chosen = board_of(board)
+        _run(plan, network, chosen, work, progress)
+        report = _report(chosen, work, target, _real_clock(chosen, clock_mhz), interval, latency, start)
+        (work / "bitstream.json").write_text(json.dumps(report.to_json(), indent=2) + "\n")
+        target.mkdir(exist_ok=True)
+        for file in sorted(work.iterdir()):
+            file.replace(target / file.name)
+        return report
+    except ToolError as error:
+        kept = _keep_logs(work)
+        raise ToolError(f"{error} (logs in {kept})") from error
+    finally:
+        shutil.rmtree(work)
+
+
+def _real_clock(board: Board, clock_mhz: float | None) -> float:
+    """Return the clock in MHz that the board's loop really makes."""
+    pll = pll_of(board, clock_mhz or board.clock_mhz)
+    return float(board.oscillator_mhz if pll is None else pll.output_mhz)
+
+
+def _run(plan: BuildPlan, network: Network, board: Board, work: Path, progress: Progress) -> None:
+    """Run the plan's programs; after synthesis, and where nextpnr gives up, see whether the network fits."""
+    plan.extract(work)
+    synthesize, place_and_route, pack = json.loads(plan.files["build_top.json"])["commands"]
+    run_tool(synthesize, work, progress)
+    check_fit(network, board, netlist_use(work / "stat.json", board.family))
+    try:
+        run_tool(place_and_route, work, progress)
+    except ToolError as error:
+        used, available = packed_cells(work / "top.tim", board.family)
+        if used > available:
+            raise InputError(
+                f"Network {network.name!r} must fit {board.name} with {available:,} logic cells, not need {used:,}"
+            ) from error
+        raise
+    run_tool(pack, work, progress)
+
+
+def _report(
+    board: Board, work: Path, target: Path, clock_mhz: float, interval: int, latency: int, start: float
+) -> BitstreamReport:
+    use = netlist_use(work / "stat.json", board.family)
+    name = _BITSTREAM[board.family]
+    return BitstreamReport(
+        board=board.name,
+        device=board.device,
+        luts=use.luts,
+        ffs=use.ffs,
+        brams=use.brams,
+        dsps=use.dsps,
+        cells=packed_cells(work / "top.tim", board.family)[0],
+        fmax_mhz=round(fmax_of(work / "report.json", clock_mhz), 2),
+        clock_mhz=clock_mhz,
+        interval=interval,
+        fps=clock_mhz * 1e6 / interval,
+        latency_us=latency / clock_mhz,
+        bitstream=target / name,
+        sha256=hashlib.sha256((work / name).read_bytes()).hexdigest(),
+        seconds=round(time.perf_counter() - start, 1),
+    )
+
+
+def _keep_logs(work: Path) -> Path:
+    kept = Path(tempfile.mkdtemp(prefix="xnorflow-bitstream-"))
+    for name in ("top.rpt", "top.tim", "tools.log"):
+        if (work / name).exists():
+            shutil.copy(work / name, kept / name)
+    return kept

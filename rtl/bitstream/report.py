@@ -1,0 +1,144 @@
+"""What a build came to: figures of Yosys and nextpnr, from their JSON."""
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from dataflow import InputError, Network
+from rtl.boards import Board
+
+__all__ = ["BitstreamReport", "Use", "check_fit", "fmax_of", "netlist_use", "packed_cells"]
+
+
+@dataclass(frozen=True)
+class Use:
+    """What a netlist uses of a device.
+
+    Parameters
+    ----------
+    luts : 4-input LUTs; of an ECP5 also those inside carry cells and LUT RAM
+    ffs : flip-flops
+    brams : block RAMs
+    dsps : multipliers
+    """
+
+    luts: int
+    ffs: int
+    brams: int
+    dsps: int
+
+
+#: Per family: what one cell of a kind uses.
+_CELLS = {
+    "ice40": {
+        r"SB_LUT4": Use(1, 0, 0, 0),
+        r"SB_DFF.*": Use(0, 1, 0, 0),
+        r"SB_RAM40_4K.*": Use(0, 0, 1, 0),
+        r"SB_MAC16": Use(0, 0, 0, 1),
+    },
+    "ecp5": {
+        r"LUT4": Use(1, 0, 0, 0),
+        r"CCU2C": Use(2, 0, 0, 0),
+        r"TRELLIS_DPR16X4": Use(6, 0, 0, 0),
+        r"TRELLIS_FF": Use(0, 1, 0, 0),
+        r"DP16KD|PDPW16KD": Use(0, 0, 1, 0),
+        r"MULT18X18D": Use(0, 0, 0, 1),
+    },
+}
+
+#: Per family: nextpnr's name of what holds a LUT.
+_LOGIC = {"ice40": "ICESTORM_LC", "ecp5": "TRELLIS_COMB"}
+
+
+@dataclass(frozen=True)
+class BitstreamReport:
+    """What a build came to.
+
+    Parameters
+    ----------
+    board, device : names
+    luts, ffs, brams, dsps : of the netlist, as in `Use`
+    cells : logic cells that are occupied after packing; an iCE40's cell may hold a flip-flop alone
+    fmax_mhz : routed
+    clock_mhz : that the board runs at
+    interval : cycles from frame to frame
+    fps : frames per second at `clock_mhz`, the serial line aside
+    latency_us : from a frame's first beat in to its last beat out, at `clock_mhz`
+    bitstream : the file
+    sha256 : of the file
+    seconds : that the build took
+    """
+
+    board: str
+    device: str
+    luts: int
+    ffs: int
+    brams: int
+    dsps: int
+    cells: int
+    fmax_mhz: float
+    clock_mhz: float
+    interval: int
+    fps: float
+    latency_us: float
+    bitstream: Path
+    sha256: str
+    seconds: float
+
+    @property
+    def timing_met(self) -> bool:
+        """Whether the design is fast enough for the clock that the board runs at."""
+        return self.fmax_mhz >= self.clock_mhz
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as plain values."""
+        return {**asdict(self), "bitstream": str(self.bitstream), "timing_met": self.timing_met}
+
+
+def netlist_use(statistics: Path, family: str) -> Use:
+    """Return what the netlist uses, from the file of Yosys' ``stat -json``."""
+    cells = json.loads(statistics.read_text())["design"]["num_cells_by_type"]
+    sums = [0, 0, 0, 0]
+    for kind, count in cells.items():
+        for pattern, use in _CELLS[family].items():
+            if re.fullmatch(pattern, kind):
+                sums = [total + count * each for total, each in zip(sums, asdict(use).values(), strict=True)]
+    return Use(*sums)
+
+
+def check_fit(network: Network, board: Board, use: Use) -> None:
+    """Raise unless the board has what the network uses.
+
+    Raises
+    ------
+    InputError
+        With both figures of all resources.
+    """
+    if use.luts > board.luts or use.ffs > board.luts or use.brams > board.brams or use.dsps > board.dsps:
+        raise InputError(
+            f"Network {network.name!r} must fit {board.name} with {board.luts:,} LUTs, {board.luts:,} flip-flops, "
+            f"{board.brams} block RAMs and {board.dsps} DSPs, not need {use.luts:,} LUTs, {use.ffs:,} flip-flops, "
+            f"{use.brams} block RAMs and {use.dsps} DSPs"
+        )
+
+
+def packed_cells(log: Path, family: str) -> tuple[int, int]:
+    """Return how many logic cells nextpnr's log says are used, and available; (0, 0) before it packed."""
+    text = log.read_text() if log.exists() else ""
+    found = re.search(rf"{_LOGIC[family]}: *(\d+)/ *(\d+)", text)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def fmax_of(report: Path, clock_mhz: float) -> float:
+    """Return the routed Fmax in MHz, from the file of nextpnr's ``--report``.
+
+    Only the clock of the network counts. A report in which no clock was meant to run at `clock_mhz` is none: a lost
+    constraint would go unseen.
+    """
+    clocks = json.loads(report.read_text())["fmax"].values()
+    # nextpnr counts in whole picoseconds.
+    meant = [clock["achieved"] for clock in clocks if abs(clock["constraint"] / clock_mhz - 1) < 0.001]
+    assert meant, f"no clock of {report} was constrained to {clock_mhz} MHz"
+    return min(meant)

@@ -1,0 +1,87 @@
+"""Synthesis, place and route, packing: programs that pip installed, run one by one."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from dataflow import InputError
+
+__all__ = ["Progress", "ToolError", "path_of_tool", "run_tool"]
+
+#: Is told in one line what is going on.
+Progress = Callable[[str], None]
+
+#: What each program does, for people.
+_WORK = {
+    "yosys": "synthesis",
+    "nextpnr-ice40": "place and route",
+    "nextpnr-ecp5": "place and route",
+    "icepack": "packing",
+    "ecppack": "packing",
+}
+
+
+class ToolError(RuntimeError):
+    """A program of the toolchain failed; the text names its log."""
+
+
+def path_of_tool(name: str) -> str:
+    """Return where the program is: what the environment variable says, else YoWASP's beside this Python or on the path.
+
+    The variables are Amaranth's: ``YOSYS``, ``NEXTPNR_ICE40``, ``ICEPACK``, ``NEXTPNR_ECP5``, ``ECPPACK``.
+
+    Raises
+    ------
+    InputError
+        There is no such program.
+    """
+    wanted = os.environ.get(name.upper().replace("-", "_"), f"yowasp-{name}")
+    folders = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    found = shutil.which(wanted, path=folders)
+    if found is None:
+        raise InputError(f"Program {wanted!r} must be installed (pip install 'xnorflow[fpga]'), not missing")
+    return found
+
+
+def run_tool(command: Sequence[str], folder: Path, progress: Progress, *, environment: Mapping[str, str] | None = None):
+    """Run a program in `folder` and add what it says to ``tools.log`` there.
+
+    Parameters
+    ----------
+    command : name of the program as in `path_of_tool`, arguments with names relative to `folder`
+    progress : told what the program does, and when it has to be compiled first
+
+    Raises
+    ------
+    ToolError
+        The program failed; the text is its last words.
+    """
+    name, *arguments = command
+    progress(f"{_WORK.get(name, name)} ({name})")
+    with (
+        (folder / "tools.log").open("a") as log,
+        _start([path_of_tool(name), *arguments], folder, environment) as process,
+    ):
+        last = ""
+        for line in process.stdout:
+            log.write(line)
+            last = line.strip() or last
+            if line.startswith("Preparing to run"):  # YoWASP's words
+                progress(f"compiling {name} for this machine: up to a minute, only this once")
+    if process.returncode:
+        raise ToolError(f"{name} failed: {last or f'exit code {process.returncode}'}")
+
+
+def _start(command: list[str], folder: Path, environment: Mapping[str, str] | None) -> subprocess.Popen:
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )

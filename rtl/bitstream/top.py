@@ -1,0 +1,105 @@
+"""What stands on a board: clock, reset, pins, and the network behind its serial link."""
+
+from math import ceil
+
+from amaranth import ClockDomain, ClockSignal, Elaboratable, Module, ResetSignal, Signal
+from amaranth.lib import io
+from amaranth.lib.cdc import FFSynchronizer
+
+from dataflow import InputError, Network
+from rtl.bitstream.pll import EcpPll, IcePll
+from rtl.boards import Board
+from rtl.link.serial import SerialNetwork
+
+__all__ = ["BoardTop", "divisor_of"]
+
+#: Seconds of reset behind the loop's lock. Block RAMs of an iCE40 read as zero for about 3 us after configuration
+#: (https://github.com/cliffordwolf/icestorm/issues/76); five times that, as in Amaranth.
+RESET_SECONDS = 15e-6
+
+#: Largest error of the baud rate; the receiver bears 4 %, which both ends share.
+BAUD_TOLERANCE = 0.02
+
+
+def divisor_of(clock_mhz: float, baud: int) -> int:
+    """Return the clock cycles per bit.
+
+    Raises
+    ------
+    InputError
+        The clock cannot make this rate within 2 %, or has fewer than 8 cycles per bit.
+    """
+    if baud < 1:
+        raise InputError(f"Baud rate must be positive, not {baud}")
+    cycles = clock_mhz * 1e6 / baud
+    divisor = round(cycles)
+    if divisor < 8:
+        raise InputError(f"Baud rate at {clock_mhz:g} MHz must be at most {int(clock_mhz * 1e6 / 8)}, not {baud}")
+    if abs(cycles / divisor - 1) >= BAUD_TOLERANCE:
+        near = ", ".join(str(round(clock_mhz * 1e6 / count)) for count in (ceil(cycles), int(cycles)))
+        raise InputError(
+            f"Baud rate at {clock_mhz:g} MHz must be within 2 % of one that divides it ({near}), not {baud}"
+        )
+    return divisor
+
+
+class BoardTop(Elaboratable):
+    """Top of a board's design. The reset is held until the clock stands, and for `RESET_SECONDS` more.
+
+    Only the pin's clock is constrained; nextpnr derives that of the loop's output from it.
+
+    Parameters
+    ----------
+    network : what the board computes
+    board : the board
+    pll : makes the clock; without it the oscillator does
+    divisor : clock cycles per bit of the serial link
+    """
+
+    def __init__(self, network: Network, board: Board, pll: IcePll | EcpPll | None, divisor: int):
+        self._network, self._board, self._pll, self._divisor = network, board, pll, divisor
+
+    def elaborate(self, platform):
+        m = Module()
+        self._clock(m, platform)
+        m.submodules.serial = serial = SerialNetwork(self._network, self._divisor)
+        uart = platform.request("uart")
+        damaged, active = platform.request("led", 0), platform.request("led", 1)
+        m.d.comb += [
+            serial.rx.eq(uart.rx.i),
+            uart.tx.o.eq(serial.tx),
+            active.o.eq(serial.active),
+            damaged.o.eq(serial.damaged),
+        ]
+        return m
+
+    def _clock(self, m, platform):
+        pin = platform.request(platform.default_clk, dir="-")
+        clock, locked = Signal(), Signal()
+        clock_mhz = self._board.oscillator_mhz if self._pll is None else self._pll.output_mhz
+        if isinstance(self._pll, IcePll):
+            m.submodules.pll = self._pll.create(pin, clock, locked)
+        else:
+            m.submodules.clock_buffer = buffer = io.Buffer("i", pin)
+            if self._pll is None:
+                m.d.comb += [clock.eq(buffer.i), locked.eq(1)]
+            else:
+                m.submodules.pll = self._pll.create(buffer.i, clock, locked)
+        m.domains.sync = ClockDomain()
+        m.domains.start = ClockDomain(reset_less=True, local=True)
+        cycles = ceil(RESET_SECONDS * clock_mhz * 1_000_000)
+        timer = Signal(range(cycles + 1))
+        stands = Signal()
+        ready = Signal()
+        m.submodules.lock_synchronizer = FFSynchronizer(locked, stands, o_domain="start")
+        m.d.comb += [
+            ClockSignal("start").eq(clock),
+            ClockSignal("sync").eq(clock),
+            ResetSignal("sync").eq(~ready),
+        ]
+        with m.If(~stands):
+            m.d.start += [timer.eq(0), ready.eq(0)]
+        with m.Elif(timer == cycles):
+            m.d.start += ready.eq(1)
+        with m.Else():
+            m.d.start += timer.eq(timer + 1)

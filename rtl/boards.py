@@ -1,0 +1,90 @@
+"""The boards that a bitstream can be made for."""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fractions import Fraction
+from importlib import import_module
+
+from dataflow import InputError
+
+__all__ = ["Board", "board_of", "boards"]
+
+
+@dataclass(frozen=True)
+class Board:
+    """A board with a supported FPGA, an oscillator and a serial link.
+
+    Parameters
+    ----------
+    name : what users call it
+    device : the FPGA
+    family : device family, as in `dataflow.cost.FAMILIES`
+    luts : 4-input LUTs; one flip-flop stands beside each
+    brams : block RAMs
+    dsps : multipliers
+    oscillator_mhz : what the board's clock pin gets
+    clock_mhz : clock that a design runs at if the user asks for none
+    platform : class of `amaranth_boards`, as ``module.class``
+    """
+
+    name: str
+    device: str
+    family: str
+    luts: int
+    brams: int
+    dsps: int
+    oscillator_mhz: Fraction
+    clock_mhz: float
+    platform: str
+
+    def create_platform(self):
+        """Return a new Amaranth platform; each serves for one build."""
+        module, name = self.platform.split(".")
+        return getattr(import_module(f"amaranth_boards.{module}"), name)()
+
+
+_BOARDS = (
+    Board(
+        name="icebreaker",
+        device="iCE40 UP5K",
+        family="ice40",
+        luts=5280,
+        brams=30,
+        dsps=8,
+        oscillator_mhz=Fraction(12),
+        clock_mhz=24.0,
+        platform="icebreaker.ICEBreakerPlatform",
+    ),
+    Board(
+        name="ulx3s-85f",
+        device="LFE5U-85F",
+        family="ecp5",
+        luts=83640,
+        brams=208,
+        dsps=156,
+        oscillator_mhz=Fraction(25),
+        clock_mhz=80.0,
+        platform="ulx3s.ULX3S_85F_Platform",
+    ),
+)
+
+
+def boards() -> tuple[Board, ...]:
+    """Return all boards."""
+    return _BOARDS
+
+
+def board_of(name: str) -> Board:
+    """Return the board called `name`.
+
+    Raises
+    ------
+    InputError
+        There is none; the sentence offers the nearest name.
+    """
+    known = {board.name: board for board in _BOARDS}
+    if name not in known:
+        close = get_close_matches(name, known, 1)
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        raise InputError(f"Board must be one of {', '.join(known)}, not {name!r}{hint}")
+    return known[name]
