@@ -11,162 +11,212 @@ so the cycle of an event is the latest of
 and the beats emitted are written `latency` cycles later. No state needs to be looked at cycle by cycle; waiting costs
 nothing. Actors run in turn, each as far as the times it needs are known. Where no actor can go on, no cycle of real
 time would let one: a deadlock.
+
+Nodes, sources and sinks are all *actors*: things with a token schedule. Only the steps in which beats move are kept,
+as *events*; the quiet steps before an event are counted in its *gap*.
+
+The arrays are rows whose columns are named here, in the same file as the functions that are compiled with these
+numbers: the compiled code is cached for as long as its own file does not change. No function here allocates, so
+reference counts are switched off (`_nrt`), which would take most of the time.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from hwsim.cycle.program import Program, State, highest, merged_reads, merged_writes, read_slot, write_slot
+__all__ = ["Program", "State", "advance", "follow"]
 
-__all__ = ["advance"]
+# Columns of `Program.actors`: the actor's slices of `gaps` and `ports` (inputs, then outputs), its first flag in
+# `moves`, the numbers of its gates or -1, and what a frame is made of.
+FIRST_EVENT, END_EVENT, FIRST_MOVE, FIRST_INPUT, FIRST_OUTPUT, END_OUTPUT = range(6)
+GATE_BEFORE, GATE_AFTER, FRAME_EVENTS, FRAME_STEPS, HEAD, TAIL = range(6, 12)
 
-#: Instead of a cycle: it depends on one not known yet.
-unknown = -1
+# Columns of `Program.fifos`: places, cycles from the writer's event to the write, beats in a frame, the FIFO's slice
+# of `State.times`, and the actors that write and read.
+DEPTH, LATENCY, FRAME_BEATS, FIRST_SLOT, END_SLOT, WRITER, READER = range(7)
+
+# Columns of `Program.gates`: the gate's slice of `waits`, as a start and a length.
+FIRST_WAIT, GATE_CYCLES = range(2)
+
+# Columns of `State.doing`: the event that comes next, how many there were, the cycle of the last one, the cycles in
+# which only a place was missing, and whether anything has changed since the actor could not go on.
+EVENT, DONE, LAST, BLOCKED, AWAKE = range(5)
+
+# Columns of `State.filled`: beats written and read, the slots of the next ones, and the slot of the read that makes
+# the place for the next write.
+WRITTEN, READ, WRITE_SLOT, READ_SLOT, PLACE_SLOT = range(5)
+
+# Columns of `State.levels`, per FIFO twice (beats stored, places taken): beats followed, their slots, and the highest
+# level.
+LEVEL_WRITTEN, LEVEL_READ, LEVEL_WRITE_SLOT, LEVEL_READ_SLOT, HIGHEST = range(5)
+
+# Columns of `State.times`.
+WRITES, READS = range(2)
 
 
-@njit(cache=True)
-def advance(
-    p: Program, s: State, frames: int, record_size: np.ndarray, writes: np.ndarray, reads: np.ndarray
-) -> bool:  # pragma: no cover
-    """Run every actor to the end of its frame number `frames`; return False if they cannot get there.
+class Program(NamedTuple):
+    """The actors of a network in topological order (sources, nodes, sinks) and its FIFOs in the network's order.
+
+    The rows' columns are named above.
 
     Parameters
     ----------
-    frames : frames counted from the beginning
-    record_size : (fifos + 1,) int64, where each FIFO's records begin in the next two, and end
-    writes, reads : int64, cycles of the first beats' writes and reads, as many as there is room for
+    actors : (actors, 12) int64
+    gaps : (events,) int64, steps from the event before to this one
+    moves : uint8, one flag per event and port of an actor: does a beat move there?
+    ports : int64, the FIFO at each port
+    fifos : (fifos, 7) int64
+    gates : (gates, 2) int64
+    waits : int64, for each cycle of each gate the cycles until it is open
     """
+
+    actors: np.ndarray
+    gaps: np.ndarray
+    moves: np.ndarray
+    ports: np.ndarray
+    fifos: np.ndarray
+    gates: np.ndarray
+    waits: np.ndarray
+
+
+class State(NamedTuple):
+    """What changes while a program runs, all int64.
+
+    Parameters
+    ----------
+    doing : (actors, 5)
+    filled : (fifos, 5)
+    times : (slots, 2), for each FIFO a ring with the cycles of its latest writes and reads: those of the frames kept,
+        and of `depth` beats before them
+    levels : (fifos, 2, 5)
+    residence : (fifos,) cycles that beats were stored
+    """
+
+    doing: np.ndarray
+    filled: np.ndarray
+    times: np.ndarray
+    levels: np.ndarray
+    residence: np.ndarray
+
+
+@njit(cache=True, _nrt=False)
+def advance(program: Program, state: State, frames: int) -> bool:  # pragma: no cover
+    """Run every actor to the end of its frame number `frames`, from 1; return False if they cannot get there."""
+    actors, gaps, moves, ports, fifos, gates, waits = program
+    doing, filled, times, _, _ = state
+    for actor in range(len(actors)):
+        doing[actor, AWAKE] = True
     waiting = True
     while waiting:
         waiting = moved = False
-        for actor in range(len(p.event_count)):
-            goal = frames * p.frame_events[actor]
-            if s.done[actor] < goal:
-                if _run(p, s, actor, goal, record_size, writes, reads):
-                    moved = True
-                if s.done[actor] < goal:
-                    waiting = True
+        for actor in range(len(actors)):
+            if doing[actor, AWAKE]:
+                goal = frames * actors[actor, FRAME_EVENTS]
+                moved |= _run(actor, goal, actors, gaps, moves, ports, fifos, gates, waits, doing, filled, times)
+            waiting |= doing[actor, DONE] < frames * actors[actor, FRAME_EVENTS]
         if waiting and not moved:
             return False
-    for fifo in range(len(p.depth)):
-        _merge(p, s, fifo, 0, 0)
-        _merge(p, s, fifo, 1, p.latency[fifo])
     return True
 
 
-@njit(cache=True)
-def _run(p, s, actor, goal, record_size, writes, reads):  # type: ignore[no-untyped-def] # pragma: no cover
+@njit(inline="always")
+def _run(actor, goal, actors, gaps, moves, ports, fifos, gates, waits, doing, filled, times):  # type: ignore[no-untyped-def] # pragma: no cover
     """Let one actor go on until it is at its goal or a time it needs is unknown; return whether it moved."""
-    inputs = p.inputs[p.input_start[actor] : p.input_start[actor + 1]]
-    outputs = p.outputs[p.output_start[actor] : p.output_start[actor + 1]]
-    ports = len(inputs) + len(outputs)
-    for fifo in inputs:
-        _merge(p, s, fifo, 0, 0)
-        _merge(p, s, fifo, 1, p.latency[fifo])
-    for fifo in outputs:
-        _merge(p, s, fifo, 0, 0)
-        _merge(p, s, fifo, 1, p.latency[fifo])
-    before = s.done[actor]
-    while s.done[actor] < goal:
-        event = s.event[actor]
-        row = p.move_start[actor] + event * ports
-        due = _opened(p, p.gate_before[actor], s.last[actor] + p.gaps[p.event_start[actor] + event])
-        fed = _fed(p, s, inputs, row, due)
-        if fed == unknown:
+    first_event, end_event = actors[actor, FIRST_EVENT], actors[actor, END_EVENT]
+    first_input, first_output = actors[actor, FIRST_INPUT], actors[actor, FIRST_OUTPUT]
+    end_output = actors[actor, END_OUTPUT]
+    gate_before, gate_after = actors[actor, GATE_BEFORE], actors[actor, GATE_AFTER]
+    event, done = doing[actor, EVENT], doing[actor, DONE]
+    last, blocked = doing[actor, LAST], doing[actor, BLOCKED]
+    while done < goal:
+        row = actors[actor, FIRST_MOVE] + (event - first_event) * (end_output - first_input) - first_input
+        fed = _opened(gate_before, last + gaps[event], gates, waits)
+        known = True
+        for port in range(first_input, first_output):
+            if moves[row + port]:
+                fifo = ports[port]
+                known &= filled[fifo, READ] < filled[fifo, WRITTEN]
+                fed = max(fed, times[filled[fifo, READ_SLOT], WRITES] + 1)
+        time = fed
+        for port in range(first_output, end_output):
+            if moves[row + port]:
+                fifo = ports[port]
+                known &= filled[fifo, WRITTEN] - filled[fifo, READ] < fifos[fifo, DEPTH]
+                time = max(time, times[filled[fifo, PLACE_SLOT], READS] + 1)
+        if not known:
             break
-        time = _placed(p, s, outputs, row + len(inputs), fed)
-        if time == unknown:
-            break
-        s.blocked[actor] += time - fed
-        time = _opened(p, p.gate_after[actor], time)
-        for port in range(len(inputs)):
-            if p.moves[row + port]:
-                _read(p, s, inputs[port], time, record_size, reads)
-        for port in range(len(outputs)):
-            if p.moves[row + len(inputs) + port]:
-                _write(p, s, outputs[port], time, record_size, writes)
-        s.last[actor] = time
-        s.done[actor] += 1
-        s.event[actor] = event + 1 if event + 1 < p.event_count[actor] else 0
-    return s.done[actor] != before
+        blocked += time - fed
+        last = _opened(gate_after, time, gates, waits)
+        for port in range(first_input, first_output):
+            if moves[row + port]:
+                fifo = ports[port]
+                slot = filled[fifo, READ_SLOT]
+                times[slot, READS] = last
+                filled[fifo, READ_SLOT] = _after(slot, fifo, fifos)
+                filled[fifo, READ] += 1
+                doing[fifos[fifo, WRITER], AWAKE] = True
+        for port in range(first_output, end_output):
+            if moves[row + port]:
+                fifo = ports[port]
+                slot = filled[fifo, WRITE_SLOT]
+                times[slot, WRITES] = last + fifos[fifo, LATENCY]
+                filled[fifo, WRITE_SLOT] = _after(slot, fifo, fifos)
+                filled[fifo, PLACE_SLOT] = _after(filled[fifo, PLACE_SLOT], fifo, fifos)
+                filled[fifo, WRITTEN] += 1
+                doing[fifos[fifo, READER], AWAKE] = True
+        done += 1
+        event = event + 1 if event + 1 < end_event else first_event
+    moved = done != doing[actor, DONE]
+    doing[actor, EVENT], doing[actor, DONE] = event, done
+    doing[actor, LAST], doing[actor, BLOCKED] = last, blocked
+    doing[actor, AWAKE] = False
+    return moved
 
 
-@njit(cache=True)
-def _opened(p, gate, time):  # type: ignore[no-untyped-def] # pragma: no cover
+@njit(inline="always")
+def _opened(gate, time, gates, waits):  # type: ignore[no-untyped-def] # pragma: no cover
     """Return the first cycle from `time` on in which a gate is open."""
-    if gate < 0:
-        return time
-    return time + p.waits[p.gate_start[gate] + time % p.gate_length[gate]]
+    wait = 0
+    if gate >= 0:
+        wait = waits[gates[gate, FIRST_WAIT] + time % gates[gate, GATE_CYCLES]]
+    return time + wait
 
 
-@njit(cache=True)
-def _fed(p, s, inputs, row, time):  # type: ignore[no-untyped-def] # pragma: no cover
-    """Return the first cycle from `time` on in which all beats to be consumed are visible."""
-    for port in range(len(inputs)):
-        if p.moves[row + port]:
-            fifo = inputs[port]
-            if s.read[fifo] == s.written[fifo]:
-                return unknown
-            time = max(time, s.write_times[s.read_slot[fifo]] + 1)
-    return time
+@njit(inline="always")
+def _after(slot, fifo, fifos):  # type: ignore[no-untyped-def] # pragma: no cover
+    """Return the slot that follows in the ring."""
+    return slot + 1 if slot + 1 < fifos[fifo, END_SLOT] else fifos[fifo, FIRST_SLOT]
 
 
-@njit(cache=True)
-def _placed(p, s, outputs, row, time):  # type: ignore[no-untyped-def] # pragma: no cover
-    """Return the first cycle from `time` on in which all beats to be emitted have a place."""
-    for port in range(len(outputs)):
-        if p.moves[row + port]:
-            fifo = outputs[port]
-            if s.written[fifo] - s.read[fifo] == p.depth[fifo]:
-                return unknown
-            time = max(time, s.read_times[s.write_slot[fifo]] + 1)
-    return time
+@njit(cache=True, _nrt=False)
+def follow(program: Program, state: State) -> None:  # pragma: no cover
+    """Follow how full the FIFOs are, as far as writes and reads are known in the order of time.
 
-
-@njit(cache=True)
-def _read(p, s, fifo, time, record_size, reads):  # type: ignore[no-untyped-def] # pragma: no cover
-    slot = s.read_slot[fifo]
-    s.residence[fifo] += time - s.write_times[slot]
-    s.read_times[slot] = time
-    s.read_slot[fifo] = slot + 1 if slot + 1 < p.ring_start[fifo + 1] else p.ring_start[fifo]
-    place = record_size[fifo] + s.read[fifo]
-    if place < record_size[fifo + 1]:
-        reads[place] = time
-    s.read[fifo] += 1
-
-
-@njit(cache=True)
-def _write(p, s, fifo, time, record_size, writes):  # type: ignore[no-untyped-def] # pragma: no cover
-    slot = s.write_slot[fifo]
-    time += p.latency[fifo]
-    s.write_times[slot] = time
-    s.write_slot[fifo] = slot + 1 if slot + 1 < p.ring_start[fifo + 1] else p.ring_start[fifo]
-    place = record_size[fifo] + s.written[fifo]
-    if place < record_size[fifo + 1]:
-        writes[place] = time
-    s.written[fifo] += 1
-
-
-@njit(cache=True)
-def _merge(p, s, fifo, which, lead):  # type: ignore[no-untyped-def] # pragma: no cover
-    """Follow how full a FIFO is, as far as its writes and reads are known in the order of time.
-
-    The level is highest at the start of a cycle with a read: all writes of earlier cycles less all earlier reads.
-    Called before an actor moves, so the rings still hold all that is not merged: at most `depth` of each.
-
-    Parameters
-    ----------
-    which : 0 for the beats stored, 1 for the places taken
-    lead : cycles from taking a place to the write
+    The level is highest at the start of a cycle with a read: all writes of earlier cycles less all earlier reads; for
+    the places taken, the issues that led to the writes. Called after each frame; of the reads, at most `depth` wait
+    for the writes of the next one.
     """
-    level = s.levels[fifo, which]
-    while level[merged_reads] < s.read[fifo] and level[merged_writes] < s.written[fifo]:
-        if s.write_times[level[write_slot]] - lead < s.read_times[level[read_slot]]:
-            level[merged_writes] += 1
-            slot = level[write_slot] + 1
-            level[write_slot] = slot if slot < p.ring_start[fifo + 1] else p.ring_start[fifo]
-        else:
-            level[highest] = max(level[highest], level[merged_writes] - level[merged_reads])
-            level[merged_reads] += 1
-            slot = level[read_slot] + 1
-            level[read_slot] = slot if slot < p.ring_start[fifo + 1] else p.ring_start[fifo]
+    _, _, _, _, fifos, _, _ = program
+    _, filled, times, levels, residence = state
+    for fifo in range(len(fifos)):
+        slot = levels[fifo, 0, LEVEL_WRITE_SLOT]
+        for _ in range(filled[fifo, WRITTEN] - levels[fifo, 0, LEVEL_WRITTEN]):
+            residence[fifo] += times[slot, READS] - times[slot, WRITES]
+            slot = _after(slot, fifo, fifos)
+        for which in range(2):
+            lead = which * fifos[fifo, LATENCY]
+            written, read = levels[fifo, which, LEVEL_WRITTEN], levels[fifo, which, LEVEL_READ]
+            write_slot, read_slot = levels[fifo, which, LEVEL_WRITE_SLOT], levels[fifo, which, LEVEL_READ_SLOT]
+            highest = levels[fifo, which, HIGHEST]
+            while written < filled[fifo, WRITTEN]:
+                if times[write_slot, WRITES] - lead < times[read_slot, READS]:
+                    written += 1
+                    write_slot = _after(write_slot, fifo, fifos)
+                else:
+                    highest = max(highest, written - read)
+                    read += 1
+                    read_slot = _after(read_slot, fifo, fifos)
+            levels[fifo, which, LEVEL_WRITTEN], levels[fifo, which, LEVEL_READ] = written, read
+            levels[fifo, which, LEVEL_WRITE_SLOT], levels[fifo, which, LEVEL_READ_SLOT] = write_slot, read_slot
+            levels[fifo, which, HIGHEST] = highest
