@@ -3,3 +3,21 @@
 Values and time are separate computations, because control never depends on data: `hwsim.reference` (slow, obvious)
 and `hwsim.packed` (fast) give the values of every stream, `hwsim.cycle` the cycle of every beat.
 """
+
+from hwsim.cycle import FifoUse, NodeActivity, Periodic, Run, simulate
+from hwsim.frames import frames_for
+from hwsim.prediction import Prediction, predict
+from hwsim.stalls import Stalls, random_stalls
+
+__all__ = [
+    "FifoUse",
+    "NodeActivity",
+    "Periodic",
+    "Prediction",
+    "Run",
+    "Stalls",
+    "frames_for",
+    "predict",
+    "random_stalls",
+    "simulate",
+]
