@@ -81,13 +81,15 @@ class Comparison:
 
     Parameters
     ----------
-    beats : beats of the streams that were compared, each where it was written and where it was read
+    beats : beats of the streams whose values were compared, each where it was written and where it was read
+    cycles : cycle numbers compared: of every beat where it was written and where it was read, and at the two ends
     value_mismatches, cycle_mismatches : transfers with another value, or in another cycle; a beat that is missing or
         too many counts in both
     first : the earliest mismatches
     """
 
     beats: int
+    cycles: int
     value_mismatches: int
     cycle_mismatches: int
     first: tuple[Mismatch, ...]
@@ -175,6 +177,7 @@ def compare(network: Network, expectation: Expectation, recording: Recording) ->
     records = [record for place in places for record in place.records()] + lasts
     return Comparison(
         beats,
+        sum(place.beats for place in places),
         sum(len(place.wrong_values()) for place in places) + unmatched + len(lasts),
         sum(len(place.wrong_cycles()) for place in places) + unmatched,
         tuple(sorted(records, key=lambda record: record.cycle)[:KEPT]),

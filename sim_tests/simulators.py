@@ -93,7 +93,12 @@ def run_cocotb(
         "build_dir": str(build_dir),
         "results_xml": str(results),
         "test_filter": test_filter,
-        "extra_env": {"COCOTB_LOG_LEVEL": "WARNING", "COCOTB_ANSI_OUTPUT": "0", **(env or {})},
+        "extra_env": {
+            "COCOTB_LOG_LEVEL": "WARNING",
+            "COCOTB_ANSI_OUTPUT": "0",
+            "COCOTB_REWRITE_ASSERTION_FILES": "",
+            **(env or {}),
+        },
     }
     log = build_dir / "simulation.log"
     log.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """Proves the hardware equal to the reference and the cycle simulator: every beat's value, and every beat's cycle."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -36,10 +36,12 @@ class Verification:
     simulator : what ran the RTL
     oracle : where the expected values come from, "reference" or "packed"
     frames, streams : numbers of frames and of streams (FIFOs)
-    beats_compared : beats of all streams that were compared, each where it was written and where it was read
-    cycles_compared : clock cycles in which every stream was compared, whether a beat passed or not
+    beats_compared : beats of all streams whose values were compared, each where it was written and where it was read
+    cycles_compared : cycle numbers compared: of every beat where it was written and where it was read, and at the
+        two ends
     value_mismatches : transfers with another value, beats missing or too many, and wrong signals of frames
     cycle_mismatches : transfers in another cycle, and beats missing or too many
+    cycles : clock cycles that were run
     first : the earliest mismatches of the run; each prints as a sentence
     stood : where the run stood when it stopped for want of progress; empty if it finished
     """
@@ -53,6 +55,7 @@ class Verification:
     cycles_compared: int
     value_mismatches: int
     cycle_mismatches: int
+    cycles: int
     first: tuple[Mismatch, ...] = ()
     stood: str = ""
 
@@ -62,12 +65,17 @@ class Verification:
         compared = self.frames > 0 and self.beats_compared > 0 and self.cycles_compared > 0
         return compared and not self.value_mismatches and not self.cycle_mismatches and not self.stood
 
+    def to_json(self) -> dict[str, object]:
+        """Return the result in JSON's types."""
+        plain = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "first"}
+        return {**plain, "passed": self.passed, "first": [str(mismatch) for mismatch in self.first]}
+
     def __str__(self) -> str:
         verdict = "equal" if self.passed else "NOT equal" if self.beats_compared else "nothing compared"
         lines = [
-            f"{self.level} in {self.simulator}: {verdict}; {self.frames} frames, {self.beats_compared} beats of "
-            f"{self.streams} streams over {self.cycles_compared} cycles, {self.value_mismatches} value mismatches, "
-            f"{self.cycle_mismatches} cycle mismatches"
+            f"{self.level} in {self.simulator}: {verdict}; {self.frames} frames in {self.cycles} cycles, "
+            f"{self.beats_compared} beats of {self.streams} streams and {self.cycles_compared} cycle numbers compared, "
+            f"{self.value_mismatches} value mismatches, {self.cycle_mismatches} cycle mismatches"
         ]
         return "\n".join([*lines, *([self.stood] if self.stood else []), *map(str, self.first)])
 
@@ -132,9 +140,10 @@ def verify_recording(
         frames=frames,
         streams=len(network.fifos),
         beats_compared=comparison.beats,
-        cycles_compared=recording.cycles,
+        cycles_compared=comparison.cycles,
         value_mismatches=comparison.value_mismatches + bool(len(recording.frame_errors)),
         cycle_mismatches=comparison.cycle_mismatches,
+        cycles=recording.cycles,
         first=comparison.first,
         stood=recording.stood,
     )

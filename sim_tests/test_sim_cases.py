@@ -1,0 +1,34 @@
+"""Every network of the table, in every simulator, with every pattern of stalls."""
+
+from pathlib import Path
+
+import pytest
+
+from sim_tests.cases import CASES, Case, random_frames
+from sim_tests.patterns import stall_patterns
+from sim_tests.simulators import available
+from sim_tests.verification import SIMULATORS, verify_rtl
+
+
+def simulators() -> list:
+    """Return the simulators as parameters; those that cannot run here are skipped with their reason."""
+    reasons = {"amaranth": None, **available()}
+    return [
+        pytest.param(
+            name, marks=[pytest.mark.sim, pytest.mark.skipif(reasons[name] is not None, reason=str(reasons[name]))]
+        )
+        for name in SIMULATORS
+    ]
+
+
+@pytest.mark.parametrize("simulator", simulators())
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_rtl_equals_reference_and_cycle_simulator(case: Case, simulator: str, tmp_path: Path) -> None:
+    network = case.network()
+    frames = random_frames(network, 8)
+    for name, stalls in stall_patterns(network):
+        verification = verify_rtl(network, frames, simulator=simulator, stalls=stalls, build_dir=tmp_path)
+        assert verification.passed, f"stalls {name!r}: {verification}"
+        assert verification.oracle == "reference"
+        assert verification.beats_compared == 8 * sum(network.stream(fifo).beats for fifo in network.fifos)
+        assert verification.cycles_compared > 2 * verification.beats_compared
