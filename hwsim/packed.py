@@ -82,11 +82,8 @@ def _(node: Threshold, x: Tensor) -> tuple[Tensor, ...]:
 
 @apply.register
 def _(node: ArgMax, x: Tensor) -> tuple[Tensor, ...]:
-    # np.argmax returns the first of equal keys. Keys wider than 63 bits need Python's integers.
-    wide = node.key_element.width > 63
-    dtype = object if wide else np.int64
-    keys = node.scale.astype(dtype) * x.values.astype(dtype) + node.offset.astype(dtype)
-    best = keys.argmax(axis=1).astype(np.int64)
+    # np.argmax returns the first of equal keys, which fit int64 in every node.
+    best = (node.scale * x.values + node.offset).argmax(axis=1).astype(np.int64)
     return (_from_rows(best[:, None], node.output_streams[0]),)
 
 

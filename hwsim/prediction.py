@@ -42,14 +42,17 @@ def predict(network: Network, frames: np.ndarray, *, engine: Literal["packed", "
     """
     if engine not in _ENGINES:
         raise InputError(f"Engine must be one of {', '.join(_ENGINES)}, not {engine!r}")
-    array = np.asarray(frames)
-    parts = [
-        _predict_batch(network, array[start : start + batch_frames], _ENGINES[engine])
-        for start in range(0, max(1, len(array) if array.ndim else 0), batch_frames)
-    ]
+    parts = [_predict_batch(network, batch, _ENGINES[engine]) for batch in _batches(np.asarray(frames))]
     return Prediction(
         np.concatenate([part.predictions for part in parts]), np.concatenate([part.scores for part in parts])
     )
+
+
+def _batches(array: np.ndarray) -> list[np.ndarray]:
+    """Return an array in parts of `batch_frames`, whole if there is nothing to cut."""
+    if array.ndim == 0 or len(array) == 0:
+        return [array]
+    return [array[start : start + batch_frames] for start in range(0, len(array), batch_frames)]
 
 
 _Engine = Callable[[Network, np.ndarray, Iterable[str]], dict[str, np.ndarray]]

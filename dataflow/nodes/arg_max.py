@@ -19,7 +19,7 @@ class ArgMax(Node):
     """Find the class whose key ``scale*score + offset`` is the highest; the lowest index at a tie.
 
     Scale and offset carry an affine of the scores that differs between classes, in integers that keep its order
-    exactly; without one they are 1 and 0.
+    exactly; without one they are 1 and 0. Keys are at most 63 bits wide.
 
     Parameters
     ----------
@@ -45,6 +45,9 @@ class ArgMax(Node):
         object.__setattr__(self, "scale", scale)
         object.__setattr__(self, "offset", offset)
         self._check_divides("pe", self.classes, "classes")
+        low, high = self._key_range
+        width = max(high, -low - 1).bit_length() + 1
+        self._check(width <= 63, "Keys", "at most 63 bits wide", width)
 
     @property
     def classes(self) -> int:
@@ -53,10 +56,13 @@ class ArgMax(Node):
     @property
     def key_element(self) -> Integer:
         """The type that holds every key."""
+        return signed_for(*self._key_range)
+
+    @property
+    def _key_range(self) -> tuple[int, int]:
+        """Lowest and highest key, in Python's integers."""
         scale, offset = self.scale.astype(object), self.offset.astype(object)
-        low = min(scale * self.element.minimum + offset)
-        high = max(scale * self.element.maximum + offset)
-        return signed_for(low, high)
+        return min(scale * self.element.minimum + offset), max(scale * self.element.maximum + offset)
 
     @property
     def input_streams(self) -> tuple[Stream, ...]:

@@ -1,0 +1,84 @@
+"""The packed reference equals the reference on every stream."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dataflow import BIPOLAR, Fifo, MatrixVector, Network, Stream, Terminal, verify
+from hwsim import packed, reference
+from hwsim._bits import count_matches, pack, unpack
+from sim_tests.cases import CASES, Case, random_frames
+from sim_tests.strategies import dense_networks
+
+
+def assert_same(network: Network, frames: np.ndarray) -> None:
+    expected, values = reference.evaluate(network, frames), packed.evaluate(network, frames)
+    assert expected.keys() == values.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(values[name], array, err_msg=name, strict=True)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("frames", [1, 2, 3, 4, 9])
+def test_every_case_and_number_of_frames(case: Case, frames: int) -> None:
+    network = case.network()
+    assert_same(network, random_frames(network, frames))
+
+
+@settings(deadline=None, max_examples=60)
+@given(dense_networks(), st.integers(1, 9), st.integers(0, 2**32 - 1))
+def test_random_networks(network: Network, frames: int, seed: int) -> None:
+    assert_same(network, random_frames(network, frames, seed=seed))
+
+
+def bit_network(shape: tuple[int, ...], weights: np.ndarray) -> Network:
+    """Return a network with an input of bits and one matrix that reads it flattened."""
+    node = MatrixVector("fc", weights, None, 1, shape[-1])
+    return verify(
+        Network(
+            "bits",
+            (node,),
+            (Fifo("input", "fc"), Fifo("fc", "scores")),
+            (Terminal("input", Stream(BIPOLAR, shape, shape[-1])),),
+            (Terminal("scores", node.output_streams[0]),),
+            shape,
+        )
+    )
+
+
+@pytest.mark.parametrize("shape", [(70,), (3, 4, 5), (2, 2, 64), (1, 2, 65)])
+def test_input_of_bits_that_is_flattened(shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    network = bit_network(shape, rng.choice(np.array([-1, 1], np.int8), (3, int(np.prod(shape)))))
+    assert_same(network, rng.integers(0, 2, (5, *shape)))
+
+
+@given(st.integers(1, 200), st.integers(0, 2**32 - 1))
+def test_pack_puts_bit_0_lowest_and_unpack_undoes_it(size: int, seed: int) -> None:
+    bits = np.random.default_rng(seed).integers(0, 2, (2, 3, size))
+    words = pack(bits)
+    assert words.shape == (2, 3, -(-size // 64))
+    assert words.dtype == np.uint64
+    assert (unpack(words, size) == bits).all()
+    as_integer = sum(int(word) << (64 * index) for index, word in enumerate(words[1, 2]))
+    assert as_integer == sum(int(bit) << index for index, bit in enumerate(bits[1, 2]))
+
+
+@pytest.mark.parametrize("size", [1, 63, 64, 65, 128, 1000])
+@pytest.mark.parametrize("rows", [1, 4, 5, 7])
+def test_count_matches_at_word_borders(size: int, rows: int) -> None:
+    rng = np.random.default_rng(size)
+    x, w = rng.integers(0, 2, (rows, size)), rng.integers(0, 2, (3, size))
+    ones = np.full((rows, 3), -1, np.int64)
+    count_matches(pack(x), pack(w), size, ones)
+    assert (ones == (x[:, None] == w[None]).sum(axis=2)).all()
+
+
+def test_evaluate_only_keeps_what_is_asked_for() -> None:
+    network = CASES[0].network()
+    frames = random_frames(network, 3)
+    name = network.fifos[-2].name
+    values = packed.evaluate_only(network, frames, [name])
+    assert list(values) == [name]
+    assert (values[name] == reference.evaluate(network, frames)[name]).all()
