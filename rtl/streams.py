@@ -4,13 +4,25 @@ A node reads a plain `amaranth.lib.stream`. It writes through `Reserved`: a step
 issued and delivers the beat a fixed number of cycles later, so nothing in between ever has to stop.
 """
 
-from amaranth import Shape, signed, unsigned
+from amaranth import Format, Shape, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 import dataflow
 
-__all__ = ["Reserved", "payload_of"]
+__all__ = ["Lanes", "Reserved", "payload_of"]
+
+
+class Lanes(data.ArrayLayout):
+    """Shape of a beat: numbers of the same shape, the first in the lowest bits."""
+
+    def format(self, value, format_spec: str) -> Format:
+        """Return how simulators show a beat: as one word.
+
+        Amaranth's own format for arrays puts wires called ``\\payload[0]`` into the Verilog, next to ``payload``. Yosys,
+        reading that text, takes such a wire for a bit of the vector and leaves the bit itself without a driver.
+        """
+        return Format("{}", Value.cast(value))
 
 
 class Reserved(wiring.Signature):
@@ -38,7 +50,7 @@ class Reserved(wiring.Signature):
         super().__init__({"payload": Out(payload_shape), "valid": Out(1), "reserve": Out(1), "free": In(1)})
 
 
-def payload_of(stream: dataflow.Stream) -> data.ArrayLayout:
+def payload_of(stream: dataflow.Stream) -> Lanes:
     """Return the shape of a beat: `lanes` numbers, channel 0 in the lowest bits."""
     element = stream.element
-    return data.ArrayLayout(signed(element.width) if element.signed else unsigned(element.width), stream.lanes)
+    return Lanes(signed(element.width) if element.signed else unsigned(element.width), stream.lanes)
