@@ -11,6 +11,7 @@ from dataflow.file import FORMAT_VERSION, load, save_network
 from dataflow.folding import fold, fold_to_interval
 from dataflow.network import Fifo, Network, Scores, Terminal, verify
 from dataflow.nodes import ArgMax, Fork, MatrixVector, Node, Threshold, WidthConverter
+from dataflow.outputs import expose_scores
 from dataflow.schedule import Schedule
 from dataflow.streams import Stream, beats_of, frames_of, values_of_words, words_of
 
@@ -35,6 +36,7 @@ __all__ = [
     "Threshold",
     "WidthConverter",
     "beats_of",
+    "expose_scores",
     "fold",
     "fold_to_interval",
     "frames_of",

@@ -9,7 +9,7 @@ from dataflow.network import Fifo, Network, Terminal, verify
 from dataflow.nodes import Node, WidthConverter
 from dataflow.streams import Stream
 
-__all__ = ["fold", "fold_to_interval", "input_lanes", "without_converters"]
+__all__ = ["default_depth", "fold", "fold_to_interval", "input_lanes", "without_converters"]
 
 
 def without_converters(network: Network) -> Network:
@@ -54,7 +54,7 @@ def fold(
     nodes = tuple(node.folded(foldings.get(node.name, {})) for node in base.nodes)
     folded = _fit_ends(replace(base, nodes=nodes))
     converted = _insert_converters(folded)
-    deep = converted.with_depths({fifo.name: _default_depth(converted, fifo) for fifo in converted.fifos})
+    deep = converted.with_depths({fifo.name: default_depth(converted, fifo) for fifo in converted.fifos})
     return verify(deep.with_depths(depths or {}))
 
 
@@ -127,7 +127,7 @@ def _insert_converters(network: Network) -> Network:
     return replace(network, nodes=nodes, fifos=tuple(fifos))
 
 
-def _default_depth(network: Network, fifo: Fifo) -> int:
+def default_depth(network: Network, fifo: Fifo) -> int:
     """Return a depth that costs no throughput.
 
     A writer that emits in every cycle needs ``latency + 2`` places to run at full rate. A reader that consumes in

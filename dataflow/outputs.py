@@ -1,0 +1,52 @@
+"""The ends of a network: showing the scores beside the class."""
+
+from dataclasses import replace
+
+from dataflow.errors import InputError
+from dataflow.folding import default_depth
+from dataflow.network import Fifo, Network, Terminal, verify
+from dataflow.nodes import Fork
+
+__all__ = ["expose_scores"]
+
+
+def expose_scores(network: Network) -> Network:
+    """Return the network with its integer scores as an output, "scores", in front of those it has.
+
+    A `Fork` behind the node of the scores sends them both ways. It is folded as that node; all other foldings and
+    depths stay. A network that has the output is returned as it is.
+
+    Raises
+    ------
+    InputError
+        The network has no scores.
+    """
+    if any(terminal.name == "scores" for terminal in network.outputs):
+        return network
+    if network.scores is None:
+        raise InputError(f"Network {network.name!r} must have scores to show them, not none")
+    node = network.node(network.scores.node)
+    stream = node.output_streams[0]
+    behind = network.fifos_out_of(node.name)[0]
+    fork = Fork(_free_name(network), stream.element, stream.shape, pe=stream.lanes)
+    new = (
+        Fifo(node.name, fork.name),
+        Fifo(fork.name, "scores"),
+        replace(behind, source=fork.name, source_port=1),
+    )
+    fifos = [each for fifo in network.fifos for each in (new if fifo is behind else (fifo,))]
+    place = network.nodes.index(node) + 1
+    forked = replace(
+        network,
+        nodes=(*network.nodes[:place], fork, *network.nodes[place:]),
+        fifos=tuple(fifos),
+        outputs=(Terminal("scores", stream), *network.outputs),
+    )
+    return verify(forked.with_depths({fifo.name: max(default_depth(forked, fifo), fifo.depth) for fifo in new}))
+
+
+def _free_name(network: Network) -> str:
+    name = "scores_fork"
+    while any(node.name == name for node in network.nodes):
+        name += "_"
+    return name

@@ -1,0 +1,145 @@
+"""Chains of elementwise operators between integers and a quantizer, evaluated over the whole range.
+
+Nearly every code is decided by float64 intervals, all points and channels at once. What they leave open, the points
+next to a step and on it, is evaluated in exact numbers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TypeVar
+
+import numpy as np
+
+from quant.lowering._graph import Elementwise, Graph
+from quant.lowering._interval import Interval
+from quant.lowering._operators import QUANTIZERS, apply
+from quant.lowering._reals import Constant, Exact
+
+R = TypeVar("R", Interval, Exact)
+
+__all__ = ["Chain", "Source", "between", "code_value", "codes_of", "find_chain", "values_behind"]
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """What a chain starts from: ``slope * point + offset`` for every integer point.
+
+    Parameters
+    ----------
+    points : (points,) int64, rising
+    slope, offset : () or (channels,)
+    """
+
+    points: np.ndarray
+    slope: Constant
+    offset: Constant
+
+    def interval(self) -> Interval:
+        """Return all values, (points, channels or 1)."""
+        points = Interval.of_floats(self.points.astype(np.float64)[:, None])
+        return points * self.slope.interval() + self.offset.interval()
+
+    def exact(self, points: np.ndarray, channels: np.ndarray) -> Exact:
+        """Return the values at pairs of a place in `points` and a channel."""
+        return Constant(self.points[points].astype(np.float64)).exact() * _at(self.slope, channels) + _at(
+            self.offset, channels
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """Operators from a source to a quantizer.
+
+    Parameters
+    ----------
+    start : the tensor that the chain reads
+    before : the operators in front of the quantizer, in order
+    quantizer : the last one
+    """
+
+    start: str
+    before: tuple[Elementwise, ...]
+    quantizer: Elementwise
+
+
+def between(graph: Graph, start: str, end: str) -> tuple[Elementwise, ...] | None:
+    """Return the elementwise operators that compute `end` from `start` alone, in order; None if others are needed."""
+    needed, found = {end}, []
+    for operation in reversed(graph.operations):
+        if operation.output in needed and operation.output != start:
+            if not isinstance(operation, Elementwise):
+                return None
+            found.append(operation)
+            needed |= {name for name in operation.inputs if name not in graph.constants}
+    reached = needed - {operation.output for operation in found}
+    return tuple(reversed(found)) if reached == {start} else None
+
+
+def find_chain(graph: Graph, start: str, end: str) -> Chain | None:
+    """Return the chain to the last quantizer between two tensors on which alone `end` depends."""
+    for operation in reversed(between(graph, start, end) or ()):
+        if operation.kind in QUANTIZERS and between(graph, operation.output, end) is not None:
+            before = between(graph, start, operation.output)
+            assert before is not None
+            return Chain(start, before[:-1], operation)
+    return None
+
+
+def codes_of(graph: Graph, chain: Chain, source: Source) -> np.ndarray:
+    """Return the quantizer's code for every point and channel.
+
+    Returns
+    -------
+    codes : (points, channels or 1) int64
+    """
+    intervals = {name: graph.constants[name].interval() for name in _constants_of(graph, chain)}
+    code = _code(chain, intervals | {chain.start: source.interval()})
+    decided = (code.low == code.high) & np.isfinite(code.low)
+    codes = np.where(decided, code.low, 0).astype(np.int64)
+    points, channels = np.nonzero(~decided)
+    if len(points):
+        exact = {name: _at(graph.constants[name], channels) for name in _constants_of(graph, chain)}
+        exact[chain.start] = source.exact(points, channels)
+        codes[points, channels] = _code(chain, exact).values.astype(np.int64)
+    return codes
+
+
+def code_value(graph: Graph, quantizer: Elementwise, code: int) -> Exact:
+    """Return the number that a quantizer's code stands for, () or (channels,)."""
+    operands = [Exact(np.array(Fraction(code), object))]
+    operands += [graph.constants[name].exact() for name in quantizer.operands[1:]]
+    value: Exact = QUANTIZERS[quantizer.kind].value(operands, quantizer.attributes)
+    return value
+
+
+def values_behind(graph: Graph, operations: Sequence[Elementwise], start: str, values: Exact) -> Exact:
+    """Return what operators make of exact values of `start`, of which the last dimension is the channels."""
+    tensors = {start: values}
+    for operation in operations:
+        operands = [
+            None if not name else tensors[name] if name in tensors else graph.constants[name].exact()
+            for name in operation.operands
+        ]
+        tensors[operation.output] = apply(operation.kind, operands, operation.attributes)
+    return tensors[operations[-1].output] if operations else values
+
+
+def _constants_of(graph: Graph, chain: Chain) -> set[str]:
+    operations = (*chain.before, chain.quantizer)
+    return {name for operation in operations for name in operation.inputs if name in graph.constants}
+
+
+def _at(constant: Constant, channels: np.ndarray) -> Exact:
+    """Return one parameter for each of the channels, or the one for all."""
+    return (constant.map(lambda values: values[channels]) if constant.shape else constant).exact()
+
+
+def _code(chain: Chain, tensors: dict[str, R]) -> R:
+    for operation in chain.before:
+        operands = [tensors[name] if name else None for name in operation.operands]
+        tensors[operation.output] = apply(operation.kind, operands, operation.attributes)
+    quantizer = QUANTIZERS[chain.quantizer.kind]
+    operands = [tensors[name] if name else None for name in chain.quantizer.operands]
+    argument: R = quantizer.argument(operands, chain.quantizer.attributes)
+    return argument.step(quantizer.step(chain.quantizer.attributes))

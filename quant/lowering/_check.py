@@ -1,0 +1,62 @@
+"""What every pass has to leave behind: a path whose neighbours fit each other."""
+
+from math import prod
+
+import numpy as np
+
+from quant.lowering._graph import Classes, Dense, Elementwise, Graph, InputBits, Layer, Operation, Sums
+
+__all__ = ["check"]
+
+
+def check(graph: Graph, after: str) -> Graph:
+    """Return the graph, whose neighbours fit each other.
+
+    Raises
+    ------
+    AssertionError
+        They do not; names the pass, the node and its neighbour. That is a mistake of the pass, not of the model.
+    """
+    written = {graph.input}
+    for operation in graph.operations:
+        for name in operation.inputs:
+            if name not in written and name not in graph.constants:
+                raise AssertionError(f"after {after}: {operation.name!r} reads {name!r}, which nobody writes before it")
+        if operation.output in written or operation.output in graph.constants:
+            raise AssertionError(f"after {after}: {operation.name!r} writes {operation.output!r} a second time")
+        if operation.output not in graph.shapes:
+            raise AssertionError(f"after {after}: {operation.name!r} writes {operation.output!r} without a shape")
+        _check_sizes(graph, operation, after)
+        written.add(operation.output)
+    if graph.output not in written:
+        raise AssertionError(f"after {after}: nobody writes the output {graph.output!r}")
+    return graph
+
+
+def _check_sizes(graph: Graph, operation: Operation, after: str) -> None:
+    if isinstance(operation, Dense | Layer | Sums | Classes):
+        matrix = operation.weights.values if isinstance(operation, Dense) else operation.signs
+        neurons, synapses = matrix.shape
+        if graph.size(operation.source) != synapses:
+            raise AssertionError(
+                f"after {after}: {operation.name!r} reads {synapses} numbers, "
+                f"not the {graph.size(operation.source)} of {graph.label(operation.source)!r}"
+            )
+        if graph.size(operation.output) != neurons:
+            raise AssertionError(
+                f"after {after}: {operation.name!r} writes {neurons} numbers, "
+                f"not the {graph.size(operation.output)} of {operation.output!r}"
+            )
+    if isinstance(operation, InputBits) and operation.thresholds.size not in {1, graph.size(operation.source)}:
+        raise AssertionError(
+            f"after {after}: {operation.name!r} has {operation.thresholds.size} thresholds, "
+            f"not the {graph.size(operation.source)} of {graph.input!r}"
+        )
+    if isinstance(operation, Elementwise):
+        shapes = [graph.constants[n].shape if n in graph.constants else graph.shapes[n] for n in operation.inputs]
+        try:
+            fits = prod(np.broadcast_shapes(*shapes)) == graph.size(operation.output)
+        except ValueError:
+            fits = False
+        if not fits:
+            raise AssertionError(f"after {after}: {operation.name!r} combines {shapes}, which do not fit")

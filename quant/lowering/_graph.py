@@ -1,0 +1,250 @@
+"""The graph that the passes work on: a path of typed operations from the input to the output.
+
+Tensors have names, as in ONNX. A tensor is either a constant or computed by the one operation whose `output` it is;
+one frame is computed at a time, so a batch dimension is 1.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from dataflow import Integer
+from quant.lowering._reals import Constant
+
+__all__ = [
+    "Classes",
+    "Curve",
+    "Dense",
+    "Elementwise",
+    "Graph",
+    "InputBits",
+    "Layer",
+    "Layout",
+    "Operation",
+    "Operator",
+    "Sums",
+    "parameter_name",
+]
+
+
+def parameter_name(tensor: str, parameter: str) -> str:
+    """Return the name of a constant that a pass makes; no file has such a name."""
+    return f"{tensor}\0{parameter}"
+
+
+@dataclass(frozen=True, eq=False)
+class Operation(ABC):
+    """What computes a tensor.
+
+    Parameters
+    ----------
+    name : the exporter's name of the node, for people
+    output : name of the tensor
+    """
+
+    name: str
+    output: str
+
+    @property
+    @abstractmethod
+    def inputs(self) -> tuple[str, ...]:
+        """Tensors and constants read."""
+
+
+@dataclass(frozen=True, eq=False)
+class Operator(Operation):
+    """A node as it stands in the file.
+
+    Parameters
+    ----------
+    kind : the operator
+    operands : names of what it reads; an optional one that is left out is ""
+    attributes : numbers, strings, tuples of them, `Constant` for tensors
+    """
+
+    kind: str
+    operands: tuple[str, ...]
+    attributes: Mapping[str, Any]
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return tuple(name for name in self.operands if name)
+
+
+@dataclass(frozen=True, eq=False)
+class _Single(Operation):
+    """An operation that reads one tensor, `source`."""
+
+    source: str
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return (self.source,)
+
+
+@dataclass(frozen=True, eq=False)
+class Elementwise(Operator):
+    """An operator of `_operators.ELEMENTWISE`, quantizers included."""
+
+
+@dataclass(frozen=True, eq=False)
+class Layout(_Single):
+    """Elements in another order or shape.
+
+    Parameters
+    ----------
+    order : for each element of the output, an int64 array of its shape, the place in the flattened source
+    """
+
+    order: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Dense(_Single):
+    """A matrix times the source's elements, plus a bias.
+
+    Parameters
+    ----------
+    weights : (neurons, synapses)
+    bias : (neurons,) or None
+    """
+
+    weights: Constant
+    bias: Constant | None
+
+
+@dataclass(frozen=True, eq=False)
+class Curve(_Single):
+    """A function that is not a rational one, such as Softmax.
+
+    Parameters
+    ----------
+    kind : the operator
+    """
+
+    kind: str
+
+
+@dataclass(frozen=True, eq=False)
+class InputBits(_Single):
+    """Integers of the network's input compared with thresholds; the tensor's elements are `zero` or `one`.
+
+    Parameters
+    ----------
+    element : type of the integers
+    thresholds : (features,) int64, ``bit = x >= threshold``
+    zero, one : what the two bits stand for, () or (features,)
+    """
+
+    element: Integer
+    thresholds: np.ndarray
+    zero: Constant
+    one: Constant
+
+
+@dataclass(frozen=True, eq=False)
+class Layer(_Single):
+    """A matrix of signs with thresholds; the tensor's elements are `zero` or `one`.
+
+    Parameters
+    ----------
+    signs : (neurons, synapses) int8
+    thresholds : (neurons,) int64, ``bit = ones >= threshold``
+    zero, one : what the two bits stand for, () or (neurons,)
+    """
+
+    signs: np.ndarray
+    thresholds: np.ndarray
+    zero: Constant
+    one: Constant
+
+
+@dataclass(frozen=True, eq=False)
+class Sums(_Single):
+    """A matrix of signs; the tensor's elements are ``slope * total + offset``.
+
+    Parameters
+    ----------
+    signs : (neurons, synapses) int8
+    slope, offset : () or (neurons,)
+    """
+
+    signs: np.ndarray
+    slope: Constant
+    offset: Constant
+
+
+@dataclass(frozen=True, eq=False)
+class Classes(_Single):
+    """The last matrix of signs, and the class with the highest ``scale * total + offset``.
+
+    Parameters
+    ----------
+    signs : (classes, synapses) int8
+    scale, offset : (classes,) int64
+    logit_scale, logit_bias : (classes,) float64, for people: ``logits = logit_scale * total + logit_bias``
+    """
+
+    signs: np.ndarray
+    scale: np.ndarray
+    offset: np.ndarray
+    logit_scale: np.ndarray
+    logit_bias: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """A path of operations, in the order of computation.
+
+    Parameters
+    ----------
+    shapes : shape of every tensor that depends on the input
+    constants : the others
+    input_element : type of the input if the model takes integers, None if it takes floats
+    input_kind : what a frame of the network holds, see `lower`
+    frame_shape : shape in which people give a frame, channels last
+    opset : version of the standard operators
+    metadata : goes into the network
+    """
+
+    name: str
+    input: str
+    output: str
+    operations: tuple[Operation, ...]
+    shapes: Mapping[str, tuple[int, ...]]
+    constants: Mapping[str, Constant]
+    input_element: Integer | None
+    input_kind: str
+    frame_shape: tuple[int, ...]
+    opset: int
+    metadata: Mapping[str, str]
+
+    def operation_of(self, tensor: str) -> Operation | None:
+        """Return what computes a tensor; None for the input."""
+        return next((each for each in self.operations if each.output == tensor), None)
+
+    def readers_of(self, tensor: str) -> Iterator[Operation]:
+        """Yield the operations that read a tensor."""
+        return (each for each in self.operations if tensor in each.inputs)
+
+    def size(self, tensor: str) -> int:
+        """Return the number of elements of a tensor that depends on the input."""
+        return prod(self.shapes[tensor])
+
+    def label(self, tensor: str) -> str:
+        """Return what people call the writer of a tensor."""
+        operation = self.operation_of(tensor)
+        return operation.name if operation else self.input
+
+    def with_operations(self, operations: tuple[Operation, ...], **changes: Any) -> "Graph":
+        """Return the graph with other operations; constants and shapes that nobody reads any more are dropped."""
+        graph = replace(self, operations=operations, **changes)
+        read = {name for operation in operations for name in operation.inputs} | {graph.output}
+        written = {operation.output for operation in operations} | {graph.input}
+        constants = {name: constant for name, constant in graph.constants.items() if name in read}
+        shapes = {name: shape for name, shape in graph.shapes.items() if name in written}
+        return replace(graph, constants=constants, shapes=shapes)

@@ -1,0 +1,155 @@
+"""Affines of integer scores, in integers that keep every decision.
+
+The class is the first ``c`` with the highest ``a_c * t_c + b_c``, where the totals ``t_c`` are -n, -n + 2, ..., n. It
+is enough to compare two at a time: for i < j class i is preferred if and only if ``a_i*t_i + b_i >= a_j*t_j + b_j``. So
+integers serve if they give the same answer for all pairs of classes and all their totals. Sort all (class, total) by
+preference, ties to the lower class: the order is total, and integers keep it if neighbours in it stand right. That is
+checked with integers alone, once the exact order is known.
+
+A class whose scale is 0 has a constant logit, but the hardware's total still varies. There the other keys are spread by
+a factor, and a step per class takes the place of the tie, ``key = spread * key' + (classes - 1 - c) * (2*n + 1)``, with
+``spread > classes * (2*n + 1)``: the total of the constant class, at most n either way, then changes no order.
+"""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from functools import cmp_to_key
+from itertools import pairwise
+from math import gcd, lcm
+
+import numpy as np
+
+from quant.lowering._surd import Number, bounds, sign
+
+__all__ = ["order_keys"]
+
+#: Bits of a key that are never passed; keys are compared in int64.
+_key_bits = 62
+#: Fraction bits of approximations in sorting; what they leave open is compared exactly.
+_sort_bits = 256
+
+Keys = tuple[np.ndarray, np.ndarray]
+
+
+def order_keys(scales: Sequence[Number], biases: Sequence[Number], reach: int) -> Keys | None:
+    """Return the narrowest integer scale (at least 1) and offset found that keep every decision.
+
+    Parameters
+    ----------
+    scales : at least 0, by class
+    biases : by class
+    reach : the totals are -reach to reach in steps of 2
+
+    Returns
+    -------
+    scale, offset : (classes,) int64; None if none of at most 62 bits were found
+    """
+    equal = all(sign(each - numbers[0]) == 0 for numbers in (scales, biases) for each in numbers)
+    if equal and sign(scales[0]):
+        return np.ones(len(scales), np.int64), np.zeros(len(scales), np.int64)
+    order = _preferred(scales, biases, reach)
+    for keys in _candidates(scales, biases):
+        spread = _spread(*keys, reach)
+        if spread is not None and _keeps(*spread, order):
+            return spread
+    return None
+
+
+def _candidates(scales: Sequence[Number], biases: Sequence[Number]) -> Iterator[tuple[list[int], list[int]]]:
+    """Yield integer approximations from coarse to fine, the exact ones among them if there are such."""
+    largest = max(scales) if any(sign(scale) for scale in scales) else Fraction(1)
+    ratios = [[_near(number / largest) for number in numbers] for numbers in (scales, biases)]
+    exact = _exact_integers(scales, biases)
+    for bits in range(_key_bits):
+        if exact is not None and max(exact[0]) <= 1 << bits:
+            yield exact
+            exact = None
+        scale, offset = ([round(ratio * (1 << bits)) for ratio in part] for part in ratios)
+        yield [max(1, each) if sign(true) else 0 for each, true in zip(scale, scales, strict=True)], offset
+    if exact is not None:
+        yield exact
+
+
+def _near(number: Number) -> Fraction:
+    low, high = bounds(number, _sort_bits)
+    return (low + high) / 2
+
+
+def _exact_integers(scales: Sequence[Number], biases: Sequence[Number]) -> tuple[list[int], list[int]] | None:
+    """Return scales and biases times one factor, in lowest terms; None where a root is in them."""
+    numbers = [*scales, *biases]
+    fractions = [number for number in numbers if isinstance(number, Fraction)]
+    if len(fractions) < len(numbers):
+        return None
+    common = lcm(*(number.denominator for number in fractions))
+    integers = [int(number * common) for number in fractions]
+    divisor = gcd(*integers) or 1
+    reduced = [integer // divisor for integer in integers]
+    return reduced[: len(scales)], reduced[len(scales) :]
+
+
+def _spread(scale: list[int], offset: list[int], reach: int) -> Keys | None:
+    """Return keys with positive scales; None if they are too wide."""
+    classes = len(scale)
+    if 0 in scale:
+        step = 2 * reach + 1
+        factor = classes * step + 1
+        offset = [factor * each + (classes - 1 - index) * step for index, each in enumerate(offset)]
+        scale = [factor * each if each else 1 for each in scale]
+    widest = max(each * reach + abs(shift) for each, shift in zip(scale, offset, strict=True))
+    if widest >> (_key_bits - 1):
+        return None
+    return np.array(scale, np.int64), np.array(offset, np.int64)
+
+
+def _keeps(scale: np.ndarray, offset: np.ndarray, order: tuple[np.ndarray, np.ndarray]) -> bool:
+    """Return whether keys, and the lower class at a tie, order (class, total) as `order` has them."""
+    classes, totals = order
+    keys = scale[classes] * totals + offset[classes]
+    rising = (keys[:-1] > keys[1:]) | ((keys[:-1] == keys[1:]) & (classes[:-1] < classes[1:]))
+    return bool(rising.all())
+
+
+def _preferred(scales: Sequence[Number], biases: Sequence[Number], reach: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return all (class, total) in the order of preference: the higher logit, then the lower class, then total.
+
+    Of a class with a constant logit the two ends stand for all totals.
+    """
+    exact = _exact_integers(scales, biases)
+    if exact is not None:
+        slack = 0
+        slopes, offsets = exact
+    else:
+        # Rounded to multiples of 2**-bits: two logits are certainly ordered if they differ by more than the slack.
+        slack = 4 * (reach + 2)
+        slopes, offsets = ([round(_near(number) * (1 << _sort_bits)) for number in each] for each in (scales, biases))
+    totals = np.arange(-reach, reach + 1, 2)
+    places = [
+        (slopes[index] * int(total) + offsets[index], index, int(total))
+        for index, scale in enumerate(scales)
+        for total in (totals if sign(scale) else totals[[0, -1]])
+    ]
+    places.sort(key=lambda place: (-place[0], place[1], -place[2]))
+    if slack:
+        places = _settled(places, scales, biases, slack)
+    return np.array([place[1] for place in places]), np.array([place[2] for place in places])
+
+
+Place = tuple[int, int, int]
+
+
+def _settled(places: list[Place], scales: Sequence[Number], biases: Sequence[Number], slack: int) -> list[Place]:
+    """Return places sorted exactly, from ones that are sorted up to `slack`."""
+
+    def logit(place: Place) -> Number:
+        return scales[place[1]] * Fraction(place[2]) + biases[place[1]]
+
+    def compare(left: Place, right: Place) -> int:
+        return -sign(logit(left) - logit(right)) or left[1] - right[1] or right[2] - left[2]
+
+    cuts = [0, *(i for i, (a, b) in enumerate(pairwise(places), 1) if a[0] - b[0] > slack), len(places)]
+    settled: list[Place] = []
+    for start, end in pairwise(cuts):
+        group = places[start:end]
+        settled += sorted(group, key=cmp_to_key(compare)) if len(group) > 1 else group
+    return settled

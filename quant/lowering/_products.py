@@ -1,0 +1,108 @@
+"""Products of weights with inputs of two values: which of them are sums of signs."""
+
+from fractions import Fraction
+
+import numpy as np
+
+from dataflow import InputError
+from quant.lowering._graph import Dense
+from quant.lowering._reals import Constant, Exact
+
+__all__ = ["binary_product", "compact"]
+
+
+def binary_product(dense: Dense, zero: Exact, one: Exact) -> tuple[np.ndarray, Constant, Constant]:
+    """Return a dense layer on two-valued inputs as ``slope * total + offset``.
+
+    Parameters
+    ----------
+    zero, one : () or (synapses,), what the two bits of each input stand for
+
+    Returns
+    -------
+    signs : (neurons, synapses) int8, -1 or +1
+    slope, offset : () or (neurons,), the slope at least 0
+
+    Raises
+    ------
+    InputError
+        Weights, or the inputs' values, that are not binary.
+    """
+    half = zero.lift(Fraction(1, 2))
+    middle, distance = (zero + one) * half, (one - zero) * half
+    directions = np.atleast_1d(distance.signs())
+    if (directions == 0).any():
+        raise InputError(
+            f"Inputs of node {dense.name!r} must have two values, not one as input {int((directions == 0).argmax())}: "
+            "the scale between the quantizer and this node must not be zero"
+        )
+    sizes = _sizes_by_neuron(dense, Exact(np.atleast_1d(abs(distance).values)))
+    weight_signs = np.asarray(dense.weights.exact().signs() if _is_object(dense) else np.sign(dense.weights.values))
+    signs = np.where(weight_signs == 0, 1, weight_signs * directions).astype(np.int8)
+    offset = _middle_sums(dense, weight_signs.astype(np.int64), middle)
+    if dense.bias is not None:
+        offset = offset + dense.bias.exact()
+    return signs, compact(sizes), compact(offset)
+
+
+def compact(numbers: Exact) -> Constant:
+    """Return numbers as a constant, as a single one if they are all equal."""
+    flat = numbers.values.ravel()
+    if all(number == flat[0] for number in flat):
+        return Constant.of(np.array(flat[0], object))
+    return Constant.of(numbers.values)
+
+
+def _is_object(dense: Dense) -> bool:
+    return dense.weights.values.dtype == object
+
+
+def _sizes_by_neuron(dense: Dense, distances: Exact) -> Exact:
+    """Return ``|weight * distance|`` by neuron, which must be the same for all its synapses."""
+    first = distances.values[0]
+    odd = next((each for each in distances.values if each != first), None)
+    sizes = np.abs(dense.weights.values)
+    if odd is not None:
+        products = dense.weights.exact() * distances
+        sizes = abs(products).values
+    unequal = np.nonzero((sizes != sizes[:, :1]).any(axis=1))[0]
+    if len(unequal) == 0:
+        column = Constant(sizes[:, 0]).exact()
+        return column if odd is not None else column * Exact(np.array(first, object))
+    row = dense.weights.floats()[unequal[0]]
+    if odd is not None and (np.abs(row) == abs(row[0])).all():
+        raise InputError(
+            f"Inputs of node {dense.name!r} must differ by one scale for all, not by {2 * float(first):g} and "
+            f"{2 * float(odd):g}: use one scale per tensor behind the quantizer"
+        )
+    values = np.unique(row)
+    shown = ", ".join(f"{value:g}" for value in values[:4]) + (", ..." if len(values) > 4 else "")
+    raise InputError(
+        f"Weights of node {dense.name!r} must be binary, -s or +s for each neuron, not {shown} in neuron {unequal[0]}"
+    )
+
+
+def _middle_sums(dense: Dense, weight_signs: np.ndarray, middle: Exact) -> Exact:
+    """Return ``sum(weight * middle)`` by neuron."""
+    values = np.broadcast_to(middle.values, weight_signs.shape[1:])
+    if not middle.signs().any():
+        return Exact(np.full(len(weight_signs), Fraction(0), object))
+    sizes = np.abs(dense.weights.values)
+    if (sizes != sizes[:, :1]).any():
+        products = dense.weights.exact() * middle
+        return Exact(products.values.sum(axis=1))
+    total = Exact(np.full(len(weight_signs), Fraction(0), object))
+    for value, columns in _groups(values):
+        counts = Constant(weight_signs[:, columns].sum(axis=1).astype(np.float64))
+        total = total + counts.exact() * total.lift(value)
+    return total * Constant(sizes[:, 0]).exact()
+
+
+def _groups(values: np.ndarray) -> list[tuple[Fraction, np.ndarray]]:
+    """Return the different numbers among some, and where each of them stands."""
+    if all(value is values[0] for value in values):
+        return [(values[0], np.ones(len(values), bool))]
+    groups: dict[str, list[int]] = {}
+    for index, value in enumerate(values):
+        groups.setdefault(repr(value), []).append(index)
+    return [(values[places[0]], np.isin(np.arange(len(values)), places)) for places in groups.values()]

@@ -1,0 +1,76 @@
+"""Gemm and MatMul become dense layers."""
+
+from fractions import Fraction
+
+import numpy as np
+
+from dataflow import InputError
+from quant.lowering._constants import evaluate
+from quant.lowering._graph import Dense, Elementwise, Graph, Operation, Operator
+from quant.lowering._reals import Constant
+
+__all__ = ["find_layers"]
+
+
+def find_layers(graph: Graph) -> Graph:
+    """Return the graph with a `Dense` for each Gemm and MatMul.
+
+    Raises
+    ------
+    InputError
+        Weights that are not constant, or more than one vector per frame.
+    """
+    operations = tuple(
+        _layer_of(graph, each) if isinstance(each, Operator) and each.kind in {"Gemm", "MatMul"} else each
+        for each in graph.operations
+    )
+    if not any(isinstance(each, Dense) for each in operations):
+        raise InputError("Model must have a dense layer (Gemm or MatMul), not none")
+    return graph.with_operations(operations)
+
+
+def _layer_of(graph: Graph, operator: Operator) -> Operation:
+    left, right = operator.operands[:2]
+    if left not in graph.constants and right not in graph.constants:
+        raise InputError(
+            f"Weights of node {operator.name!r} ({operator.kind}) must be constant, not computed from the input"
+        )
+    matrix = graph.constants[right if right in graph.constants else left]
+    source = left if right in graph.constants else right
+    transposed = operator.attributes.get("transB" if right in graph.constants else "transA", 0)
+    if transposed:
+        matrix = matrix.map(np.transpose)
+    # Rows are neurons: x @ B has them in B's columns, A @ x in A's rows.
+    synapses = graph.size(source)
+    columns = right in graph.constants and len(matrix.shape) > 1
+    inner = matrix.shape[0] if len(matrix.shape) == 1 else matrix.shape[-2 if columns else -1]
+    if inner != synapses or matrix.size != inner * graph.size(operator.output):
+        raise InputError(
+            f"Node {operator.name!r} ({operator.kind}) must multiply one vector of {inner} numbers per frame, "
+            f"not {synapses} numbers: only dense layers behind a flattened frame are supported"
+        )
+    weights = matrix.map(lambda values: values.reshape(-1, inner) if not columns else values.reshape(inner, -1).T)
+    weights = _scaled(operator, weights, "alpha")
+    return Dense(operator.name, operator.output, source, weights, _bias_of(graph, operator))
+
+
+def _bias_of(graph: Graph, operator: Operator) -> Constant | None:
+    name = operator.operands[2] if len(operator.operands) > 2 else ""
+    if not name:
+        return None
+    if name not in graph.constants:
+        raise InputError(f"Bias of node {operator.name!r} must be a constant, not computed from the input")
+    shape = graph.shapes[operator.output]
+    try:
+        spread = graph.constants[name].map(lambda values: np.broadcast_to(values, shape).ravel())
+    except ValueError as error:
+        raise InputError(f"Bias of node {operator.name!r} must fit its {shape[-1]} neurons, not {error}") from error
+    return _scaled(operator, spread, "beta")
+
+
+def _scaled(operator: Operator, constant: Constant, attribute: str) -> Constant:
+    factor = Fraction(float(operator.attributes.get(attribute, 1.0)))
+    if factor == 1:
+        return constant
+    product = Elementwise(operator.name, operator.output, "Mul", ("", ""), {})
+    return evaluate(product, [constant, Constant.of(np.array(factor, object))])

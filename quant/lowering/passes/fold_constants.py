@@ -1,0 +1,224 @@
+"""Fold constants and weight quantizers; give every other tensor its shape and every operator its type."""
+
+from typing import Any
+
+import numpy as np
+from onnx import TensorProto
+
+from dataflow import InputError
+from quant.lowering._constants import CONSTANT_OPERATORS, evaluate, fold_operator
+from quant.lowering._graph import Curve, Graph, Layout, Operation, Operator
+from quant.lowering._layouts import LAYOUT
+from quant.lowering._normal import normal
+from quant.lowering._operators import ELEMENTWISE, QUANTIZERS
+from quant.lowering._reals import Constant
+
+__all__ = ["fold_constants"]
+
+#: Functions that are no rational ones; True if of all elements together.
+_CURVES = {
+    "ArgMax": True,
+    "Atan": False,
+    "Asinh": False,
+    "Erf": False,
+    "Exp": False,
+    "LogSoftmax": True,
+    "Sigmoid": False,
+    "Sinh": False,
+    "Softmax": True,
+    "Softplus": False,
+    "Softsign": False,
+    "Tanh": False,
+}
+#: Layout operators whose further operands are sizes or axes.
+_WITH_SHAPES = {"Reshape", "Squeeze", "Unsqueeze"}
+_CONVOLUTIONAL = {
+    *("Conv", "ConvTranspose", "ConvInteger", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"),
+    *("LpPool", "Pad", "QuantAvgPool2d", "MaxPoolNHWC", "Im2Col"),
+}
+
+
+def fold_constants(graph: Graph) -> Graph:
+    """Return the graph without operators on constants, its tensors with shapes, its operators typed.
+
+    Raises
+    ------
+    InputError
+        An operator that is not supported, or whose operands do not fit it.
+    """
+    folder = _Folder(graph)
+    for operation in graph.operations:
+        assert isinstance(operation, Operator)
+        folder.fold(operation)
+    if graph.output in folder.constants:
+        raise InputError(f"Output {graph.output!r} of the model must depend on its input, not be a constant")
+    return graph.with_operations(tuple(folder.kept), shapes=folder.shapes, constants=folder.constants)
+
+
+class _Folder:
+    """The graph as far as it is folded."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.constants = dict(graph.constants)
+        self.shapes = dict(graph.shapes)
+        self.opset = graph.opset
+        self.kept: list[Operation] = []
+
+    def fold(self, operator: Operator) -> None:
+        for name in operator.inputs:
+            if name not in self.constants and name not in self.shapes:
+                raise InputError(
+                    f"Node {operator.name!r} ({operator.kind}) must read tensors that stand before it, not {name!r}"
+                )
+        constant = all(name in self.constants for name in operator.inputs)
+        if operator.kind == "Shape":
+            self._shape(operator)
+        elif operator.kind in CONSTANT_OPERATORS and constant:
+            operands = [self.constants[name] if name else None for name in operator.operands]
+            self.constants[operator.output] = fold_operator(operator, operands)
+        elif operator.kind in ELEMENTWISE or operator.kind in QUANTIZERS:
+            self._elementwise(operator, constant)
+        elif operator.kind in LAYOUT:
+            self._layout(operator, constant)
+        elif operator.kind in {"Gemm", "MatMul"} and not constant:
+            self._keep(operator, _product_shape(operator, [self._shape_of(name) for name in operator.inputs]))
+        elif operator.kind in _CURVES and not constant:
+            self._curve(operator)
+        else:
+            raise InputError(_refusal(operator, constant))
+
+    def _keep(self, operation: Operation, shape: tuple[int, ...]) -> None:
+        self.kept.append(operation)
+        self.shapes[operation.output] = shape
+
+    def _shape_of(self, name: str) -> tuple[int, ...]:
+        return self.shapes[name] if name in self.shapes else self.constants[name].shape
+
+    def _shape(self, operator: Operator) -> None:
+        start, end = operator.attributes.get("start", 0), operator.attributes.get("end", None)
+        sizes = self._shape_of(operator.operands[0])[start:end]
+        self.constants[operator.output] = Constant(np.array(sizes, np.float64))
+
+    def _elementwise(self, operator: Operator, constant: bool) -> None:
+        element, added = normal(operator, self.constants, self.shapes)
+        shapes = [self._shape_of(name) for name in element.inputs if name not in added]
+        try:
+            shape = np.broadcast_shapes(*shapes, *(each.shape for each in added.values()))
+        except ValueError as error:
+            raise InputError(
+                f"Operands of node {operator.name!r} ({operator.kind}) must broadcast, "
+                f"not {' and '.join(map(_shown, shapes))}"
+            ) from error
+        if constant:
+            known = self.constants | added
+            operands = [known[name] if name else None for name in element.operands]
+            self.constants[operator.output] = evaluate(element, operands)
+        else:
+            self.constants |= added
+            self._keep(element, shape)
+
+    def _layout(self, operator: Operator, constant: bool) -> None:
+        if operator.kind == "Cast":
+            _check_cast(operator)
+        if operator.kind == "Dropout":
+            self._check_evaluation(operator)
+        source, *rest = operator.operands
+        arguments: list[list[int] | None] = []
+        for name in rest if operator.kind in _WITH_SHAPES else ():
+            if name and name not in self.constants:
+                raise InputError(
+                    f"Operand {name!r} of node {operator.name!r} ({operator.kind}) must be a constant, "
+                    "not computed from the input"
+                )
+            arguments.append(self._integers(operator, name) if name else None)
+
+        def arrange(values: np.ndarray) -> np.ndarray:
+            try:
+                return LAYOUT[operator.kind](values, arguments, operator.attributes)
+            except (ValueError, IndexError) as error:
+                raise InputError(
+                    f"Node {operator.name!r} ({operator.kind}) must fit its input of {_shown(values.shape)}, "
+                    f"not be given: {error}"
+                ) from error
+
+        if constant:
+            self.constants[operator.output] = self.constants[source].map(arrange)
+            return
+        shape = self.shapes[source]
+        order = arrange(np.arange(int(np.prod(shape)), dtype=np.int64).reshape(shape))
+        self._keep(Layout(operator.name, operator.output, source, order), order.shape)
+
+    def _check_evaluation(self, operator: Operator) -> None:
+        """Refuse a Dropout that is at work; without attribute and operand it is not."""
+        mode = operator.operands[2] if len(operator.operands) > 2 else ""
+        off = mode == "" or (mode in self.constants and not self.constants[mode].floats().any())
+        if not off or operator.attributes.get("is_test", 1) == 0:
+            raise InputError(
+                f"Node {operator.name!r} (Dropout) must be in evaluation mode: export the model after eval()"
+            )
+
+    def _integers(self, operator: Operator, name: str) -> list[int]:
+        try:
+            return self.constants[name].integers()
+        except ValueError as error:
+            raise InputError(
+                f"Operand {name!r} of node {operator.name!r} ({operator.kind}) must be integers, not others"
+            ) from error
+
+    def _curve(self, operator: Operator) -> None:
+        source = operator.operands[0]
+        shape = self.shapes[source]
+        over_frame = _CURVES[operator.kind]
+        attributes: dict[str, Any] = dict(operator.attributes)
+        if over_frame:
+            old = operator.kind != "ArgMax" and self.opset < 13  # then of all axes from this one on
+            axis = attributes.get("axis", 0 if operator.kind == "ArgMax" else 1 if old else -1)
+            axis += len(shape) if axis < 0 else 0
+            taken = int(np.prod(shape[axis:] if old else shape[axis : axis + 1]))
+            if taken != int(np.prod(shape)) or attributes.get("select_last_index", 0):
+                raise InputError(
+                    f"Node {operator.name!r} ({operator.kind}) must take all {int(np.prod(shape))} scores and "
+                    f"the first at a tie, not {taken} along axis {axis}"
+                )
+        result = (1,) if operator.kind == "ArgMax" else shape
+        if operator.kind == "ArgMax" and attributes.get("keepdims", 1):
+            result = (1,) * len(shape)
+        self._keep(Curve(operator.name, operator.output, source, operator.kind), result)
+
+
+def _shown(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "one number"
+
+
+def _product_shape(operator: Operator, shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
+    left, right = shapes[:2]
+    if operator.kind == "Gemm":
+        left = left[::-1] if operator.attributes.get("transA", 0) else left
+        right = right[::-1] if operator.attributes.get("transB", 0) else right
+    rows, inner = (left[:-1], left[-1])
+    other = right[0] if len(right) == 1 else right[-2]
+    if inner != other:
+        raise InputError(
+            f"Node {operator.name!r} ({operator.kind}) must multiply equal sizes, not {_shown(left)} by {_shown(right)}"
+        )
+    batch = np.broadcast_shapes(rows[:-1], right[:-2])
+    return (*batch, *rows[-1:], *right[len(right) - 1 :]) if len(right) > 1 else (*batch, *rows[-1:])
+
+
+def _check_cast(operator: Operator) -> None:
+    """Refuse casts that change values."""
+    target = operator.attributes.get("to")
+    if target not in {TensorProto.FLOAT, TensorProto.DOUBLE}:
+        shown = TensorProto.DataType.Name(target).lower()
+        raise InputError(f"Node {operator.name!r} (Cast) must cast to float or double, not {shown}")
+
+
+def _refusal(operator: Operator, constant: bool) -> str:
+    sentence = f"Operator of node {operator.name!r} must be one that lowering supports, not {operator.kind}"
+    if operator.kind in _CONVOLUTIONAL:
+        return f"{sentence}: convolutional layers are not supported yet, use dense ones"
+    if constant and operator.kind in {"Gemm", "MatMul", *_CURVES}:
+        return f"{sentence} on constants: export the model with its constants folded"
+    if operator.kind in CONSTANT_OPERATORS:
+        return f"{sentence} on what is computed from the input: use operators of docs/lowering.md"
+    return f"{sentence}: replace it by operators of docs/lowering.md"

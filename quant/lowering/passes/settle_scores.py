@@ -1,0 +1,69 @@
+"""The last layer's sums and the affine behind them become scores of a class that is the first highest."""
+
+import numpy as np
+
+from dataflow import InputError
+from quant.lowering._chains import between
+from quant.lowering._graph import Classes, Elementwise, Graph, Sums
+from quant.lowering._keys import order_keys
+from quant.lowering._operators import apply
+from quant.lowering._reals import Affine, Exact, NotAffineError
+from quant.lowering._surd import Number
+
+__all__ = ["settle_scores"]
+
+
+def settle_scores(graph: Graph) -> Graph:
+    """Return the graph with `Classes` in place of the last layer and what follows it.
+
+    A class whose logit falls with the sum has its row inverted: the total changes its sign, and the scale with it.
+
+    Raises
+    ------
+    InputError
+        Operators behind the last layer that are not affine over its sums.
+    """
+    *others, sums = (each for each in graph.operations if not isinstance(each, Elementwise))
+    assert isinstance(sums, Sums)
+    logits = _logits(graph, sums)
+    falling = logits.slope.signs() < 0
+    signs = np.where(falling[:, None], -sums.signs, sums.signs).astype(np.int8)
+    scales: list[Number] = list(abs(logits.slope).values)
+    biases: list[Number] = list(logits.offset.values)
+    keys = order_keys(scales, biases, logits.span)
+    if keys is None:
+        raise InputError(
+            f"Affine of the scores behind node {sums.name!r} must be ordered by keys of at most 62 bits, "
+            "not by wider ones: round its scales and biases"
+        )
+    floats = (np.array([float(number) for number in numbers], np.float64) for numbers in (scales, biases))
+    classes = Classes(sums.name, graph.output, sums.source, signs, *keys, *floats)
+    return graph.with_operations((*others, classes))
+
+
+def _logits(graph: Graph, sums: Sums) -> Affine:
+    """Return the model's outputs as functions of the totals, one for each class."""
+    classes, synapses = sums.signs.shape
+    tensors = {sums.output: Affine(sums.slope.exact(), sums.offset.exact(), synapses)}
+    behind = between(graph, sums.output, graph.output)
+    assert behind is not None
+    for operation in behind:
+        operands = [
+            None if not name else tensors[name] if name in tensors else _constant(tensors[sums.output], graph, name)
+            for name in operation.operands
+        ]
+        try:
+            tensors[operation.output] = apply(operation.kind, operands, operation.attributes)
+        except NotAffineError:
+            raise InputError(
+                f"Node {operation.name!r} ({operation.kind}) must be affine over the scores behind the last layer, "
+                "not bend them: leave it out of the exported model"
+            ) from None
+    result = tensors[graph.output]
+    slope, offset = (Exact(np.broadcast_to(each.values, (classes,))) for each in (result.slope, result.offset))
+    return Affine(slope, offset, synapses)
+
+
+def _constant(like: Affine, graph: Graph, name: str) -> Affine:
+    values = graph.constants[name].exact()
+    return Affine(values - values, values, like.span)
