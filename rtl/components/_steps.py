@@ -12,25 +12,25 @@ from amaranth import Cat, Const, Module, Mux, Signal
 
 from rtl.components._component import NodeComponent
 
-__all__ = ["advanced", "delayed", "issue_steps", "lookup"]
+__all__ = ["advanced", "delayed", "foreseen", "issue_steps", "lookup"]
 
 
-def issue_steps(m: Module, component: NodeComponent, *, consumes, emits) -> tuple[Signal, Signal]:
+def issue_steps(m: Module, component: NodeComponent, issue: Signal, *, consumes, emits) -> Signal:
     """Drive the control side of all ports of a node.
 
     Parameters
     ----------
+    issue : Signal
+        Driven here: the next step is issued in this cycle.
     consumes, emits : value of one bit
         Whether the next step takes a beat from every input, and gives one to every output.
 
     Returns
     -------
-    issue : Signal
-        The next step is issued in this cycle.
     emitting : Signal, `latency` bits
         Bit k is 1 if a step that emits was issued k + 1 cycles ago.
     """
-    issue, reserve = Signal(name="issue"), Signal(name="reserve")
+    reserve = Signal(name="reserve")
     arrived = reduce(and_, [port.valid for port in component.inputs])
     free = reduce(and_, [port.free for port in component.outputs])
     m.d.comb += issue.eq((arrived | ~consumes) & (free | ~emits))
@@ -39,7 +39,7 @@ def issue_steps(m: Module, component: NodeComponent, *, consumes, emits) -> tupl
     emitting = delayed(m, reserve, component.node.schedule().latency, name="emitting")
     for port in component.outputs:
         m.d.comb += [port.reserve.eq(reserve), port.valid.eq(emitting[-1])]
-    return issue, emitting
+    return emitting
 
 
 def delayed(m: Module, flag, cycles: int, *, name: str) -> Signal:
@@ -67,3 +67,22 @@ def lookup(counter: Signal, pattern: np.ndarray):
     if not missed:
         return Const(1)
     return counter.matches(*met) if len(met) <= len(missed) else ~counter.matches(*missed)
+
+
+def foreseen(m: Module, issue: Signal, counter: Signal, pattern: np.ndarray, *, name: str):
+    """Return the bit of a pattern that a counter points at, from a register of its own.
+
+    It is looked up one step ahead, so that no comparison stands before the decision to issue.
+
+    Parameters
+    ----------
+    issue : Signal
+        The counter goes one further, modulo the period.
+    pattern : (period,) bool
+    """
+    if pattern.all():
+        return Const(1)
+    bit = Signal(name=name, init=int(pattern[0]))
+    with m.If(issue):
+        m.d.sync += bit.eq(lookup(counter, np.roll(pattern, -1)))
+    return bit

@@ -2,11 +2,12 @@
 
 from typing import ClassVar
 
+import numpy as np
 from amaranth import Array, Const, Module, Mux, Signal, signed
 
 import dataflow
 from rtl.components._component import NodeComponent
-from rtl.components._steps import advanced, delayed, issue_steps
+from rtl.components._steps import advanced, delayed, foreseen, issue_steps
 
 __all__ = ["ArgMax"]
 
@@ -35,9 +36,9 @@ class ArgMax(NodeComponent):
         m = Module()
         node = self.node
         steps = node.classes // node.pe
-        step, last = Signal(range(steps)), Signal()
-        m.d.comb += last.eq(step == steps - 1)
-        issue, emitting = issue_steps(m, self, consumes=Const(1), emits=last)
+        issue, step = Signal(), Signal(range(steps))
+        last = foreseen(m, issue, step, np.arange(steps) == steps - 1, name="last")
+        emitting = issue_steps(m, self, issue, consumes=Const(1), emits=last)
         with m.If(issue):
             m.d.sync += step.eq(advanced(step, steps))
         valid = delayed(m, issue, node.latency - 1, name="valid")

@@ -45,12 +45,12 @@ class Fifo(wiring.Component):
         m = Module()
         read = Signal()
         m.d.comb += read.eq(self.o.valid & self.o.ready)
-        free_count = Signal(range(self.depth + 1), init=self.depth)
+        free_count, free = Signal(range(self.depth + 1), init=self.depth), Signal(init=1)
         with m.If(self.i.reserve & ~read):
-            m.d.sync += free_count.eq(free_count - 1)
-        with m.If(read & ~self.i.reserve):
-            m.d.sync += free_count.eq(free_count + 1)
-        m.d.comb += self.i.free.eq(free_count != 0)
+            m.d.sync += [free_count.eq(free_count - 1), free.eq(free_count != 1)]
+        with m.Elif(read & ~self.i.reserve):
+            m.d.sync += [free_count.eq(free_count + 1), free.eq(1)]
+        m.d.comb += self.i.free.eq(free)
 
         bits = Value.cast(self.i.payload)
         if in_registers(self.depth, len(bits)):
@@ -90,12 +90,13 @@ class Fifo(wiring.Component):
             m.d.sync += tail.eq(advanced(tail, depth))
         m.d.comb += [writing.addr.eq(tail), writing.data.eq(bits), writing.en.eq(write), reading.addr.eq(head_next)]
 
-        valid = Signal()
-        with m.If(write):
-            m.d.sync += valid.eq(1)
-        with m.Elif(read & (head_next == tail)):
-            m.d.sync += valid.eq(0)
-        # Memories differ in what they read while the same word is written: it is taken from here.
+        stored, valid, only = Signal(range(depth + 1)), Signal(), Signal()
+        m.d.comb += only.eq(stored == 1)
+        with m.If(write & ~read):
+            m.d.sync += [stored.eq(stored + 1), valid.eq(1)]
+        with m.Elif(read & ~write):
+            m.d.sync += [stored.eq(stored - 1), valid.eq(~only)]
+        # Memories differ in what they read while the same word is written: such a beat is taken from here.
         fresh, fresh_bits = Signal(), Signal(len(bits), reset_less=True)
-        m.d.sync += [fresh.eq(write & (head_next == tail)), fresh_bits.eq(bits)]
+        m.d.sync += [fresh.eq(write & (~valid | (only & read))), fresh_bits.eq(bits)]
         m.d.comb += [self.o.valid.eq(valid), self.o.payload.eq(Mux(fresh, fresh_bits, reading.data))]

@@ -32,7 +32,7 @@ class Fork(NodeComponent):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        issue_steps(m, self, consumes=Const(1), emits=Const(1))
+        issue_steps(m, self, Signal(name="issue"), consumes=Const(1), emits=Const(1))
         bits = Signal(len(Value.cast(self.i.payload)), reset_less=True)
         m.d.sync += bits.eq(self.i.payload)
         m.d.comb += [port.payload.eq(bits) for port in self.outputs]

@@ -16,7 +16,7 @@ from amaranth import Cat, Const, Module, Mux, Signal, signed
 
 import dataflow
 from rtl.components._component import NodeComponent
-from rtl.components._steps import advanced, delayed, issue_steps
+from rtl.components._steps import advanced, delayed, foreseen, issue_steps
 from rtl.components._storage import read_only
 from rtl.components.held_vector import HeldVector
 from rtl.components.popcount import Popcount
@@ -51,9 +51,9 @@ class MatrixVector(NodeComponent):
 
         # The next step: its number, its group of synapses, and whether its neurons are the first to see the vector.
         step, synapse = Signal(range(synapse_folds * neuron_folds)), Signal(range(synapse_folds))
-        first, last = Signal(init=1), Signal()
-        m.d.comb += last.eq(synapse == synapse_folds - 1)
-        issue, emitting = issue_steps(m, self, consumes=first, emits=last)
+        issue, first = Signal(), Signal(init=1)
+        last = foreseen(m, issue, synapse, np.arange(synapse_folds) == synapse_folds - 1, name="last")
+        emitting = issue_steps(m, self, issue, consumes=first, emits=last)
         with m.If(issue):
             m.d.sync += step.eq(advanced(step, synapse_folds * neuron_folds))
             m.d.sync += synapse.eq(advanced(synapse, synapse_folds))

@@ -33,7 +33,8 @@ class Threshold(NodeComponent):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        issue, _ = issue_steps(m, self, consumes=Const(1), emits=Const(1))
+        issue = Signal()
+        issue_steps(m, self, issue, consumes=Const(1), emits=Const(1))
         bits = Signal(self.node.pe, reset_less=True)
         if self._words == 1:
             self._compare_constants(m, bits)

@@ -7,7 +7,7 @@ from amaranth import Cat, Module, Signal, Value
 
 import dataflow
 from rtl.components._component import NodeComponent
-from rtl.components._steps import advanced, issue_steps, lookup
+from rtl.components._steps import advanced, foreseen, issue_steps, lookup
 
 __all__ = ["WidthConverter"]
 
@@ -34,9 +34,10 @@ class WidthConverter(NodeComponent):
     def elaborate(self, platform) -> Module:
         m = Module()
         schedule, held = self.node.schedule(), self.node.held_before
-        step = Signal(range(schedule.period))
-        consumes, emits = lookup(step, schedule.consumes[0]), lookup(step, schedule.emits[0])
-        issue, _ = issue_steps(m, self, consumes=consumes, emits=emits)
+        issue, step = Signal(), Signal(range(schedule.period))
+        consumes = foreseen(m, issue, step, schedule.consumes[0], name="consumes")
+        emits = foreseen(m, issue, step, schedule.emits[0], name="emits")
+        issue_steps(m, self, issue, consumes=consumes, emits=emits)
         with m.If(issue):
             m.d.sync += step.eq(advanced(step, schedule.period))
         if self.node.lanes_in > self.node.lanes_out:
