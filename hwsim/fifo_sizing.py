@@ -54,13 +54,18 @@ def _bits(network: Network, fifo: Fifo, depth: int) -> int:
 
 def _sufficient_depths(network: Network, interval: int) -> dict[str, int]:
     """Return the present depths, or as many times as needed doubled."""
+    if interval < network.interval:
+        raise InputError(
+            f"Interval of network {network.name!r} must be at least {network.interval}, the steps of its slowest node, "
+            f"not {interval}"
+        )
     for doublings in range(most_doublings + 1):
         depths = {fifo.name: fifo.depth << doublings for fifo in network.fifos}
         if _reaches(network.with_depths(depths), interval):
             return depths
     raise InputError(
-        f"Interval of network {network.name!r} must be one that FIFOs can reach, which is at least "
-        f"{network.interval}, not {interval}"
+        f"FIFOs of network {network.name!r} must reach an interval of {interval} when their depths are doubled "
+        f"{most_doublings} times, not miss it"
     )
 
 

@@ -1,0 +1,86 @@
+"""FIFO depths found by simulation are as small as they can be."""
+
+import pytest
+from hypothesis import assume, given, settings
+from patterns_network import Pattern, network_of
+
+from dataflow import Fifo, InputError, Network, fold, fold_to_interval
+from hwsim import fifo_sizing, simulate
+from hwsim.fifo_sizing import shrink_depths
+from sim_tests.cases import CASES, Case, dense_network
+from sim_tests.strategies import dense_networks
+
+
+def assert_minimal(network: Network, interval: int) -> dict[str, int]:
+    depths = shrink_depths(network, interval=interval)
+    assert depths.keys() == {fifo.name for fifo in network.fifos}
+    shrunk = network.with_depths(depths)
+    assert simulate(shrunk, 1).interval <= interval
+    for name, depth in depths.items():
+        if depth > 1:
+            assert not reaches(shrunk.with_depths({name: depth - 1}), interval), name
+    return depths
+
+
+def reaches(network: Network, interval: int) -> bool:
+    try:
+        return simulate(network, 1).interval <= interval
+    except InputError:
+        return False
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_lowering_any_depth_costs_throughput(case: Case) -> None:
+    network = case.network()
+    depths = shrink_depths(network)
+    assert depths == assert_minimal(network, network.interval)
+
+
+@settings(deadline=None, max_examples=25)
+@given(dense_networks())
+def test_random_networks(network: Network) -> None:
+    assume(network.interval < 500)
+    assert_minimal(network, network.interval)
+
+
+def test_more_interval_takes_fewer_places() -> None:
+    network = fold(dense_network((24, 8, 6, 4)), {"fc0": {"simd": 6}, "fc1": {"simd": 8}})
+    exact = assert_minimal(network, network.interval)
+    loose = assert_minimal(network, network.interval + network.interval // 10)
+    assert sum(loose.values()) < sum(exact.values())
+
+
+def test_depths_that_do_not_suffice_are_raised() -> None:
+    deep = fold(dense_network((16, 8, 4)), {})
+    shallow = deep.with_depths({fifo.name: 1 for fifo in deep.fifos})
+    assert simulate(shallow, 1).interval > shallow.interval
+    assert_minimal(shallow, shallow.interval)
+
+
+def test_a_deadlock_is_freed() -> None:
+    split = Pattern("split", ("xxxx",), ("xxxx", "xxxx"))
+    join = Pattern("join", ("xxxx....", "....xxxx"), (".......x",))
+    branches = [Fifo("split", "join", depth=1), Fifo("split", "join", 1, 1, depth=1)]
+    network = network_of([split, join], [Fifo("in", "split"), *branches, Fifo("join", "out")])
+    depths = assert_minimal(network, network.interval)
+    assert depths["split.1 -> join.1"] >= 4
+
+
+def test_an_interval_out_of_reach_is_refused() -> None:
+    network = dense_network((12, 6, 4))
+    network = fold(network, fold_to_interval(network, 20))
+    assert network.interval == 18
+    sentence = r"^Interval of network 'dense-12-6-4' must be at least 18, the steps of its slowest node, not 17$"
+    with pytest.raises(InputError, match=sentence):
+        shrink_depths(network, interval=17)
+
+
+def test_depths_are_not_doubled_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fifo_sizing, "most_doublings", 0)
+    network = dense_network((12, 6, 4))
+    sentence = (
+        r"^FIFOs of network 'dense-12-6-4' must reach an interval of 72 when their depths are doubled 0 times, "
+        r"not miss it$"
+    )
+    with pytest.raises(InputError, match=sentence):
+        shrink_depths(network.with_depths({fifo.name: 1 for fifo in network.fifos}))
