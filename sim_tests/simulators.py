@@ -122,9 +122,14 @@ def _passed(results: Path, log: Path, code: int, what: str) -> int:
 
 
 def _build_icarus(sources: list[Path], top: str, build_dir: Path) -> None:
+    """Compile with Icarus, as Verilog 2005.
+
+    Yosys starts its `always @*` blocks with a variable that is initialized where it is declared. In SystemVerilog
+    this is no event: a block that reads only registers which keep their first value would stay undefined.
+    """
     design = [source for source in sources if source.suffix == ".v"]
     program = build_dir / "sim.vvp"  # where cocotb's runner looks for it
-    command = ["iverilog", "-g2012", "-o", str(program), "-s", top, *map(str, design)]
+    command = ["iverilog", "-g2005", "-o", str(program), "-s", top, *map(str, design)]
     times = build_dir / "times.f"
     times.write_text("+timescale+1ns/1ps\n")
     command[2:2] = ["-f", str(times)]
