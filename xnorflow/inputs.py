@@ -65,7 +65,10 @@ def frames_of_input(
         from quant.datasets import load
 
         loaded = load(dataset, "test", data=data)
-        return _cut(frames_for(network, loaded.images), loaded.labels, dataset, frames)
+        images = loaded.images
+        if len(network.frame_shape) == 1:
+            images = images.reshape(len(images), -1)  # a network of vectors takes an image in H, W, C order
+        return _cut(frames_for(network, images), loaded.labels, dataset, frames)
     if array is not None:
         return _cut(frames_for(network, _load_array(Path(array))), None, str(array), frames)
     stream = network.inputs[0].stream

@@ -1,0 +1,194 @@
+"""The command line: exit codes, one-line errors, JSON keys, nothing half-written."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dataflow import save_network
+from sim_tests.cases import CASES, dense_network
+from xnorflow.__main__ import main
+
+
+@pytest.fixture
+def net(tmp_path: Path) -> Path:
+    path = tmp_path / "net.xnf"
+    save_network(dense_network((12, 6, 4)), path)
+    return path
+
+
+def run(*args: object) -> int:
+    with pytest.raises(SystemExit) as stop:
+        main([str(arg) for arg in args])
+    return int(stop.value.code or 0)
+
+
+def test_help_loads_neither_torch_nor_numba() -> None:
+    code = (
+        "import sys; from xnorflow.__main__ import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit as stop: assert not stop.code\n"
+        "heavy = {'torch', 'numba', 'amaranth', 'onnx', 'cocotb', 'lightning'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--version") == 0
+    assert capsys.readouterr().out == "xnorflow 0.1.0\n"
+
+
+def test_show_json(net: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("show", net, "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["interval"] == 72
+    assert {"name", "kind", "pe", "simd", "cycles", "luts", "ffs", "brams"} <= set(result["nodes"][0])
+    assert set(result["estimate"]) == {"luts", "ffs", "brams", "dsps"}
+    assert [node["cycles"] for node in result["nodes"]] == [12, 72, 24, 4]
+
+
+def test_fold_to_interval(net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "folded.xnf"
+    assert run("fold", net, "-o", out, "--interval", 12, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["interval"] <= 12
+    assert run("simulate", out, "--frames", 50, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["cycles"]["interval"] <= 12
+
+
+def test_fold_to_rate_counts_cycles(net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("fold", net, "-o", tmp_path / "f.xnf", "--fps", 1e6, "--clock-mhz", 24, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["interval"] == 24
+
+
+def test_fold_as_a_file_says(net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "fold.toml"
+    config.write_text('[nodes.fc0]\npe = 3\nsimd = 4\n[fifos]\n"input -> binarize" = 7\n')
+    assert run("fold", net, "-o", tmp_path / "f.xnf", "--config", config, "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert [(n["pe"], n["simd"]) for n in result["nodes"] if n["name"] == "fc0"] == [(3, 4)]
+    assert [f["depth"] for f in result["fifos"] if f["name"] == "input -> binarize"] == [7]
+
+
+def test_simulate_writes_outputs(net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frames = np.random.default_rng(1).integers(0, 256, (9, 12), np.uint8)
+    np.save(tmp_path / "x.npy", frames)
+    out = tmp_path / "out.npz"
+    assert run("simulate", net, "--input", tmp_path / "x.npy", "--outputs", out, "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["frames"], result["accuracy"]) == (9, None)
+    assert set(result["cycles"]) == {"first_beat_latency", "first_frame_latency", "interval", "total"}
+    with np.load(out) as saved:
+        assert saved["predictions"].dtype == np.int64
+        assert saved["scores"].shape == (9, 4)
+        assert (saved["predictions"] == saved["scores"].argmax(axis=1)).all()
+
+
+def test_simulate_a_data_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_network(dense_network((784, 8, 10)), tmp_path / "n.xnf")
+    assert run("simulate", tmp_path / "n.xnf", "--dataset", "mnist-sample", "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["frames"] == 500
+    assert 0 <= result["accuracy"] <= 1
+
+
+def test_verilog_writes_axi_ports(net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("verilog", net, "-o", tmp_path / "v", "--json") == 0
+    text = Path(json.loads(capsys.readouterr().out)["verilog"]).read_text()
+    for port in ("s_axis_tdata", "s_axis_tvalid", "s_axis_tready", "s_axis_tlast", "m_axis_tdata", "m_axis_tlast"):
+        assert port in text
+
+
+@pytest.mark.sim
+def test_verify_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_network(CASES[0].network(), tmp_path / "n.xnf")
+    args = ("verify", tmp_path / "n.xnf", "--simulator", "amaranth", "--frames", 3, "--stalls", 5, "--json")
+    assert run(*args) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["passed"] is True
+    assert result["frames"] == 3
+    assert result["beats_compared"] > 100
+    keys = {"level", "simulator", "streams", "cycles_compared", "value_mismatches", "cycle_mismatches"}
+    assert keys <= set(result)
+
+
+BAD = [
+    (("show", "no.xnf"), "Network file must exist, not 'no.xnf'"),
+    (
+        ("show", "no-such-model"),
+        "Model must be a file, a folder with model.onnx or one of sfc-w1a1, tfc-w1a1, not 'no-such-model'",
+    ),
+    (("fold", "NET", "-o", "OUT"), "Folding target must be one of --fps, --interval, --board, --config, not none"),
+    (
+        ("fold", "NET", "-o", "OUT", "--interval", 3, "--board", "icebreaker"),
+        "Folding target must be one of --fps, --interval, --board, --config, not --interval and --board",
+    ),
+    (("fold", "NET", "-o", "OUT", "--fps", 10), "Clock (--clock-mhz) must be given with --fps, not left out"),
+    (
+        ("fold", "NET", "-o", "OUT", "--fps", 1e9, "--clock-mhz", 10),
+        "Frames per second must be at most 10,000,000 at 10.0 MHz, not 1,000,000,000",
+    ),
+    (("fold", "NET", "-o", "OUT", "--interval", 0), "Interval must be at least 1 for node 'binarize', not 0"),
+    (("simulate", "NET", "--frames", 0), "Frames must be at least 1, not 0"),
+    (("simulate", "NET", "--input", "no.npy"), "File must be usable, not 'no.npy': No such file or directory"),
+    (
+        ("simulate", "NET", "--input", "x.npy", "--dataset", "mnist"),
+        "Frames must come from --dataset or --input, not both",
+    ),
+    (("verify", "NET", "--level", "netlists"), "Level must be rtl, not 'netlists'"),
+    (
+        ("bitstream", "NET", "--board", "icebraker", "-o", "OUT"),
+        "Board must be one of icebreaker, ulx3s-85f, not 'icebraker' (did you mean 'icebreaker'?)",
+    ),
+    (("nonsense",), "No such command 'nonsense'."),
+    (("show",), "Missing argument 'NET'."),
+]
+
+
+@pytest.mark.parametrize(("args", "message"), BAD, ids=[" ".join(map(str, args)) for args, _ in BAD])
+def test_bad_input_is_one_sentence(
+    args: tuple[object, ...], message: str, net: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    named = {"NET": net, "OUT": out}
+    assert run(*(named.get(str(arg), arg) for arg in args)) == 2
+    captured = capfd.readouterr()
+    assert captured.err == f"error: {message}\n"
+    assert captured.out == ""
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[nodes.fc]\npe = 2", "Folding must name a node of network 'dense-12-6-4', not 'fc' (did you mean 'fc1'?)"),
+        ("[nodes.fc0]\npe = 5", "pe of node 'fc0' must be a divisor of its 6 neurons, not 5"),
+        ("[nodes.fc0]\npe = 0", "pe of node 'fc0' must be a positive integer, not 0"),
+        ("[nodes.fc0]\nlanes = 2", "Folding of node 'fc0' (MatrixVector) must name pe, simd, not 'lanes'"),
+        ('[fifos]\n"input -> binarize" = 0', "Depth of FIFO 'input -> binarize' must be a positive integer, not 0"),
+        ("[fifo]", "Folding file 'FILE' must have the tables nodes and fifos, not 'fifo'"),
+        ("nodes = 3", "Table nodes of 'FILE' must have a table per node, not 3"),
+    ],
+)
+def test_bad_folding_files(
+    text: str, message: str, net: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "fold.toml"
+    config.write_text(text)
+    assert run("fold", net, "-o", tmp_path / "out.xnf", "--config", config) == 2
+    assert capfd.readouterr().err == f"error: {message}\n".replace("FILE", str(config))
+    assert not (tmp_path / "out.xnf").exists()
+
+
+def test_a_missing_package_names_its_extra(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] in {"rtl", "amaranth", "amaranth_boards"}]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "amaranth", None)
+    monkeypatch.setitem(sys.modules, "amaranth_boards", None)
+    assert run("boards") == 2
+    error = capfd.readouterr().err
+    assert error.startswith("error: Package amaranth")
+    assert "pip install 'xnorflow[fpga]'" in error
