@@ -75,6 +75,8 @@ def _reaches(network: Network, interval: int) -> bool:
     try:
         while stepper.periodic is None and stepper.frames < search_frames:
             stepper.step()
+            if stepper.slowest is not None and stepper.slowest <= interval:
+                return True
     except InputError:
         return False
     return stepper.periodic is not None and stepper.periodic.cycles <= interval * stepper.periodic.frames

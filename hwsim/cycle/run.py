@@ -69,8 +69,8 @@ class Run:
     first_beat_latency : cycles from the first write at an input to the read of the first frame's first beat at the
         outputs, the last of them where there are several
     first_frame_latency : the same to the first frame's last beat
-    interval : cycles between frames in the steady state: exact if `periodic` is known, an int if it is whole;
-        otherwise the mean over the frames simulated
+    interval : cycles between frames in the steady state: an int if it is whole and known exactly, a float if it is
+        not whole, or the mean over the frames stepped if `periodic` is None
     interval_deviation : standard deviation of the cycles between frames in the steady state; 0.0 if they are all equal
     total : cycles from cycle 0 to the last read at an output, this one included
     cycles : cycles until everything stands still: `total`, or more if a node goes on for steps that emit nothing

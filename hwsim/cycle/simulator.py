@@ -47,10 +47,7 @@ def simulate(network: Network, frames: int, *, stalls: Stalls | None = None, rec
     simulated_frames = stepper.frames
     fifos = _fifo_uses(stepper, mark, complete=stepper.frames == frames)
     times = {which: _recorded(stepper, which, frames if record else 0) for which in (c.WRITES, c.READS)}
-    # The search for the periodic state may go on behind the frames asked for, whose figures are settled by now.
-    while stepper.periodic is None and stepper.frames < frames + search_frames:
-        stepper.step()
-    interval, deviation = _interval(stepper)
+    interval, deviation = _interval(stepper, frames + search_frames)
     return Run(
         frames=frames,
         first_beat_latency=latencies[0],
@@ -100,8 +97,18 @@ def _activities(stepper: Stepper, mark: Mark, frames: int) -> tuple[NodeActivity
     )
 
 
-def _interval(stepper: Stepper) -> tuple[int | float, float]:
-    """Return the cycles between frames and their standard deviation, over a period or else over all frames stepped."""
+def _interval(stepper: Stepper, most_frames: int) -> tuple[int | float, float]:
+    """Return the cycles between frames in the steady state and their standard deviation.
+
+    May step on behind the frames asked for, whose figures are settled by now. Where parts of the network drift apart
+    for long, before the periodic state, the interval is still known as soon as nothing is slower than the slowest
+    node, because nothing can be faster either.
+    """
+    slowest_node = stepper.network.interval
+    while stepper.periodic is None and stepper.frames < most_frames:
+        if stepper.slowest == slowest_node:
+            return slowest_node, 0.0
+        stepper.step()
     periodic = stepper.periodic
     marks = stepper.marks[1:] if periodic is None else stepper.marks[periodic.start :][: periodic.frames + 1]
     gaps = np.diff([mark.end for mark in marks])

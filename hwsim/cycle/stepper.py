@@ -57,6 +57,10 @@ class Stepper:
     ----------
     marks : the sums at the end of each frame; the first one, before any frame, is zero
     periodic : the periodic state, or None as long as none is known
+    slowest : the most cycles by which anything was later in the last frame than in the one before; None as long as
+        that is not known, or if there are stalls. A frame's times are the same function of the times before, which is
+        monotone and shifts with them: so no later frame takes longer, even if faster parts of the network are still
+        running ahead into deep FIFOs.
     """
 
     def __init__(self, network: Network, stalls: Stalls, kept_frames: int) -> None:
@@ -68,6 +72,10 @@ class Stepper:
         self.periodic: Periodic | None = None
         self._row_of = {fifo.name: row for fifo, row in zip(network.fifos, self.program.fifos, strict=True)}
         self._frame_of: dict[bytes, int] = {}
+        self._depths = self.program.fifos[:, c.DEPTH]
+        self._newest = np.cumsum(self._depths) - self._depths
+        self._vector = np.zeros(0, np.int64)
+        self.slowest: int | None = None
 
     @property
     def frames(self) -> int:
@@ -81,7 +89,13 @@ class Stepper:
             raise InputError(explain(self.network, self.program, self.state))
         follow(self.program, self.state)
         self.marks.append(self._mark())
-        before = self._frame_of.setdefault(self._fingerprint(), frame)
+        vector = self._state_vector()
+        if frame > 1 and not len(self.program.gates):
+            self.slowest = int((vector - self._vector).max()) + self.marks[frame].end - self.marks[frame - 1].end
+        self._vector = vector
+        phases = self.marks[frame].end % self.program.gates[:, c.GATE_CYCLES]
+        digest = blake2b(vector.tobytes() + phases.tobytes(), digest_size=16).digest()
+        before = self._frame_of.setdefault(digest, frame)
         if before != frame:
             self.periodic = Periodic(before, frame - before, self.marks[frame].end - self.marks[before].end)
 
@@ -132,18 +146,21 @@ class Stepper:
         still = int((last + self.program.actors[:, c.TAIL]).max()) + 1
         return Mark(end, still, self.state.doing[:, c.BLOCKED].copy(), self.state.residence.copy())
 
-    def _fingerprint(self) -> bytes:
-        """Return a digest of all that the future depends on, in cycles relative to the end of the frame.
+    def _state_vector(self) -> np.ndarray:
+        """Return the times that all later ones follow from, relative to the end of the frame, int64.
 
-        A read no later than the writer's latest emission constrains nothing any more.
+        These are each actor's last event and each FIFO's latest `depth` reads. A read no later than the writer's
+        latest emission constrains nothing any more, so it counts as being as late as that.
         """
-        state, end = self.state, self.marks[-1].end
-        digest = blake2b(digest_size=16)
-        digest.update((state.doing[:, c.LAST] - end).tobytes())
-        digest.update((end % self.program.gates[:, c.GATE_CYCLES]).tobytes())
-        for row, filled in zip(self.program.fifos, state.filled, strict=True):
-            ring = state.times[row[c.FIRST_SLOT] : row[c.END_SLOT]]
-            before = filled[c.WRITE_SLOT] - row[c.FIRST_SLOT] - np.arange(1, row[c.DEPTH] + 1)
-            latest_issue = ring[before[0], c.WRITES] - row[c.LATENCY]
-            digest.update((np.maximum(ring[before, c.READS], latest_issue) - end).tobytes())
-        return digest.digest()
+        times = self.state.times[self._latest_slots()]
+        issues = np.repeat(times[self._newest, c.WRITES] - self.program.fifos[:, c.LATENCY], self._depths)
+        vector = np.concatenate([self.state.doing[:, c.LAST], np.maximum(times[:, c.READS], issues)])
+        return vector - self.marks[-1].end
+
+    def _latest_slots(self) -> np.ndarray:
+        """Return the slots of each FIFO's latest `depth` beats, the latest first."""
+        fifos = self.program.fifos
+        ages = np.arange(self._depths.sum()) - np.repeat(self._newest, self._depths) + 1
+        slots = np.repeat(self.state.filled[:, c.WRITE_SLOT], self._depths) - ages
+        sizes = np.repeat(fifos[:, c.END_SLOT] - fifos[:, c.FIRST_SLOT], self._depths)
+        return np.where(slots < np.repeat(fifos[:, c.FIRST_SLOT], self._depths), slots + sizes, slots)

@@ -62,7 +62,7 @@ def test_random_dense_networks(network: Network, frames: int, seed: int | None) 
     assert_exact(network, frames, stalls_of(network, seed))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=200)
 @given(pattern_networks(), st.integers(1, 12), st.none() | st.integers(0, 1000))
 def test_random_schedules(network: Network, frames: int, seed: int | None) -> None:
     stalls = stalls_of(network, seed)
@@ -123,7 +123,7 @@ def test_figures_of_one_frame_do_not_include_the_search_for_the_interval() -> No
     run = simulate(network, 1)
     assert run.simulated_frames == 1
     assert run.interval == network.interval
-    assert run.periodic is not None
+    assert isinstance(run.interval, int)
     assert run.total == run.first_frame_latency + 1
     assert [node.busy for node in run.nodes] == [node.schedule().steps for node in network.nodes]
 
@@ -139,6 +139,18 @@ def test_an_interval_that_alternates() -> None:
     assert (run.periodic.frames, run.periodic.cycles) == (4, 21)
     assert run.interval == 5.25
     assert run.interval_deviation > 0
+
+
+def test_interval_is_exact_while_parts_drift_apart() -> None:
+    # 16 cycles per frame in front, 17 behind: hundreds of frames until all places between are taken.
+    network = fold(dense_network((16, 1, 1, 17)), {"fc2": {"pe": 17}})
+    run = simulate(network, 5)
+    assert run.periodic is None
+    assert (run.interval, run.interval_deviation) == (17, 0.0)
+    assert isinstance(run.interval, int)
+    later = simulate(network, 1000)
+    assert later.periodic is not None
+    assert (later.interval, later.interval_deviation) == (17, 0.0)
 
 
 def test_stalls_too_long_for_a_period_give_the_mean() -> None:
