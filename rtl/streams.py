@@ -19,8 +19,8 @@ class Lanes(data.ArrayLayout):
     def format(self, value, format_spec: str) -> Format:
         """Return how simulators show a beat: as one word.
 
-        Amaranth's own format for arrays puts wires called ``\\payload[0]`` into the Verilog, next to ``payload``. Yosys,
-        reading that text, takes such a wire for a bit of the vector and leaves the bit itself without a driver.
+        Amaranth's own format for arrays puts wires into the Verilog that are called like bits of ``payload``. Yosys,
+        reading that text, takes them for the bits, and leaves bits of the vector without a driver.
         """
         return Format("{}", Value.cast(value))
 

@@ -5,9 +5,7 @@ from rtl.components._component import NodeComponent
 from rtl.components.arg_max import ArgMax
 from rtl.components.fifo import Fifo
 from rtl.components.fork import Fork
-from rtl.components.held_vector import HeldVector
 from rtl.components.matrix_vector import MatrixVector
-from rtl.components.popcount import Popcount
 from rtl.components.threshold import Threshold
 from rtl.components.width_converter import WidthConverter
 
@@ -16,10 +14,8 @@ __all__ = [
     "ArgMax",
     "Fifo",
     "Fork",
-    "HeldVector",
     "MatrixVector",
     "NodeComponent",
-    "Popcount",
     "Threshold",
     "WidthConverter",
     "component_of",
@@ -33,9 +29,8 @@ COMPONENTS: dict[type[dataflow.Node], type[NodeComponent]] = {
 
 def component_of(node: dataflow.Node) -> NodeComponent:
     """Return the component of a node."""
-    if type(node) not in COMPONENTS:
+    component = COMPONENTS.get(type(node))
+    if component is None:
         kinds = ", ".join(kind.__name__ for kind in COMPONENTS)
-        raise TypeError(
-            f"Node {getattr(node, 'name', node)!r} must be of a kind with a component ({kinds}), not {type(node).__name__}"
-        )
-    return COMPONENTS[type(node)](node)
+        raise TypeError(f"Node of a component must be one of {kinds}, not {type(node).__name__}")
+    return component(node)

@@ -32,7 +32,7 @@ class NodeComponent(wiring.Component):
     def __init__(self, node: dataflow.Node) -> None:
         if not isinstance(node, self.kind):
             raise TypeError(
-                f"Node of a {type(self).__name__} must be a {self.kind.__name__}, not {type(node).__name__}"
+                f"Node of component {type(self).__name__} must be a dataflow.{self.kind.__name__}, not {type(node).__name__}"
             )
         self.node = node
         inputs = [In(stream.Signature(payload_of(each))) for each in node.input_streams]

@@ -16,10 +16,10 @@ from amaranth import Cat, Const, Module, Mux, Signal, signed
 
 import dataflow
 from rtl.components._component import NodeComponent
+from rtl.components._held_vector import HeldVector
+from rtl.components._popcount import Popcount
 from rtl.components._steps import advanced, delayed, foreseen, issue_steps
-from rtl.components._storage import read_only
-from rtl.components.held_vector import HeldVector
-from rtl.components.popcount import Popcount
+from rtl.components._storage import packed, read_only
 
 __all__ = ["MatrixVector"]
 
@@ -57,7 +57,8 @@ class MatrixVector(NodeComponent):
         with m.If(issue):
             m.d.sync += step.eq(advanced(step, synapse_folds * neuron_folds))
             m.d.sync += synapse.eq(advanced(synapse, synapse_folds))
-            with m.If(last):
+        if neuron_folds > 1:
+            with m.If(issue & last):
                 m.d.sync += first.eq(step == synapse_folds * neuron_folds - 1)
 
         m.submodules.vector = vector = HeldVector(node.simd, synapse_folds if neuron_folds > 1 else 1)
@@ -90,7 +91,7 @@ class MatrixVector(NodeComponent):
         return node.thresholds
 
     @property
-    def _total_width(self) -> int:
+    def _excess_width(self) -> int:
         """Bits of the accumulator."""
         levels = self._all_levels
         return dataflow.signed_for(-int(levels.max()), self.node.synapses - int(levels.min())).width
@@ -111,15 +112,12 @@ class MatrixVector(NodeComponent):
         finished : value of one bit
             The step that gets to the accumulator in the next cycle is its group's last.
         """
-        node, width = self.node, self._total_width
+        node, width = self.node, self._excess_width
         groups = self._all_levels.reshape(-1, node.pe)
-        if (groups == groups[0]).all():
-            return [Const(-level, signed(width)) for level in groups[0].tolist()]
         group = Signal(range(len(groups)))
         with m.If(finished):
             m.d.sync += group.eq(advanced(group, len(groups)))
-        mask = (1 << width) - 1
-        rows = [sum((-level & mask) << k * width for k, level in enumerate(row)) for row in groups.tolist()]
+        rows = [packed([-level for level in row], width) for row in groups.tolist()]
         levels = Signal(node.pe * width)
         m.d.comb += levels.eq(read_only(m, "levels", rows, len(levels), group))
         return [levels.word_select(k, width).as_signed() for k in range(node.pe)]
@@ -130,14 +128,14 @@ class MatrixVector(NodeComponent):
         match = Signal(node.simd, name=f"match_{k}")
         m.submodules[f"popcount_{k}"] = popcount = Popcount(node.simd)
         m.d.comb += [match.eq(~(vector ^ row)), popcount.i.eq(match)]
-        total = Signal(signed(self._total_width), name=f"total_{k}", reset_less=True)
-        base = level if node.simd == node.synapses else Mux(start, level, total)
+        excess = Signal(signed(self._excess_width), name=f"excess_{k}", reset_less=True)
+        base = level if node.simd == node.synapses else Mux(start, level, excess)
         with m.If(valid):
-            m.d.sync += total.eq(base + popcount.o)
+            m.d.sync += excess.eq(base + popcount.o)
         if node.thresholds is not None:
             bit = Signal(name=f"bit_{k}", reset_less=True)
-            m.d.sync += bit.eq(total >= 0)
+            m.d.sync += bit.eq(excess >= 0)
             return bit
-        twice = Signal(signed(node.element.width), name=f"twice_{k}", reset_less=True)
-        m.d.sync += twice.eq(Cat(Const(node.synapses % 2, 1), total).as_signed())
-        return twice
+        total = Signal(signed(node.element.width), name=f"total_{k}", reset_less=True)
+        m.d.sync += total.eq(Cat(Const(node.synapses % 2, 1), excess).as_signed())
+        return total

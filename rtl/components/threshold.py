@@ -7,7 +7,7 @@ from amaranth import Cat, Const, Module, Signal
 import dataflow
 from rtl.components._component import NodeComponent
 from rtl.components._steps import advanced, issue_steps
-from rtl.components._storage import read_only
+from rtl.components._storage import packed, read_only
 
 __all__ = ["Threshold"]
 
@@ -62,11 +62,7 @@ class Threshold(NodeComponent):
         word = Signal(range(words))
         with m.If(issue):
             m.d.sync += word.eq(advanced(word, words))
-        mask = (1 << width) - 1
-        rows = [
-            sum((int(limit) & mask) << k * width for k, limit in enumerate(row))
-            for row in node.thresholds.reshape(words, node.pe)
-        ]
+        rows = [packed(row, width) for row in node.thresholds.reshape(words, node.pe).tolist()]
         limits = Signal(width * node.pe)
         m.d.comb += limits.eq(read_only(m, "thresholds", rows, width * node.pe, word))
         numbers = Signal(self.i.payload.shape(), reset_less=True)

@@ -29,10 +29,7 @@ class Popcount(wiring.Component):
     """
 
     def __init__(self, lanes: int) -> None:
-        if not isinstance(lanes, int):
-            raise TypeError(f"Lanes of a Popcount must be an integer, not {lanes!r}")
-        if lanes < 1:
-            raise ValueError(f"Lanes of a Popcount must be at least 1, not {lanes!r}")
+        assert lanes >= 1
         self.lanes = lanes
         super().__init__({"i": In(lanes), "o": Out(range(lanes + 1))})
 
@@ -42,17 +39,25 @@ class Popcount(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        sums = [(self.i[k], 1) for k in range(self.lanes)]
+        counts = [(self.i[k], 1) for k in range(self.lanes)]
         for stage in range(self.latency):
             group = popcount_group if stage == 0 else 3
-            sums = [self._sum(m, sums[k : k + group], f"ones_{stage}_{k // group}") for k in range(0, len(sums), group)]
-        ((ones, _),) = sums
+            starts = range(0, len(counts), group)
+            counts = [self._sum(m, counts[k : k + group], f"ones_{stage}_{k // group}") for k in starts]
+        ((ones, _),) = counts
         m.d.comb += self.o.eq(ones)
         return m
 
-    def _sum(self, m: Module, terms: list, name: str) -> tuple[Signal, int]:
-        """Return the registered sum of terms, each with the most it can be."""
-        most = sum(limit for _, limit in terms)
-        total = Signal(range(most + 1), name=name, reset_less=True)
-        m.d.sync += total.eq(sum(term for term, _ in terms))
-        return total, most
+    def _sum(self, m: Module, counts: list, name: str) -> tuple[Signal, int]:
+        """Return the registered sum of counts, each a value and the most it can be, in the same form."""
+        most = sum(limit for _, limit in counts)
+        ones = Signal(range(most + 1), name=name, reset_less=True)
+        m.d.sync += ones.eq(_balanced([value for value, _ in counts]))
+        return ones, most
+
+
+def _balanced(terms: list):
+    """Return the sum of terms as a balanced tree, whose width grows with the logarithm of their number only."""
+    while len(terms) > 1:
+        terms = [sum(terms[k + 1 : k + 2], terms[k]) for k in range(0, len(terms), 2)]
+    return terms[0]

@@ -11,7 +11,7 @@ __all__ = ["HeldVector"]
 
 
 class HeldVector(wiring.Component):
-    """A vector's beats, new ones passing through and held ones repeated: ``o[t + 1] = i[t] if fresh[t] else held[fold]``.
+    """A vector's beats, taken once and repeated: ``o[t + 1] = i[t] if fresh[t] else held[fold[t]]``.
 
     Throughput one beat per cycle, latency 1 cycle.
 
@@ -37,6 +37,8 @@ class HeldVector(wiring.Component):
     """
 
     def __init__(self, lanes: int, folds: int) -> None:
+        assert lanes >= 1
+        assert folds >= 1
         self.lanes, self.folds = lanes, folds
         super().__init__({"step": In(1), "fresh": In(1), "fold": In(range(folds)), "i": In(lanes), "o": Out(lanes)})
 

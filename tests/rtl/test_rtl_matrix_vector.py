@@ -1,0 +1,111 @@
+"""MatrixVector in hardware, against the sum written out."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rtl_harness import run, run_node
+
+import dataflow
+from dataflow.nodes import popcount_stages
+from rtl.components import MatrixVector
+from rtl.components._popcount import Popcount
+
+
+def ones_of(bits: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return (frames, neurons), the synapses of each neuron whose bit and weight agree."""
+    signs = 2 * bits - 1
+    return (signs[:, None, :] == weights[None]).sum(axis=2)
+
+
+@st.composite
+def nodes(draw) -> dataflow.MatrixVector:
+    """Small matrices with any folding, thresholds at and beyond both ends included."""
+    pe, simd = draw(st.integers(1, 3)), draw(st.integers(1, 8))
+    neurons, synapses = pe * draw(st.integers(1, 3)), simd * draw(st.integers(1, 4))
+    signs = st.sampled_from([-1, 1])
+    kind = draw(st.sampled_from(["random", "plus", "minus"]))
+    if kind == "random":
+        row = st.lists(signs, min_size=synapses, max_size=synapses)
+        weights = np.array(draw(st.lists(row, min_size=neurons, max_size=neurons)), np.int8)
+    else:
+        weights = np.full((neurons, synapses), 1 if kind == "plus" else -1, np.int8)
+    levels = draw(st.none() | st.lists(st.integers(0, synapses + 1), min_size=neurons, max_size=neurons))
+    return dataflow.MatrixVector("fc", weights, None if levels is None else np.array(levels), pe, simd)
+
+
+@given(nodes(), st.integers(0, 2**32 - 1))
+@settings(max_examples=40, deadline=None)
+def test_values_and_timing_of_any_folding(node: dataflow.MatrixVector, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    bits = rng.integers(0, 2, (4, node.synapses))
+    bits[0], bits[1] = 0, 1
+    ones = ones_of(bits, node.weights)
+    expected = 2 * ones - node.synapses if node.thresholds is None else (ones >= node.thresholds).astype(np.int64)
+    gates = {"arriving": rng.random(61) < 0.6, "free": rng.random(67) < 0.6} if seed % 2 else {}
+    (actual,) = run_node(node, bits, **gates)
+    np.testing.assert_array_equal(actual, expected)
+
+
+@pytest.mark.parametrize("synapses", [1, 2, 5, 6, 7, 18, 19, 55, 100])
+def test_a_threshold_met_exactly_gives_one(synapses: int) -> None:
+    rng = np.random.default_rng(synapses)
+    weights = rng.choice(np.array([-1, 1], np.int8), (3, synapses))
+    bits = rng.integers(0, 2, (1, synapses))
+    ones = ones_of(bits, weights)[0]
+    node = dataflow.MatrixVector("fc", weights, ones + np.array([-1, 0, 1]).clip(-ones, None), 3, synapses)
+    (actual,) = run_node(node, bits)
+    np.testing.assert_array_equal(actual, [[1, 1, 0]])
+
+
+@pytest.mark.parametrize(
+    ("pe", "simd"),
+    [
+        pytest.param(1, 40, id="registers hold the vector"),
+        pytest.param(1, 20, id="a memory holds the vector"),
+        pytest.param(2, 20, id="levels in LUTs"),
+    ],
+)
+def test_vectors_held_in_registers_and_in_memory(pe: int, simd: int) -> None:
+    rng = np.random.default_rng(pe)
+    weights = rng.choice(np.array([-1, 1], np.int8), (4, 400))
+    bits = rng.integers(0, 2, (3, 400))
+    node = dataflow.MatrixVector("fc", weights, rng.integers(190, 211, 4), pe, simd)
+    (actual,) = run_node(node, bits, arriving=rng.random(53) < 0.7, free=rng.random(59) < 0.2)
+    np.testing.assert_array_equal(actual, ones_of(bits, weights) >= node.thresholds)
+
+
+def test_many_neurons_read_their_thresholds_from_a_memory() -> None:
+    rng = np.random.default_rng(3)
+    weights = rng.choice(np.array([-1, 1], np.int8), (40, 6))
+    bits = rng.integers(0, 2, (5, 6))
+    node = dataflow.MatrixVector("fc", weights, rng.integers(0, 8, 40), 1, 6)
+    (actual,) = run_node(node, bits, free=rng.random(59) < 0.5)
+    np.testing.assert_array_equal(actual, ones_of(bits, weights) >= node.thresholds)
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 6, 7, 18, 19, 54, 55, 162, 163])
+def test_popcount_has_the_stages_of_the_description(lanes: int) -> None:
+    popcount = Popcount(lanes)
+    rng = np.random.default_rng(lanes)
+    words = [
+        0,
+        (1 << lanes) - 1,
+        *(int.from_bytes(rng.bytes(-(-lanes // 8)), "little") % (1 << lanes) for _ in range(9)),
+    ]
+    latency = popcount_stages(lanes)
+
+    def step(ctx, cycle: int) -> bool:
+        ctx.set(popcount.i, words[cycle] if cycle < len(words) else 0)
+        if latency <= cycle < len(words) + latency:
+            assert ctx.get(popcount.o) == words[cycle - latency].bit_count()
+        return cycle == len(words) + latency
+
+    run(popcount, step)
+    assert popcount.latency == latency
+
+
+def test_node_of_another_kind_is_refused() -> None:
+    node = dataflow.Fork("copy", dataflow.BIPOLAR, (3,))
+    with pytest.raises(TypeError, match=r"^Node of component MatrixVector must be a dataflow\.MatrixVector, not Fork$"):
+        MatrixVector(node)
