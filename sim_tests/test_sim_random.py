@@ -1,0 +1,50 @@
+"""Whole random networks: reference, cycle simulator and RTL agree."""
+
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dataflow import Network
+from hwsim import random_stalls
+from sim_tests.cases import random_frames
+from sim_tests.simulators import available
+from sim_tests.strategies import dense_networks
+from sim_tests.verification import verify_rtl
+
+pytestmark = pytest.mark.sim
+
+
+def agreement(simulator: str, examples: int) -> Callable[[], None]:
+    """Return the test that random networks agree in a simulator."""
+
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        print_blob=True,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+    @given(network=dense_networks(), frames=st.integers(1, 12), seed=st.integers(0, 2**16), stalled=st.booleans())
+    def agree(network: Network, frames: int, seed: int, stalled: bool) -> None:
+        stalls = random_stalls(network, seed) if stalled else None
+        values = random_frames(network, frames, seed=seed)
+        with TemporaryDirectory() as folder:
+            verification = verify_rtl(network, values, simulator=simulator, stalls=stalls, build_dir=Path(folder))
+        assert verification.passed, str(verification)
+
+    return agree
+
+
+def needs(simulator: str) -> pytest.MarkDecorator:
+    reason = available()[simulator]
+    return pytest.mark.skipif(reason is not None, reason=str(reason))
+
+
+test_random_networks_in_amaranth = agreement("amaranth", 25)
+test_random_networks_in_icarus = needs("icarus")(agreement("icarus", 4))
+test_many_random_networks_in_amaranth = pytest.mark.slow(agreement("amaranth", 300))
+test_many_random_networks_in_icarus = pytest.mark.slow(needs("icarus")(agreement("icarus", 60)))
+test_many_random_networks_in_verilator = pytest.mark.slow(needs("verilator")(agreement("verilator", 20)))
