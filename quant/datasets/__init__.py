@@ -1,0 +1,12 @@
+"""Labelled images as arrays, from the files their makers publish; no training package is imported.
+
+>>> from quant import datasets
+>>> datasets.load("mnist-sample", "test").images.shape
+(500, 28, 28, 1)
+"""
+
+from quant.datasets._dataset import Dataset
+from quant.datasets._idx import read_idx
+from quant.datasets._load import NAMES, SPLITS, load
+
+__all__ = ["NAMES", "SPLITS", "Dataset", "load", "read_idx"]
