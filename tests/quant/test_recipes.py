@@ -1,0 +1,104 @@
+"""Recipes: those of the package, and every way in which one can be bad."""
+
+import re
+from dataclasses import FrozenInstanceError, asdict
+from pathlib import Path
+
+import pytest
+
+from dataflow import InputError
+from quant import recipes
+from quant.recipes import Recipe
+
+GOOD = {"dataset": "mnist-sample", "hidden": [16, 12], "epochs": 3}
+
+
+def toml_of(entries: dict) -> str:
+    return "".join(f"{key} = {value!r}\n" for key, value in entries.items())
+
+
+@pytest.mark.parametrize(("name", "neurons"), [("tfc-w1a1", 64), ("sfc-w1a1", 256), ("lfc-w1a1", 1024)])
+def test_the_packages_recipes_are_the_fields_networks(name: str, neurons: int) -> None:
+    recipe = recipes.load(name)
+    assert recipe.name == name
+    assert recipe.dataset == "mnist"
+    assert recipe.hidden == (neurons,) * 3
+    assert name in recipes.names()
+
+
+def test_a_recipe_of_a_file_gets_the_files_name(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(toml_of(GOOD))
+    recipe = recipes.load(path)
+    assert recipe == Recipe("mine", "mnist-sample", (16, 12), 3)
+    assert Recipe(**{**recipe.to_dict(), "hidden": (16, 12)}) == recipe
+    with pytest.raises(FrozenInstanceError):
+        recipe.epochs = 5  # type: ignore[misc]
+    assert asdict(recipe)["batch_size"] == 256
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"epoch": 3}, r"Key of recipe 'mine' must be one of .*, not 'epoch' \(did you mean 'epochs'\?\)"),
+        ({"name": "x"}, r"Key of recipe 'mine' must be one of .*, not 'name'"),
+        ({"dataset": "mnits"}, r"Data set of recipe 'mine' must be one of .*, not 'mnits' \(did you mean 'mnist'\?\)"),
+        ({"dataset": 3}, r"Data set of recipe 'mine' must be one of mnist, mnist-sample, not 3"),
+        ({"hidden": []}, r"hidden of recipe 'mine' must be one or more integers of at least 1, not \(\)"),
+        ({"hidden": [4, 0]}, r"hidden of recipe 'mine' must be one or more integers of at least 1, not \(4, 0\)"),
+        ({"hidden": 64}, r"hidden of recipe 'mine' must be one or more integers of at least 1, not 64"),
+        ({"epochs": 0}, r"epochs of recipe 'mine' must be an integer of at least 1, not 0"),
+        ({"epochs": 1.5}, r"epochs of recipe 'mine' must be an integer of at least 1, not 1\.5"),
+        ({"epochs": "3"}, r"epochs of recipe 'mine' must be an integer of at least 1, not '3'"),
+        ({"batch_size": 1}, r"batch_size of recipe 'mine' must be an integer of at least 2, not 1"),
+        ({"seed": -1}, r"seed of recipe 'mine' must be an integer of at least 0, not -1"),
+        ({"shift": -1}, r"shift of recipe 'mine' must be an integer of at least 0, not -1"),
+        ({"shift_chance": 1.5}, r"shift_chance of recipe 'mine' must be from 0 to 1, not 1\.5"),
+        ({"threads": 0}, r"threads of recipe 'mine' must be an integer of at least 1, not 0"),
+        ({"learning_rate": 0}, r"learning_rate of recipe 'mine' must be a number above 0, not 0"),
+        ({"learning_rate": "high"}, r"learning_rate of recipe 'mine' must be a number above 0, not 'high'"),
+    ],
+)
+def test_bad_entries_are_refused(changes: dict, rule: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(toml_of({**GOOD, **changes}))
+    with pytest.raises(InputError, match=rf"^{rule}$"):
+        recipes.load(path)
+
+
+@pytest.mark.parametrize("rate", ["nan", "inf", "-inf", "true"])
+def test_numbers_that_are_none_are_refused(rate: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(toml_of(GOOD) + f"learning_rate = {rate}\n")
+    with pytest.raises(InputError, match=r"^learning_rate of recipe 'mine' must be a number above 0, not .*$"):
+        recipes.load(path)
+
+
+@pytest.mark.parametrize("key", ["dataset", "hidden", "epochs"])
+def test_a_key_left_out_is_named(key: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(toml_of({name: value for name, value in GOOD.items() if name != key}))
+    with pytest.raises(InputError, match=rf"^Recipe 'mine' must have the key '{key}', which is left out$"):
+        recipes.load(path)
+
+
+def test_a_name_that_is_none_is_refused_with_the_nearest() -> None:
+    rule = r"^Recipe must be one of .*, not 'tfc-w1a' \(did you mean 'tfc-w1a1'\?\)$"
+    with pytest.raises(InputError, match=rule):
+        recipes.load("tfc-w1a")
+
+
+@pytest.mark.parametrize("raw", [b"hidden = [1,", b"\xff\xfe", b"epochs = 1\nepochs = 2\n"])
+def test_a_file_that_is_not_toml_is_refused(raw: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes(raw)
+    rule = rf"^Recipe file '{re.escape(str(path))}' must be TOML, not text with: .*$"
+    with pytest.raises(InputError, match=rule):
+        recipes.load(path)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "none.toml"
+    rule = rf"^Recipe file '{re.escape(str(path))}' must be readable, not 'No such file or directory'$"
+    with pytest.raises(InputError, match=rule):
+        recipes.load(path)
