@@ -1,0 +1,133 @@
+"""Export to QONNX through Brevitas, with stable names and reproducible bytes.
+
+The exporter numbers its nodes, shares equal constants between layers and notes source paths of the machine. Here
+every node gets the name of the module it came from, every constant its one reader, and the notes are dropped.
+"""
+
+import ast
+import copy
+import logging
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import onnx
+import torch
+from torch import nn
+
+with warnings.catch_warnings():
+    warnings.filterwarnings("ignore", "fast_hadamard_transform", UserWarning)  # wanted for other networks
+    from brevitas.export import export_qonnx
+
+__all__ = ["export"]
+
+_SCOPES = "pkg.torch.onnx.name_scopes"
+#: Modules of Brevitas' own inside a layer, which say nothing to the reader of a name.
+_INNER_SUFFIXES = (".export_handler", ".act_quant")
+_QONNX_INPUTS = {"BipolarQuant": ("x", "scale")}
+
+
+def export(network: nn.Module, frame_shape: tuple[int, ...], path: Path) -> None:
+    """Write a network as QONNX, for a batch of one frame, whole or not at all.
+
+    Parameters
+    ----------
+    network : a network of named layers; its mode and weights stay as they are
+    frame_shape : shape of a frame as the network gets it, (channels, height, width)
+    """
+    network = copy.deepcopy(network).eval()  # the export installs handlers, and may clip weights in place
+    with _quiet():
+        model = export_qonnx(network, args=torch.zeros(1, *frame_shape), verbose=False)
+    _name_nodes(model.graph)
+    _own_constants(model)
+    _name_tensors(model.graph)
+    _drop_notes(model)
+    onnx.checker.check_model(model)
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(model.SerializeToString(deterministic=True))
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter from telling that torchvision is not installed."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _name_nodes(graph: onnx.GraphProto) -> None:
+    """Call each node as its module, with the operator behind it where the module has several."""
+    modules = [_module_of(node) for node in graph.node]
+    counts = Counter(modules)
+    for node, module in zip(graph.node, modules, strict=True):
+        node.name = module if counts[module] == 1 else f"{module}.{node.op_type.lower()}"
+    for name, count in Counter(node.name for node in graph.node).items():
+        if count > 1:
+            module = name.rpartition(".")[0]
+            raise ValueError(f"Nodes of module {module!r} must be of different operators, not several {name!r}")
+
+
+def _module_of(node: onnx.NodeProto) -> str:
+    scopes = ast.literal_eval({entry.key: entry.value for entry in node.metadata_props}[_SCOPES])
+    module = scopes[-2]
+    for suffix in _INNER_SUFFIXES:
+        module = module.removesuffix(suffix)
+    return module
+
+
+def _own_constants(model: onnx.ModelProto) -> None:
+    """Give each reader of a constant its own, called after the reader; constants are no longer graph inputs."""
+    graph = model.graph
+    opset = next(entry.version for entry in model.opset_import if not entry.domain)
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    owned = []
+    for node in graph.node:
+        for index, name in enumerate(node.input):
+            if name in constants:
+                own = onnx.TensorProto()
+                own.CopyFrom(constants[name])
+                own.name = node.input[index] = f"{node.name}.{_input_name(node, index, opset)}"
+                owned.append(own)
+    inputs = [value for value in graph.input if value.name not in constants]
+    values = [value for value in graph.value_info if value.name not in constants]
+    for field, kept in ((graph.initializer, owned), (graph.input, inputs), (graph.value_info, values)):
+        del field[:]
+        field.extend(kept)
+
+
+def _input_name(node: onnx.NodeProto, index: int, opset: int) -> str:
+    if node.domain:
+        return _QONNX_INPUTS[node.op_type][index]
+    return str(onnx.defs.get_schema(node.op_type, opset).inputs[index].name)
+
+
+def _name_tensors(graph: onnx.GraphProto) -> None:
+    """Call the graph's ends input and output, and what lies between after the node that writes it."""
+    names = {graph.input[0].name: "input"}
+    names |= {node.output[0]: f"{node.name}.out" for node in graph.node}
+    names[graph.output[0].name] = "output"
+    for node in graph.node:
+        for field in (node.input, node.output):
+            field[:] = [names.get(name, name) for name in field]
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        value.name = names[value.name]
+
+
+def _drop_notes(model: onnx.ModelProto) -> None:
+    graph = model.graph
+    notes = [model, graph, *graph.node, *graph.initializer, *graph.input, *graph.output, *graph.value_info]
+    for part in notes:
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    model.producer_name, model.producer_version = "brevitas", version("brevitas")

@@ -1,0 +1,117 @@
+"""Export: the graph that the lowering and others read, its names, its bytes."""
+
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+from torch import nn
+
+from quant.evaluation import scores_of_network
+from quant.export import export
+from quant.models import dense
+from quant.oracle import scores_of_qonnx
+
+LAYER = ["BipolarQuant", "Gemm", "BatchNormalization", "BipolarQuant"]
+INPUT = ["Reshape", "Mul", "Sub", "BipolarQuant"]
+SCORES = ["BipolarQuant", "Gemm", "Sub", "Div", "Mul", "Add"]
+NAMES = [
+    *("pixels.reshape", "pixels.mul", "pixels.sub", "binarize"),
+    *("fc0.weight_quant", "fc0", "norm0", "sign0"),
+    *("fc1.weight_quant", "fc1", "norm1", "sign1"),
+    *("fc2.weight_quant", "fc2", "scores.sub", "scores.div", "scores.mul", "scores.add"),
+]
+
+
+def network(*, seed: int = 0) -> nn.Sequential:
+    """Return a small network whose normalizations are as if trained."""
+    torch.manual_seed(seed)
+    layers = dense((1, 6, 5), (12, 8), 4)
+    with torch.no_grad():
+        for layer in layers:
+            if isinstance(layer, nn.BatchNorm1d):
+                layer.running_mean.normal_(0, 3)
+                layer.running_var.uniform_(4, 20)
+                layer.weight.normal_()
+                layer.bias.normal_()
+        layers.scores.running_mean.fill_(0.3)
+        layers.scores.running_var.fill_(7.0)
+        layers.scores.bias.fill_(-0.25)
+    return layers
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("export") / "model.onnx"
+    export(network(), (1, 6, 5), path)
+    return path
+
+
+def test_the_graph_has_the_operators_of_a_dense_binary_network(exported: Path) -> None:
+    graph = onnx.load(exported).graph
+    assert [node.op_type for node in graph.node] == INPUT + LAYER + LAYER + SCORES
+    assert [value.name for value in graph.input] == ["input"]
+    assert [value.name for value in graph.output] == ["output"]
+
+
+def test_nodes_are_called_as_their_modules(exported: Path) -> None:
+    assert [node.name for node in onnx.load(exported).graph.node] == NAMES
+
+
+def test_each_constant_has_one_reader_that_names_it(exported: Path) -> None:
+    graph = onnx.load(exported).graph
+    constants = [tensor.name for tensor in graph.initializer]
+    readers = [(name, node.name) for node in graph.node for name in node.input if name in constants]
+    assert sorted(name for name, _ in readers) == sorted(constants)
+    assert all(name.startswith(f"{node}.") for name, node in readers)
+
+
+def test_weights_and_scales_are_the_modules(exported: Path) -> None:
+    layers = network()
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(exported).graph.initializer}
+    np.testing.assert_array_equal(constants["fc1.weight_quant.x"], layers.fc1.weight.detach().numpy())
+    np.testing.assert_array_equal(constants["norm0.input_mean"], layers.norm0.running_mean.numpy())
+    scales = [value for name, value in constants.items() if name.endswith("scale") and not name.startswith("norm")]
+    assert [value.tolist() for value in scales] == [[1.0]] * 6
+
+
+def test_the_file_tells_nothing_of_the_machine(exported: Path) -> None:
+    raw = exported.read_bytes()
+    assert b"/" not in raw.split(b"fc0.weight_quant.x")[0]
+    assert str(Path(__file__).parents[2]).encode() not in raw
+    assert b"stack_trace" not in raw
+    assert list(exported.parent.iterdir()) == [exported]
+
+
+def test_the_bytes_are_a_function_of_the_network(exported: Path, tmp_path: Path) -> None:
+    layers = network()
+    before = {name: tensor.clone() for name, tensor in layers.state_dict().items()}
+    export(layers.train(), (1, 6, 5), tmp_path / "again.onnx")
+    assert (tmp_path / "again.onnx").read_bytes() == exported.read_bytes()
+    assert layers.training
+    assert all(torch.equal(tensor, before[name]) for name, tensor in layers.state_dict().items())
+
+
+def test_both_oracles_agree(exported: Path) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (23, 6, 5, 1), np.uint8)
+    ours, theirs = scores_of_network(network(), frames, batch=10), scores_of_qonnx(exported, frames, batch=10)
+    assert ours.shape == (23, 4)
+    assert len(np.unique(ours)) > 4
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
+
+
+class Twice(nn.Module):
+    """Adds two times."""
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return (inputs + 1.0).exp() + 2.0
+
+
+def test_names_that_would_not_be_unique_are_refused(tmp_path: Path) -> None:
+    rule = r"^Nodes of module 'twice' must be of different operators, not several 'twice\.add'$"
+    with pytest.raises(ValueError, match=rule):
+        export(nn.Sequential(OrderedDict(twice=Twice())), (2,), tmp_path / "model.onnx")
+    assert list(tmp_path.iterdir()) == []
