@@ -1,0 +1,183 @@
+"""The training loop, run by Lightning: steps, learning rate, checkpoints, logs, interruption."""
+
+import logging
+import math
+import signal
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+from lightning.pytorch.plugins import TorchCheckpointIO
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from quant._batches import EpochBatches
+from quant._progress import TrainingProgress
+from quant.evaluation import predictions, scores_of_network
+from quant.recipes import Recipe
+
+__all__ = ["STATE", "Run", "fit"]
+
+#: Key of our own entry in a checkpoint.
+STATE = "xnorflow"
+
+
+class Run(LightningModule):
+    """A network in training: one step, the optimizer, and what is told about each epoch.
+
+    Parameters
+    ----------
+    network : gives scores, from (n, channels, height, width) float32 in 0 to 1
+    images : (n, channels, height, width) uint8; the last `recipe.validation` of them are held out
+    labels : (n,) int64
+    facts : plain values that a checkpoint keeps, with the recipe
+    """
+
+    def __init__(
+        self, recipe: Recipe, network: nn.Module, images: Tensor, labels: Tensor, facts: dict[str, Any]
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.history: list[dict[str, float]] = []
+        self.seconds = 0.0
+        self.recipe = recipe
+        self._facts = facts
+        trained = len(labels) - recipe.validation
+        self._images, self._labels = images[:trained], labels[:trained]
+        self._held_out = images[trained:].permute(0, 2, 3, 1).numpy(), labels[trained:].numpy()
+
+    def train_dataloader(self) -> EpochBatches:
+        return EpochBatches(self._images, self._labels, self.recipe, self.current_epoch)
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        optimizer = torch.optim.Adam(self.parameters(), lr=self.recipe.learning_rate)
+        steps = self.recipe.epochs * len(self.train_dataloader())
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: (1 + math.cos(math.pi * step / steps)) / 2)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_train_epoch_start(self) -> None:
+        self._started = time.monotonic()
+        self._losses: list[Tensor] = []
+
+    def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
+        images, labels = batch
+        loss = F.cross_entropy(self.network(images), labels)
+        self._losses.append(loss.detach())
+        return loss
+
+    def on_train_epoch_end(self) -> None:
+        facts = {"loss": torch.stack(self._losses).mean().item()}
+        images, labels = self._held_out
+        if len(labels):
+            hits = predictions(scores_of_network(self.network, images)) == labels
+            facts["validation_accuracy"] = float(hits.mean())
+        self.log_dict(facts)
+        self.history.append({"epoch": self.current_epoch + 1, **facts})
+        self.seconds += time.monotonic() - self._started
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        state = {"recipe": self.recipe.to_dict(), "history": self.history, "seconds": self.seconds}
+        checkpoint[STATE] = {**self._facts, **state}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.history = list(checkpoint[STATE]["history"])
+        self.seconds = checkpoint[STATE]["seconds"]
+
+
+class _WholeFiles(TorchCheckpointIO):
+    """Writes a checkpoint whole or not at all: beside its place, then renamed."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        target = Path(path)
+        part = target.with_name(target.name + ".part")
+        try:
+            torch.save(checkpoint, part)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+class _EachEpoch(Checkpoint):
+    """Keeps the checkpoint of the last whole epoch, and tells about the epoch.
+
+    As a `Checkpoint` it is called after the module's own hooks, so that it saves what they changed.
+    """
+
+    def __init__(self, path: Path, progress: TrainingProgress) -> None:
+        self._path = path
+        self._progress = progress
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        trainer.save_checkpoint(self._path)
+        self._progress.show(pl_module.history[-1])
+
+
+def fit(run: Run, checkpoint: Path, *, progress: bool) -> None:
+    """Train a run up to its recipe's epochs, behind `checkpoint` if it exists, and keep that up to date.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        The user interrupted; the checkpoint is that of the last whole epoch.
+    """
+    recipe = run.recipe
+    interrupt_handler = signal.getsignal(signal.SIGINT)
+    with _quiet(), _threads(recipe.threads), TrainingProgress(recipe.name, recipe.epochs, shown=progress) as shown:
+        trainer = Trainer(
+            max_epochs=recipe.epochs,
+            accelerator="cpu",
+            devices=1,
+            deterministic=True,
+            reload_dataloaders_every_n_epochs=1,
+            logger=_loggers(checkpoint.parent),
+            log_every_n_steps=1,
+            callbacks=[_EachEpoch(checkpoint, shown)],
+            plugins=[_WholeFiles()],
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        try:
+            trainer.fit(run, ckpt_path=checkpoint if checkpoint.exists() else None, weights_only=True)
+        except SystemExit as error:  # how Lightning answers an interruption, with interrupts ignored from then on
+            signal.signal(signal.SIGINT, interrupt_handler)
+            raise KeyboardInterrupt from error
+
+
+def _loggers(folder: Path) -> list[Logger]:
+    """Return a CSV log, and a TensorBoard log where that package is installed; each (re)start has a version."""
+    loggers: list[Logger] = [CSVLogger(folder, name="log")]
+    if find_spec("tensorboard") is not None:
+        loggers.append(TensorBoardLogger(folder, name="log", version=loggers[0].version))
+    return loggers
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Lightning from telling about processors, tips, and what it does that torch deprecates."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r".*isinstance\(treespec, LeafSpec\)", FutureWarning)
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,198 @@
+"""Training: a recipe and a data set become a QONNX file, a checkpoint and metrics.
+
+An interrupted run continues to the result of an uninterrupted one, bit for bit: weights, optimizer and learning rate
+come from the checkpoint of the last whole epoch, order and augmentation from seed and epoch. Checkpoints are
+Lightning's, written whole or not at all, and read back as tensors and plain values only: reading one runs no code.
+"""
+
+import json
+import os
+import pickle
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from zipfile import is_zipfile
+
+import numpy as np
+import torch
+from torch import nn
+
+from dataflow import InputError
+from quant import datasets
+from quant._fitting import STATE, Run, fit
+from quant.evaluation import predictions, scores_of_network
+from quant.export import export
+from quant.models import dense
+from quant.recipes import Recipe
+
+__all__ = ["TrainingResult", "load_checkpoint", "train"]
+
+_MODEL, _CHECKPOINT, _METRICS = "model.onnx", "checkpoint.ckpt", "metrics.json"
+_PACKAGES = ("xnorflow", "torch", "brevitas", "lightning", "onnx", "numpy")
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a training left behind.
+
+    Parameters
+    ----------
+    model : the QONNX file
+    checkpoint : the state after the last epoch
+    metrics_file : `metrics` as JSON
+    accuracy : part of the test images that the network classifies rightly, 0 to 1
+    metrics : accuracy, epochs, seed, recipe, versions, date, seconds, and `history`, one entry per epoch
+    """
+
+    model: Path
+    checkpoint: Path
+    metrics_file: Path
+    accuracy: float
+    metrics: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the metrics and the paths of the files, as JSON can hold them."""
+        paths = {"model": self.model, "checkpoint": self.checkpoint, "metrics_file": self.metrics_file}
+        return {**self.metrics, **{name: str(path) for name, path in paths.items()}}
+
+
+def train(
+    recipe: Recipe,
+    *,
+    data: str | os.PathLike[str] | None = None,
+    epochs: int | None = None,
+    seed: int | None = None,
+    out: str | os.PathLike[str],
+    resume: bool = False,
+    download: bool = False,
+    progress: bool = True,
+) -> TrainingResult:
+    """Train a network and write ``model.onnx``, ``checkpoint.ckpt``, ``metrics.json`` and ``log/`` into a folder.
+
+    The network after the last epoch is what counts; the test images are looked at once, after it.
+
+    Parameters
+    ----------
+    recipe : what to train, and how
+    data : folder of data sets, by default $XNORFLOW_DATA
+    epochs, seed : instead of the recipe's
+    out : the folder, made if missing
+    resume : continue the run in `out` behind its last whole epoch, or start it if there is none
+    download : fetch missing data files
+    progress : show it on standard error
+
+    Raises
+    ------
+    InputError
+        A value or a data file is bad, or `out` holds a run that would be lost or is another one.
+    """
+    recipe = replace(
+        recipe,
+        epochs=recipe.epochs if epochs is None else epochs,
+        seed=recipe.seed if seed is None else seed,
+    )
+    training, test = (datasets.load(recipe.dataset, split, data=data, download=download) for split in datasets.SPLITS)
+    if recipe.validation > len(training) - 2:
+        raise InputError(
+            f"validation of recipe {recipe.name!r} must leave 2 or more of the {len(training)} training images, "
+            f"not be {recipe.validation}"
+        )
+    checkpoint = _prepare(Path(out), recipe, resume=resume)
+    run = _run(recipe, training)
+    fit(run, checkpoint, progress=progress)
+    return _finish(run, recipe, test, checkpoint)
+
+
+def load_checkpoint(path: str | os.PathLike[str]) -> tuple[Recipe, nn.Sequential]:
+    """Return the recipe and the network of a checkpoint, as they were after its last epoch.
+
+    Raises
+    ------
+    InputError
+        The file is missing, damaged, or another program's.
+    """
+    checkpoint = _read_checkpoint(Path(path))
+    state = checkpoint[STATE]
+    recipe = _recipe_of(state)
+    network = _network(recipe, state["frame_shape"], state["classes"])
+    prefix = "network."
+    weights = {name.removeprefix(prefix): tensor for name, tensor in checkpoint["state_dict"].items()}
+    network.load_state_dict(weights)
+    return recipe, network.eval()
+
+
+def _prepare(folder: Path, recipe: Recipe, *, resume: bool) -> Path:
+    """Make the folder; refuse to overwrite a run, or to continue one of another recipe."""
+    present = [name for name in (_CHECKPOINT, _MODEL, _METRICS) if (folder / name).exists()]
+    if present and not resume:
+        raise InputError(f"Output folder {str(folder)!r} must be without {present[0]!r}, or resumed (--resume)")
+    checkpoint = folder / _CHECKPOINT
+    if checkpoint.exists():
+        stored = _recipe_of(_read_checkpoint(checkpoint)[STATE]).to_dict()
+        for name, value in recipe.to_dict().items():
+            if stored[name] != value and name != "name":
+                raise InputError(
+                    f"{name} of the run to resume in {str(folder)!r} must be {stored[name]!r} as before, not {value!r}"
+                )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"Output folder {str(folder)!r} must be a folder, not {error.strerror!r}") from error
+    return checkpoint
+
+
+def _run(recipe: Recipe, training: datasets.Dataset) -> Run:
+    images = np.array(training.images.transpose(0, 3, 1, 2), order="C")  # of its own, which torch may write
+    frame_shape, classes = images.shape[1:], int(training.labels.max()) + 1
+    network = _network(recipe, frame_shape, classes)
+    facts = {"frame_shape": frame_shape, "classes": classes}
+    return Run(recipe, network, torch.from_numpy(images), torch.from_numpy(training.labels), facts)
+
+
+def _network(recipe: Recipe, frame_shape: tuple[int, ...], classes: int) -> nn.Sequential:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        return dense(frame_shape, recipe.hidden, classes)
+
+
+def _finish(run: Run, recipe: Recipe, test: datasets.Dataset, checkpoint: Path) -> TrainingResult:
+    """Measure on the test images and write model and metrics."""
+    accuracy = float((predictions(scores_of_network(run.network, test.images)) == test.labels).mean())
+    metrics = {
+        "accuracy": accuracy,
+        "test_frames": len(test),
+        "epochs": recipe.epochs,
+        "seed": recipe.seed,
+        "recipe": recipe.to_dict(),
+        "date": datetime.now(UTC).date().isoformat(),
+        "seconds": round(run.seconds, 1),
+        "versions": {package: version(package) for package in _PACKAGES},
+        "history": run.history,
+    }
+    folder = checkpoint.parent
+    height, width, channels = test.images.shape[1:]
+    export(run.network, (channels, height, width), folder / _MODEL)
+    part = folder / (_METRICS + ".part")
+    part.write_text(json.dumps(metrics, indent=1) + "\n", "utf-8")
+    part.replace(folder / _METRICS)
+    return TrainingResult(folder / _MODEL, checkpoint, folder / _METRICS, accuracy, metrics)
+
+
+def _recipe_of(state: dict[str, Any]) -> Recipe:
+    return Recipe(**{**state["recipe"], "hidden": tuple(state["recipe"]["hidden"])})
+
+
+def _read_checkpoint(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise InputError(f"Checkpoint {str(path)!r} must exist")
+    if not is_zipfile(path):
+        raise InputError(f"Checkpoint {str(path)!r} must be a whole zip file, not a cut one or another")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, OSError, LookupError, ValueError, TypeError, AttributeError) as error:
+        raise InputError(f"Checkpoint {str(path)!r} must hold tensors and plain values, nothing else") from error
+    if not isinstance(checkpoint, dict) or STATE not in checkpoint:
+        raise InputError(f"Checkpoint {str(path)!r} must be one of xnorflow, not another program's")
+    return checkpoint

@@ -1,0 +1,58 @@
+"""Batches: every image once, an order by seed and epoch alone, and whole-pixel shifts."""
+
+import numpy as np
+import pytest
+import torch
+
+from quant._batches import EpochBatches, shifted
+from quant.recipes import Recipe
+
+IMAGES = torch.arange(1, 12, dtype=torch.uint8)[:, None, None, None] * torch.ones(1, 1, 4, 3, dtype=torch.uint8)
+LABELS = torch.arange(11)
+
+
+def batches(epoch: int, **changes: float) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    entries = {"batch_size": 4, **changes}
+    return list(EpochBatches(IMAGES, LABELS, Recipe("r", "mnist-sample", (2,), 1, **entries), epoch))
+
+
+def labels(epoch: int, **changes: float) -> list[int]:
+    return torch.cat([batch[1] for batch in batches(epoch, **changes)]).tolist()
+
+
+def test_an_epoch_has_each_image_once_in_nearly_equal_batches() -> None:
+    assert [len(batch[1]) for batch in batches(0)] == [4, 4, 3]
+    assert sorted(labels(0)) == list(range(11))
+    for images, rows in batches(0):
+        assert images.dtype == torch.float32
+        torch.testing.assert_close(images[:, 0, 0, 0], (rows + 1) / 255)
+
+
+def test_the_length_is_the_number_of_batches() -> None:
+    assert len(EpochBatches(IMAGES, LABELS, Recipe("r", "mnist-sample", (2,), 1, batch_size=5), 0)) == 3
+
+
+def test_the_order_is_a_function_of_seed_and_epoch() -> None:
+    orders = [tuple(labels(epoch, seed=seed)) for seed in range(3) for epoch in range(3)]
+    assert len(set(orders)) == 9
+    assert tuple(labels(2, seed=1)) == orders[5]
+
+
+def test_shifts_move_part_of_the_images() -> None:
+    full = torch.cat([images for images, _ in batches(0)])
+    for chance, least, most in ((0.0, 0, 0), (0.5, 1, 10), (1.0, 5, 11)):
+        moved = torch.cat([images for images, _ in batches(0, shift=1, shift_chance=chance)])
+        assert least <= int((moved != full).flatten(1).any(1).sum()) <= most
+
+
+@pytest.mark.parametrize(("down", "right"), [(0, 0), (1, 0), (0, -2), (-1, 2), (3, 1)])
+def test_a_shift_moves_by_whole_pixels_and_fills_with_zeros(down: int, right: int) -> None:
+    images = torch.from_numpy(np.random.default_rng(0).integers(1, 256, (2, 3, 4, 5), np.uint8))
+    expected = torch.zeros_like(images)
+    for row in range(4):
+        for column in range(5):
+            if 0 <= row - down < 4 and 0 <= column - right < 5:
+                expected[0, :, row, column] = images[0, :, row - down, column - right]
+    expected[1] = images[1]
+    moved = shifted(images, torch.tensor([down, 0]), torch.tensor([right, 0]))
+    assert torch.equal(moved, expected)
