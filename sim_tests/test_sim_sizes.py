@@ -45,6 +45,19 @@ SIZES = {
         },
         112,
     ),
+    "tfc-parallel": (
+        TFC,
+        100,
+        {
+            "binarize": {"pe": 112},
+            "fc0": {"pe": 64, "simd": 112},
+            "fc1": {"pe": 64, "simd": 64},
+            "fc2": {"pe": 64, "simd": 64},
+            "fc3": {"pe": 10, "simd": 64},
+            "arg_max": {"pe": 10},
+        },
+        7,
+    ),
     "tfc-thin": (TFC, 2, {}, 784 * 64),
     "sfc-256": (
         SFC,
@@ -91,6 +104,6 @@ def test_real_size(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["tfc-ragged", "tfc-thin", "sfc-64"])
+@pytest.mark.parametrize("name", ["tfc-ragged", "tfc-parallel", "tfc-thin", "sfc-64"])
 def test_real_size_in_further_foldings(name: str, tmp_path: Path) -> None:
     verify_size(name, tmp_path)
