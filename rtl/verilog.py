@@ -5,10 +5,11 @@ import re
 from pathlib import Path
 
 from amaranth.back import verilog as back
+from amaranth.lib.wiring import In
 
 import dataflow
 from rtl.axi import AxiTop
-from rtl.core import hardware_names
+from rtl.core import fifo_names, hardware_names
 
 __all__ = ["top_name", "verilog", "write_verilog"]
 
@@ -33,15 +34,19 @@ def verilog(network: dataflow.Network) -> str:
 def write_verilog(network: dataflow.Network, folder: str | os.PathLike[str]) -> Path:
     """Write a network's Verilog to ``<folder>/<top_name>.v``, whole or not at all, and return the path."""
     text = verilog(network)
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{top_name(network)}.v"
+    target = Path(folder) / f"{top_name(network)}.v"
     part = target.with_name(target.name + ".part")
     try:
-        part.write_text(text, encoding="utf-8", newline="\n")
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            part.write_text(text, encoding="utf-8", newline="\n")
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise dataflow.InputError(
+            f"Folder for Verilog must be one that can be written, not {str(folder)!r}: {error.strerror}"
+        ) from error
     return target
 
 
@@ -51,28 +56,29 @@ def _header(top: AxiTop) -> str:
     lines = [
         f"{network.name}: a binary neural network with AXI4-Stream ports, made by xnorflow.",
         "",
-        "clk, rst: clock, and synchronous reset, active high.",
-        *(
-            f"{name}: {'in' if member.flow.name == 'In' else 'out'}, {member.shape} bits"
-            for name, member in top.signature.members.items()
-        ),
+        "Ports (bits):",
+        "  clk (1), rst (1): clock, and synchronous reset, active high",
+        *(f"  {name} ({member.shape}): {_direction(member)}" for name, member in top.signature.members.items()),
         "",
-        *(
-            f"input {terminal.name}: {terminal.stream}; {terminal.stream.beats} beats a frame"
-            for terminal in network.inputs
-        ),
-        *(
-            f"output {terminal.name}: {terminal.stream}; {terminal.stream.beats} beats a frame"
-            for terminal in network.outputs
-        ),
-        f"interval: {network.interval} cycles between frames if the FIFOs are deep enough",
+        "Streams; channel 0 in the lowest bits, tdata filled up with zeros:",
+        *(f"  {end.name}: {end.stream}; beats per frame: {end.stream.beats}" for end in _ends(network)),
         "",
-        "node, steps per frame, latency in cycles:",
+        f"Cycles between frames, if the FIFOs are deep enough: {network.interval}",
+        "Nodes: steps per frame, latency in cycles",
         *(f"  {node.name}: {node.schedule().steps}, {node.schedule().latency}" for node in network.nodes),
-        "FIFO, depth, width in bits, submodule of core:",
+        "FIFOs: depth, bits per beat, place",
         *(
-            f"  {fifo.name}: {fifo.depth}, {network.stream(fifo).width}, fifo_{k}"
-            for k, fifo in enumerate(network.fifos)
+            f"  {edge.name}: {edge.depth}, {network.stream(edge).width}, core.{fifo_names(network)[edge.name]}"
+            for edge in network.fifos
         ),
     ]
-    return "".join(f"// {line}".rstrip() + "\n" for line in lines) + "\n"
+    # A name may hold any character, but not end the comment.
+    return "".join(f"// {' '.join(line.splitlines())}".rstrip() + "\n" for line in lines) + "\n"
+
+
+def _direction(member) -> str:
+    return "in" if member.flow == In else "out"
+
+
+def _ends(network: dataflow.Network) -> tuple[dataflow.Terminal, ...]:
+    return (*network.inputs, *network.outputs)

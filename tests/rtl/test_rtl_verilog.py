@@ -1,0 +1,116 @@
+"""Verilog: the same every time, whole or not at all, with the names that testbenches reach for."""
+
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import dataflow
+import rtl
+from sim_tests.cases import CASES, dense_network
+
+NAMES = ("i__valid", "i__payload", "o__valid", "o__ready", "o__payload")
+
+
+def module(text: str, name: str) -> str:
+    """Return the text of a module."""
+    found = re.search(rf"^module \\?{re.escape(name)} ?\(.*?^endmodule", text, re.MULTILINE | re.DOTALL)
+    assert found, name
+    return found[0]
+
+
+@pytest.fixture(scope="module")
+def texts() -> dict:
+    """The Verilog of every case."""
+    return {case.name: (case.network(), rtl.verilog(case.network())) for case in CASES}
+
+
+@pytest.mark.parametrize("name", [case.name for case in CASES])
+def test_fifos_keep_the_names_that_testbenches_read(texts, name) -> None:
+    network, text = texts[name]
+    top = rtl.top_name(network)
+    for fifo in rtl.fifo_names(network).values():
+        body = module(text, f"{top}.core.{fifo}")
+        assert re.search(rf"\\{top}\.core\.{fifo} +{fifo} \(", module(text, f"{top}.core"))
+        for signal in NAMES:
+            assert re.search(rf"^ +(wire|reg) (\[\d+:0\] )?{signal}\b", body, re.MULTILINE), signal
+
+
+@pytest.mark.parametrize("name", [case.name for case in CASES])
+def test_no_wire_is_called_like_a_bit_of_another(texts, name) -> None:
+    assert not re.search(r"^ *(wire|reg) .*\\\S+\[\d+\] ", texts[name][1], re.MULTILINE)
+
+
+def test_text_does_not_depend_on_the_process(texts) -> None:
+    network, text = texts["ragged"]
+    code = (
+        "import sys, rtl; from sim_tests.cases import CASES;"
+        "sys.stdout.write(rtl.verilog(next(c for c in CASES if c.name == 'ragged').network()))"
+    )
+    environment = {"PYTHONHASHSEED": "7", "PATH": ""}
+    other = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert other.stdout == text
+    assert rtl.verilog(network) == text
+
+
+def test_text_holds_no_path_and_no_date(texts) -> None:
+    for _, text in texts.values():
+        assert "src =" not in text
+        assert str(Path.cwd()) not in text
+        assert str(Path(rtl.__file__).parent) not in text
+        assert not re.search(r"20\d\d-\d\d-\d\d|\d\d:\d\d:\d\d", text)
+
+
+def test_header_tells_ports_streams_and_times(texts) -> None:
+    header = texts["both"][1].partition("\n\n")[0].splitlines()
+    assert all(line.startswith("//") for line in header)
+    assert "//   s_axis_tdata (8): in" in header
+    assert "//   m_axis_scores_tready (1): in" in header
+    assert "//   frame_error (1): out" in header
+    assert "//   scores: int4 4, 1 at once; beats per frame: 4" in header
+    assert "// Cycles between frames, if the FIFOs are deep enough: 12" in header
+    assert "//   fc0: 6, 4" in header
+    assert "//   fc0.width -> fc0: 6, 4, core.fifo_2" in header
+
+
+def test_name_of_the_network_cannot_end_the_comment() -> None:
+    network = replace(dense_network((4, 2, 2)), name="first\nmodule bad;")
+    assert rtl.verilog(network).startswith("// first module bad;: a binary")
+
+
+@pytest.mark.parametrize(("name", "top"), [("dense-4-2", "dense_4_2"), ("tfc w1a1", "tfc_w1a1"), ("8bit", "net_8bit")])
+def test_top_module_is_called_after_the_network(name, top) -> None:
+    network = replace(dense_network((4, 2, 2)), name=name)
+    assert rtl.top_name(network) == top
+    assert f"\nmodule {top}(" in rtl.verilog(network)
+
+
+def test_file_is_written_whole(tmp_path, texts) -> None:
+    network, text = texts["smallest"]
+    path = rtl.write_verilog(network, tmp_path / "new" / "folder")
+    assert path == tmp_path / "new" / "folder" / "dense_1_1_1.v"
+    assert path.read_text(encoding="utf-8") == text
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_folder_that_cannot_be_written_is_refused(tmp_path) -> None:
+    (tmp_path / "file").write_text("")
+    sentence = rf"^Folder for Verilog must be one that can be written, not '{re.escape(str(tmp_path / 'file'))}': .+$"
+    with pytest.raises(dataflow.InputError, match=sentence):
+        rtl.write_verilog(dense_network((4, 2, 2)), tmp_path / "file")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["file"]
+
+
+@pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
+@pytest.mark.parametrize("name", [case.name for case in CASES])
+def test_icarus_takes_it_without_a_warning(tmp_path, texts, name) -> None:
+    network, text = texts[name]
+    source = tmp_path / "top.v"
+    source.write_text(text)
+    command = ["iverilog", "-g2012", "-Wall", "-s", rtl.top_name(network), "-o", str(tmp_path / "top"), str(source)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout + done.stderr == ""
