@@ -95,7 +95,8 @@ def codes_of(graph: Graph, chain: Chain, source: Source) -> np.ndarray:
     """
     intervals = {name: graph.constants[name].interval() for name in _constants_of(graph, chain)}
     code = _code(chain, intervals | {chain.start: source.interval()})
-    decided = (code.low == code.high) & np.isfinite(code.low)
+    shape = np.broadcast_shapes(code.low.shape, (len(source.points), 1))
+    decided = np.broadcast_to((code.low == code.high) & np.isfinite(code.low), shape)
     codes = np.where(decided, code.low, 0).astype(np.int64)
     points, channels = np.nonzero(~decided)
     if len(points):

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import onnx
 from onnx import TensorProto
 
 from dataflow import InputError
@@ -30,6 +31,7 @@ _CURVES = {
     "Softsign": False,
     "Tanh": False,
 }
+_QONNX_OPERANDS = {"BipolarQuant": 2, "IntQuant": 4, "Quant": 4}
 #: Layout operators whose further operands are sizes or axes.
 _WITH_SHAPES = {"Reshape", "Squeeze", "Unsqueeze"}
 _CONVOLUTIONAL = {
@@ -65,11 +67,17 @@ class _Folder:
         self.kept: list[Operation] = []
 
     def fold(self, operator: Operator) -> None:
+        _check_operands(operator, self.opset)
         for name in operator.inputs:
             if name not in self.constants and name not in self.shapes:
                 raise InputError(
                     f"Node {operator.name!r} ({operator.kind}) must read tensors that stand before it, not {name!r}"
                 )
+        if operator.output in self.constants or operator.output in self.shapes:
+            raise InputError(
+                f"Node {operator.name!r} ({operator.kind}) must write a tensor of its own, "
+                f"not {operator.output!r} again"
+            )
         constant = all(name in self.constants for name in operator.inputs)
         if operator.kind == "Shape":
             self._shape(operator)
@@ -101,9 +109,9 @@ class _Folder:
 
     def _elementwise(self, operator: Operator, constant: bool) -> None:
         element, added = normal(operator, self.constants, self.shapes)
-        shapes = [self._shape_of(name) for name in element.inputs if name not in added]
+        shapes = [added[name].shape if name in added else self._shape_of(name) for name in element.inputs]
         try:
-            shape = np.broadcast_shapes(*shapes, *(each.shape for each in added.values()))
+            shape = np.broadcast_shapes(*shapes)
         except ValueError as error:
             raise InputError(
                 f"Operands of node {operator.name!r} ({operator.kind}) must broadcast, "
@@ -190,19 +198,31 @@ def _shown(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape)) or "one number"
 
 
+def _check_operands(operator: Operator, opset: int) -> None:
+    """Refuse a node with more or fewer operands than its operator has."""
+    if operator.kind in _QONNX_OPERANDS:
+        least = most = _QONNX_OPERANDS[operator.kind]
+    elif onnx.defs.has(operator.kind, opset):
+        schema = onnx.defs.get_schema(operator.kind, opset)
+        least, most = schema.min_input, schema.max_input
+    else:
+        return
+    if not least <= len(operator.operands) <= most or "" in operator.operands[:least]:
+        count = sum(map(bool, operator.operands))
+        raise InputError(f"Node {operator.name!r} ({operator.kind}) must have at least {least} operands, not {count}")
+
+
 def _product_shape(operator: Operator, shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
     left, right = shapes[:2]
     if operator.kind == "Gemm":
         left = left[::-1] if operator.attributes.get("transA", 0) else left
         right = right[::-1] if operator.attributes.get("transB", 0) else right
-    rows, inner = (left[:-1], left[-1])
-    other = right[0] if len(right) == 1 else right[-2]
-    if inner != other:
+    try:
+        return np.matmul(np.zeros(left), np.zeros(right)).shape
+    except ValueError as error:
         raise InputError(
             f"Node {operator.name!r} ({operator.kind}) must multiply equal sizes, not {_shown(left)} by {_shown(right)}"
-        )
-    batch = np.broadcast_shapes(rows[:-1], right[:-2])
-    return (*batch, *rows[-1:], *right[len(right) - 1 :]) if len(right) > 1 else (*batch, *rows[-1:])
+        ) from error
 
 
 def _check_cast(operator: Operator) -> None:
