@@ -1,5 +1,6 @@
 """Every network of the table, in every simulator, with every pattern of stalls."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,9 @@ def test_rtl_equals_reference_and_cycle_simulator(case: Case, simulator: str, tm
         assert verification.oracle == "reference"
         assert verification.beats_compared == 8 * sum(network.stream(fifo).beats for fifo in network.fifos)
         assert verification.cycles_compared > 2 * verification.beats_compared
+
+
+@pytest.mark.parametrize("simulator", simulators()[1:])
+def test_network_with_a_name_that_verilog_reserves(simulator: str, tmp_path: Path) -> None:
+    network = replace(CASES[1].network(), name="module")
+    assert verify_rtl(network, random_frames(network, 3), simulator=simulator, build_dir=tmp_path).passed

@@ -108,7 +108,7 @@ def probe_verilog(network: Network) -> str:
         assigns += [f"assign write_{k} = {fifo}.i__payload;", f"assign read_{k} = {fifo}.o__payload;"]
 
     body = [f"wire [{len(inputs) - 1}:0] accepting;", f"wire [{len(outputs) - 1}:0] offered, final_beat;"]
-    body += ["wire frame_error;", f"{top_name(network)} dut (\n    {_lines(pins)}\n  );", *assigns]
+    body += ["wire frame_error;", f"\\{top_name(network)} dut (\n    {_lines(pins)}\n  );", *assigns]
     return f"module {PROBE} (\n  {_lines(ports, '  ')}\n);\n  " + "\n  ".join(body) + "\nendmodule\n"
 
 
