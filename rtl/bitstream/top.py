@@ -17,7 +17,7 @@ __all__ = ["BoardTop", "divisor_of"]
 #: (https://github.com/cliffordwolf/icestorm/issues/76); five times that, as in Amaranth.
 RESET_SECONDS = 15e-6
 
-#: Largest error of the baud rate; the receiver bears 4 %, which both ends share.
+#: Largest error of the baud rate; the receiver bears 3 %, which both ends share.
 BAUD_TOLERANCE = 0.02
 
 

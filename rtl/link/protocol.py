@@ -11,10 +11,12 @@ import numpy as np
 from dataflow import InputError, Integer, Network
 
 __all__ = [
+    "CHECKSUM_SIZE",
     "END",
     "ESC",
     "ESC_END",
     "ESC_ESC",
+    "HEADER_SIZE",
     "VERSION",
     "Damaged",
     "ErrorCode",

@@ -74,22 +74,22 @@ class MessageSender(wiring.Component):
             m.d.sync += [token.data.eq(byte), token.end.eq(end), self.o.valid.eq(1)]
         with m.Elif(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
-        with m.FSM():
+        with m.FSM() as machine:
             with m.State("begin"):
                 # A result is begun when it is there, so that a network that stands still leaves no half message.
                 here = (ticket.outcome != Outcome.RESULT) | self.i_scores.valid
-                m.d.comb += [there.eq(self.i_ticket.valid & here), end.eq(1), checksum.start.eq(1)]
+                m.d.comb += there.eq(self.i_ticket.valid & here)
                 m.d.sync += [left.eq(length), index.eq(0)]
                 with m.If(taken):
                     m.next = "header"
             with m.State("header"):
-                m.d.comb += [there.eq(1), counts.eq(1), byte.eq(header.word_select(index, 8))]
+                m.d.comb += [there.eq(1), byte.eq(header.word_select(index, 8))]
                 with m.If(taken):
                     m.d.sync += index.eq(index + 1)
                     with m.If(index == HEADER_SIZE - 1):
                         m.next = "payload"
             with m.State("payload"):
-                m.d.comb += [there.eq(1), counts.eq(1), byte.eq(ticket.outcome)]
+                m.d.comb += [there.eq(1), byte.eq(ticket.outcome)]
                 with m.If(ticket.outcome == Outcome.RESULT):
                     self._result(m, left, there, taken, byte)
                 with m.If(ticket.outcome == Outcome.INFO):
@@ -108,9 +108,14 @@ class MessageSender(wiring.Component):
                 with m.If(taken):
                     m.next = "end"
             with m.State("end"):
-                m.d.comb += [there.eq(1), end.eq(1), self.i_ticket.ready.eq(taken)]
+                m.d.comb += [there.eq(1), self.i_ticket.ready.eq(taken)]
                 with m.If(taken):
                     m.next = "begin"
+        m.d.comb += [
+            checksum.start.eq(machine.ongoing("begin")),
+            counts.eq(machine.ongoing("header") | machine.ongoing("payload")),
+            end.eq(machine.ongoing("begin") | machine.ongoing("end")),
+        ]
         return m
 
     def _result(self, m, left, there, taken, byte):

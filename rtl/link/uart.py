@@ -72,7 +72,9 @@ class UartReceiver(wiring.Component):
             with m.State("stop"):
                 with m.If(middle):
                     m.d.comb += self.o.valid.eq(1)
-                    m.next = "low"
+                    m.next = "idle"
+                    with m.If(~rx):
+                        m.next = "low"
             with m.State("low"):
                 with m.If(rx):
                     m.next = "idle"

@@ -1,0 +1,102 @@
+"""A model of the board in plain Python: what the gateware must answer, told by the protocol's text alone."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from dataflow import Network
+from hwsim.reference import evaluate
+from rtl.link.protocol import (
+    END,
+    ESC,
+    ESC_END,
+    ESC_ESC,
+    HEADER_SIZE,
+    ErrorCode,
+    Info,
+    Kind,
+    Message,
+    Result,
+    checksum,
+    info_of,
+)
+from sim_tests.link.line import BROKEN
+
+__all__ = ["BoardModel", "Oracle"]
+
+
+class Oracle:
+    """The results of a network, by the reference.
+
+    Parameters
+    ----------
+    network : with the outputs ``scores`` and ``class``
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self.info: Info = info_of(network)
+
+    def result(self, frame: bytes) -> Result:
+        """Return what the board says about a frame."""
+        values = evaluate(self._network, np.frombuffer(frame, np.uint8)[None].astype(np.int64))
+        scores, label = (values[self._network.fifos_into(name)[0].name].reshape(-1) for name in ("scores", "class"))
+        return Result(scores, int(label[0]))
+
+
+class BoardModel:
+    """A board that answers at once, so that it never overflows.
+
+    A character is a byte, or `BROKEN` with one whose stop bit was low.
+
+    Parameters
+    ----------
+    oracle : knows the results
+    """
+
+    def __init__(self, oracle: Oracle) -> None:
+        self._oracle = oracle
+        self._body = bytearray()
+        self._escaped = self._broken = False
+
+    def feed(self, characters: Iterable[int]) -> list[Message]:
+        """Take characters; return the replies that they cause."""
+        replies = []
+        for character in characters:
+            if character == END:
+                if len(self._body) >= HEADER_SIZE:
+                    replies.append(self._reply(bytes(self._body), self._broken or self._escaped))
+                self._body.clear()
+                self._escaped = self._broken = False
+            else:
+                self._take(character)
+        return replies
+
+    def _take(self, character: int) -> None:
+        if character == ESC and not self._escaped:
+            self._escaped = True
+            return
+        if self._escaped:
+            plain = {ESC_END: END, ESC_ESC: ESC}
+            self._broken |= character not in plain
+            character = plain.get(character, character)
+        self._broken |= character >= BROKEN
+        self._body.append(character & 0xFF)
+        self._escaped = False
+
+    def _reply(self, body: bytes, damaged: bool) -> Message:
+        kind, sequence, length = body[0], body[1], int.from_bytes(body[2:4], "little")
+        wanted = {Kind.FRAME.value: self._oracle.info.frame_size, Kind.INFO.value: 0}.get(kind)
+
+        def error(code: ErrorCode) -> Message:
+            return Message(Kind.ERROR, sequence, bytes([code]))
+
+        if damaged or checksum(body):
+            return error(ErrorCode.CHECKSUM)
+        if wanted is None:
+            return error(ErrorCode.TYPE)
+        if not wanted == length == len(body) - 6:
+            return error(ErrorCode.LENGTH)
+        if kind == Kind.INFO:
+            return Message(Kind.INFO_REPLY, sequence, self._oracle.info.pack())
+        return Message(Kind.RESULT, sequence, self._oracle.result(body[4:-2]).pack(self._oracle.info))

@@ -1,0 +1,59 @@
+"""The serial line: every scenario on the model, and bit by bit on the Verilog."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dataflow import Network, fold
+from sim_tests.cases import dense_network
+from sim_tests.link.line import characters_of
+from sim_tests.link.model import BoardModel, Oracle
+from sim_tests.link.runs import link_verilog, run_link
+from sim_tests.link.scenarios import scenarios
+from sim_tests.simulators import SimulationError, available
+
+
+def simulators() -> list:
+    """Return the Verilog simulators as parameters; those that cannot run here are skipped with their reason."""
+    return [
+        pytest.param(name, marks=[pytest.mark.sim, pytest.mark.skipif(reason is not None, reason=str(reason))])
+        for name, reason in available().items()
+    ]
+
+
+def small_network() -> Network:
+    return dense_network((12, 6, 4), outputs="both")
+
+
+def test_model_answers_every_scenario() -> None:
+    oracle = Oracle(small_network())
+    table = scenarios(oracle)
+    assert len(table) > 40
+    for scenario in table:
+        model = BoardModel(oracle)
+        assert tuple(model.feed(characters_of(scenario.wave))) == scenario.replies, scenario.name
+
+
+@pytest.mark.parametrize("simulator", simulators())
+def test_board_answers_every_scenario(simulator: str, tmp_path: Path) -> None:
+    run_link(small_network(), tmp_path, simulator=simulator)
+
+
+@pytest.mark.parametrize("simulator", simulators()[:1])
+def test_odd_divisor_and_several_lanes(simulator: str, tmp_path: Path) -> None:
+    foldings = {"binarize": {"pe": 3}, "fc0": {"pe": 3, "simd": 4}, "fc1": {"pe": 2}}
+    run_link(fold(small_network(), foldings), tmp_path, simulator=simulator, divisor=13)
+
+
+def _checksum_never_wrong(text: str) -> str:
+    return re.sub(r"assign match_detected = [^;]*;", "assign match_detected = 1'h1;", text)
+
+
+@pytest.mark.parametrize("simulator", simulators()[:1])
+def test_a_board_that_skips_the_checksum_is_seen(simulator: str, tmp_path: Path) -> None:
+    text = link_verilog(small_network(), 8)
+    mutated = _checksum_never_wrong(text)
+    assert mutated != text
+    with pytest.raises(SimulationError, match="must pass all 1 tests, not fail 1"):
+        run_link(small_network(), tmp_path, simulator=simulator, text=mutated)

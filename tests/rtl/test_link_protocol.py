@@ -1,0 +1,161 @@
+"""The protocol in plain Python."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dataflow import InputError, Integer, Network, fold
+from rtl.link import protocol
+from rtl.link.protocol import (
+    END,
+    ESC,
+    Damaged,
+    Info,
+    Kind,
+    Message,
+    Result,
+    Unpacker,
+    checksum,
+    info_of,
+    network_id,
+    pack,
+)
+from sim_tests.cases import dense_network
+
+messages = st.builds(Message, st.integers(0, 255), st.integers(0, 255), st.binary(max_size=40))
+
+
+def test_checksum_has_the_catalogue_s_check_value() -> None:
+    assert checksum(b"123456789") == 0x29B1
+
+
+def test_message_on_the_line() -> None:
+    body = bytes([0x02, 0xC0, 0, 0])
+    high, low = checksum(body).to_bytes(2, "big")
+    assert pack(Message(Kind.INFO, 0xC0)) == bytes([0xC0, 0x02, 0xDB, 0xDC, 0, 0, high, low, 0xC0])
+
+
+@given(sent=st.lists(messages), cuts=st.lists(st.integers(0, 200)))
+def test_messages_come_through_however_the_line_is_cut(sent: list[Message], cuts: list[int]) -> None:
+    line = b"".join(map(pack, sent))
+    borders = sorted({min(cut, len(line)) for cut in cuts} | {0, len(line)})
+    unpacker = Unpacker()
+    received = [message for a, b in pairwise(borders) for message in unpacker.feed(line[a:b])]
+    assert received == sent
+
+
+@given(noise=st.binary(max_size=60), message=messages)
+def test_a_message_comes_through_after_any_noise(noise: bytes, message: Message) -> None:
+    assert Unpacker().feed(noise + pack(message))[-1] == message
+
+
+@given(message=messages, position=st.integers(0, 1000), bit=st.integers(0, 7))
+def test_a_flipped_bit_makes_no_other_message(message: Message, position: int, bit: int) -> None:
+    line = bytearray(pack(message))
+    line[position % len(line)] ^= 1 << bit
+    assert all(each in (message,) or isinstance(each, Damaged) for each in Unpacker().feed(bytes(line)))
+
+
+@pytest.mark.parametrize("piece", [bytes([1, ESC]), bytes([ESC, 1]), b"12", b"1234567", b""])
+def test_what_is_no_message_is_damaged(piece: bytes) -> None:
+    received = Unpacker().feed(bytes([END]) + piece + bytes([END]))
+    assert received == ([Damaged(piece)] if piece else [])
+
+
+def test_wrong_length_with_right_checksum_is_damaged() -> None:
+    body = bytes([0x81, 0, 2, 0, 9])
+    line = bytes([END]) + body + checksum(body).to_bytes(2, "big") + bytes([END])
+    assert isinstance(Unpacker().feed(line)[0], Damaged)
+
+
+def test_payload_is_bounded() -> None:
+    with pytest.raises(InputError, match=r"^Payload of a message must be at most 65535 bytes, not 65536$"):
+        pack(Message(Kind.FRAME, 0, bytes(65536)))
+
+
+def test_info_on_the_line() -> None:
+    info = Info(784, 10, 2, 0x12345678)
+    assert info.pack() == bytes([1, 0x10, 0x03, 10, 0, 2, 0x78, 0x56, 0x34, 0x12])
+    assert Info.unpack(info.pack()) == info
+    assert Info.unpack(info.pack() + b"more") == info
+    assert info.result_size == 22
+    with pytest.raises(InputError, match=r"^INFO reply of the board must have at least 10 bytes, not 9$"):
+        Info.unpack(info.pack()[:-1])
+
+
+@pytest.mark.parametrize(
+    ("size", "scores"), [(2, [-32768, 32767, -1]), (3, [-(2**23), 2**23 - 1, 0]), (4, [-(2**31), 5, 7])]
+)
+def test_result_on_the_line(size: int, scores: list[int]) -> None:
+    info = Info(1, 3, size, 0)
+    payload = Result(np.array(scores), 258).pack(info)
+    assert len(payload) == info.result_size
+    assert payload[-2:] == bytes([2, 1])
+    result = Result.unpack(payload, info)
+    assert (result.scores.tolist(), result.label) == (scores, 258)
+    with pytest.raises(InputError, match=rf"^RESULT reply of the board must have {len(payload)} bytes, not 1$"):
+        Result.unpack(b"1", info)
+
+
+def network(**changes: object) -> Network:
+    return replace(dense_network((12, 6, 4), outputs="both"), **changes)
+
+
+def test_info_of_a_network() -> None:
+    made = network()
+    assert info_of(made) == Info(12, 4, 2, network_id(made))
+
+
+def test_network_id_is_that_of_the_function() -> None:
+    made = network()
+    folded = fold(made, {"fc0": {"pe": 3, "simd": 4}, "binarize": {"pe": 6}}, depths={"arg_max -> class": 9})
+    assert network_id(folded) == network_id(made) == network_id(dense_network((12, 6, 4)))
+    assert network_id(made) == 0xA7DFBCBB
+
+
+def test_network_id_tells_weights_and_thresholds_apart() -> None:
+    made = network()
+    for name, field, index in (("fc0", "weights", (5, 11)), ("fc0", "thresholds", 3), ("arg_max", "offset", 0)):
+        values = getattr(made.node(name), field).copy()
+        values[index] = -values[index] if field == "weights" else values[index] + 1
+        nodes = tuple(replace(node, **{field: values}) if node.name == name else node for node in made.nodes)
+        assert network_id(replace(made, nodes=nodes)) != network_id(made)
+
+
+def test_networks_that_cannot_stand_behind_a_link() -> None:
+    made = network()
+    with pytest.raises(
+        InputError,
+        match=r"^Network 'dense-12-6-4' must have one input and the outputs 'scores' and 'class' for a board, "
+        r"not input, class$",
+    ):
+        info_of(dense_network((12, 6, 4)))
+
+    def with_element(terminal, element):
+        return replace(terminal, stream=replace(terminal.stream, element=element))
+
+    with pytest.raises(InputError, match=r"^Input of network 'dense-12-6-4' must be uint8 for a board, not int8$"):
+        info_of(replace(made, inputs=(with_element(made.inputs[0], Integer(8, signed=True)),)))
+    wide = (with_element(made.outputs[0], Integer(33, signed=True)), made.outputs[1])
+    with pytest.raises(
+        InputError,
+        match=r"^Outputs of network 'dense-12-6-4' must be signed scores of at most 32 bits and a class of at most "
+        r"16 bits for a board, not int33 and uint2$",
+    ):
+        info_of(replace(made, outputs=wide))
+    large = replace(made.inputs[0], stream=replace(made.inputs[0].stream, shape=(65536,)))
+    with pytest.raises(
+        InputError, match=r"^Messages of network 'dense-12-6-4' must be at most 65535 bytes, not 65536$"
+    ):
+        info_of(replace(made, inputs=(large,)))
+
+
+def test_protocol_needs_no_hardware_description() -> None:
+    code = "import runpy, sys; sys.modules.update(amaranth=None, torch=None); runpy.run_path(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", code, protocol.__file__], check=True)
