@@ -11,7 +11,7 @@ from pathlib import Path
 from amaranth.build.run import BuildPlan
 
 from dataflow import InputError, Network
-from rtl.bitstream.pll import pll_of
+from rtl.bitstream.pll import EcpPll, IcePll, pll_of
 from rtl.bitstream.report import BitstreamReport, check_fit, fmax_of, netlist_use, packed_cells
 from rtl.bitstream.tools import Progress, ToolError, run_tool
 from rtl.bitstream.top import BoardTop, divisor_of
@@ -44,7 +44,7 @@ def plan_of(
     """
     chosen = board_of(board)
     info_of(network)
-    pll = pll_of(chosen, clock_mhz or chosen.clock_mhz)
+    pll = _pll_of(chosen, clock_mhz)
     top = BoardTop(network, chosen, pll, divisor_of(_real_clock(chosen, clock_mhz), baud))
     return chosen.create_platform().build(
         top,
@@ -114,9 +114,13 @@ def build(
         shutil.rmtree(work)
 
 
+def _pll_of(board: Board, clock_mhz: float | None) -> IcePll | EcpPll | None:
+    return pll_of(board, board.clock_mhz if clock_mhz is None else clock_mhz)
+
+
 def _real_clock(board: Board, clock_mhz: float | None) -> float:
-    """Return the clock in MHz that the board's loop really makes."""
-    pll = pll_of(board, clock_mhz or board.clock_mhz)
+    """Return the clock in MHz that the board really runs at."""
+    pll = _pll_of(board, clock_mhz)
     return float(board.oscillator_mhz if pll is None else pll.output_mhz)
 
 

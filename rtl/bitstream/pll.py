@@ -6,6 +6,7 @@ Limits and formulas are those of icepll and ecppll, the calculators of the IceSt
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from math import isfinite
 
 from amaranth import Const, Instance, Value
 
@@ -46,7 +47,7 @@ class IcePll:
         for divr in range(16):
             if not 10 <= input_mhz / (divr + 1) <= 133:
                 continue
-            for divf in range(64):
+            for divf in range(128):
                 vco = input_mhz / (divr + 1) * (divf + 1)
                 if 533 <= vco <= 1066:
                     for divq in range(1, 7):
@@ -183,6 +184,8 @@ def pll_of(board: Board, clock_mhz: float) -> IcePll | EcpPll | None:
     InputError
         The board cannot make this clock; the sentence lists the nearest ones.
     """
+    if not isfinite(clock_mhz):
+        raise InputError(f"Clock of board {board.name!r} must be a number of MHz, not {clock_mhz}")
     wanted = Fraction(clock_mhz)
 
     def meant(clock: Fraction) -> bool:

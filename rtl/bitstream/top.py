@@ -63,14 +63,16 @@ class BoardTop(Elaboratable):
         m = Module()
         self._clock(m, platform)
         m.submodules.serial = serial = SerialNetwork(self._network, self._divisor)
-        uart = platform.request("uart")
-        damaged, active = platform.request("led", 0), platform.request("led", 1)
-        m.d.comb += [
-            serial.rx.eq(uart.rx.i),
-            uart.tx.o.eq(serial.tx),
-            active.o.eq(serial.active),
-            damaged.o.eq(serial.damaged),
-        ]
+        uart = platform.request("uart", dir="-")
+        m.submodules.rx_buffer = rx = io.Buffer("i", uart.rx)
+        m.d.comb += serial.rx.eq(rx.i)
+        for name, port, value in (
+            ("tx", uart.tx, serial.tx),
+            ("damaged", platform.request("led", 0, dir="-"), serial.damaged),
+            ("active", platform.request("led", 1, dir="-"), serial.active),
+        ):
+            m.submodules[f"{name}_buffer"] = buffer = io.Buffer("o", port)
+            m.d.comb += buffer.o.eq(value)
         return m
 
     def _clock(self, m, platform):
