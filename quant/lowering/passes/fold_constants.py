@@ -183,10 +183,11 @@ class _Folder:
             axis = attributes.get("axis", 0 if operator.kind == "ArgMax" else 1 if old else -1)
             axis += len(shape) if axis < 0 else 0
             taken = int(np.prod(shape[axis:] if old else shape[axis : axis + 1]))
-            if taken != int(np.prod(shape)) or attributes.get("select_last_index", 0):
+            last = attributes.get("select_last_index", 0)
+            if taken != int(np.prod(shape)) or last:
                 raise InputError(
                     f"Node {operator.name!r} ({operator.kind}) must take all {int(np.prod(shape))} scores and "
-                    f"the first at a tie, not {taken} along axis {axis}"
+                    f"the first at a tie, not {'the last one' if last else f'{taken} along axis {axis}'}"
                 )
         result = (1,) if operator.kind == "ArgMax" else shape
         if operator.kind == "ArgMax" and attributes.get("keepdims", 1):
