@@ -5,8 +5,7 @@ from pathlib import Path
 
 import onnx
 
-from dataflow import InputError, Network, fold, verify
-from dataflow.outputs import expose_scores
+from dataflow import InputError, Network, expose_scores, fold
 from quant.lowering._check import check
 from quant.lowering._describe import describe
 from quant.lowering._read import load_model, read_graph
@@ -58,5 +57,5 @@ def lower(
     graph = read_graph(proto, name=called, input_kind=input_kind, source=source)
     for run in PASSES:
         graph = check(run(graph), run.__name__)
-    network = fold(describe(graph, with_class=outputs != "scores"), {})
-    return verify(expose_scores(network) if outputs == "both" else network)
+    network = describe(graph, with_class=outputs != "scores")
+    return fold(expose_scores(network) if outputs == "both" else network, {})
