@@ -44,7 +44,7 @@ class Integer:
     signed: bool = False
 
     def __post_init__(self) -> None:
-        if not 1 <= self.width <= 63:
+        if type(self.width) is not int or not 1 <= self.width <= 63:
             raise InputError(f"Integer width must be 1 to 63, not {self.width!r}")
 
     @property

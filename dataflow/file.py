@@ -27,7 +27,13 @@ FORMAT_VERSION = 1
 
 
 def save_network(network: Network, path: str | os.PathLike[str]) -> None:
-    """Write a network to `path`, whole or not at all."""
+    """Write a network to `path`, whole or not at all.
+
+    Raises
+    ------
+    InputError
+        The path cannot be written to.
+    """
     tensors: dict[str, np.ndarray] = {}
     structure = {
         "format_version": FORMAT_VERSION,
@@ -49,6 +55,8 @@ def save_network(network: Network, path: str | os.PathLike[str]) -> None:
         contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
         part.write_bytes(save(contiguous, metadata={"xnorflow": json.dumps(structure, sort_keys=True)}))
         part.replace(target)
+    except OSError as error:
+        raise InputError(f"Network file {str(path)!r} must be writable, not: {error.strerror}") from error
     finally:
         part.unlink(missing_ok=True)
 
@@ -70,10 +78,12 @@ def load(path: str | os.PathLike[str]) -> Network:
         structure = json.loads(header) if header is not None else None
     except (SafetensorError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"Network file {str(path)!r} must be a whole .xnf file, not one with: {error}") from error
+    except OSError as error:
+        raise InputError(f"Network file {str(path)!r} must be readable, not: {error.strerror}") from error
     if not isinstance(structure, dict):
         raise InputError(f"Network file {str(path)!r} must be an .xnf file, not another safetensors file")
     version = structure.get("format_version")
-    if not isinstance(version, int) or not 1 <= version <= FORMAT_VERSION:
+    if type(version) is not int or not 1 <= version <= FORMAT_VERSION:
         raise InputError(
             f"Format version of {str(path)!r} must be at most {FORMAT_VERSION}, not {version!r}: update xnorflow"
         )
@@ -81,10 +91,10 @@ def load(path: str | os.PathLike[str]) -> Network:
         return verify(_network_of_json(structure, tensors))
     except InputError as error:
         raise InputError(f"Network file {str(path)!r} is inconsistent: {error}") from error
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"Network file {str(path)!r} must have tensors and a structure that agree, not {error}"
-        ) from error
+    except KeyError as error:
+        raise InputError(f"Network file {str(path)!r} must have {error}, not lack it") from error
+    except (TypeError, AttributeError) as error:
+        raise InputError(f"Network file {str(path)!r} must hold the right kinds of values, not: {error}") from error
 
 
 def _network_of_json(structure: dict[str, Any], tensors: dict[str, np.ndarray]) -> Network:
@@ -100,7 +110,7 @@ def _network_of_json(structure: dict[str, Any], tensors: dict[str, np.ndarray]) 
         outputs=tuple(Terminal(entry["name"], _stream_of_json(entry["stream"])) for entry in structure["outputs"]),
         frame_shape=tuple(structure["frame_shape"]),
         scores=scores,
-        metadata=structure["metadata"],
+        metadata=dict(structure["metadata"]),
     )
     if tensors:
         raise InputError(f"Tensors must all belong to the structure, not {sorted(tensors)[0]!r}")

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import prod
 
 import numpy as np
 
 from dataflow.errors import InputError
 from dataflow.nodes import Node
-from dataflow.streams import Stream
+from dataflow.streams import Stream, are_sizes
 
 __all__ = ["Fifo", "Network", "Scores", "Terminal", "verify"]
 
@@ -42,7 +43,7 @@ class Fifo:
     depth: int = 2
 
     def __post_init__(self) -> None:
-        if not isinstance(self.depth, int) or self.depth < 1:
+        if type(self.depth) is not int or self.depth < 1:
             raise InputError(f"Depth of FIFO {self.name!r} must be at least 1, not {self.depth!r}")
 
     @property
@@ -164,9 +165,11 @@ def verify(network: Network) -> Network:
 
 
 def _verify_names(network: Network) -> None:
+    if not isinstance(network.name, str) or not network.name:
+        raise InputError(f"Name of a network must be a text, not {network.name!r}")
     seen: set[str] = set()
     for name in [node.name for node in network.nodes] + [t.name for t in (*network.inputs, *network.outputs)]:
-        if not name or name in seen or "->" in name or name != name.strip():
+        if not isinstance(name, str) or not name or name in seen or "->" in name or name != name.strip():
             raise InputError(f"Name of a node must be unique, with neither '->' nor outer spaces, not {name!r}")
         seen.add(name)
     if not network.inputs or not network.outputs:
@@ -211,11 +214,10 @@ def _verify_streams(network: Network) -> None:
 
 
 def _verify_scores(network: Network) -> None:
-    frame_size = int(np.prod(network.frame_shape))
-    if network.frame_shape and frame_size != network.inputs[0].stream.size:
+    frame_size = network.inputs[0].stream.size
+    if network.frame_shape and not (are_sizes(network.frame_shape) and prod(network.frame_shape) == frame_size):
         raise InputError(
-            f"Frame shape of network {network.name!r} must have {network.inputs[0].stream.size} numbers, "
-            f"not {network.frame_shape!r}"
+            f"Frame shape of network {network.name!r} must have {frame_size} numbers, not {network.frame_shape!r}"
         )
     scores = network.scores
     if scores is None:
@@ -224,5 +226,7 @@ def _verify_scores(network: Network) -> None:
         raise InputError(f"Scores of network {network.name!r} must come from one of its nodes, not {scores.node!r}")
     classes = network.node(scores.node).output_streams[0].size
     for what, values in (("scale", scores.scale), ("bias", scores.bias)):
-        if values.shape != (classes,) or values.dtype != np.float64 or not np.isfinite(values).all():
-            raise InputError(f"Scores' {what} must be {classes} finite float64, not {values.dtype} {values.shape}")
+        if values.shape != (classes,) or values.dtype != np.float64:
+            raise InputError(f"Scores' {what} must be {classes} float64, not {values.dtype} {values.shape}")
+        if not np.isfinite(values).all():
+            raise InputError(f"Scores' {what} must be finite, not {values[~np.isfinite(values)][0]}")

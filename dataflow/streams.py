@@ -9,7 +9,12 @@ import numpy as np
 from dataflow.elements import Element
 from dataflow.errors import InputError
 
-__all__ = ["Stream", "beats_of", "frames_of", "values_of_words", "words_of"]
+__all__ = ["Stream", "are_sizes", "beats_of", "frames_of", "values_of_words", "words_of"]
+
+
+def are_sizes(shape: object) -> bool:
+    """Return whether `shape` is a tuple of at least one positive integer."""
+    return isinstance(shape, tuple) and len(shape) > 0 and all(type(size) is int and size >= 1 for size in shape)
 
 
 @dataclass(frozen=True)
@@ -30,9 +35,9 @@ class Stream:
     lanes: int = 1
 
     def __post_init__(self) -> None:
-        if not self.shape or any(size < 1 for size in self.shape):
+        if not are_sizes(self.shape):
             raise InputError(f"Stream shape must be positive sizes, not {self.shape!r}")
-        if self.lanes < 1 or self.shape[-1] % self.lanes:
+        if type(self.lanes) is not int or self.lanes < 1 or self.shape[-1] % self.lanes:
             raise InputError(f"Stream lanes must divide the {self.shape[-1]} channels, not {self.lanes!r}")
 
     @property

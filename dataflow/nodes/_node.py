@@ -9,7 +9,7 @@ import numpy as np
 
 from dataflow.errors import InputError
 from dataflow.schedule import Schedule
-from dataflow.streams import Stream
+from dataflow.streams import Stream, are_sizes
 
 __all__ = ["Node", "divisors", "frozen_array"]
 
@@ -75,8 +75,11 @@ class Node(ABC):
 
     def _check_divides(self, field: str, size: int, what: str) -> None:
         value = getattr(self, field)
-        legal = isinstance(value, int) and value >= 1 and size % value == 0
+        legal = type(value) is int and value >= 1 and size % value == 0
         self._check(legal, field, f"a divisor of its {size} {what}", value)
+
+    def _check_shape(self, shape: object) -> None:
+        self._check(are_sizes(shape), "shape", "positive sizes", shape)
 
 
 def divisors(number: int) -> list[int]:

@@ -38,7 +38,8 @@ class Fork(Node):
     latency: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        self._check(self.copies >= 2, "copies", "at least 2", self.copies)
+        self._check_shape(self.shape)
+        self._check(type(self.copies) is int and self.copies >= 2, "copies", "at least 2", self.copies)
         self._check_divides("pe", self.shape[-1], "channels")
 
     @property

@@ -40,6 +40,7 @@ class Threshold(Node):
     latency: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
+        self._check_shape(self.shape)
         thresholds = frozen_array(self.thresholds, np.int64)
         channels = self.shape[-1]
         rule = f"(1,) or ({channels},)"

@@ -37,6 +37,7 @@ class WidthConverter(Node):
     latency: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
+        self._check_shape(self.shape)
         self._check_divides("lanes_in", self.shape[-1], "channels")
         self._check_divides("lanes_out", self.shape[-1], "channels")
 
