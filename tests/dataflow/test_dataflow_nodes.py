@@ -1,0 +1,151 @@
+"""What the node kinds refuse, and that they cannot be changed."""
+
+import numpy as np
+import pytest
+
+from dataflow import BIPOLAR, ArgMax, Fork, InputError, Integer, MatrixVector, Threshold, WidthConverter
+
+SIGNS = np.array([[1, -1, 1, 1], [-1, -1, 1, -1]], np.int8)
+ONES = np.ones(4, np.int64)
+
+
+def test_arrays_are_copied_and_locked() -> None:
+    weights, thresholds = SIGNS.copy(), np.array([0, 5])
+    node = MatrixVector("m", weights, thresholds)
+    weights[:], thresholds[:] = 1, 1
+    assert (node.weights == SIGNS).all()
+    assert node.thresholds is not None
+    assert node.thresholds.tolist() == [0, 5]
+    with pytest.raises(ValueError, match=r"^assignment destination is read-only$"):
+        node.weights[0, 0] = 1
+
+
+def test_arrays_of_any_integers_are_taken() -> None:
+    node = MatrixVector("m", SIGNS.astype(np.int32), np.array([1, 2], np.uint16))
+    assert node.weights.dtype == np.int8
+    assert node.thresholds is not None
+    assert node.thresholds.dtype == np.int64
+
+
+@pytest.mark.parametrize("dtype", ["float64", "bool", "complex128"])
+def test_arrays_of_other_kinds_are_refused(dtype: str) -> None:
+    with pytest.raises(TypeError, match=rf"^Arrays of a node must hold integers, not {dtype}$"):
+        MatrixVector("m", np.ones((2, 2), dtype))
+
+
+def test_numbers_beyond_the_dtype_are_refused() -> None:
+    with pytest.raises(InputError, match=r"^Arrays of a node must fit int8, not -200 to 300$"):
+        MatrixVector("m", np.array([[-200, 300]]))
+    with pytest.raises(InputError, match=r"^Arrays of a node must fit int64, not \d+ to \d+$"):
+        Threshold("t", Integer(8), (1,), np.array([2**63], np.uint64))
+
+
+@pytest.mark.parametrize("shape", [(4,), (1, 2, 2), (0, 4), (4, 0)])
+def test_weights_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match=r"^weights shape of node 'm' must be \(neurons, synapses\), not \(.*\)$"):
+        MatrixVector("m", np.ones(shape, np.int8))
+
+
+def test_weights_that_are_no_signs_are_refused() -> None:
+    with pytest.raises(InputError, match=r"^weights of node 'm' must be -1 or \+1, not 0$"):
+        MatrixVector("m", SIGNS * np.array([1, 0, 1, 1], np.int8))
+
+
+def test_thresholds_of_another_count_are_refused() -> None:
+    with pytest.raises(InputError, match=r"^thresholds shape of node 'm' must be \(2,\), not \(3,\)$"):
+        MatrixVector("m", SIGNS, np.array([1, 2, 3]))
+    with pytest.raises(InputError, match=r"^thresholds shape of node 't' must be \(1,\) or \(4,\), not \(2,\)$"):
+        Threshold("t", Integer(8), (3, 4), np.array([1, 2]))
+
+
+@pytest.mark.parametrize(("low", "high"), [(-1, 0), (0, 6)])
+def test_matrix_thresholds_beyond_always_and_never_are_refused(low: int, high: int) -> None:
+    MatrixVector("m", SIGNS, np.array([0, 5]))
+    with pytest.raises(InputError, match=rf"^thresholds of node 'm' must be 0 to 5, not \({low}, {high}\)$"):
+        MatrixVector("m", SIGNS, np.array([low, high]))
+
+
+@pytest.mark.parametrize(("low", "high"), [(-9, 0), (0, 9)])
+def test_thresholds_beyond_always_and_never_are_refused(low: int, high: int) -> None:
+    element = Integer(4, signed=True)
+    Threshold("t", element, (2,), np.array([-8, 8]))
+    with pytest.raises(InputError, match=rf"^thresholds of node 't' must be within -8 to 8, not \({low}, {high}\)$"):
+        Threshold("t", element, (2,), np.array([low, high]))
+
+
+@pytest.mark.parametrize("value", [0, -1, 3, 8, 2.0, True, "2"])
+def test_foldings_that_do_not_divide_are_refused(value: object) -> None:
+    cases = {
+        "pe of node 'm' must be a divisor of its 2 neurons": lambda: MatrixVector("m", SIGNS, pe=value),  # type: ignore[arg-type]
+        "simd of node 'm' must be a divisor of its 4 synapses": lambda: MatrixVector("m", SIGNS, simd=value),  # type: ignore[arg-type]
+        "pe of node 't' must be a divisor of its 4 channels": lambda: Threshold(
+            "t", BIPOLAR, (5, 4), np.array([1]), value
+        ),  # type: ignore[arg-type]
+        "pe of node 'a' must be a divisor of its 4 classes": lambda: ArgMax("a", Integer(3), ONES, ONES, value),  # type: ignore[arg-type]
+        "pe of node 'f' must be a divisor of its 4 channels": lambda: Fork("f", BIPOLAR, (4,), 2, value),  # type: ignore[arg-type]
+        "lanes_in of node 'w' must be a divisor of its 4 channels": lambda: WidthConverter(
+            "w", BIPOLAR, (4,), value, 4
+        ),  # type: ignore[arg-type]
+        "lanes_out of node 'w' must be a divisor of its 4 channels": lambda: WidthConverter(
+            "w", BIPOLAR, (4,), 4, value
+        ),  # type: ignore[arg-type]
+    }
+    for sentence, make in cases.items():
+        with pytest.raises(InputError, match=rf"^{sentence}, not {value!r}$"):
+            make()
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (2.0,), [4], (True,)])
+def test_shapes_that_are_no_sizes_are_refused(shape: object) -> None:
+    for make in (
+        lambda: Threshold("n", BIPOLAR, shape, np.array([1])),  # type: ignore[arg-type]
+        lambda: Fork("n", BIPOLAR, shape),  # type: ignore[arg-type]
+        lambda: WidthConverter("n", BIPOLAR, shape, 1, 1),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(InputError, match=r"^shape of node 'n' must be positive sizes, not .+$"):
+            make()
+
+
+@pytest.mark.parametrize("copies", [1, 0, 2.0, True])
+def test_fork_to_fewer_than_two_is_refused(copies: object) -> None:
+    with pytest.raises(InputError, match=rf"^copies of node 'f' must be at least 2, not {copies!r}$"):
+        Fork("f", BIPOLAR, (4,), copies)  # type: ignore[arg-type]
+
+
+def test_arg_max_arrays() -> None:
+    with pytest.raises(InputError, match=r"^scale shape of node 'a' must be \(classes,\), not \(0,\)$"):
+        ArgMax("a", Integer(3), ONES[:0], ONES[:0])
+    with pytest.raises(InputError, match=r"^scale shape of node 'a' must be \(classes,\), not \(1, 4\)$"):
+        ArgMax("a", Integer(3), ONES[None], ONES)
+    with pytest.raises(InputError, match=r"^offset shape of node 'a' must be \(4,\), not \(3,\)$"):
+        ArgMax("a", Integer(3), ONES, ONES[1:])
+    with pytest.raises(InputError, match=r"^scale of node 'a' must be positive, not 0$"):
+        ArgMax("a", Integer(3), ONES - 1, ONES)
+
+
+def test_arg_max_keys_that_are_too_wide_are_refused() -> None:
+    ArgMax("a", Integer(1, signed=True), np.array([2**62]), np.array([0]))
+    with pytest.raises(InputError, match=r"^Keys of node 'a' must be at most 63 bits wide, not 64$"):
+        ArgMax("a", Integer(1, signed=True), np.array([2**62]), np.array([-1]))
+
+
+def test_element_of_the_outputs() -> None:
+    assert str(MatrixVector("m", SIGNS).element) == "int4"  # -4 to 4
+    assert MatrixVector("m", SIGNS, np.array([1, 1])).element == BIPOLAR
+    assert str(ArgMax("a", Integer(3), ONES, ONES).output_streams[0].element) == "uint2"
+    assert str(ArgMax("a", Integer(3), ONES[:1], ONES[:1]).output_streams[0].element) == "uint1"
+    node = ArgMax("a", Integer(3, signed=True), np.array([2, 3]), np.array([0, -5]))
+    assert str(node.key_element) == "int6"  # -17 to 6
+
+
+def test_foldings_are_all_divisors() -> None:
+    assert [f["pe"] for f in ArgMax("a", Integer(3), ONES, ONES).foldings()] == [1, 2, 4]
+    assert len(list(MatrixVector("m", SIGNS).foldings())) == 6
+    assert list(WidthConverter("w", BIPOLAR, (4,), 1, 2).foldings()) == [{}]
+
+
+def test_folded_refuses_other_names() -> None:
+    with pytest.raises(InputError, match=r"^Folding of node 'm' \(MatrixVector\) must name pe, simd, not 'pes'$"):
+        MatrixVector("m", SIGNS).folded({"pes": 1})
+    with pytest.raises(InputError, match=r"^Folding of node 'w' \(WidthConverter\) must name nothing, not 'pe'$"):
+        WidthConverter("w", BIPOLAR, (4,), 1, 2).folded({"pe": 1})

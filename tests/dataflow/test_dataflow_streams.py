@@ -1,0 +1,71 @@
+"""Streams, beats and words on the wires."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dataflow import BIPOLAR, InputError, Integer, Stream, beats_of, frames_of, values_of_words, words_of
+
+PIXELS = Stream(Integer(8), (2, 3, 4), 2)
+
+
+def test_sizes() -> None:
+    assert (PIXELS.size, PIXELS.beats, PIXELS.width, str(PIXELS)) == (24, 12, 16, "uint8 2x3x4, 2 at once")
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (3, -1), (2.0,), (True,), [4], "4"])
+def test_other_shapes_are_refused(shape: object) -> None:
+    with pytest.raises(InputError, match=r"^Stream shape must be positive sizes, not .+$"):
+        Stream(BIPOLAR, shape)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("lanes", [0, -2, 3, 8, 2.0, True])
+def test_other_lanes_are_refused(lanes: object) -> None:
+    with pytest.raises(InputError, match=rf"^Stream lanes must divide the 4 channels, not {lanes!r}$"):
+        Stream(BIPOLAR, (3, 4), lanes)  # type: ignore[arg-type]
+
+
+def test_beats_travel_in_height_width_channel_order() -> None:
+    beats = beats_of(np.arange(48).reshape(2, 2, 3, 4), PIXELS)
+    assert beats.shape == (24, 2)
+    assert beats[:3].tolist() == [[0, 1], [2, 3], [4, 5]]
+    assert beats[12].tolist() == [24, 25]
+
+
+def test_an_unfinished_frame_is_left_out() -> None:
+    values = np.arange(48).reshape(2, 2, 3, 4)
+    beats = beats_of(values, PIXELS)
+    assert (frames_of(beats, PIXELS) == values).all()
+    assert frames_of(beats[:-1], PIXELS).shape == (1, 2, 3, 4)
+    assert frames_of(beats[:3], PIXELS).shape == (0, 2, 3, 4)
+
+
+def test_channel_0_is_in_the_lowest_bits() -> None:
+    assert words_of(np.array([[0x12, 0xFE]]), PIXELS) == [0xFE12]
+    assert words_of(np.array([[-1, 2, -4]]), Stream(Integer(3, signed=True), (3,), 3)) == [0b100_010_111]
+    assert words_of(np.array([[1, 0, 0, 1]]), Stream(BIPOLAR, (4,), 4)) == [0b1001]
+
+
+@st.composite
+def streams_and_beats(draw: st.DrawFn) -> tuple[Stream, np.ndarray]:
+    element = draw(st.just(BIPOLAR) | st.builds(Integer, st.integers(1, 63), signed=st.booleans()))
+    lanes = draw(st.integers(1, 70))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    beats = rng.integers(element.minimum, element.maximum, (draw(st.integers(0, 5)), lanes), endpoint=True)
+    return Stream(element, (lanes,), lanes), beats
+
+
+@given(streams_and_beats())
+def test_words_give_the_beats_back(drawn: tuple[Stream, np.ndarray]) -> None:
+    stream, beats = drawn
+    words = words_of(beats, stream)
+    assert all(0 <= word < 1 << stream.width for word in words)
+    back = values_of_words(words, stream)
+    assert back.dtype == np.int64
+    assert (back == beats).all()
+
+
+def test_numbers_out_of_range_are_refused() -> None:
+    with pytest.raises(InputError, match=r"^Beats must be within 0 to 255 \(uint8\), not 3 to 256$"):
+        words_of(np.array([[3, 256]]), PIXELS)
