@@ -1,0 +1,158 @@
+"""Folding: legal choices, width converters, depths."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dataflow import (
+    Fifo,
+    InputError,
+    Integer,
+    MatrixVector,
+    Network,
+    Stream,
+    Terminal,
+    Threshold,
+    WidthConverter,
+    fold,
+    fold_to_interval,
+    node_cost,
+)
+from dataflow.folding import input_lanes, without_converters
+from sim_tests.cases import dense_network
+from sim_tests.strategies import dense_networks
+
+NETWORK = replace(dense_network((12, 6, 4)), name="net")
+
+
+def structure(network: Network) -> tuple:
+    """Return all that folding may change."""
+    return (
+        [(node.name, node.kind, node.folding) for node in network.nodes],
+        network.fifos,
+        network.inputs,
+        network.outputs,
+    )
+
+
+def test_converters_stand_where_neighbours_differ() -> None:
+    folded = fold(NETWORK, {"binarize": {"pe": 4}, "fc0": {"pe": 2, "simd": 6}, "fc1": {"pe": 4, "simd": 2}})
+    assert [node.name for node in folded.nodes] == [
+        "binarize",
+        "fc0.width",
+        "fc0",
+        "fc1",
+        "arg_max.width",
+        "arg_max",
+    ]
+    converter = folded.node("fc0.width")
+    assert isinstance(converter, WidthConverter)
+    assert (converter.lanes_in, converter.lanes_out, converter.shape) == (4, 6, (12,))
+    assert [fifo.name for fifo in folded.fifos][1:3] == ["binarize -> fc0.width", "fc0.width -> fc0"]
+    assert input_lanes(folded) == 4
+
+
+def test_the_ends_are_as_wide_as_what_stands_beside_them() -> None:
+    folded = fold(dense_network((12, 6, 4), outputs="scores"), {"binarize": {"pe": 3}, "fc1": {"pe": 2}})
+    assert folded.inputs[0].stream.lanes == 3
+    assert folded.outputs[0].stream.lanes == 2
+
+
+def test_what_is_not_named_stays() -> None:
+    once = fold(NETWORK, {"fc0": {"pe": 2, "simd": 6}}, depths={"fc1 -> arg_max": 40})
+    twice = fold(once, {"fc0": {"pe": 3}})
+    assert twice.node("fc0").folding == {"pe": 3, "simd": 6}
+    assert {fifo.name: fifo.depth for fifo in twice.fifos}["fc1 -> arg_max"] == 6
+
+
+@settings(deadline=None, max_examples=50)
+@given(dense_networks())
+def test_folding_again_changes_nothing(network: Network) -> None:
+    folded = fold(network, {})
+    assert structure(fold(folded, {})) == structure(folded)
+    plain = fold(folded, {node.name: dict.fromkeys(node.fold_parameters, 1) for node in network.nodes if node.folding})
+    assert not any(isinstance(node, WidthConverter) for node in plain.nodes)
+    assert structure(plain) == structure(fold(without_converters(plain), {}))
+
+
+def test_flattened_frames_get_converters_across_pixels() -> None:
+    first = Threshold("first", Integer(8), (3, 2, 4), np.array([1]), 4)
+    last = MatrixVector("last", np.ones((2, 24), np.int8), simd=4)
+    network = Network(
+        "net",
+        (first, last),
+        (Fifo("in", "first"), Fifo("first", "last"), Fifo("last", "out")),
+        (Terminal("in", Stream(Integer(8), (3, 2, 4), 4)),),
+        (Terminal("out", last.output_streams[0]),),
+    )
+    assert [node.name for node in fold(network, {}).nodes] == ["first", "last"]
+    converter = fold(network, {"last": {"simd": 12}}).node("last.width")
+    assert isinstance(converter, WidthConverter)
+    assert (converter.shape, converter.lanes_in, converter.lanes_out) == ((24,), 4, 12)
+
+
+def test_depths_are_the_users_where_given() -> None:
+    folded = fold(NETWORK, {}, depths={"fc0 -> fc1": 33})
+    assert {fifo.name: fifo.depth for fifo in folded.fifos} == {
+        "input -> binarize": 2,
+        "binarize -> fc0": 4 + 12,  # latency 2, two more, and a burst of twelve while six groups are computed
+        "fc0 -> fc1": 33,
+        "fc1 -> arg_max": 6,
+        "arg_max -> class": 4,
+    }
+
+
+@pytest.mark.parametrize(
+    ("foldings", "sentence"),
+    [
+        ({"fc2": {}}, r"Folding must name a node of network 'net', not 'fc2' \(did you mean 'fc1'\?\)"),
+        ({"zzz": {}}, r"Folding must name a node of network 'net', not 'zzz'"),
+        ({"fc0.width": {}}, r"Folding must name a node of network 'net', not 'fc0\.width'"),
+        ({"fc0": {"pe": 2, "lanes": 1}}, r"Folding of node 'fc0' \(MatrixVector\) must name pe, simd, not 'lanes'"),
+        ({"fc0": {"pe": 5}}, r"pe of node 'fc0' must be a divisor of its 6 neurons, not 5"),
+        ({"fc1": {"simd": 12}}, r"simd of node 'fc1' must be a divisor of its 6 synapses, not 12"),
+    ],
+)
+def test_foldings_that_do_not_fit_are_refused(foldings: dict, sentence: str) -> None:
+    with pytest.raises(InputError, match=f"^{sentence}$"):
+        fold(NETWORK, foldings)
+
+
+def test_depths_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(InputError, match=r"^FIFO must be one of .*, not 'fc0 -> arg_max'$"):
+        fold(NETWORK, {}, depths={"fc0 -> arg_max": 3})
+    with pytest.raises(InputError, match=r"^Depth of FIFO 'fc0 -> fc1' must be at least 1, not 0$"):
+        fold(NETWORK, {}, depths={"fc0 -> fc1": 0})
+
+
+@pytest.mark.parametrize("interval", [1, 2, 3, 7, 24, 71, 72, 10_000])
+def test_fold_to_interval_takes_the_cheapest_that_is_fast_enough(interval: int) -> None:
+    foldings = fold_to_interval(NETWORK, interval)
+    assert fold(NETWORK, foldings).interval <= interval
+    for node in NETWORK.nodes:
+        chosen = node.folded(foldings.get(node.name, {}))
+        for folding in node.foldings():
+            other = node.folded(folding)
+            if other.schedule().steps <= interval:
+                assert node_cost(chosen, "ecp5").weight <= node_cost(other, "ecp5").weight
+
+
+def test_fold_to_interval_is_the_same_from_any_folding() -> None:
+    folded = fold(NETWORK, {"fc0": {"pe": 3, "simd": 4}, "binarize": {"pe": 6}})
+    assert fold_to_interval(folded, 24) == fold_to_interval(NETWORK, 24)
+
+
+def test_an_interval_that_no_folding_reaches_is_refused() -> None:
+    with pytest.raises(InputError, match=r"^Interval must be at least 1 for node 'binarize', not 0$"):
+        fold_to_interval(NETWORK, 0)
+
+
+@given(st.integers(1, 12), st.integers(1, 12))
+def test_without_converters_undoes_them(pe: int, simd: int) -> None:
+    pe, simd = int(np.gcd(pe, 6)), int(np.gcd(simd, 12))
+    folded = fold(NETWORK, {"fc0": {"pe": pe, "simd": simd}})
+    assert [node.name for node in without_converters(folded).nodes] == [node.name for node in NETWORK.nodes]
+    assert [fifo.name for fifo in without_converters(folded).fifos] == [fifo.name for fifo in NETWORK.fifos]
