@@ -1,0 +1,324 @@
+"""The computer's end of the link, against a model and the simulated hardware behind a pseudo-terminal."""
+
+import os
+import select
+import threading
+import tty
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from dataflow import InputError, Network
+from rtl.link.protocol import ErrorCode, Info, Kind, Message, Result, info_of, pack
+from sim_tests.cases import dense_network, random_frames
+from sim_tests.link.line import LineReader, wave_of
+from sim_tests.link.model import BoardModel, Oracle
+from xnorflow.host import Board
+
+#: What a stand-in for the board does with the bytes that came: it returns those that go back.
+Device = Callable[[bytes], bytes]
+
+
+@contextmanager
+def port_of(device: Device) -> Iterator[str]:
+    """Put a device behind a pseudo-terminal and give the name of its port."""
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    stop = threading.Event()
+
+    def serve() -> None:
+        while not stop.is_set():
+            readable, _, _ = select.select([master], [], [], 0.005)
+            reply = device(os.read(master, 4096) if readable else b"")
+            if reply:
+                os.write(master, reply)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield os.ttyname(slave)
+    finally:
+        stop.set()
+        thread.join()
+        os.close(master)
+        os.close(slave)
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    return dense_network((12, 6, 4), outputs="both")
+
+
+@pytest.fixture(scope="module")
+def oracle(network: Network) -> Oracle:
+    return Oracle(network)
+
+
+class ModelDevice:
+    """The board's model; `change` may alter, drop or add to the replies, by their running number."""
+
+    def __init__(self, oracle: Oracle, change: Callable[[int, Message], bytes] = lambda number, reply: pack(reply)):
+        self._model = BoardModel(oracle)
+        self._change = change
+        self.count = 0
+
+    def __call__(self, data: bytes) -> bytes:
+        line = b""
+        for reply in self._model.feed(data):
+            line += self._change(self.count, reply)
+            self.count += 1
+        return line
+
+
+def check(board: Board, oracle: Oracle, frames: np.ndarray) -> None:
+    answers = board.infer(frames)
+    expected = [oracle.result(bytes(row.tolist())) for row in frames.reshape(len(frames), -1)]
+    np.testing.assert_array_equal(answers.classes, [each.label for each in expected])
+    np.testing.assert_array_equal(answers.scores, [each.scores for each in expected])
+    assert answers.classes.dtype == answers.scores.dtype == np.int64
+    assert answers.seconds > 0
+
+
+def test_info_and_frames(network: Network, oracle: Oracle) -> None:
+    device = ModelDevice(oracle)
+    told: list[int] = []
+    with port_of(device) as port, Board(port, network=network) as board:
+        assert board.info() == info_of(network)
+        check(board, oracle, random_frames(network, 300))
+        assert device.count == 301
+        check(board, oracle, random_frames(network, 4).astype(np.uint8).reshape(4, 3, 4))
+        board.infer(random_frames(network, 5), progress=told.append)
+        assert (told, board.infer(random_frames(network, 5)[:0]).scores.shape) == ([1, 2, 3, 4, 5], (0, 4))
+
+
+def test_one_sequence_is_not_like_the_next(oracle: Oracle) -> None:
+    seen: list[int] = []
+
+    def note(number: int, reply: Message) -> bytes:
+        seen.append(reply.sequence)
+        return pack(reply)
+
+    with port_of(ModelDevice(oracle, note)) as port, Board(port) as board:
+        board.infer(np.zeros((300, 12), np.uint8))
+    assert [b - a & 0xFF for a, b in pairwise(seen)] == [1] * 300
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        lambda reply: pack(reply)[:-3],
+        lambda reply: b"",
+        lambda reply: b"\xdb\xdb noise \xc0" + pack(reply) + b"\x00\xff\xc0\xc0",
+        lambda reply: pack(Message(Kind.ERROR, reply.sequence, bytes([ErrorCode.CHECKSUM]))),
+        lambda reply: pack(Message(Kind.ERROR, reply.sequence ^ 0x80, bytes([ErrorCode.CHECKSUM]))),
+        lambda reply: pack(Message(Kind.ERROR, reply.sequence, bytes([ErrorCode.OVERFLOW]))),
+        lambda reply: pack(replace(reply, sequence=reply.sequence ^ 0x80)),
+        lambda reply: pack(reply) * 2,
+    ],
+    ids=["cut", "lost", "noise", "checksum", "checksum elsewhere", "overflow", "late", "twice"],
+)
+def test_a_fault_now_and_then_changes_no_answer(
+    fault: Callable[[Message], bytes], network: Network, oracle: Oracle
+) -> None:
+    faulty = {0, 1, 6, 12, 13, 14, 40}  # the first is INFO; the last frames are among them
+
+    def change(number: int, reply: Message) -> bytes:
+        return fault(reply) if number in faulty else pack(reply)
+
+    with port_of(ModelDevice(oracle, change)) as port, Board(port, network=network, timeout=0.2) as board:
+        check(board, oracle, random_frames(network, 34))
+
+
+def test_a_request_that_the_line_damages_is_sent_again(network: Network, oracle: Oracle) -> None:
+    model = BoardModel(oracle)
+    chunks = 0
+
+    def device(data: bytes) -> bytes:
+        nonlocal chunks
+        if len(data) > 8:
+            chunks += 1
+            if chunks == 2:
+                data = data[:6] + bytes([data[6] ^ 2]) + data[7:]
+        return b"".join(map(pack, model.feed(data)))
+
+    with port_of(device) as port, Board(port, network=network, timeout=0.3) as board:
+        check(board, oracle, random_frames(network, 20))
+    assert chunks > 2
+
+
+def test_a_board_that_overflows_gets_fewer_frames_at_once(network: Network, oracle: Oracle) -> None:
+    came, quiet = b"", 0
+    due: list[int] = []
+
+    def one_at_a_time(data: bytes) -> bytes:
+        """Answer when nothing has come for a while, and only the first of what came."""
+        nonlocal came, quiet
+        came, quiet = came + data, 0 if data else quiet + 1
+        if not came or quiet < 8:
+            return b""
+        replies = model.feed(came)
+        came = b""
+        due.append(len(replies))
+        refused = bytes([ErrorCode.OVERFLOW])
+        return b"".join(
+            pack(reply if number == 0 else Message(Kind.ERROR, reply.sequence, refused))
+            for number, reply in enumerate(replies)
+        )
+
+    model = BoardModel(oracle)
+    with port_of(one_at_a_time) as port, Board(port, network=network) as board:
+        check(board, oracle, random_frames(network, 12))
+    assert due[:2] == [1, 3]  # INFO, and a whole window
+    assert due[-8:] == [1] * 8
+
+
+def test_no_port() -> None:
+    with pytest.raises(InputError, match=r"^Port '/dev/ttyNONE' must be one that can be opened, not fail: .*$"):
+        Board("/dev/ttyNONE")
+
+
+def test_impossible_baud_rate(oracle: Oracle) -> None:
+    with (
+        port_of(ModelDevice(oracle)) as port,
+        pytest.raises(InputError, match=rf"^Baud rate of port '{port}' must be one that it has, not -5$"),
+    ):
+        Board(port, baud=-5)
+
+
+def test_silent_board() -> None:
+    with (
+        port_of(lambda data: b"") as port,
+        pytest.raises(
+            InputError,
+            match=rf"^Board at '{port}' must give an answer to INFO at 1000000 baud, not none in 3 attempts$",
+        ),
+    ):
+        Board(port, timeout=0.1)
+
+
+def test_board_that_falls_silent(network: Network, oracle: Oracle) -> None:
+    def change(number: int, reply: Message) -> bytes:
+        return pack(reply) if number < 6 else b""
+
+    with (
+        port_of(ModelDevice(oracle, change)) as port,
+        Board(port, network=network, timeout=0.1) as board,
+        pytest.raises(
+            InputError,
+            match=rf"^Board at '{port}' must give a result of frame 5 at 1000000 baud, not none in 3 attempts$",
+        ),
+    ):
+        board.infer(random_frames(network, 20))
+
+
+def test_board_that_always_overflows(network: Network, oracle: Oracle) -> None:
+    def change(number: int, reply: Message) -> bytes:
+        return pack(reply if number == 0 else Message(Kind.ERROR, reply.sequence, bytes([ErrorCode.OVERFLOW])))
+
+    with (
+        port_of(ModelDevice(oracle, change)) as port,
+        Board(port, network=network) as board,
+        pytest.raises(InputError, match=r"^Board at '.*' must give a result of frame \d at .* in 3 attempts$"),
+    ):
+        board.infer(random_frames(network, 20))
+
+
+def test_another_network_on_the_board(network: Network, oracle: Oracle) -> None:
+    other = dense_network((12, 6, 4), seed=5, outputs="both")
+    with (
+        port_of(ModelDevice(oracle)) as port,
+        pytest.raises(
+            InputError,
+            match=rf"^Board at '{port}' must hold network 'dense-12-6-4' \(id [0-9a-f]{{8}}\), not another "
+            r"\(id a7dfbccb\)$".replace("a7dfbccb", f"{info_of(network).network_id:08x}"),
+        ),
+    ):
+        Board(port, network=other)
+
+
+def test_network_without_the_score_output_is_the_same_network(oracle: Oracle) -> None:
+    with port_of(ModelDevice(oracle)) as port, Board(port, network=dense_network((12, 6, 4))) as board:
+        assert board.info().classes == 4
+
+
+def test_later_protocol(oracle: Oracle) -> None:
+    def change(number: int, reply: Message) -> bytes:
+        return pack(replace(reply, payload=bytes([9]) + reply.payload[1:]))
+
+    with (
+        port_of(ModelDevice(oracle, change)) as port,
+        pytest.raises(InputError, match=rf"^Board at '{port}' must speak protocol version 1, not 9$"),
+    ):
+        Board(port)
+
+
+def test_frames_that_do_not_fit(oracle: Oracle) -> None:
+    with port_of(ModelDevice(oracle)) as port, Board(port) as board:
+        where = rf"^Frames for the board at '{port}' must be"
+        for shape in ((3, 11), (3, 13), (12,), (3, 2, 5)):
+            written = str(shape).replace("(", r"\(").replace(")", r"\)")
+            with pytest.raises(InputError, match=rf"{where} \(frames, ...\) with 12 numbers each, not {written}$"):
+                board.infer(np.zeros(shape, np.uint8))
+        with pytest.raises(InputError, match=rf"{where} 0 to 255, not -1 to 256$"):
+            board.infer(np.array([[-1, 256] * 6]))
+        with pytest.raises(InputError, match=rf"{where} integers, not float64$"):
+            board.infer(np.zeros((1, 12)))
+        check(board, oracle, np.full((1, 12), 255))
+
+
+def test_board_that_refuses_the_type(network: Network, oracle: Oracle) -> None:
+    def change(number: int, reply: Message) -> bytes:
+        return pack(reply if number == 0 else Message(Kind.ERROR, reply.sequence, bytes([ErrorCode.TYPE])))
+
+    with (
+        port_of(ModelDevice(oracle, change)) as port,
+        Board(port, network=network) as board,
+        pytest.raises(InputError, match=rf"^Board at '{port}' must answer frames, not type 0x8f with '03'$"),
+    ):
+        board.infer(random_frames(network, 1))
+
+
+class SimulatedDevice:
+    """The hardware in the Amaranth simulator, clocked as bytes come."""
+
+    def __init__(self, network: Network, divisor: int = 8):
+        from amaranth.sim import Simulator
+
+        from rtl.link.serial import SerialNetwork
+
+        dut = SerialNetwork(network, divisor)
+        reader = LineReader(divisor)
+        self.queue: list[int] = []
+        self._reader = reader
+
+        async def line(ctx):
+            while True:
+                ctx.set(dut.rx, self.queue.pop(0) if self.queue else 1)
+                reader.sample(ctx.get(dut.tx))
+                await ctx.tick()
+
+        self._divisor = divisor
+        self._simulator = Simulator(dut)
+        self._simulator.add_clock(1e-6)
+        self._simulator.add_testbench(line, background=True)
+
+    def __call__(self, data: bytes) -> bytes:
+        for level, bits in wave_of(data):
+            self.queue += [level] * int(bits * self._divisor)
+        for _ in range(len(self.queue) + 40):
+            self._simulator.advance()
+        reply = bytes(self._reader.received)
+        self._reader.received.clear()
+        return reply
+
+
+@pytest.mark.sim
+def test_simulated_hardware(network: Network, oracle: Oracle) -> None:
+    with port_of(SimulatedDevice(network)) as port, Board(port, network=network, timeout=20) as board:
+        assert board.info() == Info(12, 4, 2, info_of(network).network_id)
+        check(board, oracle, random_frames(network, 12))
+        assert isinstance(oracle.result(bytes(12)), Result)

@@ -1,0 +1,233 @@
+"""The computer's end of the serial link: frames to a board, class and scores back."""
+
+import random
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import serial
+
+from dataflow import InputError, Network
+from rtl.link.protocol import VERSION, Damaged, ErrorCode, Info, Kind, Message, Result, Unpacker, network_id, pack
+
+__all__ = ["Answers", "Board"]
+
+#: Requests on their way at once: as many as a board holds replies that are due.
+WINDOW = 3
+
+#: How often a request is sent before the line is given up.
+ATTEMPTS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What a board said about frames.
+
+    Parameters
+    ----------
+    classes : (frames,) int64
+    scores : (frames, classes) int64, the integers before the affine that makes logits of them
+    seconds : from the first byte sent to the last received
+    """
+
+    classes: np.ndarray
+    scores: np.ndarray
+    seconds: float
+
+
+@dataclass
+class _Request:
+    """A request whose reply is due."""
+
+    message: Message
+    index: int
+    attempts: int
+
+
+class Board:
+    """A board at a serial port; a context manager that closes the port.
+
+    Parameters
+    ----------
+    port : name of the port
+    baud : that the bitstream was built for
+    network : what the board should compute; what it says about itself is compared with it
+    timeout : seconds of silence, beyond what the line itself takes, after which a request is taken for lost
+
+    Raises
+    ------
+    InputError
+        The port cannot be opened, nobody answers, or the board has another network.
+    """
+
+    def __init__(
+        self, port: str, *, baud: int = 1_000_000, network: Network | None = None, timeout: float = 1.0
+    ) -> None:
+        self._port, self._baud, self._timeout = port, baud, timeout
+        self._unpacker = Unpacker()
+        self._inbox: deque[Message] = deque()
+        # Any start will do, but not always the same: late replies to an earlier program are told apart.
+        self._sequence = random.randrange(256)
+        self._serial = self._open()
+        try:
+            self._info = self._ask_info()
+            self._check(network)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the port."""
+        self._serial.close()
+
+    def info(self) -> Info:
+        """Return what the board says about itself."""
+        return self._info
+
+    def infer(self, frames: np.ndarray, *, progress: Callable[[int], None] = lambda count: None) -> Answers:
+        """Send frames and return the answers. The next frames are sent while the board computes.
+
+        Parameters
+        ----------
+        frames : (frames, ...) integers 0 to 255, as many per frame as the board's network has pixels
+        progress : told how many frames are answered
+
+        Raises
+        ------
+        InputError
+            Frames of a wrong size or range; or a board that falls silent, or keeps getting damaged messages.
+        """
+        rows = self._rows_of(frames)
+        results: dict[int, Result] = {}
+        waiting = deque(_Request(Message(Kind.FRAME, 0, row), index, 0) for index, row in enumerate(rows))
+        due: deque[_Request] = deque()
+        window = WINDOW
+        start = time.monotonic()
+        while waiting or due:
+            while waiting and len(due) < window:
+                due.append(self._send(waiting.popleft()))
+            reply = self._receive(len(due) * (len(due[0].message.payload) + self._info.result_size + 18))
+            overflow = reply is not None and reply.kind == Kind.ERROR and reply.payload == bytes([ErrorCode.OVERFLOW])
+            again = self._settle(reply, due, results)
+            if overflow and window > 1:  # the network is slower than the line
+                window -= 1
+                for request in again:
+                    request.attempts -= 1
+            waiting.extendleft(reversed(again))
+            progress(len(results))
+        scores = np.array([results[index].scores for index in range(len(rows))], np.int64)
+        classes = np.array([results[index].label for index in range(len(rows))], np.int64)
+        return Answers(classes, scores.reshape(len(rows), self._info.classes), time.monotonic() - start)
+
+    def _settle(self, reply: Message | None, due: deque[_Request], results: dict[int, Result]) -> list[_Request]:
+        """Take the requests that `reply` tells about from `due`; return those that must be sent again.
+
+        Replies come in the order of the requests. So those before the one that is answered were lost, and with no
+        reply (None) all were.
+        """
+        if reply is None:
+            again = list(due)
+            due.clear()
+            return again
+        position = next((k for k, request in enumerate(due) if request.message.sequence == reply.sequence), None)
+        if position is None:
+            return []  # late, or the sequence was damaged: then the request will turn out to be lost
+        again = [due.popleft() for _ in range(position)]
+        request = due.popleft()
+        if reply.kind == Kind.RESULT:
+            results[request.index] = Result.unpack(reply.payload, self._info)
+        elif reply.payload in (bytes([ErrorCode.CHECKSUM]), bytes([ErrorCode.OVERFLOW])):
+            again.append(request)
+        else:
+            raise InputError(
+                f"Board at {self._port!r} must answer frames, not type {reply.kind:#04x} with {reply.payload.hex()!r}"
+            )
+        return again
+
+    def _rows_of(self, frames: np.ndarray) -> list[bytes]:
+        array = np.asarray(frames)
+        if array.dtype.kind not in "iu":
+            raise InputError(f"Frames for the board at {self._port!r} must be integers, not {array.dtype}")
+        if array.ndim < 2 or prod(array.shape[1:]) != self._info.frame_size:
+            raise InputError(
+                f"Frames for the board at {self._port!r} must be (frames, ...) with {self._info.frame_size} numbers "
+                f"each, not {array.shape}"
+            )
+        if array.size and (array.min() < 0 or array.max() > 255):
+            raise InputError(
+                f"Frames for the board at {self._port!r} must be 0 to 255, not {array.min()} to {array.max()}"
+            )
+        return [row.tobytes() for row in array.astype(np.uint8)]
+
+    def _ask_info(self) -> Info:
+        request = _Request(Message(Kind.INFO, 0), 0, 0)
+        while True:
+            self._send(request)
+            deadline = time.monotonic() + self._timeout
+            while time.monotonic() < deadline:
+                reply = self._receive(64)
+                if reply and (reply.kind, reply.sequence) == (Kind.INFO_REPLY, request.message.sequence):
+                    return Info.unpack(reply.payload)
+
+    def _check(self, network: Network | None) -> None:
+        info = self._info
+        if info.version != VERSION:
+            raise InputError(f"Board at {self._port!r} must speak protocol version {VERSION}, not {info.version}")
+        if network is not None and info.network_id != network_id(network):
+            raise InputError(
+                f"Board at {self._port!r} must hold network {network.name!r} (id {network_id(network):08x}), "
+                f"not another (id {info.network_id:08x})"
+            )
+
+    def _open(self) -> serial.Serial:
+        try:
+            port = serial.Serial(self._port, self._baud, timeout=0.02, write_timeout=5.0 + self._timeout)
+            port.reset_input_buffer()
+        except ValueError as error:
+            raise InputError(f"Baud rate of port {self._port!r} must be one that it has, not {self._baud}") from error
+        except serial.SerialException as error:
+            raise InputError(f"Port {self._port!r} must be one that can be opened, not fail: {error}") from error
+        return port
+
+    def _send(self, request: _Request) -> _Request:
+        """Send a request with the next sequence."""
+        if request.attempts == ATTEMPTS:
+            what = "an answer to INFO" if request.message.kind == Kind.INFO else f"a result of frame {request.index}"
+            raise InputError(
+                f"Board at {self._port!r} must give {what} at {self._baud} baud, not none in {ATTEMPTS} attempts"
+            )
+        self._sequence = (self._sequence + 1) & 0xFF
+        request.message = Message(request.message.kind, self._sequence, request.message.payload)
+        request.attempts += 1
+        try:
+            self._serial.write(pack(request.message))
+        except serial.SerialException as error:
+            raise self._lost(error) from error
+        return request
+
+    def _receive(self, size: int) -> Message | None:
+        """Return the next whole message, or None if there is none while `size` bytes pass and `timeout` more."""
+        deadline = time.monotonic() + self._timeout + size * 10 / self._baud
+        while not self._inbox and time.monotonic() < deadline:
+            try:
+                data = self._serial.read(max(1, self._serial.in_waiting))
+            except (serial.SerialException, OSError) as error:
+                raise self._lost(error) from error
+            self._inbox += [each for each in self._unpacker.feed(data) if not isinstance(each, Damaged)]
+        return self._inbox.popleft() if self._inbox else None
+
+    def _lost(self, error: Exception) -> InputError:
+        return InputError(f"Board at {self._port!r} must stay connected, not fail: {error}")
