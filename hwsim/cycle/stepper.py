@@ -72,8 +72,7 @@ class Stepper:
         self.periodic: Periodic | None = None
         self._row_of = {fifo.name: row for fifo, row in zip(network.fifos, self.program.fifos, strict=True)}
         self._frame_of: dict[bytes, int] = {}
-        self._depths = self.program.fifos[:, c.DEPTH]
-        self._newest = np.cumsum(self._depths) - self._depths
+        self._prepare_state_vector()
         self._vector = np.zeros(0, np.int64)
         self.slowest: int | None = None
 
@@ -146,21 +145,25 @@ class Stepper:
         still = int((last + self.program.actors[:, c.TAIL]).max()) + 1
         return Mark(end, still, self.state.doing[:, c.BLOCKED].copy(), self.state.residence.copy())
 
+    def _prepare_state_vector(self) -> None:
+        """Lay out the reads in the state vector: for each FIFO its latest `depth` beats, the latest first."""
+        fifos = self.program.fifos
+        depths = fifos[:, c.DEPTH]
+        self._owner = np.repeat(np.arange(len(fifos)), depths)
+        self._newest = (np.cumsum(depths) - depths)[self._owner]
+        self._age = np.arange(len(self._owner)) - self._newest + 1
+        self._first_slot = fifos[self._owner, c.FIRST_SLOT]
+        self._ring_size = (fifos[:, c.END_SLOT] - fifos[:, c.FIRST_SLOT])[self._owner]
+        self._latency = fifos[self._owner, c.LATENCY]
+
     def _state_vector(self) -> np.ndarray:
         """Return the times that all later ones follow from, relative to the end of the frame, int64.
 
         These are each actor's last event and each FIFO's latest `depth` reads. A read no later than the writer's
         latest emission constrains nothing any more, so it counts as being as late as that.
         """
-        times = self.state.times[self._latest_slots()]
-        issues = np.repeat(times[self._newest, c.WRITES] - self.program.fifos[:, c.LATENCY], self._depths)
-        vector = np.concatenate([self.state.doing[:, c.LAST], np.maximum(times[:, c.READS], issues)])
-        return vector - self.marks[-1].end
-
-    def _latest_slots(self) -> np.ndarray:
-        """Return the slots of each FIFO's latest `depth` beats, the latest first."""
-        fifos = self.program.fifos
-        ages = np.arange(self._depths.sum()) - np.repeat(self._newest, self._depths) + 1
-        slots = np.repeat(self.state.filled[:, c.WRITE_SLOT], self._depths) - ages
-        sizes = np.repeat(fifos[:, c.END_SLOT] - fifos[:, c.FIRST_SLOT], self._depths)
-        return np.where(slots < np.repeat(fifos[:, c.FIRST_SLOT], self._depths), slots + sizes, slots)
+        slots = self.state.filled[self._owner, c.WRITE_SLOT] - self._age
+        slots += np.where(slots < self._first_slot, self._ring_size, 0)
+        times = self.state.times[slots]
+        issues = times[self._newest, c.WRITES] - self._latency
+        return np.concatenate([self.state.doing[:, c.LAST], np.maximum(times[:, c.READS], issues)]) - self.marks[-1].end

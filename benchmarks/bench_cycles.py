@@ -1,0 +1,48 @@
+"""The cycle simulator: how many node-cycles a second it covers, and what a long run costs."""
+
+from benchmarks.networks import SFC, TFC, deep, folded
+from benchmarks.rows import Row, seconds_of
+from dataflow import Network
+from hwsim import simulate
+from hwsim.cycle.stepper import Stepper
+from hwsim.fifo_sizing import shrink_depths
+from hwsim.stalls import Stalls
+
+__all__ = ["rows"]
+
+
+def rows() -> list[Row]:
+    """Return node-cycles per second without the periodic state, and seconds of whole runs with it."""
+    figures = []
+    for name, sizes, interval in (("TFC", TFC, 784), ("SFC", SFC, 784), ("SFC", SFC, 4096), ("SFC", SFC, 65_536)):
+        network = folded(sizes, interval)
+        rate = stepped_node_cycles(network, 100)
+        what = f"{name} at interval {network.interval}, {len(network.nodes)} nodes, every frame stepped"
+        figures.append(Row(what, rate, "node-cycles/s", "300,000,000"))
+    for layers in (5, 20, 50, 100, 200):
+        network = deep(layers)
+        rate = stepped_node_cycles(network, 50)
+        figures.append(Row(f"{len(network.nodes)} nodes, every frame stepped", rate, "node-cycles/s"))
+    network = folded(SFC, 4096)
+    seconds = seconds_of(lambda: simulate(network, 10_000))
+    figures.append(Row("SFC at interval 4096, exact timing of 10,000 frames", seconds, "s"))
+    for name, sizes in (("TFC", TFC), ("SFC", SFC)):
+        network = folded(sizes, 784)
+        seconds = seconds_of(lambda network=network: shrink_depths(network))
+        figures.append(Row(f"{name} at interval 784, smallest depths of {len(network.fifos)} FIFOs", seconds, "s"))
+    return figures
+
+
+def stepped_node_cycles(network: Network, frames: int) -> float:
+    """Return nodes times cycles simulated in a second, when every frame is stepped."""
+    cycles = 0
+
+    def step() -> None:
+        nonlocal cycles
+        stepper = Stepper(network, Stalls.none(), 1)
+        while stepper.frames < frames:
+            stepper.step()
+        cycles = stepper.marks[frames].end
+
+    seconds = seconds_of(step)
+    return len(network.nodes) * cycles / seconds

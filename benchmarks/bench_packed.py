@@ -1,0 +1,30 @@
+"""The packed reference beside the slow one."""
+
+import numpy as np
+
+from benchmarks.networks import LFC, SFC, TFC, folded
+from benchmarks.rows import Row, seconds_of
+from hwsim import packed, predict, reference
+from sim_tests.cases import random_frames
+
+__all__ = ["rows"]
+
+FRAMES = 10_000
+
+
+def rows() -> list[Row]:
+    """Return frames per second of both, and the gain."""
+    figures = []
+    for name, sizes in (("TFC", TFC), ("SFC", SFC), ("LFC", LFC)):
+        network = folded(sizes, 4096)
+        frames = random_frames(network, FRAMES).astype(np.uint8)
+        fast = FRAMES / seconds_of(lambda network=network, frames=frames: predict(network, frames))
+        figures.append(Row(f"{name}, predictions of {FRAMES:,} frames, one thread", fast, "frames/s"))
+        if name == "TFC":
+            few = frames[:2]
+            slow = 2 / seconds_of(lambda network=network, few=few: reference.evaluate(network, few), repeats=1)
+            every = FRAMES / seconds_of(lambda network=network, frames=frames: packed.evaluate(network, frames))
+            figures.append(Row("TFC, all streams", every, "frames/s"))
+            figures.append(Row("TFC, the reference", slow, "frames/s"))
+            figures.append(Row("TFC, gain of packed predictions over the reference", fast / slow, "times"))
+    return figures

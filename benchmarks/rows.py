@@ -1,0 +1,68 @@
+"""What a benchmark tells, and how time is taken."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+__all__ = ["Process", "Row", "run_python", "seconds_of"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure.
+
+    Parameters
+    ----------
+    what : what was measured, with its size
+    value, unit : the figure
+    goal : what it should reach, if that has been said
+    """
+
+    what: str
+    value: float
+    unit: str
+    goal: str = ""
+
+
+@dataclass(frozen=True)
+class Process:
+    """What a process took: wall clock and the most memory it held at once."""
+
+    seconds: float
+    peak_megabytes: float
+    output: str
+
+
+def seconds_of(work: Callable[[], object], *, repeats: int = 3) -> float:
+    """Return the seconds that `work` takes, the best of several times; what it compiles is compiled before."""
+    work()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def run_python(arguments: Sequence[str]) -> Process:
+    """Run Python with arguments in a fresh process.
+
+    Raises
+    ------
+    RuntimeError
+        It failed; with what it said.
+    """
+    start = time.perf_counter()
+    with subprocess.Popen([sys.executable, *arguments], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        output = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"Python {' '.join(arguments)} must succeed, not exit with {process.returncode}: {output}")
+    # Linux counts in kilobytes, macOS in bytes.
+    unit = 1e6 if sys.platform == "darwin" else 1e3
+    return Process(time.perf_counter() - start, usage.ru_maxrss / unit, output)
