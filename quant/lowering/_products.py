@@ -61,14 +61,11 @@ def _sizes_by_neuron(dense: Dense, distances: Exact) -> Exact:
     """Return ``|weight * distance|`` by neuron, which must be the same for all its synapses."""
     first = distances.values[0]
     odd = next((each for each in distances.values if each != first), None)
-    sizes = np.abs(dense.weights.values)
-    if odd is not None:
-        products = dense.weights.exact() * distances
-        sizes = abs(products).values
-    unequal = np.nonzero((sizes != sizes[:, :1]).any(axis=1))[0]
+    scaled = dense.weights if odd is None else Constant((dense.weights.exact() * distances).values)
+    unequal = np.nonzero(_differing(scaled))[0]
     if len(unequal) == 0:
-        column = Constant(sizes[:, 0]).exact()
-        return column if odd is not None else column * Exact(np.array(first, object))
+        column = abs(scaled.map(lambda values: values[:, 0]).exact())
+        return column if odd is not None else column * column.lift(first)
     row = dense.weights.floats()[unequal[0]]
     if odd is not None and (np.abs(row) == abs(row[0])).all():
         raise InputError(
@@ -82,20 +79,27 @@ def _sizes_by_neuron(dense: Dense, distances: Exact) -> Exact:
     )
 
 
+def _differing(weights: Constant) -> np.ndarray:
+    """Return which rows have numbers of different sizes, (neurons,) bool."""
+    if weights.values.dtype != object:
+        sizes = np.abs(weights.values)
+        return (sizes != sizes[:, :1]).any(axis=1)
+    exact = abs(weights.exact())
+    return np.asarray((exact - Exact(exact.values[:, :1])).signs().any(axis=1))
+
+
 def _middle_sums(dense: Dense, weight_signs: np.ndarray, middle: Exact) -> Exact:
     """Return ``sum(weight * middle)`` by neuron."""
     values = np.broadcast_to(middle.values, weight_signs.shape[1:])
     if not middle.signs().any():
         return Exact(np.full(len(weight_signs), Fraction(0), object))
-    sizes = np.abs(dense.weights.values)
-    if (sizes != sizes[:, :1]).any():
-        products = dense.weights.exact() * middle
-        return Exact(products.values.sum(axis=1))
+    if _differing(dense.weights).any():
+        return Exact((dense.weights.exact() * middle).values.sum(axis=1))
     total = Exact(np.full(len(weight_signs), Fraction(0), object))
     for value, columns in _groups(values):
         counts = Constant(weight_signs[:, columns].sum(axis=1).astype(np.float64))
         total = total + counts.exact() * total.lift(value)
-    return total * Constant(sizes[:, 0]).exact()
+    return total * abs(dense.weights.map(lambda weights: weights[:, 0]).exact())
 
 
 def _groups(values: np.ndarray) -> list[tuple[Fraction, np.ndarray]]:

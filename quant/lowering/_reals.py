@@ -41,9 +41,20 @@ class Real(Protocol):
         """Apply a step function, see `_steps`."""
 
 
-def _each(function: Callable[..., object], count: int, *arrays: np.ndarray) -> np.ndarray:
-    """Apply a function element by element, also to arrays without dimensions."""
-    return np.asarray(np.frompyfunc(function, count, 1)(*arrays), object)
+def _each(function: Callable[..., object], *arrays: np.ndarray) -> np.ndarray:
+    """Apply a function element by element to object arrays, once for the same objects.
+
+    Weights hold few objects many times.
+    """
+    results: dict[tuple[int, ...], object] = {}
+
+    def once(*numbers: object) -> object:
+        key = tuple(map(id, numbers))
+        if key not in results:
+            results[key] = function(*numbers)
+        return results[key]
+
+    return np.asarray(np.frompyfunc(once, len(arrays), 1)(*arrays), object)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,39 +67,39 @@ class Exact:
         return Exact(np.array(number, object))
 
     def __neg__(self) -> "Exact":
-        return Exact(_each(lambda a: -a, 1, self.values))
+        return Exact(_each(lambda a: -a, self.values))
 
     def __add__(self, other: "Exact") -> "Exact":
-        return Exact(_each(lambda a, b: a + b, 2, self.values, other.values))
+        return Exact(_each(lambda a, b: a + b, self.values, other.values))
 
     def __sub__(self, other: "Exact") -> "Exact":
-        return Exact(_each(lambda a, b: a - b, 2, self.values, other.values))
+        return Exact(_each(lambda a, b: a - b, self.values, other.values))
 
     def __mul__(self, other: "Exact") -> "Exact":
-        return Exact(_each(lambda a, b: a * b, 2, self.values, other.values))
+        return Exact(_each(lambda a, b: a * b, self.values, other.values))
 
     def __truediv__(self, other: "Exact") -> "Exact":
-        return Exact(_each(divide, 2, self.values, other.values))
+        return Exact(_each(divide, self.values, other.values))
 
     def __abs__(self) -> "Exact":
-        return Exact(_each(abs, 1, self.values))
+        return Exact(_each(abs, self.values))
 
     def minimum(self, other: "Exact") -> "Exact":
-        return Exact(_each(min, 2, self.values, other.values))
+        return Exact(_each(min, self.values, other.values))
 
     def maximum(self, other: "Exact") -> "Exact":
-        return Exact(_each(max, 2, self.values, other.values))
+        return Exact(_each(max, self.values, other.values))
 
     def step(self, kind: str) -> "Exact":
-        return Exact(_each(lambda a: Fraction(STEPS[kind].exact(a)), 1, self.values))
+        return Exact(_each(lambda a: Fraction(STEPS[kind].exact(a)), self.values))
 
     def square_root(self) -> "Exact":
         """Return the square roots; ValueError if one is not real."""
-        return Exact(_each(square_root, 1, self.values))
+        return Exact(_each(square_root, self.values))
 
     def signs(self) -> np.ndarray:
         """Return -1, 0 or +1 for each number, int64."""
-        return _each(sign, 1, self.values).astype(np.int64)
+        return _each(sign, self.values).astype(np.int64)
 
 
 class NotAffineError(Exception):
@@ -182,7 +193,7 @@ class Constant:
             return cls(values if floats is None else floats)
         if values.size == 0 or (np.abs(values.astype(np.float64)) < 2.0**53).all():
             return cls(values.astype(np.float64))
-        return cls(_each(lambda a: Fraction(int(a)), 1, values))
+        return cls(_each(Fraction, values.astype(object)))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -204,7 +215,9 @@ class Constant:
         """Return the numbers themselves."""
         if self.values.dtype == object:
             return Exact(self.values)
-        return Exact(_each(Fraction, 1, self.values))
+        floats, places = np.unique(self.values, return_inverse=True)
+        numbers = _each(Fraction, floats.astype(object))
+        return Exact(numbers[places.ravel()].reshape(self.shape))
 
     def map(self, function: Callable[[np.ndarray], np.ndarray]) -> "Constant":
         """Apply a function that only moves or repeats elements."""

@@ -252,11 +252,15 @@ BUILD: dict[str, tuple[Callable[[Builder, str], str], str]] = {
     ),
     "operands": (
         lambda net, x: net("BipolarQuant", x, name="q"),
-        "Node 'q' (BipolarQuant) must have at least 2 operands, not 1",
+        "Node 'q' (BipolarQuant) must have 2 operands, not 1",
     ),
     "operands-of-add": (
         lambda net, x: net("Add", x, "", name="add"),
-        "Node 'add' (Add) must have at least 2 operands, not 1",
+        "Node 'add' (Add) must have 2 operands, not 1",
+    ),
+    "operands-of-gemm": (
+        lambda net, x: net("Gemm", x, W0.T, 1.0, 2.0, name="fc"),
+        "Node 'fc' (Gemm) must have 2 to 3 operands, not 4",
     ),
     "undefined": (
         lambda net, x: net("Add", x, "ghost", name="add"),

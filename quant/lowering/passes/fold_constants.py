@@ -210,7 +210,8 @@ def _check_operands(operator: Operator, opset: int) -> None:
         return
     if not least <= len(operator.operands) <= most or "" in operator.operands[:least]:
         count = sum(map(bool, operator.operands))
-        raise InputError(f"Node {operator.name!r} ({operator.kind}) must have at least {least} operands, not {count}")
+        rule = str(least) if least == most else f"{least} to {most}"
+        raise InputError(f"Node {operator.name!r} ({operator.kind}) must have {rule} operands, not {count}")
 
 
 def _product_shape(operator: Operator, shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
