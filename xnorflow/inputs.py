@@ -1,14 +1,14 @@
 """Frames for a network: a data set, an array file, or random ones."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from dataflow import InputError, Network
 
-__all__ = ["Frames", "frames_of_input"]
+__all__ = ["Frames", "frames_of_input", "raw_frames"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,7 +17,7 @@ class Frames:
 
     Parameters
     ----------
-    values : (frames, *stream shape) int64, within the range of the network's input
+    values : (frames, ...) integers
     labels : (frames,) int64, or None
     origin : where they come from, for people
     """
@@ -30,6 +30,41 @@ class Frames:
         return len(self.values)
 
 
+def raw_frames(
+    *,
+    dataset: str | None = None,
+    array: str | os.PathLike[str] | None = None,
+    data: str | os.PathLike[str] | None = None,
+    frames: int | None = None,
+) -> Frames | None:
+    """Return frames as a data set or an .npy file has them, or None if neither is named.
+
+    Parameters
+    ----------
+    dataset : name of a data set, whose test split is used
+    array : path of an .npy file
+    data : folder of the data sets
+    frames : how many; all without it
+
+    Raises
+    ------
+    InputError
+        Both data set and array, no such data, or fewer frames than asked for.
+    """
+    if dataset is not None and array is not None:
+        raise InputError("Frames must come from --dataset or --input, not both")
+    if frames is not None and frames < 1:
+        raise InputError(f"Frames must be at least 1, not {frames}")
+    if dataset is not None:
+        from quant.datasets import load
+
+        loaded = load(dataset, "test", data=data)
+        return _cut(Frames(loaded.images, loaded.labels, dataset), frames)
+    if array is not None:
+        return _cut(Frames(_load_array(Path(array)), None, str(array)), frames)
+    return None
+
+
 def frames_of_input(
     network: Network,
     *,
@@ -40,37 +75,27 @@ def frames_of_input(
     default: int = 100,
     seed: int = 0,
 ) -> Frames:
-    """Return the frames that a command works on.
+    """Return the frames that a command works on, as the network's input takes them.
 
     Parameters
     ----------
-    dataset : name of a data set, whose test split is used
-    array : path of an .npy file
-    data : folder of the data sets
-    frames : how many; all of the data, or `default` random ones, without it
+    dataset, array, data, frames : as in `raw_frames`
+    default : how many random frames there are if neither data nor a number is given
     seed : of the random frames
 
     Raises
     ------
     InputError
-        Both data set and array, no such data, or frames of another size than the network's.
+        As `raw_frames`, or frames of another size or range than the network's.
     """
     from hwsim.frames import frames_for
 
-    if dataset is not None and array is not None:
-        raise InputError("Frames must come from --dataset or --input, not both")
-    if frames is not None and frames < 1:
-        raise InputError(f"Frames must be at least 1, not {frames}")
-    if dataset is not None:
-        from quant.datasets import load
-
-        loaded = load(dataset, "test", data=data)
-        images = loaded.images
-        if len(network.frame_shape) == 1:
-            images = images.reshape(len(images), -1)  # a network of vectors takes an image in H, W, C order
-        return _cut(frames_for(network, images), loaded.labels, dataset, frames)
-    if array is not None:
-        return _cut(frames_for(network, _load_array(Path(array))), None, str(array), frames)
+    raw = raw_frames(dataset=dataset, array=array, data=data, frames=frames)
+    if raw is not None:
+        values = raw.values
+        if raw.labels is not None and len(network.frame_shape) == 1:
+            values = values.reshape(len(values), -1)  # a network of vectors takes an image in H, W, C order
+        return replace(raw, values=frames_for(network, values))
     stream = network.inputs[0].stream
     rng = np.random.default_rng(seed)
     shape = (frames or default, *stream.shape)
@@ -78,10 +103,11 @@ def frames_of_input(
     return Frames(values, None, f"random, seed {seed}")
 
 
-def _cut(values: np.ndarray, labels: np.ndarray | None, origin: str, frames: int | None) -> Frames:
-    if frames is not None and frames > len(values):
-        raise InputError(f"Frames must be at most the {len(values)} of {origin}, not {frames}")
-    return Frames(values[:frames], None if labels is None else labels[:frames], origin)
+def _cut(all_frames: Frames, count: int | None) -> Frames:
+    if count is not None and count > len(all_frames):
+        raise InputError(f"Frames must be at most the {len(all_frames)} of {all_frames.origin}, not {count}")
+    labels = None if all_frames.labels is None else all_frames.labels[:count]
+    return Frames(all_frames.values[:count], labels, all_frames.origin)
 
 
 def _load_array(path: Path) -> np.ndarray:

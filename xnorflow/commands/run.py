@@ -1,10 +1,11 @@
 """``xnorflow run``."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
 
+from dataflow import InputError
 from xnorflow.commands._options import Data, DataSet, FrameCount, InputArray, Json
 
 __all__ = ["run"]
@@ -12,7 +13,9 @@ __all__ = ["run"]
 
 def run(
     port: Annotated[str, typer.Option(help="Serial port of the board, such as /dev/ttyUSB1.")],
-    net: Annotated[str, typer.Option("--net", metavar="NET", help="The network on the board, as an .xnf file.")],
+    net: Annotated[
+        str | None, typer.Option("--net", metavar="NET", help="The board's network: answers are compared with it.")
+    ] = None,
     dataset: DataSet = None,
     input_array: InputArray = None,
     data: Data = None,
@@ -20,22 +23,36 @@ def run(
     baud: Annotated[int, typer.Option(help="Baud rate of the serial link.")] = 1_000_000,
     json: Json = False,
 ) -> None:
-    """Send frames to a board, and compare its answers with the reference."""
-    from hwsim import predict
+    """Send frames to a board, and with --net compare its answers with the reference."""
     from xnorflow.console import console, print_json
     from xnorflow.host import Board
-    from xnorflow.inputs import frames_of_input
+    from xnorflow.inputs import frames_of_input, raw_frames
     from xnorflow.networks import open_network
 
-    network = open_network(net)
-    chosen = frames_of_input(network, dataset=dataset, array=input_array, data=data, frames=frames)
+    network = None if net is None else open_network(net)
+    source: dict[str, Any] = {"dataset": dataset, "array": input_array, "data": data, "frames": frames}
+    chosen = raw_frames(**source) if network is None else frames_of_input(network, **source)
+    if chosen is None:
+        raise InputError("Frames must come from --dataset or --input where no --net is given, not from nowhere")
     with Board(port, baud=baud, network=network) as board:
-        answer = board.infer(chosen.values)
-    expected = predict(network, chosen.values)
-    mismatches = int(np.sum(answer.classes != expected.predictions))
-    accuracy = None if chosen.labels is None else float(np.mean(answer.classes == chosen.labels))
-    result = {"frames": len(chosen), "accuracy": accuracy, "mismatches": mismatches, "seconds": answer.seconds}
+        answers = board.infer(chosen.values)
+    result: dict[str, Any] = {
+        "frames": len(chosen),
+        "accuracy": None if chosen.labels is None else float(np.mean(answers.classes == chosen.labels)),
+        "mismatches": None,
+        "seconds": answers.seconds,
+    }
+    if network is not None:
+        from hwsim import predict
+
+        result["mismatches"] = int(np.sum(answers.classes != predict(network, chosen.values).predictions))
     if json:
         print_json(result)
-    console.print(f"{len(chosen)} frames, {mismatches} answers differ from the reference, accuracy {accuracy}")
-    raise typer.Exit(1 if mismatches else 0)
+    console.print(f"{len(chosen):,} frames in {answers.seconds:.1f} s" + _verdict(result))
+    raise typer.Exit(1 if result["mismatches"] else 0)
+
+
+def _verdict(result: dict[str, Any]) -> str:
+    accuracy = "" if result["accuracy"] is None else f", accuracy {result['accuracy']:.2%}"
+    compared = "" if result["mismatches"] is None else f", {result['mismatches']} answers differ from the reference"
+    return accuracy + compared
