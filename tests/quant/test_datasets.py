@@ -1,5 +1,6 @@
 """Data sets: the sample, the official files, and every way in which a file can be bad."""
 
+import doctest
 import gzip
 import hashlib
 import re
@@ -43,6 +44,11 @@ def test_the_sample_has_all_digits(split: str, count: int) -> None:
     assert len(sample) == count
     assert np.bincount(sample.labels).min() >= count // 13
     assert sample.name == "mnist-sample"
+
+
+def test_the_example_of_the_docstring_holds() -> None:
+    outcome = doctest.testmod(datasets)
+    assert (outcome.attempted, outcome.failed) == (2, 0)
 
 
 def test_files_gzipped_or_not_are_read_in_order(tmp_path: Path) -> None:
