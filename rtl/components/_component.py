@@ -31,9 +31,8 @@ class NodeComponent(wiring.Component):
 
     def __init__(self, node: dataflow.Node) -> None:
         if not isinstance(node, self.kind):
-            raise TypeError(
-                f"Node of component {type(self).__name__} must be a dataflow.{self.kind.__name__}, not {type(node).__name__}"
-            )
+            name, kind = type(self).__name__, self.kind.__name__
+            raise TypeError(f"Node of component {name} must be a dataflow.{kind}, not {type(node).__name__}")
         self.node = node
         inputs = [In(stream.Signature(payload_of(each))) for each in node.input_streams]
         outputs = [Out(Reserved(payload_of(each))) for each in node.output_streams]
