@@ -51,7 +51,8 @@ def run_tool(command: Sequence[str], folder: Path, progress: Progress, *, enviro
 
     Parameters
     ----------
-    command : name of the program as in `path_of_tool`, arguments with names relative to `folder`
+    command : name of the program as in `path_of_tool`, arguments with names relative to `folder` (for YoWASP's
+        programs ``/tmp`` is not the machine's)
     progress : told what the program does, and when it has to be compiled first
 
     Raises

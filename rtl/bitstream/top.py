@@ -2,16 +2,17 @@
 
 from math import ceil
 
-from amaranth import ClockDomain, ClockSignal, Elaboratable, Module, ResetSignal, Signal
-from amaranth.lib import io
+from amaranth import ClockDomain, ClockSignal, DomainRenamer, Elaboratable, Module, ResetSignal, Signal
+from amaranth.lib import io, wiring
 from amaranth.lib.cdc import FFSynchronizer
+from amaranth.lib.wiring import In, Out
 
 from dataflow import InputError, Network
 from rtl.bitstream.pll import EcpPll, IcePll
 from rtl.boards import Board
 from rtl.link.serial import SerialNetwork
 
-__all__ = ["BoardTop", "divisor_of"]
+__all__ = ["BoardTop", "Start", "divisor_of"]
 
 #: Seconds of reset behind the loop's lock. Block RAMs of an iCE40 read as zero for about 3 us after configuration
 #: (https://github.com/cliffordwolf/icestorm/issues/76); five times that, as in Amaranth.
@@ -41,6 +42,37 @@ def divisor_of(clock_mhz: float, baud: int) -> int:
             f"Baud rate at {clock_mhz:g} MHz must be within 2 % of one that divides it ({near}), not {baud}"
         )
     return divisor
+
+
+class Start(wiring.Component):
+    """Wait until the clock stands: `ready` once `locked` was high for a number of cycles.
+
+    Parameters
+    ----------
+    cycles : at least 1
+
+    Members
+    -------
+    locked : In(1), not synchronized
+    ready : Out(1)
+    """
+
+    def __init__(self, cycles: int):
+        self._cycles = cycles
+        super().__init__({"locked": In(1), "ready": Out(1)})
+
+    def elaborate(self, platform):
+        m = Module()
+        stands = Signal()
+        timer = Signal(range(self._cycles + 1))
+        m.submodules.synchronizer = FFSynchronizer(self.locked, stands)
+        with m.If(~stands):
+            m.d.sync += [timer.eq(0), self.ready.eq(0)]
+        with m.Elif(timer == self._cycles):
+            m.d.sync += self.ready.eq(1)
+        with m.Else():
+            m.d.sync += timer.eq(timer + 1)
+        return m
 
 
 class BoardTop(Elaboratable):
@@ -89,19 +121,10 @@ class BoardTop(Elaboratable):
                 m.submodules.pll = self._pll.create(buffer.i, clock, locked)
         m.domains.sync = ClockDomain()
         m.domains.start = ClockDomain(reset_less=True, local=True)
-        cycles = ceil(RESET_SECONDS * clock_mhz * 1_000_000)
-        timer = Signal(range(cycles + 1))
-        stands = Signal()
-        ready = Signal()
-        m.submodules.lock_synchronizer = FFSynchronizer(locked, stands, o_domain="start")
+        m.submodules.start = start = DomainRenamer("start")(Start(ceil(RESET_SECONDS * clock_mhz * 1_000_000)))
         m.d.comb += [
             ClockSignal("start").eq(clock),
             ClockSignal("sync").eq(clock),
-            ResetSignal("sync").eq(~ready),
+            start.locked.eq(locked),
+            ResetSignal("sync").eq(~start.ready),
         ]
-        with m.If(~stands):
-            m.d.start += [timer.eq(0), ready.eq(0)]
-        with m.Elif(timer == cycles):
-            m.d.start += ready.eq(1)
-        with m.Else():
-            m.d.start += timer.eq(timer + 1)

@@ -5,11 +5,12 @@ import subprocess
 from fractions import Fraction
 
 import pytest
+from amaranth.sim import Simulator
 
 from dataflow import InputError
 from rtl.bitstream.pll import EcpPll, IcePll, clocks_of, fastest_clock, pll_of
 from rtl.bitstream.tools import path_of_tool
-from rtl.bitstream.top import divisor_of
+from rtl.bitstream.top import Start, divisor_of
 from rtl.boards import board_of
 
 ICE, ECP = board_of("icebreaker"), board_of("ulx3s-85f")
@@ -81,6 +82,23 @@ def test_fastest_clock_that_a_design_bears() -> None:
     assert fastest_clock(ICE, 24.0) == 24
     with pytest.raises(InputError, match=r"^Design for icebreaker must reach 12 MHz, not 11.50 MHz$"):
         fastest_clock(ICE, 11.5)
+
+
+def test_start_waits_for_the_lock() -> None:
+    dut, seen = Start(5), []
+
+    async def bench(ctx):
+        for locked in [0] * 10 + [1] * 5 + [0] * 3 + [1] * 12 + [0] * 4:
+            ctx.set(dut.locked, locked)
+            await ctx.tick()
+            seen.append(ctx.get(dut.ready))
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    # Seven cycles after the second lock: two of the synchronizer, five of waiting. Two cycles after its loss.
+    assert seen == [0] * 18 + [0] * 7 + [1] * 7 + [0] * 2
 
 
 def test_baud_rates() -> None:
