@@ -1,6 +1,9 @@
 """The error that bad input raises everywhere: one sentence that names the thing, the rule and the value."""
 
-__all__ = ["InputError"]
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+__all__ = ["InputError", "require_known"]
 
 
 class InputError(ValueError):
@@ -9,3 +12,19 @@ class InputError(ValueError):
     The text is one sentence, *Thing must be rule, not value*, with the node's name where there is one.
     The command line prints it as ``error: ...`` and exits with 2.
     """
+
+
+def require_known(what: str, name: str, known: Iterable[str]) -> str:
+    """Return `name`, one of `known`.
+
+    Raises
+    ------
+    InputError
+        Names what the thing is, the names there are, and the nearest one.
+    """
+    names = sorted(known)
+    if name in names:
+        return name
+    nearest = get_close_matches(str(name), names, n=1)
+    hint = f" (did you mean {nearest[0]!r}?)" if nearest else ""
+    raise InputError(f"{what} must be one of {', '.join(names)}, not {name!r}{hint}")

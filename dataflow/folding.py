@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 
-from dataflow.errors import InputError
+from dataflow.errors import InputError, require_known
 from dataflow.network import Fifo, Network, Terminal, verify
 from dataflow.nodes import Node, WidthConverter
 from dataflow.streams import Stream
@@ -47,10 +46,7 @@ def fold(
     base = without_converters(network)
     known = {node.name: node for node in base.nodes}
     for name in foldings:
-        if name not in known:
-            close = get_close_matches(name, known, 1)
-            hint = f" (did you mean {close[0]!r}?)" if close else ""
-            raise InputError(f"Folding must name a node of network {network.name!r}, not {name!r}{hint}")
+        require_known(f"Folded node of network {network.name!r}", name, known)
     nodes = tuple(node.folded(foldings.get(node.name, {})) for node in base.nodes)
     folded = _fit_ends(replace(base, nodes=nodes))
     converted = _insert_converters(folded)

@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from dataflow.errors import InputError
+from dataflow.errors import InputError, require_known
 from dataflow.nodes import Node
 from dataflow.streams import Stream, are_sizes
 
@@ -143,8 +143,7 @@ class Network:
         """Return the network with other FIFO depths, by FIFO name; what is not named stays."""
         known = {fifo.name for fifo in self.fifos}
         for name in depths:
-            if name not in known:
-                raise InputError(f"FIFO must be one of {', '.join(sorted(known))}, not {name!r}")
+            require_known("FIFO", name, known)
         return replace(self, fifos=tuple(replace(fifo, depth=depths.get(fifo.name, fifo.depth)) for fifo in self.fifos))
 
 

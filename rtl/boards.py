@@ -1,11 +1,10 @@
 """The boards that a bitstream can be made for."""
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from fractions import Fraction
 from importlib import import_module
 
-from dataflow import InputError
+from dataflow.errors import require_known
 
 __all__ = ["Board", "board_of", "boards"]
 
@@ -83,8 +82,4 @@ def board_of(name: str) -> Board:
         There is none; the sentence offers the nearest name.
     """
     known = {board.name: board for board in _BOARDS}
-    if name not in known:
-        close = get_close_matches(name, known, 1)
-        hint = f" (did you mean {close[0]!r}?)" if close else ""
-        raise InputError(f"Board must be one of {', '.join(known)}, not {name!r}{hint}")
-    return known[name]
+    return known[require_known("Board", name, known)]

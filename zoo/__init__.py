@@ -5,7 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from quant.names import require_known
+from dataflow.errors import require_known
 
 __all__ = ["card", "names", "path"]
 

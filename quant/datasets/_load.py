@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from dataflow import InputError
+from dataflow.errors import require_known
 from quant.datasets._dataset import Dataset
 from quant.datasets._download import download_mnist
 from quant.datasets._idx import read_idx
-from quant.names import require_known
 
 __all__ = ["NAMES", "SPLITS", "load"]
 

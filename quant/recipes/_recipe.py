@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from dataflow import InputError
+from dataflow.errors import require_known
 from quant import datasets
-from quant.names import require_known
 
 __all__ = ["Recipe", "load", "names"]
 

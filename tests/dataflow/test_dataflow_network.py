@@ -161,7 +161,7 @@ def test_with_depths() -> None:
     assert [fifo.depth for fifo in changed.fifos] == [2, 2, 9, 2, 2]
     sentence = (
         r"^FIFO must be one of arg_max -> class, binarize -> fc0, fc0 -> fc1, fc1 -> arg_max, input -> binarize, "
-        r"not 'fc0'$"
+        r"not 'fc0'( \(did .*\))?$"
     )
     with pytest.raises(InputError, match=sentence):
         NETWORK.with_depths({"fc0": 9})
