@@ -1,6 +1,6 @@
 """Popcount: the number of ones in a vector of bits."""
 
-from amaranth import Cat, Const, Module, Signal
+from amaranth import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -39,8 +39,7 @@ class Popcount(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        starts = range(0, self.lanes, popcount_group)
-        counts = [self._count(m, self.i[k : k + popcount_group], f"ones_0_{k // popcount_group}") for k in starts]
+        counts = self._counts(m)
         for stage in range(1, self.latency):
             starts = range(0, len(counts), 3)
             counts = [self._sum(m, counts[k : k + 3], f"ones_{stage}_{k // 3}") for k in starts]
@@ -48,20 +47,30 @@ class Popcount(wiring.Component):
         m.d.comb += self.o.eq(ones)
         return m
 
-    def _count(self, m: Module, bits, name: str) -> tuple[Signal, int]:
-        """Return the registered number of ones among six bits or fewer, and the most it can be.
+    def _counts(self, m: Module) -> list:
+        """Return the registered number of ones of each group of bits, and the most it can be.
 
-        Written as full adders: from a sum of six bits Yosys makes carry chains, a tenth more cells on iCE40.
+        Written as full adders, for all groups at once: from sums of six bits Yosys makes carry chains, which take a
+        tenth more cells on iCE40.
         """
-        ones = Signal(range(len(bits) + 1), name=name, reset_less=True)
-        b = [bits[k] if k < len(bits) else Const(0) for k in range(popcount_group)]
-        low_sum, low_carry = _full_adder(m, *b[:3], name=f"{name}_low")
-        high_sum, high_carry = _full_adder(m, *b[3:], name=f"{name}_high")
-        twos, fours = _full_adder(m, low_carry, high_carry, low_sum & high_sum, name=f"{name}_carry")
-        m.d.sync += ones.eq(Cat(low_sum ^ high_sum, twos, fours))
-        return ones, len(bits)
+        groups = -(-self.lanes // popcount_group)
+        bits = []
+        for k in range(popcount_group):
+            bits.append(Signal(groups, name=f"bits_{k}"))
+            m.d.comb += bits[k].eq(Cat(self.i[k::popcount_group]))
+        low_sum, low_carry = _full_adder(m, *bits[:3], name="low")
+        high_sum, high_carry = _full_adder(m, *bits[3:], name="high")
+        carry = Signal(groups)
+        m.d.comb += carry.eq(low_sum & high_sum)
+        twos, fours = _full_adder(m, low_carry, high_carry, carry, name="carries")
+        places = [Signal(groups, name=f"ones_0_{place}", reset_less=True) for place in range(3)]
+        m.d.sync += [places[0].eq(low_sum ^ high_sum), places[1].eq(twos), places[2].eq(fours)]
+        limits = [min(popcount_group, self.lanes - group * popcount_group) for group in range(groups)]
+        return [
+            (Cat(place[group] for place in places[: limit.bit_length()]), limit) for group, limit in enumerate(limits)
+        ]
 
-    def _sum(self, m: Module, counts: list[tuple[Signal, int]], name: str) -> tuple[Signal, int]:
+    def _sum(self, m: Module, counts: list, name: str) -> tuple[Signal, int]:
         """Return the registered sum of up to three counts, and the most it can be."""
         most = sum(limit for _, limit in counts)
         ones = Signal(range(most + 1), name=name, reset_less=True)
@@ -70,8 +79,8 @@ class Popcount(wiring.Component):
         return ones, most
 
 
-def _full_adder(m: Module, a, b, c, *, name: str) -> tuple[Signal, Signal]:
-    """Return the sum of three bits, low bit and high bit."""
-    low, high = Signal(name=f"{name}_1"), Signal(name=f"{name}_2")
+def _full_adder(m: Module, a: Signal, b: Signal, c: Signal, *, name: str) -> tuple[Signal, Signal]:
+    """Return the sums of three bits in every place of three vectors: their low bits and their high bits."""
+    low, high = Signal(len(a), name=f"{name}_1"), Signal(len(a), name=f"{name}_2")
     m.d.comb += [low.eq(a ^ b ^ c), high.eq((a & b) | (a & c) | (b & c))]
     return low, high
