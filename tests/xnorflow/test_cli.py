@@ -166,7 +166,8 @@ def test_bad_input_is_one_sentence(
     [
         (
             "[nodes.fc]\npe = 2",
-            "Folded node of network 'dense-12-6-4' must be one of arg_max, binarize, fc0, fc1, not 'fc' (did you mean 'fc1'?)",
+            "Folded node of network 'dense-12-6-4' must be one of arg_max, binarize, fc0, fc1, "
+            "not 'fc' (did you mean 'fc1'?)",
         ),
         ("[nodes.fc0]\npe = 5", "pe of node 'fc0' must be a divisor of its 6 neurons, not 5"),
         ("[nodes.fc0]\npe = 0", "pe of node 'fc0' must be a positive integer, not 0"),
