@@ -114,7 +114,9 @@ def _load_array(path: Path) -> np.ndarray:
     try:
         array = np.load(path, allow_pickle=False)
     except (ValueError, EOFError) as error:
-        raise InputError(f"Input {str(path)!r} must be an .npy file of integers, not one with: {error}") from error
+        raise InputError(f"Input {str(path)!r} must be a whole .npy file of numbers, not another file") from error
     if not isinstance(array, np.ndarray):
         raise InputError(f"Input {str(path)!r} must be an .npy file with one array, not an archive of several")
+    if array.dtype.kind not in "iu":
+        raise InputError(f"Input {str(path)!r} must hold integers, not {array.dtype}")
     return array

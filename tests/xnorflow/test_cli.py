@@ -162,6 +162,32 @@ def test_bad_input_is_one_sentence(
 
 
 @pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros((2, 12)), "Input 'FILE' must hold integers, not float64"),
+        (
+            np.zeros((2, 13), np.uint8),
+            "Frames of network 'dense-12-6-4' must have shape (frames, 12), not (2, 13)",
+        ),
+        (
+            np.full((2, 12), 256),
+            "Frames of network 'dense-12-6-4' must be within 0 to 255 (uint8), not 256 to 256",
+        ),
+        (np.array([None]), "Input 'FILE' must be a whole .npy file of numbers, not another file"),
+    ],
+    ids=["floats", "size", "range", "objects"],
+)
+def test_bad_frames(
+    array: np.ndarray, message: str, net: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "x.npy"
+    np.save(path, array)
+    assert run("simulate", net, "--input", path, "--outputs", tmp_path / "out.npz") == 2
+    assert capfd.readouterr().err == f"error: {message}\n".replace("FILE", str(path))
+    assert not (tmp_path / "out.npz").exists()
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         (

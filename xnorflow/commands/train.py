@@ -17,6 +17,7 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Seed, instead of the recipe's.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the results; runs/RECIPE without it.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint in the folder.")] = False,
+    download: Annotated[bool, typer.Option(help="Fetch the data set's files if they are missing.")] = False,
     json: Json = False,
 ) -> None:
     """Train a binary network with Brevitas, and export it as QONNX."""
@@ -26,7 +27,9 @@ def train(
 
     chosen = recipes.load(recipe)
     folder = out or Path("runs") / chosen.name
-    result = run_training(chosen, data=data, epochs=epochs, seed=seed, out=folder, resume=resume, progress=not json)
+    result = run_training(
+        chosen, data=data, epochs=epochs, seed=seed, out=folder, resume=resume, download=download, progress=not json
+    )
     if json:
         print_json(result.to_json())
     console.print(f"accuracy {result.accuracy:.2%} on the test split; {result.model}")
