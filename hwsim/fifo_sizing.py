@@ -1,8 +1,7 @@
 """FIFO sizing: the smallest depths that cost no throughput, found with the cycle simulator."""
 
-from collections.abc import Callable
-
 from dataflow import Fifo, InputError, Network
+from hwsim.cycle.deadlock import DeadlockError, smallest
 from hwsim.cycle.stepper import Stepper
 from hwsim.stalls import Stalls
 
@@ -44,7 +43,7 @@ def shrink_depths(network: Network, *, interval: int | None = None) -> dict[str,
         def reaches(depth: int, name: str = fifo.name) -> bool:
             return _reaches(network.with_depths({**depths, name: depth}), goal)
 
-        depths[fifo.name] = _least(reaches, depths[fifo.name])
+        depths[fifo.name] = smallest(reaches, 1, depths[fifo.name])
     return depths
 
 
@@ -77,18 +76,6 @@ def _reaches(network: Network, interval: int) -> bool:
             stepper.step()
             if stepper.slowest is not None and stepper.slowest <= interval:
                 return True
-    except InputError:
+    except DeadlockError:
         return False
     return stepper.periodic is not None and stepper.periodic.cycles <= interval * stepper.periodic.frames
-
-
-def _least(holds: Callable[[int], bool], highest: int) -> int:
-    """Return the least of 1 to `highest` for which a condition holds that holds for all above it, and for `highest`."""
-    low, high = 1, highest
-    while low < high:
-        middle = (low + high) // 2
-        if holds(middle):
-            high = middle
-        else:
-            low = middle + 1
-    return high

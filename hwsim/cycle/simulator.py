@@ -4,6 +4,7 @@ import numpy as np
 
 from dataflow import InputError, Network
 from hwsim.cycle import kernel as c
+from hwsim.cycle.deadlock import DeadlockError, smallest
 from hwsim.cycle.run import FifoUse, NodeActivity, Run
 from hwsim.cycle.stepper import Mark, Stepper
 from hwsim.stalls import Stalls
@@ -29,7 +30,7 @@ def simulate(network: Network, frames: int, *, stalls: Stalls | None = None, rec
     ------
     InputError
         The number of frames is not positive, the stalls belong to another network, or nothing can move any more:
-        then the sentence tells which node waits for what.
+        then the sentence tells which node waits for what, and the smallest depth that frees it.
     """
     if isinstance(frames, bool) or not isinstance(frames, int | np.integer):
         raise TypeError(f"Number of frames must be an integer, not {frames!r}")
@@ -39,10 +40,13 @@ def simulate(network: Network, frames: int, *, stalls: Stalls | None = None, rec
     stalls = stalls or Stalls.none()
     stalls.check(network)
     stepper = Stepper(network, stalls, frames if record else 1)
-    stepper.step()
-    latencies = _latencies(stepper)
-    while stepper.frames < frames and stepper.periodic is None:
+    try:
         stepper.step()
+        latencies = _latencies(stepper)
+        while stepper.frames < frames and stepper.periodic is None:
+            stepper.step()
+    except DeadlockError as deadlock:
+        raise InputError(f"{deadlock}{_remedy(network, deadlock)}") from deadlock
     mark = stepper.mark(frames)
     simulated_frames = stepper.frames
     fifos = _fifo_uses(stepper, mark, complete=stepper.frames == frames)
@@ -63,6 +67,33 @@ def simulate(network: Network, frames: int, *, stalls: Stalls | None = None, rec
         writes=times[c.WRITES],
         reads=times[c.READS],
     )
+
+
+def _remedy(network: Network, deadlock: DeadlockError) -> str:
+    """Return the smallest depth of a full FIFO that alone frees a deadlock, as the end of its sentence.
+
+    Whether a frame gets through does not depend on the stalls. No FIFO ever needs more places than beats.
+    """
+    for name in deadlock.full:
+        fifo = next(fifo for fifo in network.fifos if fifo.name == name)
+
+        def frees(depth: int, name: str = name) -> bool:
+            return _gets_through(network.with_depths({name: depth}), deadlock.frame)
+
+        every = deadlock.frame * network.stream(fifo).beats
+        if frees(every):
+            return f"; a depth of {smallest(frees, fifo.depth + 1, every)} for {name!r} frees it"
+    return ""
+
+
+def _gets_through(network: Network, frames: int) -> bool:
+    stepper = Stepper(network, Stalls.none(), 1)
+    try:
+        while stepper.frames < frames:
+            stepper.step()
+    except DeadlockError:
+        return False
+    return True
 
 
 def _latencies(stepper: Stepper) -> tuple[int, int]:

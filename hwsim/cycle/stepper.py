@@ -5,9 +5,9 @@ from hashlib import blake2b
 
 import numpy as np
 
-from dataflow import Fifo, InputError, Network
+from dataflow import Fifo, Network
 from hwsim.cycle import kernel as c
-from hwsim.cycle.deadlock import explain
+from hwsim.cycle.deadlock import deadlock_of
 from hwsim.cycle.kernel import advance, follow
 from hwsim.cycle.program import flatten, initial_state
 from hwsim.cycle.run import Periodic
@@ -82,10 +82,16 @@ class Stepper:
         return len(self.marks) - 1
 
     def step(self) -> None:
-        """Step one more frame through and see whether the state is one that was there before."""
+        """Step one more frame through and see whether the state is one that was there before.
+
+        Raises
+        ------
+        DeadlockError
+            Nothing can move any more.
+        """
         frame = self.frames + 1
         if not advance(self.program, self.state, frame):
-            raise InputError(explain(self.network, self.program, self.state))
+            raise deadlock_of(self.network, self.program, self.state, frame)
         follow(self.program, self.state)
         self.marks.append(self._mark())
         vector = self._state_vector()

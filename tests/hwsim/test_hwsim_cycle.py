@@ -193,7 +193,7 @@ def test_a_deadlock_is_explained(frames: int, seed: int | None) -> None:
     sentence = (
         r"^Network 'diamond' must be able to move, not stand still for ever: "
         r"'split' waits for a place in 'split\.1 -> join\.1' \(full with 3\); "
-        r"'join' waits for a beat in 'split -> join'$"
+        r"'join' waits for a beat in 'split -> join'; a depth of 4 for 'split\.1 -> join\.1' frees it$"
     )
     with pytest.raises(InputError, match=sentence):
         simulate(network, frames, stalls=stalls_of(network, seed))
@@ -203,6 +203,22 @@ def test_a_deadlock_is_explained(frames: int, seed: int | None) -> None:
 
 def test_one_place_more_frees_the_deadlock() -> None:
     assert_exact(reconvergent(4), 5, Stalls.none())
+
+
+def test_a_deadlock_that_takes_two_fifos_has_no_single_remedy() -> None:
+    # The join reads the first branch whole before the others, which both need two places for it.
+    split = Pattern("split", ("xx",), ("xx", "xx", "xx"))
+    join = Pattern("join", ("xx....", "..xx..", "....xx"), (".....x",))
+    branches = [Fifo("split", "join", port, port, 1) for port in range(3)]
+    network = network_of([split, join], [Fifo("in", "split"), *branches, Fifo("join", "out")])
+    sentence = (
+        r"^Network 'net' must be able to move, not stand still for ever: "
+        r"'split' waits for a place in "
+        r"'split\.1 -> join\.1' \(full with 1\) and 'split\.2 -> join\.2' \(full with 1\); "
+        r"'join' waits for a beat in 'split -> join'$"
+    )
+    with pytest.raises(InputError, match=sentence):
+        simulate(network, 1)
 
 
 @pytest.mark.parametrize("frames", [0, -3])
