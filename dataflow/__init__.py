@@ -6,7 +6,7 @@ of `dataflow.elements`.
 
 from dataflow.cost import Cost, network_cost, node_cost
 from dataflow.elements import BIPOLAR, Bipolar, Element, Integer, signed_for, unsigned_for
-from dataflow.errors import InputError
+from dataflow.errors import InputError, ToolError
 from dataflow.file import FORMAT_VERSION, load, save_network
 from dataflow.folding import fold, fold_to_interval
 from dataflow.network import Fifo, Network, Scores, Terminal, verify
@@ -34,6 +34,7 @@ __all__ = [
     "Stream",
     "Terminal",
     "Threshold",
+    "ToolError",
     "WidthConverter",
     "beats_of",
     "expose_scores",

@@ -1,9 +1,9 @@
-"""The error that bad input raises everywhere: one sentence that names the thing, the rule and the value."""
+"""The errors that every folder raises alike: bad input, and a program of somebody else's that failed."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["InputError", "require_known"]
+__all__ = ["InputError", "ToolError", "require_known"]
 
 
 class InputError(ValueError):
@@ -11,6 +11,13 @@ class InputError(ValueError):
 
     The text is one sentence, *Thing must be rule, not value*, with the node's name where there is one.
     The command line prints it as ``error: ...`` and exits with 2.
+    """
+
+
+class ToolError(RuntimeError):
+    """A program that xnorflow starts (a simulator, Yosys, nextpnr ...) failed; the text says where its log is.
+
+    The command line prints it as ``error: ...`` and exits with 1.
     """
 
 

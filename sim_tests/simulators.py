@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from dataflow import InputError
+from dataflow import InputError, ToolError
 
 __all__ = ["SimulationError", "available", "require", "run_cocotb"]
 
@@ -26,7 +26,7 @@ RUNTIME_VARIABLE = "XNORFLOW_VERILATOR_RUNTIME"
 _RUNTIME = ("verilated.o", "verilated_vpi.o", "verilated_threads.o")
 
 
-class SimulationError(RuntimeError):
+class SimulationError(ToolError):
     """A simulator did not compile a design or did not finish a run; the text ends with its log."""
 
 

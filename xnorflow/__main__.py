@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from dataflow.errors import InputError
+from dataflow.errors import InputError, ToolError
 
 __all__ = ["main"]
 
@@ -41,6 +41,9 @@ def main(args: list[str] | None = None) -> None:
         if extra is None:
             raise
         _exit(f"Package {error.name} must be installed for this (pip install 'xnorflow[{extra}]'), not missing")
+    except ToolError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
     except OSError as error:
         if error.filename is None:
             raise

@@ -3,6 +3,5 @@
 from rtl.bitstream.build import build, plan_of
 from rtl.bitstream.pll import clocks_of, fastest_clock
 from rtl.bitstream.report import BitstreamReport
-from rtl.bitstream.tools import ToolError
 
-__all__ = ["BitstreamReport", "ToolError", "build", "clocks_of", "fastest_clock", "plan_of"]
+__all__ = ["BitstreamReport", "build", "clocks_of", "fastest_clock", "plan_of"]

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from amaranth.build.run import BuildPlan
 
-from dataflow import InputError, Network
+from dataflow import InputError, Network, ToolError
 from rtl.bitstream.pll import EcpPll, IcePll, pll_of
 from rtl.bitstream.report import BitstreamReport, check_fit, fmax_of, netlist_use, packed_cells
-from rtl.bitstream.tools import Progress, ToolError, run_tool
+from rtl.bitstream.tools import Progress, run_tool
 from rtl.bitstream.top import BoardTop, divisor_of
 from rtl.boards import Board, board_of
 from rtl.link.protocol import info_of

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from dataflow import InputError
+from dataflow import InputError, ToolError
 
-__all__ = ["Progress", "ToolError", "path_of_tool", "run_tool"]
+__all__ = ["Progress", "path_of_tool", "run_tool"]
 
 #: Is told in one line what is going on.
 Progress = Callable[[str], None]
@@ -22,10 +22,6 @@ _WORK = {
     "icepack": "packing",
     "ecppack": "packing",
 }
-
-
-class ToolError(RuntimeError):
-    """A program of the toolchain failed; the text names its log."""
 
 
 def path_of_tool(name: str) -> str:
