@@ -44,7 +44,8 @@ class ArgMax(NodeComponent):
         valid = delayed(m, issue, node.latency - 1, name="valid")
 
         key, lane = self._highest(m, self._keys(m, issue, step))
-        best_key, best = Signal.like(key, reset_less=True), Signal(range(node.classes), reset_less=True)
+        best_key = Signal.like(key, name="best_key", reset_less=True)
+        best = Signal(range(node.classes), reset_less=True)
         first, base = Signal(init=1), Signal(range(node.classes))
         with m.If(valid[-1]):
             m.d.sync += first.eq(emitting[-2])

@@ -70,12 +70,8 @@ class Fifo(wiring.Component):
             m.d.sync += full.eq(full >> 1)
         for k, slot in enumerate(slots):
             # A slot that is not full may take whatever stands at the input: it counts only when `full` says so.
-            load, shift = Signal(name=f"load_{k}"), Signal(name=f"shift_{k}")
-            m.d.comb += load.eq(read | ~full[k])
-            if k + 1 < depth:
-                m.d.comb += shift.eq(read & full[k + 1])
-            with m.If(load):
-                m.d.sync += slot.eq(Mux(shift, slots[k + 1], bits) if k + 1 < depth else bits)
+            with m.If(read | ~full[k]):
+                m.d.sync += slot.eq(Mux(full[k + 1], slots[k + 1], bits) if k + 1 < depth else bits)
         m.d.comb += [self.o.valid.eq(full[0]), self.o.payload.eq(slots[0])]
 
     def _circulate(self, m: Module, bits, read: Signal) -> None:

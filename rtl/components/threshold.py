@@ -58,13 +58,16 @@ class Threshold(NodeComponent):
     def _compare_memory(self, m: Module, bits: Signal, issue: Signal) -> None:
         """Compare in the second cycle with what the first has read."""
         node, words = self.node, self._words
-        width = node.element.width + 2  # one beyond the largest number, and a sign
+        low, high = int(node.thresholds.min()), int(node.thresholds.max())
+        limit = dataflow.unsigned_for(high) if low >= 0 else dataflow.signed_for(low, high)
         word = Signal(range(words))
         with m.If(issue):
             m.d.sync += word.eq(advanced(word, words))
-        rows = [packed(row, width) for row in node.thresholds.reshape(words, node.pe).tolist()]
-        limits = Signal(width * node.pe)
-        m.d.comb += limits.eq(read_only(m, "thresholds", rows, width * node.pe, word))
+        rows = [packed(row, limit.width) for row in node.thresholds.reshape(words, node.pe).tolist()]
+        limits = Signal(limit.width * node.pe)
+        m.d.comb += limits.eq(read_only(m, "thresholds", rows, len(limits), word))
         numbers = Signal(self.i.payload.shape(), reset_less=True)
         m.d.sync += numbers.eq(self.i.payload)
-        m.d.sync += bits.eq(Cat(numbers[k] >= limits.word_select(k, width).as_signed() for k in range(node.pe)))
+        for k in range(node.pe):
+            level = limits.word_select(k, limit.width)
+            m.d.sync += bits[k].eq(numbers[k] >= (level.as_signed() if limit.signed else level))

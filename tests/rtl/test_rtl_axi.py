@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from amaranth import Shape
+from amaranth import ResetInserter, Shape, Signal
 from rtl_harness import run
 
 import dataflow
@@ -11,12 +11,14 @@ from rtl.axi import AxiTop, axi_prefixes
 from sim_tests.cases import CASES, dense_network, random_frames
 
 
-def send(network: dataflow.Network, frames: np.ndarray, lasts: list[bool], *, cycles: int, ready=None) -> dict:
+def send(
+    network: dataflow.Network, frames: np.ndarray, lasts: list[bool], *, cycles: int, ready=None, reset_at: int = -1
+) -> dict:
     """Offer frames with these ``tlast`` marks for some cycles; return what came out and every cycle's error mark.
 
-    The bits of ``tdata`` above the beat are all ones.
+    The bits of ``tdata`` above the beat are all ones. A reset in cycle `reset_at` starts everything again.
     """
-    top = AxiTop(network)
+    top, reset = AxiTop(network), Signal()
     stream = network.inputs[0].stream
     words = dataflow.words_of(dataflow.beats_of(frames, stream), stream)
     garbage = ((1 << len(top.s_axis_tdata)) - 1) >> stream.width << stream.width
@@ -37,9 +39,14 @@ def send(network: dataflow.Network, frames: np.ndarray, lasts: list[bool], *, cy
             if open_ and ctx.get(getattr(top, f"{prefix}_tvalid")):
                 seen[name].append((ctx.get(getattr(top, f"{prefix}_tdata")), ctx.get(getattr(top, f"{prefix}_tlast"))))
         sent += valid and ctx.get(top.s_axis_tready)
+        ctx.set(reset, cycle == reset_at)
+        if cycle == reset_at:
+            sent = 0
+            for taken in seen.values():
+                taken.clear()
         return cycle == cycles
 
-    run(top, step)
+    run(ResetInserter(reset)(top), step)
     return seen
 
 
@@ -71,6 +78,17 @@ def test_wrong_end_of_frame_is_shown_until_reset(wrong: int) -> None:
     first = errors.index(1)
     assert first > wrong
     assert errors == [0] * first + [1] * (len(errors) - first)
+
+
+@pytest.mark.parametrize("reset_at", [1, 37, 50, 83, 120])
+def test_reset_at_any_time_starts_a_new_frame(reset_at: int) -> None:
+    network = next(case for case in CASES if case.name == "ragged").network()
+    frames, stream = random_frames(network, 3), network.inputs[0].stream
+    lasts = [False] * len(marks(stream, 3)) if reset_at == 83 else marks(stream, 3)
+    seen = send(network, frames, lasts, cycles=400, reset_at=reset_at)
+    assert seen["errors"][0] == 0
+    words = dataflow.words_of(evaluate(network, frames)["arg_max -> class"], network.outputs[0].stream)
+    assert [word for word, _ in seen["class"]] == words
 
 
 def test_ports_of_one_input_and_one_output() -> None:
