@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from importlib import import_module
@@ -52,8 +53,7 @@ def main() -> None:
     table.columns[2].justify = "right"
     for name, row in done:
         table.add_row(name, row.what, _figure(row), row.goal)
-    console = Console()
-    console.print(table, width=None if console.is_terminal else 150)
+    Console(width=None if sys.stdout.isatty() else 150).print(table)
     if arguments.json:
         arguments.json.write_text(json.dumps([{"benchmark": name, **asdict(row)} for name, row in done], indent=2))
 
