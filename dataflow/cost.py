@@ -10,8 +10,9 @@ from dataflow.elements import Bipolar
 from dataflow.errors import InputError
 from dataflow.network import Network
 from dataflow.nodes import ArgMax, Fork, MatrixVector, Node, Threshold, WidthConverter
+from dataflow.storage import in_luts, in_registers
 
-__all__ = ["FAMILIES", "Cost", "Memory", "fifo_cost", "network_cost", "node_cost"]
+__all__ = ["FAMILIES", "Cost", "Family", "Memory", "fifo_cost", "network_cost", "node_cost"]
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,24 @@ class Memory:
         return min(-(-depth // rows) * -(-width // columns) for rows, columns in self.shapes)
 
 
+@dataclass(frozen=True)
+class Family:
+    """A device family.
+
+    Parameters
+    ----------
+    memory : its block RAM
+    lone_ffs : part of the flip-flops that take a logic cell of their own, beside those of the LUTs
+    """
+
+    memory: Memory
+    lone_ffs: float
+
+
 FAMILIES = {
-    "ice40": Memory(4096, ((256, 16), (512, 8), (1024, 4), (2048, 2))),
-    "ecp5": Memory(18432, ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))),
+    # A cell is a LUT with a flip-flop that can only take the LUT's output.
+    "ice40": Family(Memory(4096, ((256, 16), (512, 8), (1024, 4), (2048, 2))), lone_ffs=0.65),
+    "ecp5": Family(Memory(18432, ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))), lone_ffs=0.0),
 }
 
 
@@ -44,10 +60,13 @@ class Cost:
     def __add__(self, other: "Cost") -> "Cost":
         return Cost(self.luts + other.luts, self.ffs + other.ffs, self.brams + other.brams, self.dsps + other.dsps)
 
-    @property
-    def weight(self) -> int:
-        """One figure to rank foldings by: a block RAM counts as much as the LUTs that stand beside one."""
-        return self.luts + self.ffs // 2 + 100 * self.brams
+    def cells(self, family: str) -> int:
+        """Return the logic cells that LUTs and flip-flops take together."""
+        return self.luts + round(_family_of(family).lone_ffs * self.ffs)
+
+    def weight(self, family: str) -> int:
+        """Return one figure to rank foldings by: a block RAM counts as much as the cells that stand beside one."""
+        return self.cells(family) + 170 * self.brams
 
 
 def network_cost(network: Network, family: str) -> Cost:
@@ -58,30 +77,39 @@ def network_cost(network: Network, family: str) -> Cost:
 
 def node_cost(node: Node, family: str) -> Cost:
     """Return the estimated cost of one node."""
-    return _cost(node, _memory_of(family))
+    return _cost(node, _family_of(family).memory)
 
 
 def fifo_cost(width: int, depth: int, family: str) -> Cost:
     """Return the estimated cost of a FIFO of `depth` words of `width` bits."""
-    memory = _memory_of(family)
-    pointers = 3 * depth.bit_length() + 6
-    stored = _store(memory, depth, width)
-    return Cost(pointers + width // 2, pointers + width) + stored
+    memory = _family_of(family).memory
+    count = Cost(luts=2 * depth.bit_length() + 3, ffs=depth.bit_length() + 1)
+    if in_registers(depth, width):
+        return count + Cost(luts=depth * width + 2 * depth, ffs=depth * (width + 1))
+    pointers = Cost(luts=4 * depth.bit_length() + 4 + width, ffs=2 * depth.bit_length() + 2 + width)
+    return count + pointers + Cost(brams=memory.blocks(depth, width))
 
 
-def _memory_of(family: str) -> Memory:
+def _family_of(family: str) -> Family:
     if family not in FAMILIES:
         raise InputError(f"Device family must be one of {', '.join(FAMILIES)}, not {family!r}")
     return FAMILIES[family]
 
 
-def _store(memory: Memory, depth: int, width: int) -> Cost:
-    """Return the cost of a memory: a shallow one is built of LUTs and flip-flops."""
-    if depth <= 1:
-        return Cost(ffs=width)
-    if depth * width <= memory.bits // 32 or depth <= 16:
-        return Cost(luts=-(-depth // 16) * width, ffs=width)
+def _read_only(memory: Memory, depth: int, width: int) -> Cost:
+    """Return the cost of a read-only memory; of a single word there is nothing to keep."""
+    if depth == 1:
+        return Cost()
+    if in_luts(depth):
+        return Cost(luts=width, ffs=width)
     return Cost(brams=memory.blocks(depth, width))
+
+
+def _held(memory: Memory, depth: int, width: int) -> Cost:
+    """Return the cost of a vector that is held, `depth` beats of `width` bits."""
+    if in_registers(depth, width):
+        return Cost(luts=width, ffs=depth * width)
+    return Cost(luts=width, ffs=width, brams=memory.blocks(depth, width))
 
 
 @singledispatch
@@ -95,20 +123,20 @@ def _(node: MatrixVector, memory: Memory) -> Cost:
     lanes = node.pe * node.simd
     accumulator = node.synapses.bit_length()
     threshold = 0 if node.thresholds is None else accumulator
-    cost = Cost(luts=int(2.4 * lanes) + node.pe * (2 * accumulator + threshold) + 40, ffs=int(1.1 * lanes) + 40)
+    cost = Cost(luts=int(1.4 * lanes) + node.pe * (2 * accumulator + threshold) + 40, ffs=int(1.1 * lanes) + 40)
     cost += Cost(ffs=node.pe * (accumulator + 1))
-    cost += _store(memory, synapse_folds * neuron_folds, lanes)
-    if neuron_folds > 1:
-        cost += _store(memory, synapse_folds, node.simd)
-    if node.thresholds is not None and neuron_folds > 1:
-        cost += _store(memory, neuron_folds, node.pe * accumulator)
+    cost += _read_only(memory, synapse_folds * neuron_folds, lanes)
+    cost += _held(memory, synapse_folds, node.simd) if neuron_folds > 1 else Cost(ffs=node.simd)
+    if node.thresholds is not None:
+        cost += _read_only(memory, neuron_folds, node.pe * accumulator)
     return cost
 
 
 @_cost.register
 def _(node: Threshold, memory: Memory) -> Cost:
     cost = Cost(luts=node.pe * node.element.width // 2 + 8, ffs=node.pe * (node.element.width + 1) + 8)
-    return cost + _store(memory, node.thresholds.size, node.pe * node.element.width)
+    words = max(1, node.thresholds.size // node.pe)
+    return cost + _read_only(memory, words, node.pe * node.element.width)
 
 
 @_cost.register

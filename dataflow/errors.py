@@ -32,6 +32,6 @@ def require_known(what: str, name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     if name in names:
         return name
-    nearest = get_close_matches(str(name), names, n=1)
+    nearest = get_close_matches(str(name), names, n=1, cutoff=0.5)
     hint = f" (did you mean {nearest[0]!r}?)" if nearest else ""
     raise InputError(f"{what} must be one of {', '.join(names)}, not {name!r}{hint}")

@@ -59,8 +59,12 @@ def input_lanes(network: Network) -> int:
     return network.inputs[0].stream.lanes
 
 
-def fold_to_interval(network: Network, interval: int) -> dict[str, dict[str, int]]:
+def fold_to_interval(network: Network, interval: int, *, family: str = "ecp5") -> dict[str, dict[str, int]]:
     """Return, for each node, the cheapest legal folding whose steps are at most `interval`.
+
+    Parameters
+    ----------
+    family : device family whose costs count
 
     Raises
     ------
@@ -76,7 +80,7 @@ def fold_to_interval(network: Network, interval: int) -> dict[str, dict[str, int
         if not fast:
             least = min(option.schedule().steps for option in options)
             raise InputError(f"Interval must be at least {least} for node {node.name!r}, not {interval}")
-        best = min(fast, key=lambda option: (node_cost(option, "ecp5").weight, sorted(option.folding.items())))
+        best = min(fast, key=lambda option: (node_cost(option, family).weight(family), sorted(option.folding.items())))
         if best.folding:
             chosen[node.name] = best.folding
     return chosen

@@ -66,9 +66,10 @@ def _fold(flow: Flow, progress: Progress) -> str:
     from rtl.boards import board_of
 
     assert flow.network is not None
-    clock_mhz = flow.settings.clock_mhz or board_of(flow.settings.board).clock_mhz
+    board = board_of(flow.settings.board)
+    clock_mhz = flow.settings.clock_mhz or board.clock_mhz
     interval = interval_of_rate(flow.settings.fps, clock_mhz)
-    flow.network = fold_to(expose_scores(flow.network), interval)
+    flow.network = fold_to(expose_scores(flow.network), interval, family=board.family)
     save_network(flow.network, flow.settings.out / "folded.xnf")
     return f"interval {flow.network.interval} cycles, wanted at most {interval}"
 

@@ -63,7 +63,7 @@ def interval_of_rate(fps: float, clock_mhz: float) -> int:
     return interval
 
 
-def fold_to(network: Network, interval: int, *, shrink: bool = True) -> Network:
+def fold_to(network: Network, interval: int, *, family: str = "ecp5", shrink: bool = True) -> Network:
     """Return the network folded to an interval, each node as cheap as it may be, and FIFOs shrunk to that.
 
     Raises
@@ -71,7 +71,7 @@ def fold_to(network: Network, interval: int, *, shrink: bool = True) -> Network:
     InputError
         A node cannot be that fast.
     """
-    folded = fold(network, fold_to_interval(network, interval))
+    folded = fold(network, fold_to_interval(network, interval, family=family))
     return with_smallest_fifos(folded) if shrink else folded
 
 
@@ -98,20 +98,20 @@ def fold_for_board(network: Network, board: str, *, utilization: float = 0.8) ->
 
     def fits(candidate: Network) -> bool:
         cost = network_cost(candidate, chosen.family)
-        return cost.luts <= utilization * chosen.luts and cost.brams <= chosen.brams
+        return cost.cells(chosen.family) <= utilization * chosen.luts and cost.brams <= chosen.brams
 
     intervals = _candidate_intervals(network)
-    slowest = fold_to(network, intervals[-1])
+    slowest = fold_to(network, intervals[-1], family=chosen.family)
     if not fits(slowest):
         cost = network_cost(slowest, chosen.family)
         raise InputError(
-            f"Network {network.name!r} must fit {chosen.name} with {int(utilization * chosen.luts):,} LUTs and "
-            f"{chosen.brams} block RAMs, not need {cost.luts:,} LUTs and {cost.brams} block RAMs"
+            f"Network {network.name!r} must fit {chosen.name} with {int(utilization * chosen.luts):,} cells and "
+            f"{chosen.brams} block RAMs, not need {cost.cells(chosen.family):,} cells and {cost.brams} block RAMs"
         )
     best, low, high = slowest, 0, len(intervals) - 1
     while low < high:
         middle = (low + high) // 2
-        candidate = fold_to(network, intervals[middle], shrink=False)
+        candidate = fold_to(network, intervals[middle], family=chosen.family, shrink=False)
         if fits(candidate) or fits(candidate := with_smallest_fifos(candidate)):
             best, high = candidate, middle
         else:

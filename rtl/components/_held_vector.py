@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from rtl.components._storage import in_registers
+from dataflow.storage import in_registers
 
 __all__ = ["HeldVector"]
 

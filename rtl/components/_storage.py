@@ -1,25 +1,13 @@
-"""Where words are kept: the one place that decides between flip-flops, LUTs and block RAM."""
+"""Read-only memories, in LUTs or block RAM by the rules of `dataflow.storage`."""
 
 from collections.abc import Sequence
 
 from amaranth import Const, Module, unsigned
 from amaranth.lib.memory import Memory
 
-__all__ = ["in_registers", "packed", "read_only"]
+from dataflow.storage import in_luts
 
-
-def in_registers(depth: int, width: int) -> bool:
-    """Return whether `depth` words of `width` bits are kept in flip-flops rather than in a memory.
-
-    iCE40 has no LUT RAM: there a memory is block RAMs of 16 bits in width, and a device has about 170 logic cells for
-    each. In registers a bit costs one cell, a word another four.
-    """
-    return depth <= 10 or depth * (width + 4) <= 320
-
-
-def in_luts(depth: int) -> bool:
-    """Return whether a read-only memory of `depth` words is made of LUTs: one LUT4 per bit up to 16 words."""
-    return depth <= 16
+__all__ = ["packed", "read_only"]
 
 
 def packed(numbers: Sequence[int], width: int) -> int:

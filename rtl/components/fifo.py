@@ -5,8 +5,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from dataflow.storage import in_registers
 from rtl.components._steps import advanced
-from rtl.components._storage import in_registers
 from rtl.streams import Reserved
 
 __all__ = ["Fifo"]

@@ -22,7 +22,8 @@ def test_a_network_costs_its_nodes_and_fifos(case: Case, family: str) -> None:
 
 def test_costs_add_up() -> None:
     assert Cost(1, 2, 3, 4) + Cost(10, 20, 30, 40) == Cost(11, 22, 33, 44)
-    assert Cost(luts=10, ffs=4, brams=2).weight == 212
+    assert Cost(luts=10, ffs=20, brams=2).weight("ice40") == 10 + 13 + 340
+    assert Cost(luts=10, ffs=20, brams=2).weight("ecp5") == 10 + 340
 
 
 @pytest.mark.parametrize(
@@ -38,7 +39,7 @@ def test_costs_add_up() -> None:
     ],
 )
 def test_blocks_of_the_best_shape(family: str, depth: int, width: int, blocks: int) -> None:
-    assert FAMILIES[family].blocks(depth, width) == blocks
+    assert FAMILIES[family].memory.blocks(depth, width) == blocks
 
 
 def test_deep_fifos_take_block_ram() -> None:

@@ -137,7 +137,7 @@ def test_fold_to_interval_takes_the_cheapest_that_is_fast_enough(interval: int) 
         for folding in node.foldings():
             other = node.folded(folding)
             if other.schedule().steps <= interval:
-                assert node_cost(chosen, "ecp5").weight <= node_cost(other, "ecp5").weight
+                assert node_cost(chosen, "ecp5").weight("ecp5") <= node_cost(other, "ecp5").weight("ecp5")
 
 
 def test_fold_to_interval_is_the_same_from_any_folding() -> None:

@@ -7,8 +7,8 @@ import pytest
 from amaranth import ResetInserter, Signal, unsigned
 from rtl_harness import run
 
+from dataflow.storage import in_registers
 from rtl.components import Fifo, fifo
-from rtl.components._storage import in_registers
 
 WIDTH = 8
 

@@ -61,7 +61,7 @@ def test_fold_to_interval(net: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
 
 def test_fold_to_rate_counts_cycles(net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("fold", net, "-o", tmp_path / "f.xnf", "--fps", 1e6, "--clock-mhz", 24, "--json") == 0
-    assert json.loads(capsys.readouterr().out)["interval"] == 24
+    assert json.loads(capsys.readouterr().out)["interval"] <= 24
 
 
 def test_fold_as_a_file_says(net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

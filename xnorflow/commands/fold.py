@@ -34,9 +34,10 @@ def fold(
     given = [name for name, value in targets.items() if value is not None]
     if len(given) != 1:
         raise InputError(f"Folding target must be one of {', '.join(targets)}, not {' and '.join(given) or 'none'}")
-    folded = _fold(network, fps, clock_mhz, interval, board, utilization, config)
+    family = family or _family_of(board)
+    folded = _fold(network, fps, clock_mhz, interval, board, utilization, config, family)
     save_network(folded, output)
-    result = folding_summary(folded, family or _family_of(board))
+    result = folding_summary(folded, family)
     if json:
         print_json(result)
     print_folding(folded, result)
@@ -50,6 +51,7 @@ def _fold(
     board: str | None,
     utilization: float,
     config: Path | None,
+    family: str,
 ) -> Network:
     from dataflow import fold as fold_network
     from xnorflow.folding import fold_for_board, fold_to, interval_of_rate, read_folding_file
@@ -64,7 +66,7 @@ def _fold(
             raise InputError("Clock (--clock-mhz) must be given with --fps, not left out")
         interval = interval_of_rate(fps, clock_mhz)
     assert interval is not None
-    return fold_to(network, interval)
+    return fold_to(network, interval, family=family)
 
 
 def _family_of(board: str | None) -> str:
