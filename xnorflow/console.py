@@ -7,10 +7,15 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["console", "print_json", "table_of"]
+__all__ = ["console", "print_json", "say", "table_of"]
 
 #: Everything for people goes here.
 console = Console(stderr=True, highlight=False)
+
+
+def say(text: str) -> None:
+    """Print a line for people as it is, however wide the terminal."""
+    console.print(text, markup=False, soft_wrap=True)
 
 
 def print_json(result: Mapping[str, Any]) -> None:

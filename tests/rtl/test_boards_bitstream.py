@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dataflow import InputError, Network, fold
-from rtl.bitstream import BitstreamReport, ToolError, build, plan_of
+from dataflow import InputError, Network, ToolError, fold
+from rtl.bitstream import BitstreamReport, build, plan_of
 from rtl.bitstream.report import Use, check_fit, fmax_of, netlist_use, packed_cells
 from rtl.bitstream.tools import path_of_tool, run_tool
 from rtl.boards import board_of, boards

@@ -21,7 +21,7 @@ def demo(
     json: Json = False,
 ) -> None:
     """Run the whole path: zoo model, lowering, simulation, Verilog, proof on Verilator, iCE40 bitstream."""
-    from xnorflow.console import console, print_json, table_of
+    from xnorflow.console import console, print_json, say, table_of
     from xnorflow.flow import Settings, run_flow
 
     settings = Settings(model="tfc-w1a1", dataset="mnist-sample", board="icebreaker", fps=100_000, out=output)
@@ -30,7 +30,7 @@ def demo(
     def done(name: str, text: str) -> None:
         nonlocal last
         now = time.perf_counter()
-        console.print(f"[bold]{name:10}[/bold] {text} [dim]({now - last:.1f} s)[/dim]")
+        say(f"{name:10} {text} ({now - last:.1f} s)")
         last = now
 
     with console.status("demo") as status:

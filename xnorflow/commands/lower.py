@@ -37,7 +37,7 @@ def lower(
     """Lower a QONNX model to the XNOR-popcount dataflow description, exactly."""
     from dataflow import save_network
     from quant.lowering import lower as run_lowering
-    from xnorflow.console import console, print_json, table_of
+    from xnorflow.console import console, print_json, say, table_of
     from xnorflow.networks import model_path
 
     network = run_lowering(model_path(model), input_kind=input_kind, outputs=outputs)
@@ -47,7 +47,7 @@ def lower(
         print_json(result)
     rows = [(n["name"], n["kind"], _shape(n["shape_in"]), _shape(n["shape_out"])) for n in result["nodes"]]
     console.print(table_of(f"{network.name} in {output}", ("node", "kind", "shape in", "shape out"), rows))
-    console.print(f"{result['weights_bits']:,} bits of weights, {result['macs']:,} products per frame")
+    say(f"{result['weights_bits']:,} bits of weights, {result['macs']:,} products per frame")
 
 
 def _shape(sizes: list[int]) -> str:

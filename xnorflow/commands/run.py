@@ -24,7 +24,7 @@ def run(
     json: Json = False,
 ) -> None:
     """Send frames to a board, and with --net compare its answers with the reference."""
-    from xnorflow.console import console, print_json
+    from xnorflow.console import print_json, say
     from xnorflow.host import Board
     from xnorflow.inputs import frames_of_input, raw_frames
     from xnorflow.networks import open_network
@@ -48,7 +48,7 @@ def run(
         result["mismatches"] = int(np.sum(answers.classes != predict(network, chosen.values).predictions))
     if json:
         print_json(result)
-    console.print(f"{len(chosen):,} frames in {answers.seconds:.1f} s" + _verdict(result))
+    say(f"{len(chosen):,} frames in {answers.seconds:.1f} s" + _verdict(result))
     raise typer.Exit(1 if result["mismatches"] else 0)
 
 

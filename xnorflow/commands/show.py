@@ -27,14 +27,14 @@ def folding_summary(network: Network, family: str) -> dict[str, Any]:
 
 def print_folding(network: Network, result: dict[str, Any]) -> None:
     """Print the table of `folding_summary`."""
-    from xnorflow.console import console, table_of
+    from xnorflow.console import console, say, table_of
 
     columns = ("node", "kind", "pe", "simd", "cycles", "luts", "ffs", "brams")
     keys = ("name", "kind", "pe", "simd", "cycles", "luts", "ffs", "brams")
     rows = [["-" if node[key] is None else node[key] for key in keys] for node in result["nodes"]]
     console.print(table_of(f"{network.name}, estimated for {result['family']}", columns, rows))
     total = result["estimate"]
-    console.print(
+    say(
         f"interval {result['interval']:,} cycles; estimate with FIFOs: {total['luts']:,} LUTs, "
         f"{total['ffs']:,} flip-flops, {total['brams']} block RAMs"
     )

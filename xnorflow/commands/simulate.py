@@ -23,7 +23,7 @@ def simulate(
     json: Json = False,
 ) -> None:
     """Simulate values and cycles, both exactly."""
-    from xnorflow.console import console, print_json, table_of
+    from xnorflow.console import console, print_json, say, table_of
     from xnorflow.inputs import frames_of_input
     from xnorflow.networks import open_network
     from xnorflow.simulation import simulation_summary
@@ -41,7 +41,7 @@ def simulate(
     console.print(table_of("FIFOs", ("FIFO", "depth", "most stored"), fifos))
     cycles = result["cycles"]
     accuracy = "no labels" if result["accuracy"] is None else f"accuracy {result['accuracy']:.2%}"
-    console.print(
+    say(
         f"{result['frames']:,} frames, {accuracy}; {cycles['total']:,} cycles in all, interval {cycles['interval']}, "
         f"first frame out after {cycles['first_frame_latency']:,}"
     )

@@ -23,7 +23,7 @@ def train(
     """Train a binary network with Brevitas, and export it as QONNX."""
     from quant import recipes
     from quant.training import train as run_training
-    from xnorflow.console import console, print_json
+    from xnorflow.console import print_json, say
 
     chosen = recipes.load(recipe)
     folder = out or Path("runs") / chosen.name
@@ -32,4 +32,4 @@ def train(
     )
     if json:
         print_json(result.to_json())
-    console.print(f"accuracy {result.accuracy:.2%} on the test split; {result.model}")
+    say(f"accuracy {result.accuracy:.2%} on the test split; {result.model}")

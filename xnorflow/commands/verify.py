@@ -25,7 +25,7 @@ def verify(
     """Prove the RTL equal: every value and every cycle of every stream."""
     from hwsim import random_stalls
     from sim_tests.verification import verify_rtl
-    from xnorflow.console import console, print_json
+    from xnorflow.console import console, print_json, say
     from xnorflow.inputs import frames_of_input
     from xnorflow.networks import open_network
 
@@ -41,9 +41,9 @@ def verify(
     if json:
         print_json(result.to_json())
     for mismatch in result.first:
-        console.print(str(mismatch))
+        say(str(mismatch))
     verdict = "equal" if result.passed else "NOT EQUAL"
-    console.print(
+    say(
         f"{verdict}: {result.frames} frames, {result.streams} streams, {result.beats_compared:,} beats, "
         f"{result.cycles_compared:,} cycle numbers compared on {simulator}; {result.value_mismatches} values and "
         f"{result.cycle_mismatches} cycles differ"

@@ -17,10 +17,10 @@ def verilog(
 ) -> None:
     """Write the network as Verilog with AXI4-Stream ports."""
     from rtl.verilog import write_verilog
-    from xnorflow.console import console, print_json
+    from xnorflow.console import print_json, say
     from xnorflow.networks import open_network
 
     path = write_verilog(open_network(net), output)
     if json:
         print_json({"verilog": str(path), "top": path.stem, "bytes": path.stat().st_size})
-    console.print(f"{path} ({path.stat().st_size:,} bytes), top module {path.stem}")
+    say(f"{path} ({path.stat().st_size:,} bytes), top module {path.stem}")
