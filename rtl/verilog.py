@@ -13,6 +13,10 @@ from rtl.core import fifo_names, hardware_names
 
 __all__ = ["top_name", "verilog", "write_verilog"]
 
+#: The declaration of a signal of no bits, such as the counter of a single beat: nothing can read or drive it, but
+#: Yosys writes it with two bits.
+_EMPTY_WIRE = re.compile(r"^ *(?:wire|reg) \[-1:0\] [^;]*;\n", re.MULTILINE)
+
 
 def top_name(network: dataflow.Network) -> str:
     """Return the name of a network's top module: the network's own, as far as Verilog allows it."""
@@ -28,7 +32,7 @@ def verilog(network: dataflow.Network) -> str:
     """
     top = AxiTop(network)
     text = back.convert(top, name=top_name(network), emit_src=False, strip_internal_attrs=True)
-    return _header(top) + text
+    return _header(top) + _EMPTY_WIRE.sub("", text)
 
 
 def write_verilog(network: dataflow.Network, folder: str | os.PathLike[str]) -> Path:

@@ -65,6 +65,11 @@ def test_text_holds_no_path_and_no_date(texts) -> None:
         assert not re.search(r"20\d\d-\d\d-\d\d|\d\d:\d\d:\d\d", text)
 
 
+def test_no_vector_is_of_no_bits(texts) -> None:
+    for name, (_, text) in texts.items():
+        assert "[-1:0]" not in text, name
+
+
 def test_header_tells_ports_streams_and_times(texts) -> None:
     header = texts["both"][1].partition("\n\n")[0].splitlines()
     assert all(line.startswith("//") for line in header)
