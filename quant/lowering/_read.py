@@ -173,6 +173,8 @@ def _initializers(graph: onnx.GraphProto) -> Iterator[TensorProto]:
 
 
 def _constant_of(tensor: TensorProto, name: str, node: str) -> Constant:
+    if tensor.data_type not in TensorProto.DataType.values():
+        raise InputError(f"Constant {name!r} of node {node!r} must be of a type of ONNX, not {tensor.data_type}")
     try:
         values = np.asarray(numpy_helper.to_array(tensor))
     except (ValueError, TypeError) as error:

@@ -99,6 +99,13 @@ def test_damaged_constant() -> None:
     assert_refused(model, f"Constant {tensor.name!r} of node '.+' must be a whole tensor, not one with: .+")
 
 
+def test_constant_of_an_unknown_type() -> None:
+    model = simple()
+    tensor = next(each for each in model.graph.initializer if each.dims == [6, 12])
+    tensor.data_type = 77
+    assert_refused(model, f"Constant {tensor.name!r} of node '.+' must be of a type of ONNX, not 77")
+
+
 def test_constant_of_text() -> None:
     net, x = start()
     model = net.model(net("Add", net.dense(x, W0), net.constant([1.0]), name="shift"))
