@@ -61,6 +61,8 @@ def random_stalls(
     longest_pause : longest burst, in cycles
     open_chance : if given, every cycle of every gate is open with this chance instead, 0 < open_chance <= 1
     """
+    if seed < 0:
+        raise InputError(f"Seed of stalls must be at least 0, not {seed!r}")
     if cycles < 1:
         raise InputError(f"Stall cycles must be at least 1, not {cycles!r}")
     if longest_pause < 1:

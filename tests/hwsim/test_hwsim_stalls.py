@@ -50,6 +50,7 @@ def test_random_stalls_with_a_chance() -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        ({"seed": -1}, r"^Seed of stalls must be at least 0, not -1$"),
         ({"cycles": 0}, r"^Stall cycles must be at least 1, not 0$"),
         ({"longest_pause": 0}, r"^Longest pause must be at least 1 cycle, not 0$"),
         ({"open_chance": 0.0}, r"^Open chance must be above 0 and at most 1, not 0\.0$"),
@@ -58,7 +59,7 @@ def test_random_stalls_with_a_chance() -> None:
 )
 def test_random_stalls_refuse(arguments: dict, sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
-        random_stalls(NETWORK, 0, **arguments)
+        random_stalls(NETWORK, **{"seed": 0, **arguments})
 
 
 def test_a_gate_that_is_never_open_is_refused() -> None:
