@@ -50,6 +50,8 @@ def save_network(network: Network, path: str | os.PathLike[str]) -> None:
         tensors["scores.scale"] = network.scores.scale
         tensors["scores.bias"] = network.scores.bias
     target = Path(path)
+    if not target.name:
+        raise InputError(f"Network file {str(path)!r} must be writable, not: Is a directory")
     part = target.with_name(target.name + ".part")
     try:
         contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}

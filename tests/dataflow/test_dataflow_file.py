@@ -62,7 +62,8 @@ def test_without_scores_and_frame_shape(tmp_path: Path) -> None:
 def test_a_path_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     missing, folder = tmp_path / "missing" / "net.xnf", tmp_path / "folder"
     folder.mkdir()
-    for path, cause in ((missing, "No such file or directory"), (folder, "Is a directory")):
+    root = Path(tmp_path.anchor)
+    for path, cause in ((missing, "No such file or directory"), (folder, "Is a directory"), (root, "Is a directory")):
         with pytest.raises(InputError, match=rf"^Network file '{path}' must be writable, not: {cause}$"):
             save_network(NETWORK, path)
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
