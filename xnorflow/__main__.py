@@ -48,6 +48,8 @@ def main(args: list[str] | None = None) -> None:
         if error.filename is None:
             raise
         _exit(f"File must be usable, not {str(error.filename)!r}: {error.strerror}")
+    except MemoryError as error:
+        _exit(f"Memory must be enough for what is asked, not run out: {error}")
     except typer.Abort:
         sys.exit(130)
     sys.exit(code if isinstance(code, int) else 0)

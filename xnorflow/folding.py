@@ -2,6 +2,7 @@
 
 import tomllib
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ def read_folding_file(path: Path) -> FoldingFile:
     nodes, fifos = content.get("nodes", {}), content.get("fifos", {})
     if not isinstance(nodes, dict) or not all(isinstance(folding, dict) for folding in nodes.values()):
         raise InputError(f"Table nodes of {str(path)!r} must have a table per node, not {nodes!r}")
+    if not isinstance(fifos, dict):
+        raise InputError(f"Table fifos of {str(path)!r} must have a depth per FIFO, not {fifos!r}")
     for name, folding in nodes.items():
         for parameter, value in folding.items():
             _check_count(f"{parameter} of node {name!r}", value)
@@ -55,7 +58,7 @@ def _check_count(thing: str, value: Any) -> None:
 
 def interval_of_rate(fps: float, clock_mhz: float) -> int:
     """Return the largest interval, in cycles, that gives `fps` frames per second at `clock_mhz`."""
-    if fps <= 0 or clock_mhz <= 0:
+    if not (fps > 0 and 0 < clock_mhz < inf):
         raise InputError(f"Frames per second and clock must be positive, not {fps} and {clock_mhz}")
     interval = int(clock_mhz * 1e6 / fps)
     if interval < 1:

@@ -86,10 +86,12 @@ def frames_of_input(
     Raises
     ------
     InputError
-        As `raw_frames`, or frames of another size or range than the network's.
+        As `raw_frames`, a negative seed, or frames of another size or range than the network's.
     """
     from hwsim.frames import frames_for
 
+    if seed < 0:
+        raise InputError(f"Seed of random frames must be at least 0, not {seed}")
     raw = raw_frames(dataset=dataset, array=array, data=data, frames=frames)
     if raw is not None:
         values = raw.values

@@ -131,6 +131,22 @@ BAD = [
         ("fold", "NET", "-o", "OUT", "--fps", 1e9, "--clock-mhz", 10),
         "Frames per second must be at most 10,000,000 at 10.0 MHz, not 1,000,000,000",
     ),
+    (
+        ("fold", "NET", "-o", "OUT", "--fps", "nan", "--clock-mhz", 10),
+        "Frames per second and clock must be positive, not nan and 10.0",
+    ),
+    (
+        ("fold", "NET", "-o", "OUT", "--fps", 10, "--clock-mhz", "inf"),
+        "Frames per second and clock must be positive, not 10.0 and inf",
+    ),
+    (("lower", "tfc-w1a1", "-o", "."), "Network file '.' must be writable, not: Is a directory"),
+    (("simulate", "NET", "--outputs", "."), "Outputs file '.' must be writable, not: Is a directory"),
+    (
+        ("simulate", "NET", "--outputs", "none/x.npz"),
+        "Outputs file 'none/x.npz' must be writable, not: No such file or directory",
+    ),
+    (("simulate", "NET", "--seed", -1), "Seed of random frames must be at least 0, not -1"),
+    (("simulate", "NET", "--stalls", -1), "Seed of stalls must be at least 0, not -1"),
     (("fold", "NET", "-o", "OUT", "--interval", 0), "Interval must be at least 1 for node 'binarize', not 0"),
     (("simulate", "NET", "--frames", 0), "Frames must be at least 1, not 0"),
     (("simulate", "NET", "--input", "no.npy"), "File must be usable, not 'no.npy': No such file or directory"),
@@ -201,6 +217,7 @@ def test_bad_frames(
         ('[fifos]\n"input -> binarize" = 0', "Depth of FIFO 'input -> binarize' must be a positive integer, not 0"),
         ("[fifo]", "Folding file 'FILE' must have the tables nodes and fifos, not 'fifo'"),
         ("nodes = 3", "Table nodes of 'FILE' must have a table per node, not 3"),
+        ("fifos = 3", "Table fifos of 'FILE' must have a depth per FIFO, not 3"),
     ],
 )
 def test_bad_folding_files(
@@ -211,6 +228,25 @@ def test_bad_folding_files(
     assert run("fold", net, "-o", tmp_path / "out.xnf", "--config", config) == 2
     assert capfd.readouterr().err == f"error: {message}\n".replace("FILE", str(config))
     assert not (tmp_path / "out.xnf").exists()
+
+
+def test_more_than_the_memory_is_one_sentence(net: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run("simulate", net, "--frames", 10**15) == 2
+    error = capfd.readouterr().err
+    assert error.startswith("error: Memory must be enough for what is asked, not run out: ")
+    assert error.count("\n") == 1
+
+
+@pytest.mark.train
+def test_an_interrupted_training_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*args: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("quant.training.train", interrupt)
+    assert run("train", "tfc-w1a1", "--out", tmp_path) == 130
+    assert capfd.readouterr().err == f"interrupted: --resume goes on from the last whole epoch in {tmp_path}\n"
 
 
 def test_a_missing_package_names_its_extra(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:

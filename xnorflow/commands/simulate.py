@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from dataflow import InputError
 from xnorflow.commands._options import Data, DataSet, FrameCount, InputArray, Json, NetworkName
 
 __all__ = ["simulate"]
@@ -41,16 +42,21 @@ def simulate(
     console.print(table_of("FIFOs", ("FIFO", "depth", "most stored"), fifos))
     cycles = result["cycles"]
     accuracy = "no labels" if result["accuracy"] is None else f"accuracy {result['accuracy']:.2%}"
+    interval = round(cycles["interval"], 2)  # under stalls a mean
     say(
-        f"{result['frames']:,} frames, {accuracy}; {cycles['total']:,} cycles in all, interval {cycles['interval']}, "
+        f"{result['frames']:,} frames, {accuracy}; {cycles['total']:,} cycles in all, interval {interval:,}, "
         f"first frame out after {cycles['first_frame_latency']:,}"
     )
 
 
 def _save_outputs(path: Path, prediction: Any) -> None:
+    if not path.name:
+        raise InputError(f"Outputs file {str(path)!r} must be writable, not: Is a directory")
     part = path.with_name(path.name + ".part.npz")
     try:
         np.savez(part, predictions=prediction.predictions, scores=prediction.scores)
         part.replace(path)
+    except OSError as error:
+        raise InputError(f"Outputs file {str(path)!r} must be writable, not: {error.strerror}") from error
     finally:
         part.unlink(missing_ok=True)

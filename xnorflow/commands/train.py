@@ -27,9 +27,13 @@ def train(
 
     chosen = recipes.load(recipe)
     folder = out or Path("runs") / chosen.name
-    result = run_training(
-        chosen, data=data, epochs=epochs, seed=seed, out=folder, resume=resume, download=download, progress=not json
-    )
+    try:
+        result = run_training(
+            chosen, data=data, epochs=epochs, seed=seed, out=folder, resume=resume, download=download, progress=not json
+        )
+    except KeyboardInterrupt:
+        say(f"interrupted: --resume goes on from the last whole epoch in {folder}")
+        raise
     if json:
         print_json(result.to_json())
     say(f"accuracy {result.accuracy:.2%} on the test split; {result.model}")
