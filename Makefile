@@ -25,8 +25,11 @@ lint: $(VENV)/all.stamp
 bench: $(VENV)/all.stamp ## figures, as a table
 	$(BIN)/python -m benchmarks
 
+# Debian's Python has no ensurepip unless python3-venv is there: then the system's pip puts one into the environment.
 $(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV) \
+	  || { $(PYTHON) -m venv --clear --without-pip $(VENV) && $(PYTHON) -m pip --python $(VENV)/bin/python install -q pip; } \
+	  || { rm -rf $(VENV); false; }
 
 # The demo needs no training packages; the tests need all. A change of the versions installs again.
 $(VENV)/demo.stamp: $(VENV)/bin/python pyproject.toml constraints.txt
