@@ -59,12 +59,15 @@ def input_lanes(network: Network) -> int:
     return network.inputs[0].stream.lanes
 
 
-def fold_to_interval(network: Network, interval: int, *, family: str = "ecp5") -> dict[str, dict[str, int]]:
+def fold_to_interval(
+    network: Network, interval: int, *, family: str = "ecp5", strict: bool = True
+) -> dict[str, dict[str, int]]:
     """Return, for each node, the cheapest legal folding whose steps are at most `interval`.
 
     Parameters
     ----------
     family : device family whose costs count
+    strict : whether a node that cannot be that fast is an error; otherwise it gets as fast as it can be
 
     Raises
     ------
@@ -79,7 +82,9 @@ def fold_to_interval(network: Network, interval: int, *, family: str = "ecp5") -
         fast = [option for option in options if option.schedule().steps <= interval]
         if not fast:
             least = min(option.schedule().steps for option in options)
-            raise InputError(f"Interval must be at least {least} for node {node.name!r}, not {interval}")
+            if strict:
+                raise InputError(f"Interval must be at least {least} for node {node.name!r}, not {interval}")
+            fast = [option for option in options if option.schedule().steps == least]
         best = min(fast, key=lambda option: (node_cost(option, family).weight(family), sorted(option.folding.items())))
         if best.folding:
             chosen[node.name] = best.folding

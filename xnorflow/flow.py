@@ -3,12 +3,17 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dataflow import Network, save_network
+import numpy as np
+
+from dataflow import InputError, Network, network_cost, save_network
 from xnorflow.folding import fold_to, interval_of_rate
 from xnorflow.inputs import Frames, frames_of_input
 from xnorflow.networks import open_network
+
+if TYPE_CHECKING:
+    from rtl.boards import Board
 
 __all__ = ["STEPS", "Flow", "Settings", "build_bitstream", "run_flow"]
 
@@ -26,7 +31,7 @@ class Settings:
     board : board of the bitstream
     fps : frames per second to reach
     clock_mhz : clock that the folding is meant for; the board's default without it
-    verify_frames : frames compared in RTL
+    verify_frames : frames compared in RTL, besides those at which the first layer's weights decide
     simulator : simulator of that comparison
     out : folder for all results
     """
@@ -93,11 +98,12 @@ def _verilog(flow: Flow, progress: Progress) -> str:
 
 def _verify(flow: Flow, progress: Progress) -> str:
     from hwsim import random_stalls
+    from sim_tests.deciding import deciding_frames
     from sim_tests.verification import verify_rtl
 
     assert flow.network is not None
     assert flow.frames is not None
-    frames = flow.frames.values[: flow.settings.verify_frames]
+    frames = np.concatenate([flow.frames.values[: flow.settings.verify_frames], deciding_frames(flow.network)])
     stalls = random_stalls(flow.network, 1)
     result = verify_rtl(flow.network, frames, simulator=flow.settings.simulator, stalls=stalls)
     flow.verification = result
@@ -163,8 +169,10 @@ def build_bitstream(
     from dataflow.outputs import expose_scores
     from hwsim import simulate
     from rtl.bitstream import build
+    from rtl.boards import board_of
 
     both = expose_scores(network)
+    _check_size(both, board_of(board))
     run = simulate(both, 10)
     return build(
         both,
@@ -176,3 +184,13 @@ def build_bitstream(
         baud=baud,
         progress=progress or (lambda text: None),
     )
+
+
+def _check_size(network: Network, board: "Board") -> None:
+    """Refuse a network that is far too big before hours of synthesis tell how big; what is nearer is left to them."""
+    cost = network_cost(network, board.family)
+    if cost.cells(board.family) > 2 * board.luts or cost.brams > 2 * board.brams:
+        raise InputError(
+            f"Network {network.name!r} must fit {board.name} with {board.luts:,} logic cells and {board.brams} block "
+            f"RAMs, not need about {cost.cells(board.family):,} and {cost.brams}"
+        )

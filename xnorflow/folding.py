@@ -8,7 +8,7 @@ from typing import Any
 
 from dataflow import InputError, Network, fold, fold_to_interval, network_cost
 
-__all__ = ["FoldingFile", "fold_for_board", "fold_to", "interval_of_rate", "read_folding_file"]
+__all__ = ["FoldingFile", "fold_as", "fold_for_board", "fold_to", "interval_of_rate", "read_folding_file"]
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,25 @@ def fold_to(network: Network, interval: int, *, family: str = "ecp5", shrink: bo
     """
     folded = fold(network, fold_to_interval(network, interval, family=family))
     return with_smallest_fifos(folded) if shrink else folded
+
+
+def fold_as(network: Network, file: FoldingFile, *, family: str = "ecp5") -> Network:
+    """Return the network folded as a file says; what it does not name is chosen.
+
+    Nodes that it does not name are folded to the interval of the slowest that it names, as cheaply as that can be, or
+    as fast as they can be. If it names none, all stay as they are. FIFOs that it does not name get the smallest depths
+    that keep the interval.
+
+    Raises
+    ------
+    InputError
+        A node or FIFO that does not exist, or a folding that the shape does not allow.
+    """
+    folded = fold(network, file.nodes)
+    if file.nodes:
+        interval = max(folded.node(name).schedule().steps for name in file.nodes)
+        folded = fold(network, {**fold_to_interval(network, interval, family=family, strict=False), **file.nodes})
+    return with_smallest_fifos(folded).with_depths(file.fifos)
 
 
 def with_smallest_fifos(network: Network) -> Network:

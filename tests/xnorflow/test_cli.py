@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dataflow import save_network
+from dataflow import fold, save_network
 from sim_tests.cases import CASES, dense_network
 from xnorflow.__main__ import main
 
@@ -71,6 +71,26 @@ def test_fold_as_a_file_says(net: Path, tmp_path: Path, capsys: pytest.CaptureFi
     result = json.loads(capsys.readouterr().out)
     assert [(n["pe"], n["simd"]) for n in result["nodes"] if n["name"] == "fc0"] == [(3, 4)]
     assert [f["depth"] for f in result["fifos"] if f["name"] == "input -> binarize"] == [7]
+    assert result["interval"] == 6  # that of fc0; the others follow
+
+
+def test_fold_as_a_file_of_fifos_says(net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "fold.toml"
+    config.write_text('[fifos]\n"fc0 -> fc1" = 9\n')
+    assert run("fold", net, "-o", tmp_path / "f.xnf", "--config", config, "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["interval"] == 72
+    assert [f["depth"] for f in result["fifos"] if f["name"] == "fc0 -> fc1"] == [9]
+
+
+def test_far_too_big_for_a_board_is_refused_at_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    save_network(fold(dense_network((784, 64, 10)), {"fc0": {"pe": 64, "simd": 784}}), tmp_path / "big.xnf")
+    assert run("bitstream", tmp_path / "big.xnf", "--board", "icebreaker", "-o", tmp_path / "out") == 2
+    error = capfd.readouterr().err
+    assert error.startswith(
+        "error: Network 'dense-784-64-10' must fit icebreaker with 5,280 logic cells and 30 block RAMs"
+    )
+    assert not (tmp_path / "out").exists()
 
 
 def test_simulate_writes_outputs(net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -53,14 +53,12 @@ def _fold(
     config: Path | None,
     family: str,
 ) -> Network:
-    from dataflow import fold as fold_network
-    from xnorflow.folding import fold_for_board, fold_to, interval_of_rate, read_folding_file
+    from xnorflow.folding import fold_as, fold_for_board, fold_to, interval_of_rate, read_folding_file
 
     if board is not None:
         return fold_for_board(network, board, utilization=utilization)
     if config is not None:
-        file = read_folding_file(config)
-        return fold_network(network, file.nodes, depths=file.fifos)
+        return fold_as(network, read_folding_file(config), family=family)
     if fps is not None:
         if clock_mhz is None:
             raise InputError("Clock (--clock-mhz) must be given with --fps, not left out")

@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from dataflow import InputError
@@ -19,11 +20,15 @@ def verify(
     data: Data = None,
     frames: FrameCount = None,
     stalls: Annotated[int | None, typer.Option(metavar="SEED", help="Random stalls at both ends.")] = None,
+    deciding: Annotated[
+        bool, typer.Option(help="Add frames at which every weight of the first layer decides, two for each neuron.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of random frames.")] = 0,
     json: Json = False,
 ) -> None:
     """Prove the RTL equal: every value and every cycle of every stream."""
     from hwsim import random_stalls
+    from sim_tests.deciding import deciding_frames
     from sim_tests.verification import verify_rtl
     from xnorflow.console import console, print_json, say
     from xnorflow.inputs import frames_of_input
@@ -36,8 +41,9 @@ def verify(
         network, dataset=dataset, array=input_array, data=data, frames=frames, default=10, seed=seed
     )
     pattern = None if stalls is None else random_stalls(network, stalls)
+    values = np.concatenate([chosen.values, deciding_frames(network)]) if deciding else chosen.values
     with console.status("comparing RTL and reference"):
-        result = verify_rtl(network, chosen.values, simulator=simulator, stalls=pattern)
+        result = verify_rtl(network, values, simulator=simulator, stalls=pattern)
     if json:
         print_json(result.to_json())
     for mismatch in result.first:
