@@ -124,7 +124,7 @@ def _candidate_intervals(network: Network) -> list[int]:
     from dataflow.folding import without_converters
 
     steps = [
-        {node.folded(each).schedule().steps for each in node.foldings()} for node in without_converters(network).nodes
+        {node.folded(each).steps for each in node.foldings()} for node in without_converters(network).nodes
     ]
     least = max(min(options) for options in steps)
     return sorted({step for options in steps for step in options if step >= least})

@@ -1,0 +1,149 @@
+"""What nodes have in common that move a kernel over an image: geometry, the buffer of lines, and their schedules."""
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import ClassVar
+
+import numpy as np
+
+from dataflow.elements import Element
+from dataflow.nodes._node import Node, divisors
+from dataflow.schedule import Buffered, Schedule
+from dataflow.streams import Stream
+
+__all__ = ["WindowNode"]
+
+
+@dataclass(frozen=True, eq=False)
+class WindowNode(Node):
+    """A node that reads, for every position of a kernel on an image, the pixels below it.
+
+    Output pixel (y, x) has the taps (ky, kx) at row ``y*stride[0] + ky*dilation[0] - top`` and column
+    ``x*stride[1] + kx*dilation[1] - left``.
+
+    The image lies in a buffer of beats, which holds `places` of them. The first step of an output pixel needs all
+    beats that it reads; its last step frees those that neither it nor a later one reads. So output rows and frames
+    follow each other without a bubble, and the steps per frame are the larger of the beats in and the beats read.
+
+    Parameters
+    ----------
+    element : type of the numbers
+    shape : (height, width, channels) of a frame
+    kernel : (height, width)
+    stride, dilation : (rows, columns)
+    padding : (top, bottom, left, right)
+    pe : channels of a tap at once, a divisor of the channels
+    """
+
+    element: Element
+    shape: tuple[int, ...]
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...] = (1, 1)
+    dilation: tuple[int, ...] = (1, 1)
+    padding: tuple[int, ...] = (0, 0, 0, 0)
+    pe: int = 1
+
+    fold_parameters: ClassVar = ("pe",)
+
+    def __post_init__(self) -> None:
+        self._check_shape(self.shape)
+        self._check(len(self.shape) == 3, "shape", "(height, width, channels)", self.shape)
+        for name, size, least in (("kernel", 2, 1), ("stride", 2, 1), ("dilation", 2, 1), ("padding", 4, 0)):
+            values = getattr(self, name)
+            legal = len(values) == size and all(type(value) is int and value >= least for value in values)
+            self._check(legal, name, f"{size} integers of at least {least}", values)
+        for axis, extent in enumerate(self.extents):
+            padded = self.shape[axis] + sum(self.padding[2 * axis : 2 * axis + 2])
+            self._check(
+                extent <= padded, "kernel", f"at most the padded image's {padded} in size, dilation included", extent
+            )
+        self._check_divides("pe", self.shape[-1], "channels")
+
+    @property
+    def extents(self) -> tuple[int, ...]:
+        """Rows and columns that the kernel spans, dilation included."""
+        return tuple((k - 1) * d + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """(height, width) of the output."""
+        height, width, _ = self.shape
+        top, bottom, left, right = self.padding
+        rows = (height + top + bottom - self.extents[0]) // self.stride[0] + 1
+        return (rows, (width + left + right - self.extents[1]) // self.stride[1] + 1)
+
+    @property
+    def taps(self) -> int:
+        """Pixels below the kernel."""
+        return prod(self.kernel)
+
+    @property
+    def channel_folds(self) -> int:
+        """Beats of a pixel."""
+        return self.shape[-1] // self.pe
+
+    @property
+    def input_streams(self) -> tuple[Stream, ...]:
+        return (Stream(self.element, self.shape, self.pe),)
+
+    @cached_property
+    def tap_pixels(self) -> np.ndarray:
+        """(positions, taps) int64: which pixel of the frame each tap is, in raster order, or -1 outside the image."""
+        height, width, _ = self.shape
+        rows, columns = self.positions
+        y = np.arange(rows)[:, None] * self.stride[0] + np.arange(self.kernel[0]) * self.dilation[0] - self.padding[0]
+        x = (
+            np.arange(columns)[:, None] * self.stride[1]
+            + np.arange(self.kernel[1]) * self.dilation[1]
+            - self.padding[2]
+        )
+        y, x = y[:, None, :, None], x[None, :, None, :]
+        inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+        return np.where(inside, y * width + x, -1).reshape(rows * columns, self.taps)
+
+    @property
+    def steps(self) -> int:
+        """Steps per frame: the larger of the beats in and the beats read."""
+        return max(self.input_streams[0].beats, prod(self.positions) * self.taps * self.channel_folds)
+
+    @property
+    @abstractmethod
+    def read_beats(self) -> np.ndarray:
+        """(positions, steps per position) int64: the frame's beat that each step reads, or -1 outside the image."""
+
+    @property
+    def places(self) -> int:
+        """Beats that the buffer holds.
+
+        The rows that the kernel spans, and while they are read as many more, or a stride's if that is larger: at the
+        end of a frame all rows of the next frame's first windows must be in.
+        """
+        rows = self.extents[0] + max(self.extents[0], self.stride[0])
+        return rows * self.shape[1] * self.channel_folds
+
+    def _buffered(self, emits: np.ndarray, latency: int) -> Buffered:
+        """Return the schedules of filling the buffer and of reading it.
+
+        Parameters
+        ----------
+        emits : (steps per position,) bool
+        """
+        read = self.read_beats
+        frame_beats = prod(self.shape) // self.pe
+        newest = np.maximum.accumulate(read.max(axis=1))
+        oldest = np.where(read >= 0, read, frame_beats).min(axis=1)
+        freed = np.append(np.minimum.accumulate(oldest[::-1])[::-1][1:], frame_beats)
+        before = np.append(0, freed[:-1])
+        needs, frees = np.zeros(read.shape, np.int64), np.zeros(read.shape, np.int64)
+        needs[:, 0] = np.maximum(newest + 1 - before, 0)
+        frees[:, -1] = freed - before
+        fill = Schedule(np.ones((1, 1), bool), np.zeros((0, 1), bool), 1, repeats=frame_beats)
+        drain = Schedule(np.zeros((0, read.size), bool), np.tile(emits, len(read))[None], latency)
+        return Buffered(fill, drain, self.places, needs.ravel(), frees.ravel())
+
+    def foldings(self) -> Iterator[dict[str, int]]:
+        for pe in divisors(self.shape[-1]):
+            yield {"pe": pe}
