@@ -1,5 +1,7 @@
 """Random convolutional networks for the one table of cases."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from dataflow import (
@@ -80,7 +82,7 @@ def conv_network(
         Network(
             "conv-" + "x".join(map(str, shape)),
             tuple(nodes),
-            tuple(Fifo(source, target) for source, target in zip(chain, chain[1:], strict=False)),
+            tuple(Fifo(source, target) for source, target in pairwise(chain)),
             (Terminal("input", Stream(Integer(8), shape)),),
             (Terminal("class", Stream(unsigned_for(classes - 1), (1,))),),
             shape,
@@ -92,7 +94,7 @@ def conv_network(
 def _thresholded(
     name: str, weights: np.ndarray, positions: tuple[int, ...], element: Element, rng: np.random.Generator
 ) -> MatrixVector:
-    """Return a matrix whose thresholds are around the middle, so that ties happen; the first two are always and never met."""
+    """Return a matrix with thresholds around the middle, so that ties happen; the first two are always and never met."""
     bare = MatrixVector(name, weights, positions=positions, operand=element)
     low, high = bare.counted
     levels = np.clip((low + high) // 2 + rng.integers(-2, 3, len(weights)), low, high + 1)

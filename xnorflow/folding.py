@@ -123,8 +123,6 @@ def _candidate_intervals(network: Network) -> list[int]:
     """Return, rising, every interval at which some node's cheapest folding changes, from the least that all allow."""
     from dataflow.folding import without_converters
 
-    steps = [
-        {node.folded(each).steps for each in node.foldings()} for node in without_converters(network).nodes
-    ]
+    steps = [{node.folded(each).steps for each in node.foldings()} for node in without_converters(network).nodes]
     least = max(min(options) for options in steps)
     return sorted({step for options in steps for step in options if step >= least})
