@@ -94,7 +94,7 @@ def conv_network(
 def _thresholded(
     name: str, weights: np.ndarray, positions: tuple[int, ...], element: Element, rng: np.random.Generator
 ) -> MatrixVector:
-    """Return a matrix with thresholds around the middle, so that ties happen; the first two are always and never met."""
+    """Return a matrix with thresholds around the middle, so that ties happen; two are always and never met."""
     bare = MatrixVector(name, weights, positions=positions, operand=element)
     low, high = bare.counted
     levels = np.clip((low + high) // 2 + rng.integers(-2, 3, len(weights)), low, high + 1)
