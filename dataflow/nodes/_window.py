@@ -133,7 +133,8 @@ class WindowNode(Node):
         """
         read = self.read_beats
         frame_beats = prod(self.shape) // self.pe
-        newest = np.maximum.accumulate(read.max(axis=1))
+        # A window outside the image waits for its frame's first beat: nothing is emitted of a frame that never comes.
+        newest = np.maximum(np.maximum.accumulate(read.max(axis=1)), 0)
         oldest = np.where(read >= 0, read, frame_beats).min(axis=1)
         freed = np.append(np.minimum.accumulate(oldest[::-1])[::-1][1:], frame_beats)
         before = np.append(0, freed[:-1])
