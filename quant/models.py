@@ -10,10 +10,7 @@ from torch import Tensor, nn
 from dataflow import InputError
 from quant.binarizers import binary_activation, binary_convolution, binary_linear, fixed_point_activation
 
-__all__ = ["POOL", "ImageScale", "PixelScale", "Row", "ScoreNorm", "convolutional", "dense"]
-
-#: What stands for a max pool of 2 x 2 pixels in a list of convolutions.
-POOL = "P"
+__all__ = ["ImageScale", "PixelScale", "Row", "ScoreNorm", "convolutional", "dense"]
 
 _POOL_SIZE = 2
 
@@ -146,14 +143,14 @@ def _append_convolutions(
     for entry in convolutions:
         if isinstance(entry, str):
             name = f"pool{pool_count}"
-            _require_image(name, _POOL_SIZE, (height, width))
+            _require_image(name, (height, width), f"{_POOL_SIZE} x {_POOL_SIZE} pixels", _POOL_SIZE)
             layers[name] = nn.MaxPool2d(_POOL_SIZE)
             height, width = height // _POOL_SIZE, width // _POOL_SIZE
             pool_count += 1
             continue
         name = f"conv{convolution_count}"
         height, width = height + 2 * padding, width + 2 * padding
-        _require_image(name, kernel, (height, width))
+        _require_image(name, (height, width), f"{kernel} x {kernel} pixels with its padding", kernel)
         layers[name] = binary_convolution(channels, entry, kernel=kernel, padding=padding)
         layers[f"norm{convolution_count}"] = nn.BatchNorm2d(entry)
         layers[f"sign{convolution_count}"] = binary_activation()
@@ -162,11 +159,9 @@ def _append_convolutions(
     return channels, height, width
 
 
-def _require_image(name: str, size: int, image: tuple[int, int]) -> None:
-    if min(image) < size:
-        raise InputError(
-            f"Input of {name!r} must be at least {size} x {size} pixels with its padding, not {image[0]} x {image[1]}"
-        )
+def _require_image(name: str, image: tuple[int, int], rule: str, least: int) -> None:
+    if min(image) < least:
+        raise InputError(f"Input of {name!r} must be at least {rule}, not {image[0]} x {image[1]}")
 
 
 def _append_dense(layers: OrderedDict[str, nn.Module], synapses: int, hidden: tuple[int, ...], classes: int) -> None:

@@ -99,8 +99,8 @@ def train(
             f"validation of recipe {recipe.name!r} must leave 2 or more of the {len(training)} training images, "
             f"not be {recipe.validation}"
         )
-    checkpoint = _prepare(Path(out), recipe, resume=resume)
     run = _run(recipe, training)
+    checkpoint = _prepare(Path(out), recipe, resume=resume)
     fit(run, checkpoint, progress=progress)
     return _finish(run, recipe, test, checkpoint)
 
