@@ -1,6 +1,7 @@
 """MatrixVector: the product of a binary matrix and a vector, of bits by XNOR and popcount, or of integers by sums.
 
-Of bits, per neuron, ``ones = popcount(XNOR(x, w))`` is accumulated over the groups of synapses, starting from ``-level``:
+Of bits, per neuron, ``ones = popcount(XNOR(x, w))`` is accumulated over the groups of synapses, starting from
+``-level``:
 
 * with thresholds, ``level = threshold``, and the bit out is ``ones >= threshold``: the accumulator's inverted sign;
 * without, ``level = ceil(synapses / 2)``, and ``2*ones - synapses = 2*(ones - level) + synapses % 2``: the accumulator
