@@ -114,15 +114,58 @@ class WindowNode(Node):
     def read_beats(self) -> np.ndarray:
         """(positions, steps per position) int64: the frame's beat that each step reads, or -1 outside the image."""
 
-    @property
-    def places(self) -> int:
-        """Beats that the buffer holds.
+    @cached_property
+    def _windows(self) -> tuple[np.ndarray, np.ndarray]:
+        """Beats that must have come before each position is read, and that are free behind it, (positions,) int64.
 
-        The rows that the kernel spans, and while they are read as many more, or a stride's if that is larger: at the
-        end of a frame all rows of the next frame's first windows must be in.
+        A position waits for all beats that it and those before it read, and for those freed before it. It frees
+        those that neither it nor a later one reads, whether they have come or not; the last one frees all.
         """
-        rows = self.extents[0] + max(self.extents[0], self.stride[0])
-        return rows * self.shape[1] * self.channel_folds
+        read = self.read_beats
+        frame_beats = self.input_streams[0].beats
+        # A window outside the image waits for its frame's first beat: nothing is emitted of a frame that never comes.
+        newest = np.maximum(np.maximum.accumulate(read.max(axis=1)), 0)
+        oldest = np.where(read >= 0, read, frame_beats).min(axis=1)
+        freed = np.append(np.minimum.accumulate(oldest[::-1])[::-1][1:], frame_beats)
+        return np.maximum(newest + 1, np.append(0, freed[:-1])), freed
+
+    @cached_property
+    def places(self) -> int:
+        """Beats that the buffer holds: the fewest with which frames follow each other in `steps` cycles.
+
+        They do if all beats and steps can have times that repeat every T = `steps` cycles and keep the timing
+        contract. T is the larger of the beats in and the steps of reading.
+
+        If it is the steps of reading, step s of frame f has to be issued in cycle ``f*T + s`` exactly. A beat that
+        comes as late as possible takes a place for the shortest time: a cycle before the first step that waits for
+        it, and before the next beat, which may be the next frame's.
+
+        If it is the beats in, beat b of frame f has to come in cycle ``f*T + b`` exactly, and reading as early as
+        possible frees places soonest: a position starts a cycle behind the last beat that it waits for, and behind
+        the position before, which may be the frame before's.
+
+        Either way beat m, counted over all frames, needs a place besides those of the m beats before it, less those
+        freed in earlier cycles. The beat that needs most decides.
+        """
+        waits, freed = self._windows
+        beats, positions = self.input_streams[0].beats, len(waits)
+        each = self.read_beats.shape[1]
+        interval = self.steps
+        # Two frames are enough: what is further away leaves more time, because no frame takes longer than T.
+        if positions * each == interval:
+            starts = np.arange(positions) * each
+            waiting = np.searchsorted(waits, np.arange(beats), side="right")
+            due = np.append(starts, interval)[waiting] - 1
+            slack = np.append(due, due + interval) - np.arange(2 * beats)
+            comes = np.minimum.accumulate(slack[::-1])[::-1][:beats] + np.arange(beats)
+        else:
+            comes = np.arange(beats)
+            ready = np.append(waits - interval, waits) - np.arange(2 * positions) * each
+            starts = np.maximum.accumulate(ready)[positions:] + np.arange(positions, 2 * positions) * each
+        ends = (starts + each - 1 + np.arange(-2, 2)[:, None] * interval).ravel()
+        counts = np.append(-2 * beats, (freed + np.arange(-2, 2)[:, None] * beats).ravel())
+        held = np.arange(beats) - counts[np.searchsorted(ends, comes - 1, side="right")]
+        return int(held.max()) + 1
 
     def _buffered(self, emits: np.ndarray, latency: int) -> Buffered:
         """Return the schedules of filling the buffer and of reading it.
@@ -131,18 +174,13 @@ class WindowNode(Node):
         ----------
         emits : (steps per position,) bool
         """
-        read = self.read_beats
-        frame_beats = prod(self.shape) // self.pe
-        # A window outside the image waits for its frame's first beat: nothing is emitted of a frame that never comes.
-        newest = np.maximum(np.maximum.accumulate(read.max(axis=1)), 0)
-        oldest = np.where(read >= 0, read, frame_beats).min(axis=1)
-        freed = np.append(np.minimum.accumulate(oldest[::-1])[::-1][1:], frame_beats)
+        waits, freed = self._windows
         before = np.append(0, freed[:-1])
-        needs, frees = np.zeros(read.shape, np.int64), np.zeros(read.shape, np.int64)
-        needs[:, 0] = np.maximum(newest + 1 - before, 0)
+        needs, frees = np.zeros(self.read_beats.shape, np.int64), np.zeros(self.read_beats.shape, np.int64)
+        needs[:, 0] = waits - before
         frees[:, -1] = freed - before
-        fill = Schedule(np.ones((1, 1), bool), np.zeros((0, 1), bool), 1, repeats=frame_beats)
-        drain = Schedule(np.zeros((0, read.size), bool), np.tile(emits, len(read))[None], latency)
+        fill = Schedule(np.ones((1, 1), bool), np.zeros((0, 1), bool), 1, repeats=self.input_streams[0].beats)
+        drain = Schedule(np.zeros((0, needs.size), bool), np.tile(emits, len(needs))[None], latency)
         return Buffered(fill, drain, self.places, needs.ravel(), frees.ravel())
 
     def foldings(self) -> Iterator[dict[str, int]]:

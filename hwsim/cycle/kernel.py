@@ -17,9 +17,9 @@ Nodes, sources and sinks are all *actors*: things with a token schedule. Only th
 as *events*; the quiet steps before an event are counted in its *gap*.
 
 A `Buffered` node is two actors, with a FIFO between them that `fill` writes with no latency. `drain` reads it in its
-own way: an event *needs* some beats there, counted from the oldest, and *frees* some, 0 or several. A step in which
-it needs or frees beats is an event also if nothing is emitted. In the frame that `drain` is at, its needs end with
-the frame's beats, and with its last step all of them are free.
+own way: an event *needs* some beats there, counted from the oldest, and *frees* some, 0 or several, which need not
+have come yet. The steps in which it needs or frees beats are events, and so are those after a free, which wait until
+all beats freed have come.
 
 The arrays are rows whose columns are named here, in the same file as the functions that are compiled with these
 numbers: the compiled code is cached for as long as its own file does not change. No function here allocates, so
@@ -158,8 +158,7 @@ def _run(actor, goal, actors, gaps, moves, ports, fifos, gates, waits, needs, do
         if buffer >= 0:
             needed = needs[first_need + event - first_event, NEEDED]
             known &= filled[buffer, WRITTEN] - filled[buffer, READ] >= needed
-            if needed > 0:
-                fed = max(fed, times[_ahead(filled[buffer, READ_SLOT], needed - 1, buffer, fifos), WRITES] + 1)
+            fed = max(fed, times[_last_of(filled[buffer, READ_SLOT], needed, buffer, fifos), WRITES] + 1)
         time = fed
         for port in range(first_output, end_output):
             if moves[row + port]:
@@ -220,9 +219,11 @@ def _after(slot, fifo, fifos):  # type: ignore[no-untyped-def] # pragma: no cove
 
 
 @njit(inline="always")
-def _ahead(slot, count, fifo, fifos):  # type: ignore[no-untyped-def] # pragma: no cover
-    """Return the slot that is `count` further in the ring, less than a round."""
-    slot += count
+def _last_of(slot, count, fifo, fifos):  # type: ignore[no-untyped-def] # pragma: no cover
+    """Return the slot of the last of `count` beats from a slot on, or of the beat before them if there are none."""
+    slot += count - 1
+    if slot < fifos[fifo, FIRST_SLOT]:
+        slot = fifos[fifo, END_SLOT] - 1
     return slot if slot < fifos[fifo, END_SLOT] else slot - fifos[fifo, END_SLOT] + fifos[fifo, FIRST_SLOT]
 
 

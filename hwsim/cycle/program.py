@@ -38,10 +38,13 @@ class _Actor:
 
     @cached_property
     def event_steps(self) -> np.ndarray:
-        """(events,) int64, the steps of the pattern in which beats move, or are needed or freed in a buffer."""
+        """(events,) int64, the steps of the pattern in which beats move, or are needed or freed in a buffer.
+
+        Beats may be freed before they have come; the step after that waits for them.
+        """
         happens = self.consumes.any(axis=0) | self.emits.any(axis=0)
         if self.drains is not None:
-            happens |= (self.drains > 0).any(axis=0)
+            happens |= (self.drains > 0).any(axis=0) | (np.roll(self.drains[1], 1) > 0)
         return np.flatnonzero(happens)
 
     @property
