@@ -38,7 +38,8 @@ def test_the_packages_recipes_are_the_fields_networks() -> None:
 
 
 def test_the_small_network_is_for_digits_of_one_bit() -> None:
-    small, _ = filters("cnv-mnist-small")
+    small, convolutions = filters("cnv-mnist-small")
+    assert convolutions == (16, 16, "P", 32, 32, "P")
     assert (small.dataset, small.input_bits, small.flip) == ("mnist", 1, False)
 
 
