@@ -69,7 +69,9 @@ class LineBuffer(wiring.Component):
         m.d.comb += leave.eq(self.step & _all(lasts[2:]))
         self._decide(m, fill, leave, *counters[:2])
 
-        m.submodules.memory = memory = Memory(shape=len(self.o), depth=node.places, init=[])
+        # Never is a beat read that is being written, and so Yosys need not make it see the old one.
+        memory = Memory(shape=len(self.o), depth=node.places, init=[], attrs={"no_rw_check": 1})
+        m.submodules.memory = memory
         writing, reading = memory.write_port(), memory.read_port()
         tail = Signal(range(node.places))
         with m.If(fill):
@@ -124,9 +126,9 @@ class LineBuffer(wiring.Component):
         top, _, left, _ = node.padding
         start = -(top * node.shape[1] + left) * node.channel_folds
         address = Signal(range(node.places), init=start % node.places)
-        steps = [step % node.places for step in _steps_of([loop.beats for loop in self._loops], self._sizes)]
-        steps.append(node.input_streams[0].beats + _rewind([loop.beats for loop in self._loops], self._sizes))
-        steps[-1] %= node.places
+        strides = [loop.beats for loop in self._loops]
+        steps = [step % node.places for step in _steps_of(strides, self._sizes)]
+        steps.append((node.input_streams[0].beats + _rewind(strides, self._sizes)) % node.places)
         step = _chosen(m, lasts, steps, name="address_step")
         beyond = Signal(range(-node.places, node.places))
         back = _chosen(m, lasts, [step - node.places for step in steps], name="address_back")
