@@ -55,7 +55,9 @@ class Buffered:
 
     The buffer keeps the timing contract of a FIFO: a beat written in cycle t is visible to `drain` from t + 1, a
     place freed in t is visible to `fill` from t + 1. But it is read in any order: step s of `drain` is issued only if
-    `needs[s]` beats are in the buffer, counted from the oldest, and frees the `frees[s]` oldest.
+    `needs[s]` beats are in the buffer, counted from the oldest, and frees the `frees[s]` oldest. Beats that no step
+    reads may be freed before they have come: the buffer then holds fewer than none, and no step is issued until they
+    have.
 
     Parameters
     ----------

@@ -129,9 +129,18 @@ class WindowNode(Node):
         freed = np.append(np.minimum.accumulate(oldest[::-1])[::-1][1:], frame_beats)
         return np.maximum(newest + 1, np.append(0, freed[:-1])), freed
 
-    @cached_property
+    @property
     def places(self) -> int:
-        """Beats that the buffer holds: the fewest with which frames follow each other in `steps` cycles.
+        """Beats that the buffer holds: the fewest with which frames follow each other in `steps` cycles, and a row.
+
+        The row is for the neighbours: a node in front that pauses while its own kernel moves to its next row, or one
+        behind that pauses between vectors, then seldom stalls the image; deeper FIFOs would cost more.
+        """
+        return self.fewest_places + self.shape[1] * self.channel_folds
+
+    @cached_property
+    def fewest_places(self) -> int:
+        """The fewest places with which frames follow each other in `steps` cycles, if no neighbour stalls.
 
         They do if all beats and steps can have times that repeat every T = `steps` cycles and keep the timing
         contract. T is the larger of the beats in and the steps of reading.
