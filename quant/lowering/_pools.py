@@ -42,14 +42,14 @@ def takes_and(
 
     Returns
     -------
-    (channels,) bool
+    () or (channels,) bool
 
     Raises
     ------
     InputError
         A pool behind operators that neither rise nor fall, or two pools of which one takes the OR and one the AND.
     """
-    chosen = np.zeros(len(switch.place), np.int64)
+    chosen = np.zeros((), np.int64)
     constant = (switch.place == 0) | (switch.place == len(source.points))
     for pool in pools:
         before = between(graph, chain.start, pool.tensor)
@@ -58,9 +58,9 @@ def takes_and(
             behind = between(graph, chain.quantizer.output, pool.tensor)
             assert behind is not None
             zero, one = (values_behind(graph, behind, chain.quantizer.output, each) for each in values)
-            direction = np.broadcast_to((one - zero).signs(), chosen.shape)
+            direction = (one - zero).signs()
         else:
-            inner = np.broadcast_to(directions_of(graph, before, chain.start, source), chosen.shape)
+            inner = directions_of(graph, before, chain.start, source)
             _check(pool, np.where(constant, 1, inner) != 0, "operators that only rise or only fall in front of it")
             direction = np.where(constant, 0, inner * np.where(switch.rising, 1, -1))
         _check(pool, direction * chosen >= 0, "the direction of the pool in front of it up to the next quantizer")

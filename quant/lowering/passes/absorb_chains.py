@@ -83,7 +83,8 @@ def _padded_with_bits(graph: Graph, dense: Dense, bits: InputBits | Layer) -> Si
     behind = between(graph, bits.output, padding.tensor)
     if behind is None:
         raise InputError(
-            f"Node {padding.name!r} (Pad) must stand behind the quantizer {bits.name!r}, not in front of it"
+            f"Node {padding.name!r} (Pad) must stand behind the bits of {bits.name!r}, not in front of them: "
+            "put it behind the quantizer"
         )
     value = padding.value.exact()
     zero, one = (values_behind(graph, behind, bits.output, each.exact()) for each in (bits.zero, bits.one))

@@ -196,8 +196,10 @@ def _padded_site(layer: Dense, window: Window, site: Site, source: str) -> Site:
     outside = site.padding
     if outside is not None and site.window is not None:
         if any(window.padding):
+            top, bottom, left, right = window.padding
             raise InputError(
-                f"Pads of node {layer.name!r} (Conv) must be 0 behind {outside.name!r} (Pad), not {window.padding}: "
+                f"pads of node {layer.name!r} (Conv) must be 0 behind {outside.name!r} (Pad), "
+                f"not {(top, left, bottom, right)}: "
                 "put all padding into one of them"
             )
         window = replace(window, padding=site.window.padding)
