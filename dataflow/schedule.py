@@ -64,7 +64,7 @@ class Buffered:
     fill : consumes the node's input, emits nothing
     drain : consumes nothing, emits to the node's output
     places : beats that the buffer holds
-    needs, frees : (drain.period,) int64; the frees of a frame are its beats
+    needs, frees : (drain.period,) int64; the frees of a frame are its beats, and no step needs any of the next one
     """
 
     fill: Schedule
@@ -76,6 +76,7 @@ class Buffered:
     def __post_init__(self) -> None:
         assert self.needs.shape == self.frees.shape == (self.drain.period,)
         assert self.needs.max() <= self.places
+        assert (self.frees.cumsum() - self.frees + self.needs).max() <= self.frees.sum()
         assert int(self.frees.sum()) * self.drain.repeats == self.fill.steps
 
     @property
