@@ -251,12 +251,19 @@ def _by_channel(operation: Elementwise, vector: Constant, origin: _Origin) -> Co
     if not vector.shape or not origin.site.image:
         return vector
     pixels = vector.map(lambda values: values.reshape(-1, origin.site.image[-1]))
-    if (pixels.values != pixels.values[:1]).any():
+    if _differ(pixels.values, pixels.values[:1]).any():
         raise InputError(
             f"Parameters of node {operation.name!r} ({operation.kind}) must be the same at every pixel of an image, "
             "not differ by row or column: use one per channel"
         )
     return pixels.map(lambda values: values[0])
+
+
+def _differ(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Compare numbers; what was spread over the pixels is the same object, which spares exact arithmetic."""
+    if left.dtype != object:
+        return np.asarray(left != right)
+    return np.frompyfunc(lambda a, b: a is not b and a != b, 2, 1)(left, right).astype(bool)
 
 
 def _check_output(graph: Graph, origin: _Origin) -> None:
