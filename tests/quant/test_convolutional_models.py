@@ -8,6 +8,7 @@ from brevitas_examples.bnn_pynq.models.tensor_norm import TensorNorm
 from torch import Tensor, nn
 
 from dataflow import InputError
+from quant import recipes
 from quant.models import Row, ScoreNorm, convolutional
 
 CNV_LAYERS = ((64, 64, "P", 128, 128, "P", 256, 256), (512, 512), 10)
@@ -50,6 +51,23 @@ def test_layers_are_counted_by_kind_and_have_the_given_sizes() -> None:
 def test_zero_padding_keeps_the_image(padding: int, columns: int) -> None:
     network = convolutional((1, 8, 8), (4, 3), (), 2, padding=padding)
     assert network.fc0.in_features == 3 * columns
+
+
+@pytest.mark.parametrize(
+    ("name", "frame_shape", "synapses"),
+    [
+        ("cnv-w1a1", (3, 32, 32), 256),
+        ("vgg-small-w1a1", (3, 32, 32), 512 * 4 * 4),
+        ("cnv-mnist-small", (1, 28, 28), 32 * 4 * 4),
+    ],
+)
+def test_the_packages_recipes_suit_their_images(name: str, frame_shape: tuple[int, int, int], synapses: int) -> None:
+    recipe = recipes.load(name)
+    assert isinstance(recipe, recipes.ConvolutionalRecipe)
+    padding, input_bits = recipe.padding_size, recipe.input_bits
+    network = convolutional(frame_shape, recipe.convolutions, recipe.hidden, 10, padding=padding, input_bits=input_bits)
+    assert network.fc0.in_features == synapses
+    assert network.eval()(torch.rand(2, *frame_shape)).shape == (2, 10)
 
 
 def test_what_a_convolution_pads_with_is_zero() -> None:
