@@ -10,9 +10,9 @@ from dataflow.errors import InputError, ToolError
 from dataflow.file import FORMAT_VERSION, load, save_network
 from dataflow.folding import fold, fold_to_interval
 from dataflow.network import Fifo, Network, Scores, Terminal, verify
-from dataflow.nodes import ArgMax, Fork, MatrixVector, Node, Threshold, WidthConverter
+from dataflow.nodes import ArgMax, Fork, MatrixVector, MaxPool, Node, SlidingWindow, Threshold, WidthConverter
 from dataflow.outputs import expose_scores
-from dataflow.schedule import Schedule
+from dataflow.schedule import Buffered, Schedule
 from dataflow.streams import Stream, beats_of, frames_of, values_of_words, words_of
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "FORMAT_VERSION",
     "ArgMax",
     "Bipolar",
+    "Buffered",
     "Cost",
     "Element",
     "Fifo",
@@ -27,10 +28,12 @@ __all__ = [
     "InputError",
     "Integer",
     "MatrixVector",
+    "MaxPool",
     "Network",
     "Node",
     "Schedule",
     "Scores",
+    "SlidingWindow",
     "Stream",
     "Terminal",
     "Threshold",

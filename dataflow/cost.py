@@ -9,7 +9,7 @@ from functools import singledispatch
 from dataflow.elements import Bipolar
 from dataflow.errors import InputError
 from dataflow.network import Network
-from dataflow.nodes import ArgMax, Fork, MatrixVector, Node, Threshold, WidthConverter
+from dataflow.nodes import ArgMax, Fork, MatrixVector, MaxPool, Node, SlidingWindow, Threshold, WidthConverter
 from dataflow.storage import in_luts, in_registers
 
 __all__ = ["FAMILIES", "Cost", "Family", "Memory", "fifo_cost", "network_cost", "node_cost"]
@@ -156,3 +156,11 @@ def _(node: ArgMax, memory: Memory) -> Cost:
 def _(node: Fork, memory: Memory) -> Cost:
     width = node.pe * (1 if isinstance(node.element, Bipolar) else node.element.width)
     return Cost(luts=node.copies + 2, ffs=width + 2)
+
+
+@_cost.register(SlidingWindow)
+@_cost.register(MaxPool)
+def _(node: SlidingWindow | MaxPool, memory: Memory) -> Cost:
+    width = node.pe * node.element.width
+    counters = 6 * node.places.bit_length() + 40
+    return Cost(luts=counters + 2 * width, ffs=counters + 2 * width, brams=memory.blocks(node.places, width))

@@ -143,10 +143,10 @@ def _node_of_json(entry: dict[str, Any], tensors: dict[str, np.ndarray]) -> Node
             if entry[field] not in tensors:
                 raise InputError(f"{field} of node {entry['name']!r} must be a tensor of the file, not missing")
             entry[field] = tensors.pop(entry[field])
-    if "element" in entry:
-        entry["element"] = _element_of_json(entry["element"])
-    if "shape" in entry:
-        entry["shape"] = tuple(entry["shape"])
+    for field in ("element", "operand"):
+        if field in entry:
+            entry[field] = _element_of_json(entry[field])
+    entry = {field: tuple(value) if isinstance(value, list) else value for field, value in entry.items()}
     return kind(**entry)
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from dataflow.errors import InputError, require_known
 from dataflow.network import Fifo, Network, Terminal, verify
 from dataflow.nodes import Node, WidthConverter
+from dataflow.schedule import Buffered
 from dataflow.streams import Stream
 
 __all__ = ["default_depth", "fold", "fold_to_interval", "input_lanes", "without_converters"]
@@ -79,12 +80,12 @@ def fold_to_interval(
     chosen = {}
     for node in without_converters(network).nodes:
         options = [node.folded(folding) for folding in node.foldings()]
-        fast = [option for option in options if option.schedule().steps <= interval]
+        fast = [option for option in options if option.steps <= interval]
         if not fast:
-            least = min(option.schedule().steps for option in options)
+            least = min(option.steps for option in options)
             if strict:
                 raise InputError(f"Interval must be at least {least} for node {node.name!r}, not {interval}")
-            fast = [option for option in options if option.schedule().steps == least]
+            fast = [option for option in options if option.steps == least]
         best = min(fast, key=lambda option: (node_cost(option, family).weight(family), sorted(option.folding.items())))
         if best.folding:
             chosen[node.name] = best.folding
@@ -143,6 +144,8 @@ def default_depth(network: Network, fifo: Fifo) -> int:
     if fifo.target not in names:
         return latency + 2
     schedule = names[fifo.target].schedule()
+    if isinstance(schedule, Buffered):
+        return latency + 2  # it goes on taking beats while it emits
     consumes = schedule.consumes[fifo.target_port]
     burst = 0 if consumes.all() else int(consumes.sum())
     return latency + 2 + burst

@@ -127,7 +127,7 @@ class Network:
         The two ends count as well: a frame's beats pass them one per cycle.
         """
         ends = [terminal.stream.beats for terminal in (*self.inputs, *self.outputs)]
-        return max([node.schedule().steps for node in self.nodes] + ends)
+        return max([node.steps for node in self.nodes] + ends)
 
     @property
     def weight_bits(self) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Schedule"]
+__all__ = ["Buffered", "Schedule"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,3 +43,48 @@ class Schedule:
     def steps(self) -> int:
         """Steps per frame, the least cycles that a frame costs."""
         return self.period * self.repeats
+
+
+@dataclass(frozen=True, eq=False)
+class Buffered:
+    """The schedules of a node that is two actors with a buffer between them.
+
+    `fill` takes one beat from the input per step and writes it into the buffer, if a place is free there; `drain`
+    reads the buffer and emits. So the node goes on taking the next frame while it still emits the one before, and
+    frames follow each other with no bubble.
+
+    The buffer keeps the timing contract of a FIFO: a beat written in cycle t is visible to `drain` from t + 1, a
+    place freed in t is visible to `fill` from t + 1. But it is read in any order: step s of `drain` is issued only if
+    `needs[s]` beats are in the buffer, counted from the oldest, and frees the `frees[s]` oldest. Beats that no step
+    reads may be freed before they have come: the buffer then holds fewer than none, and no step is issued until they
+    have.
+
+    Parameters
+    ----------
+    fill : consumes the node's input, emits nothing
+    drain : consumes nothing, emits to the node's output
+    places : beats that the buffer holds
+    needs, frees : (drain.period,) int64; the frees of a frame are its beats, and no step needs any of the next one
+    """
+
+    fill: Schedule
+    drain: Schedule
+    places: int
+    needs: np.ndarray
+    frees: np.ndarray
+
+    def __post_init__(self) -> None:
+        assert self.needs.shape == self.frees.shape == (self.drain.period,)
+        assert self.needs.max() <= self.places
+        assert (self.frees.cumsum() - self.frees + self.needs).max() <= self.frees.sum()
+        assert int(self.frees.sum()) * self.drain.repeats == self.fill.steps
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a step of `drain` to the cycle in which its beat is written into the FIFO behind."""
+        return self.drain.latency
+
+    @property
+    def steps(self) -> int:
+        """Steps per frame, the least cycles that a frame costs."""
+        return max(self.fill.steps, self.drain.steps)

@@ -10,11 +10,26 @@ from functools import singledispatch
 
 import numpy as np
 
-from dataflow import ArgMax, Bipolar, Fork, MatrixVector, Network, Node, Stream, Threshold, WidthConverter
-from hwsim._bits import count_matches, pack, threshold_words, unpack
+from dataflow import (
+    ArgMax,
+    Bipolar,
+    Fork,
+    MatrixVector,
+    MaxPool,
+    Network,
+    Node,
+    SlidingWindow,
+    Stream,
+    Threshold,
+    WidthConverter,
+)
+from hwsim._bits import count_matches, pack, threshold_words, unpack, word_width
 from hwsim.frames import frames_for
 
 __all__ = ["evaluate", "evaluate_only"]
+
+#: Vectors multiplied at a time, which bounds the memory of the sums.
+block_rows = 1 << 14
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +60,8 @@ class Tensor:
         """Return the same numbers as frames of another shape."""
         if shape == self.shape:
             return self
+        if self.packed and self.shape[-1] % word_width == shape[-1] % word_width == 0:
+            return Tensor(self.data.reshape(len(self.data), *shape[:-1], -1), shape, True)
         return _tensor(self.values.reshape(-1, *shape), packed=self.packed)
 
 
@@ -65,11 +82,58 @@ def apply(node: Node, *inputs: Tensor) -> tuple[Tensor, ...]:
 
 @apply.register
 def _(node: MatrixVector, x: Tensor) -> tuple[Tensor, ...]:
-    rows = x.rows
-    ones = np.empty((len(rows), node.neurons), np.int64)
-    count_matches(rows, pack(node.weights > 0), node.synapses, ones)
-    y = 2 * ones - node.synapses if node.thresholds is None else _thresholded(ones, node.thresholds)
-    return (_from_rows(y, node.output_streams[0]),)
+    rows = np.ascontiguousarray(x.rows)
+    parts = [_products(node, rows[start : start + block_rows]) for start in range(0, len(rows), block_rows)]
+    return (_from_rows(np.concatenate(parts), node.output_streams[0]),)
+
+
+def _products(node: MatrixVector, rows: np.ndarray) -> np.ndarray:
+    """Return the rows that a matrix gives for rows of words or integers: words if it has thresholds."""
+    if isinstance(node.operand, Bipolar):
+        counted = np.empty((len(rows), node.neurons), np.int64)
+        count_matches(rows, pack(node.weights > 0), node.synapses, counted)
+    else:
+        counted = _totals(node, rows)
+    if node.thresholds is not None:
+        return _thresholded(counted, node.thresholds)
+    return 2 * counted - node.synapses if isinstance(node.operand, Bipolar) else counted
+
+
+def _totals(node: MatrixVector, rows: np.ndarray) -> np.ndarray:
+    """Return the sums of integers, by floating-point products where all partial sums are exact in them."""
+    low, high = node.counted
+    if max(-low, high) < 2**53:
+        return (rows.astype(np.float64) @ node.weights.T.astype(np.float64)).astype(np.int64)
+    return rows @ node.weights.T.astype(np.int64)
+
+
+@apply.register
+def _(node: SlidingWindow, x: Tensor) -> tuple[Tensor, ...]:
+    whole_words = not x.packed or node.shape[-1] % word_width == 0
+    data = x.data if whole_words else x.values
+    outside = np.full(data.shape[-1], node.pad, data.dtype)
+    if x.packed and whole_words and node.pad:
+        outside[:] = np.iinfo(np.uint64).max
+    windows = _pixels(data, outside)[:, node.tap_pixels].reshape(len(data), *node.positions, -1)
+    shape = node.output_streams[0].shape
+    return (Tensor(windows, shape, x.packed) if whole_words else _tensor(windows, packed=True),)
+
+
+@apply.register
+def _(node: MaxPool, x: Tensor) -> tuple[Tensor, ...]:
+    # Of words, the greatest of every bit is their OR, and a tap outside adds no bit.
+    outside = np.full(x.data.shape[-1], 0 if x.packed else node.element.minimum, x.data.dtype)
+    pixels = _pixels(x.data, outside)
+    greatest = pixels[:, node.tap_pixels[:, 0]]
+    for tap in node.tap_pixels.T[1:]:
+        (np.bitwise_or if x.packed else np.maximum)(greatest, pixels[:, tap], out=greatest)
+    return (Tensor(greatest.reshape(len(greatest), *node.positions, -1), node.output_streams[0].shape, x.packed),)
+
+
+def _pixels(data: np.ndarray, outside: np.ndarray) -> np.ndarray:
+    """Return images as rows of pixels, (frames, pixels + 1, n); the last one, number -1, is what stands outside."""
+    pixels = data.reshape(len(data), -1, data.shape[-1])
+    return np.concatenate([pixels, np.broadcast_to(outside, (len(pixels), 1, len(outside)))], axis=1)
 
 
 @apply.register

@@ -6,14 +6,18 @@ from typing import Literal
 
 import numpy as np
 
-from dataflow import ArgMax, InputError, Network
+from dataflow import ArgMax, Bipolar, InputError, Network, Stream
 from hwsim import packed, reference
+from hwsim._bits import word_width
 from hwsim.frames import frames_for
 
 __all__ = ["Prediction", "predict"]
 
-#: Frames evaluated at a time, which bounds the memory.
+#: Frames evaluated at a time, at most.
 batch_frames = 1024
+
+#: Bytes of the largest stream of the frames evaluated at a time, which bounds the memory.
+batch_bytes = 1 << 26
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,17 +46,25 @@ def predict(network: Network, frames: np.ndarray, *, engine: Literal["packed", "
     """
     if engine not in _ENGINES:
         raise InputError(f"Engine must be one of {', '.join(_ENGINES)}, not {engine!r}")
-    parts = [_predict_batch(network, batch, _ENGINES[engine]) for batch in _batches(np.asarray(frames))]
+    parts = [_predict_batch(network, batch, _ENGINES[engine]) for batch in _batches(network, np.asarray(frames))]
     return Prediction(
         np.concatenate([part.predictions for part in parts]), np.concatenate([part.scores for part in parts])
     )
 
 
-def _batches(array: np.ndarray) -> list[np.ndarray]:
-    """Return an array in parts of `batch_frames`, whole if there is nothing to cut."""
+def _batches(network: Network, array: np.ndarray) -> list[np.ndarray]:
+    """Return an array in parts of `batch_frames` or fewer, whole if there is nothing to cut."""
     if array.ndim == 0 or len(array) == 0:
         return [array]
-    return [array[start : start + batch_frames] for start in range(0, len(array), batch_frames)]
+    largest = max(_packed_bytes(network.stream(fifo)) for fifo in network.fifos)
+    count = max(1, min(batch_frames, batch_bytes // largest))
+    return [array[start : start + count] for start in range(0, len(array), count)]
+
+
+def _packed_bytes(stream: Stream) -> int:
+    """Return the bytes of a frame where bits are packed along the channels and integers take 8 bytes."""
+    positions, channels = stream.size // stream.shape[-1], stream.shape[-1]
+    return 8 * positions * (-(-channels // word_width) if isinstance(stream.element, Bipolar) else channels)
 
 
 _Engine = Callable[[Network, np.ndarray, Iterable[str]], dict[str, np.ndarray]]

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from quant.recipes import Recipe
+from quant.recipes import ConvolutionalRecipe, Recipe
 
-__all__ = ["EpochBatches", "shifted"]
+__all__ = ["EpochBatches", "mirrored", "shifted"]
 
 
 class EpochBatches:
@@ -28,6 +28,7 @@ class EpochBatches:
         self._images = images
         self._labels = labels
         self._shift, self._chance = recipe.shift, recipe.shift_chance
+        self._flip = isinstance(recipe, ConvolutionalRecipe) and recipe.flip
         self._random = (recipe.seed, epoch)
         self._count = -(-len(labels) // recipe.batch_size)
 
@@ -43,7 +44,20 @@ class EpochBatches:
                 offsets = random.integers(-self._shift, self._shift, (2, len(rows)), endpoint=True)
                 offsets[:, random.random(len(rows)) >= self._chance] = 0
                 images = shifted(images, torch.from_numpy(offsets[0]), torch.from_numpy(offsets[1]))
+            if self._flip:
+                images = mirrored(images, torch.from_numpy(random.random(len(rows)) < 0.5))
             yield images.float() / 255, self._labels[rows]
+
+
+def mirrored(images: Tensor, chosen: Tensor) -> Tensor:
+    """Return images of which the chosen ones have left and right exchanged.
+
+    Parameters
+    ----------
+    images : (n, channels, height, width)
+    chosen : (n,) bool
+    """
+    return torch.where(chosen[:, None, None, None], images.flip(3), images)
 
 
 def shifted(images: Tensor, down: Tensor, right: Tensor) -> Tensor:

@@ -1,24 +1,36 @@
-"""Binarizers as Brevitas quantizers: weights and activations -1 or +1, scale 1, sign(0) = +1.
+"""Quantizers of Brevitas with our options: weights and activations -1 or +1, scale 1, sign(0) = +1; pixels in 8 bits.
 
 Forward, ``sign(x)``. Backward, the straight-through estimator of BinaryNet (Courbariaux, Hubara et al. 2016): the
 gradient passes where ``|x| <= 1`` and stops elsewhere; the real-valued weights are clipped to [-1, 1] in place.
 
 Brevitas ignores options that it does not know, so a misspelt one leaves a default in force (a weight scale of 0.1).
-Hence the options stand on quantizer classes, and `check_binary` looks at what came of them.
+Hence the options stand on quantizer classes, and `check_binary` and `check_fixed_point` look at what came of them.
 """
 
 from typing import TypeVar
 
 import torch
-from brevitas.core.quant import ClampedBinaryQuant
-from brevitas.nn import QuantIdentity, QuantLinear
-from brevitas.quant import SignedBinaryActPerTensorConst, SignedBinaryWeightPerTensorConst
+from brevitas.core.quant import ClampedBinaryQuant, RescalingIntQuant
+from brevitas.core.restrict_val import RestrictValueType
+from brevitas.core.scaling import ScalingImplType
+from brevitas.nn import QuantConv2d, QuantIdentity, QuantLinear
+from brevitas.quant import Int8ActPerTensorFloat, SignedBinaryActPerTensorConst, SignedBinaryWeightPerTensorConst
 from torch import nn
 
-__all__ = ["BinaryActivation", "BinaryWeight", "binary_activation", "binary_linear", "check_binary"]
+__all__ = [
+    "BinaryActivation",
+    "BinaryWeight",
+    "FixedPointActivation",
+    "binary_activation",
+    "binary_convolution",
+    "binary_linear",
+    "check_binary",
+    "check_fixed_point",
+    "fixed_point_activation",
+]
 
 
-Layer = TypeVar("Layer", QuantLinear, QuantIdentity)
+Layer = TypeVar("Layer", QuantLinear, QuantConv2d, QuantIdentity)
 
 
 class BinaryWeight(SignedBinaryWeightPerTensorConst):
@@ -34,6 +46,16 @@ class BinaryActivation(SignedBinaryActPerTensorConst):
     max_val = 1.0
 
 
+class FixedPointActivation(Int8ActPerTensorFloat):
+    """Multiples of 1/128 from -1 to 127/128, ties to even, as Q1.7 at the input of Brevitas' own CNV."""
+
+    scaling_impl_type = ScalingImplType.CONST
+    restrict_scaling_type = RestrictValueType.POWER_OF_TWO
+    narrow_range = False
+    min_val = -1.0
+    max_val = 1.0 - 2.0**-7
+
+
 def binary_linear(synapses: int, neurons: int) -> QuantLinear:
     """Return a dense layer with binary weights and no bias."""
     layer = QuantLinear(synapses, neurons, bias=False, weight_quant=BinaryWeight)
@@ -41,9 +63,21 @@ def binary_linear(synapses: int, neurons: int) -> QuantLinear:
     return check_binary(layer)
 
 
+def binary_convolution(channels: int, filters: int, *, kernel: int, padding: int = 0) -> QuantConv2d:
+    """Return a convolution over images with binary weights and no bias; what it pads with is 0."""
+    layer = QuantConv2d(channels, filters, kernel, padding=padding, bias=False, weight_quant=BinaryWeight)
+    nn.init.uniform_(layer.weight, -1.0, 1.0)
+    return check_binary(layer)
+
+
 def binary_activation() -> QuantIdentity:
     """Return the sign of its input."""
     return check_binary(QuantIdentity(act_quant=BinaryActivation))
+
+
+def fixed_point_activation() -> QuantIdentity:
+    """Return the rounding of its input to 8-bit fixed point."""
+    return check_fixed_point(QuantIdentity(act_quant=FixedPointActivation))
 
 
 def check_binary(layer: Layer) -> Layer:
@@ -55,10 +89,12 @@ def check_binary(layer: Layer) -> Layer:
         An option did not arrive: the layer quantizes otherwise, or with another scale or bit width.
     """
     kind = type(layer).__name__
-    proxy = layer.weight_quant if isinstance(layer, QuantLinear) else layer.act_quant
-    if isinstance(layer, QuantLinear) and layer.bias is not None:
-        raise ValueError(f"Bias of a binary {kind} must be absent, not of {layer.bias.numel()} numbers")
-    wrapper = proxy.tensor_quant if isinstance(layer, QuantLinear) else proxy.fused_activation_quant_proxy.tensor_quant
+    if isinstance(layer, QuantIdentity):
+        wrapper = layer.act_quant.fused_activation_quant_proxy.tensor_quant
+    else:
+        wrapper = layer.weight_quant.tensor_quant
+        if layer.bias is not None:
+            raise ValueError(f"Bias of a binary {kind} must be absent, not of {layer.bias.numel()} numbers")
     if not isinstance(wrapper, ClampedBinaryQuant):
         raise ValueError(f"Quantizer of a binary {kind} must be ClampedBinaryQuant, not {type(wrapper).__name__}")
     with torch.no_grad():
@@ -70,4 +106,27 @@ def check_binary(layer: Layer) -> Layer:
             raise ValueError(f"{what.capitalize()} of a binary {kind} must be {rule:g}, not {facts[what]:g}")
     if values.tolist() != [-1.0, -1.0, 1.0, 1.0, 1.0]:
         raise ValueError(f"Signs of a binary {kind} must be -1 below 0 and +1 from 0 on, not {values.tolist()}")
+    return layer
+
+
+def check_fixed_point(layer: QuantIdentity) -> QuantIdentity:
+    """Return a layer of Brevitas that rounds to 8-bit fixed point, as it must.
+
+    Raises
+    ------
+    ValueError
+        An option did not arrive: the layer quantizes otherwise, or with another scale, bit width or range.
+    """
+    wrapper = layer.act_quant.fused_activation_quant_proxy.tensor_quant
+    if not isinstance(wrapper, RescalingIntQuant):
+        raise ValueError(f"Quantizer of a fixed-point layer must be RescalingIntQuant, not {type(wrapper).__name__}")
+    with torch.no_grad():
+        values, scale, zero_point, bits = wrapper(torch.tensor([-2.0, -1.0, 0.5 / 128, 1.5 / 128, 2.0]))
+    facts = {"scale": scale.item(), "zero point": zero_point.item(), "bit width": bits.item()}
+    for what, rule in (("scale", 2.0**-7), ("zero point", 0.0), ("bit width", 8.0)):
+        if facts[what] != rule:
+            raise ValueError(f"{what.capitalize()} of a fixed-point layer must be {rule:g}, not {facts[what]:g}")
+    codes = (values * 128).tolist()
+    if codes != [-128.0, -128.0, 0.0, 2.0, 127.0]:
+        raise ValueError(f"Codes of a fixed-point layer must be -128 to 127 with ties to even, not {codes}")
     return layer

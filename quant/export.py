@@ -27,7 +27,7 @@ __all__ = ["export"]
 _SCOPES = "pkg.torch.onnx.name_scopes"
 #: Modules of Brevitas' own inside a layer, which say nothing to the reader of a name.
 _INNER_SUFFIXES = (".export_handler", ".act_quant")
-_QONNX_INPUTS = {"BipolarQuant": ("x", "scale")}
+_QONNX_INPUTS = {"BipolarQuant": ("x", "scale"), "Quant": ("x", "scale", "zeropt", "bitwidth")}
 
 
 def export(network: nn.Module, frame_shape: tuple[int, ...], path: Path) -> None:

@@ -7,9 +7,12 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from quant.binarizers import binary_activation, binary_linear
+from dataflow import InputError
+from quant.binarizers import binary_activation, binary_convolution, binary_linear, fixed_point_activation
 
-__all__ = ["PixelScale", "ScoreNorm", "dense"]
+__all__ = ["ImageScale", "PixelScale", "Row", "ScoreNorm", "convolutional", "dense"]
+
+_POOL_SIZE = 2
 
 
 class PixelScale(nn.Module):
@@ -17,6 +20,20 @@ class PixelScale(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         return 2.0 * torch.reshape(pixels, (pixels.shape[0], -1)) - 1.0
+
+
+class ImageScale(nn.Module):
+    """Pixels in 0 to 1 to numbers in -1 to +1, the frame's shape kept."""
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return 2.0 * pixels - 1.0
+
+
+class Row(nn.Module):
+    """An image in one row of numbers: channel by channel, each row by row."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.reshape(images, (images.shape[0], -1))
 
 
 class ScoreNorm(nn.Module):
@@ -64,11 +81,96 @@ def dense(
     classes : number of scores
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict(pixels=PixelScale(), binarize=binary_activation())
-    sizes = (prod(frame_shape), *hidden)
-    for index, (synapses, neurons) in enumerate(pairwise(sizes)):
-        layers[f"fc{index}"] = binary_linear(synapses, neurons)
-        layers[f"norm{index}"] = nn.BatchNorm1d(neurons)
-        layers[f"sign{index}"] = binary_activation()
+    _append_dense(layers, prod(frame_shape), hidden, classes)
+    return nn.Sequential(layers)
+
+
+def convolutional(
+    frame_shape: tuple[int, int, int],
+    convolutions: tuple[int | str, ...],
+    hidden: tuple[int, ...],
+    classes: int,
+    *,
+    kernel: int = 3,
+    padding: int = 0,
+    input_bits: int = 8,
+) -> nn.Sequential:
+    """Return a binary network of convolutions and dense layers, in the order of Brevitas' CNV.
+
+    Pixels to 8-bit fixed point or to signs; convolutions of stride 1 with binary weights, each with batch norm and
+    sign; max pools of the signs; dense layers as in `dense`. Layers of a kind are counted from 0: ``pixels, quantize
+    (or binarize), conv0, norm0, sign0, conv1, norm1, sign1, pool0, ..., flatten, fc0, norm2, sign2, ..., scores``; the
+    exported file keeps the names.
+
+    Parameters
+    ----------
+    frame_shape : shape of a frame as the network gets it, (channels, height, width)
+    convolutions : filters of each convolution, and "P" for a max pool of 2 x 2 pixels (an odd last row or column of
+        pixels is left out)
+    hidden : neurons of each hidden dense layer
+    classes : number of scores
+    kernel : height and width of every convolution
+    padding : zeros around the input of every convolution
+    input_bits : 8, pixels as multiples of 1/128 from -1 to 127/128, or 1, signs
+
+    Raises
+    ------
+    InputError
+        The frame is too small for so many layers.
+    """
+    layers: OrderedDict[str, nn.Module] = OrderedDict(pixels=ImageScale())
+    if input_bits == 1:
+        layers["binarize"] = binary_activation()
+    else:
+        layers["quantize"] = fixed_point_activation()
+    channels, height, width = _append_convolutions(layers, frame_shape, convolutions, kernel=kernel, padding=padding)
+    layers["flatten"] = Row()
+    _append_dense(layers, channels * height * width, hidden, classes)
+    return nn.Sequential(layers)
+
+
+def _append_convolutions(
+    layers: OrderedDict[str, nn.Module],
+    frame_shape: tuple[int, int, int],
+    convolutions: tuple[int | str, ...],
+    *,
+    kernel: int,
+    padding: int,
+) -> tuple[int, int, int]:
+    """Append convolutions and pools, and return the shape of what the last one gives."""
+    channels, height, width = frame_shape
+    convolution_count = pool_count = 0
+    for entry in convolutions:
+        if isinstance(entry, str):
+            name = f"pool{pool_count}"
+            _require_image(name, (height, width), f"{_POOL_SIZE} x {_POOL_SIZE} pixels", _POOL_SIZE)
+            layers[name] = nn.MaxPool2d(_POOL_SIZE)
+            height, width = height // _POOL_SIZE, width // _POOL_SIZE
+            pool_count += 1
+            continue
+        name = f"conv{convolution_count}"
+        height, width = height + 2 * padding, width + 2 * padding
+        _require_image(name, (height, width), f"{kernel} x {kernel} pixels with its padding", kernel)
+        layers[name] = binary_convolution(channels, entry, kernel=kernel, padding=padding)
+        layers[f"norm{convolution_count}"] = nn.BatchNorm2d(entry)
+        layers[f"sign{convolution_count}"] = binary_activation()
+        channels, height, width = entry, height - kernel + 1, width - kernel + 1
+        convolution_count += 1
+    return channels, height, width
+
+
+def _require_image(name: str, image: tuple[int, int], rule: str, least: int) -> None:
+    if min(image) < least:
+        raise InputError(f"Input of {name!r} must be at least {rule}, not {image[0]} x {image[1]}")
+
+
+def _append_dense(layers: OrderedDict[str, nn.Module], synapses: int, hidden: tuple[int, ...], classes: int) -> None:
+    """Append hidden layers, the last layer and the normalization of the scores; norms and signs count on."""
+    norm_count = sum(name.startswith("norm") for name in layers)
+    sizes = (synapses, *hidden)
+    for index, (inputs, neurons) in enumerate(pairwise(sizes)):
+        layers[f"fc{index}"] = binary_linear(inputs, neurons)
+        layers[f"norm{norm_count + index}"] = nn.BatchNorm1d(neurons)
+        layers[f"sign{norm_count + index}"] = binary_activation()
     layers[f"fc{len(hidden)}"] = binary_linear(sizes[-1], classes)
     layers["scores"] = ScoreNorm()
-    return nn.Sequential(layers)

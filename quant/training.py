@@ -20,12 +20,12 @@ import torch
 from torch import nn
 
 from dataflow import InputError
-from quant import datasets
+from quant import datasets, recipes
 from quant._fitting import STATE, Run, fit
 from quant.evaluation import predictions, scores_of_network
 from quant.export import export
-from quant.models import dense
-from quant.recipes import Recipe
+from quant.models import convolutional, dense
+from quant.recipes import ConvolutionalRecipe, Recipe
 
 __all__ = ["TrainingResult", "load_checkpoint", "train"]
 
@@ -99,8 +99,8 @@ def train(
             f"validation of recipe {recipe.name!r} must leave 2 or more of the {len(training)} training images, "
             f"not be {recipe.validation}"
         )
-    checkpoint = _prepare(Path(out), recipe, resume=resume)
     run = _run(recipe, training)
+    checkpoint = _prepare(Path(out), recipe, resume=resume)
     fit(run, checkpoint, progress=progress)
     return _finish(run, recipe, test, checkpoint)
 
@@ -115,7 +115,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[Recipe, nn.Sequential
     """
     checkpoint = _read_checkpoint(Path(path))
     state = checkpoint[STATE]
-    recipe = _recipe_of(state)
+    recipe = recipes.from_dict(state["recipe"])
     network = _network(recipe, state["frame_shape"], state["classes"])
     prefix = "network."
     weights = {name.removeprefix(prefix): tensor for name, tensor in checkpoint["state_dict"].items()}
@@ -130,8 +130,14 @@ def _prepare(folder: Path, recipe: Recipe, *, resume: bool) -> Path:
         raise InputError(f"Output folder {str(folder)!r} must be without {present[0]!r}, or resumed (--resume)")
     checkpoint = folder / _CHECKPOINT
     if checkpoint.exists():
-        stored = _recipe_of(_read_checkpoint(checkpoint)[STATE]).to_dict()
-        for name, value in recipe.to_dict().items():
+        stored = recipes.from_dict(_read_checkpoint(checkpoint)[STATE]["recipe"]).to_dict()
+        wanted = recipe.to_dict()
+        if stored.keys() != wanted.keys():
+            kinds = ["convolutional" if "convolutions" in entries else "dense" for entries in (stored, wanted)]
+            raise InputError(
+                f"Network of the run to resume in {str(folder)!r} must be {kinds[0]} as before, not {kinds[1]}"
+            )
+        for name, value in wanted.items():
             if stored[name] != value and name != "name":
                 raise InputError(
                     f"{name} of the run to resume in {str(folder)!r} must be {stored[name]!r} as before, not {value!r}"
@@ -145,15 +151,26 @@ def _prepare(folder: Path, recipe: Recipe, *, resume: bool) -> Path:
 
 def _run(recipe: Recipe, training: datasets.Dataset) -> Run:
     images = np.array(training.images.transpose(0, 3, 1, 2), order="C")  # of its own, which torch may write
-    frame_shape, classes = images.shape[1:], int(training.labels.max()) + 1
+    _, channels, height, width = images.shape
+    frame_shape, classes = (channels, height, width), int(training.labels.max()) + 1
     network = _network(recipe, frame_shape, classes)
     facts = {"frame_shape": frame_shape, "classes": classes}
     return Run(recipe, network, torch.from_numpy(images), torch.from_numpy(training.labels), facts)
 
 
-def _network(recipe: Recipe, frame_shape: tuple[int, ...], classes: int) -> nn.Sequential:
+def _network(recipe: Recipe, frame_shape: tuple[int, int, int], classes: int) -> nn.Sequential:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
+        if isinstance(recipe, ConvolutionalRecipe):
+            return convolutional(
+                frame_shape,
+                recipe.convolutions,
+                recipe.hidden,
+                classes,
+                kernel=recipe.kernel,
+                padding=recipe.padding_size,
+                input_bits=recipe.input_bits,
+            )
         return dense(frame_shape, recipe.hidden, classes)
 
 
@@ -178,10 +195,6 @@ def _finish(run: Run, recipe: Recipe, test: datasets.Dataset, checkpoint: Path) 
     part.write_text(json.dumps(metrics, indent=1) + "\n", "utf-8")
     part.replace(folder / _METRICS)
     return TrainingResult(folder / _MODEL, checkpoint, folder / _METRICS, accuracy, metrics)
-
-
-def _recipe_of(state: dict[str, Any]) -> Recipe:
-    return Recipe(**{**state["recipe"], "hidden": tuple(state["recipe"]["hidden"])})
 
 
 def _read_checkpoint(path: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 
 import hwsim.packed
 import hwsim.reference
-from dataflow import InputError, MatrixVector, Network
+from dataflow import Buffered, InputError, MatrixVector, Network, Schedule
 from hwsim import Stalls, simulate
 from hwsim.frames import frames_for
 from sim_tests.comparison import Expectation, Mismatch, compare, word_rows
@@ -193,9 +193,15 @@ def setup_of(network: Network, frames: np.ndarray, stalls: Stalls) -> Setup:
     schedules = [node.schedule() for node in network.nodes]
     # The longest that a working design can be silent: gates closed, a node between two beats, pipelines.
     closed = sum(_longest_closure(end.gate) for end in (*inputs, *outputs))
-    silent = max((_longest_closure(s.consumes.any(0) | s.emits.any(0)) for s in schedules), default=0)
+    silent = max((_longest_silence(schedule) for schedule in schedules), default=0)
     margin = silent + sum(schedule.latency for schedule in schedules) + 16
     return Setup(fifos, inputs, outputs, patience=closed + margin + 64, margin=closed + margin)
+
+
+def _longest_silence(schedule: Schedule | Buffered) -> int:
+    """Return the longest row of steps in which a node neither takes nor gives a beat."""
+    steps = schedule.drain if isinstance(schedule, Buffered) else schedule
+    return _longest_closure(steps.consumes.any(0) | steps.emits.any(0))
 
 
 def _longest_closure(gate: np.ndarray) -> int:

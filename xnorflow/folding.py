@@ -92,7 +92,7 @@ def fold_as(network: Network, file: FoldingFile, *, family: str = "ecp5") -> Net
     """
     folded = fold(network, file.nodes)
     if file.nodes:
-        interval = max(folded.node(name).schedule().steps for name in file.nodes)
+        interval = max(folded.node(name).steps for name in file.nodes)
         folded = fold(network, {**fold_to_interval(network, interval, family=family, strict=False), **file.nodes})
     return with_smallest_fifos(folded).with_depths(file.fifos)
 
@@ -145,8 +145,6 @@ def _candidate_intervals(network: Network) -> list[int]:
     """Return, rising, every interval at which some node's cheapest folding changes, from the least that all allow."""
     from dataflow.folding import without_converters
 
-    steps = [
-        {node.folded(each).schedule().steps for each in node.foldings()} for node in without_converters(network).nodes
-    ]
+    steps = [{node.folded(each).steps for each in node.foldings()} for node in without_converters(network).nodes]
     least = max(min(options) for options in steps)
     return sorted({step for options in steps for step in options if step >= least})

@@ -4,6 +4,8 @@ from dataflow.nodes._node import Node
 from dataflow.nodes.arg_max import ArgMax
 from dataflow.nodes.fork import Fork
 from dataflow.nodes.matrix_vector import MatrixVector, popcount_group, popcount_stages
+from dataflow.nodes.max_pool import MaxPool
+from dataflow.nodes.sliding_window import SlidingWindow
 from dataflow.nodes.threshold import Threshold
 from dataflow.nodes.width_converter import WidthConverter
 
@@ -11,7 +13,9 @@ __all__ = [
     "ArgMax",
     "Fork",
     "MatrixVector",
+    "MaxPool",
     "Node",
+    "SlidingWindow",
     "Threshold",
     "WidthConverter",
     "popcount_group",

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from dataflow.errors import InputError
-from dataflow.schedule import Schedule
+from dataflow.schedule import Buffered, Schedule
 from dataflow.streams import Stream, are_sizes
 
 __all__ = ["Node", "divisors", "frozen_array"]
@@ -42,8 +42,13 @@ class Node(ABC):
         """Types of the streams emitted."""
 
     @abstractmethod
-    def schedule(self) -> Schedule:
+    def schedule(self) -> Schedule | Buffered:
         """Return the token schedule with the present folding."""
+
+    @property
+    def steps(self) -> int:
+        """Steps per frame, the least cycles that a frame costs."""
+        return self.schedule().steps
 
     @property
     def macs(self) -> int:

@@ -1,16 +1,17 @@
-"""MatrixVector: the XNOR-popcount product of a binary matrix and a vector of bits."""
+"""MatrixVector: the product of a binary matrix and a vector, of bits by XNOR and popcount, or of integers by sums."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 from typing import ClassVar
 
 import numpy as np
 
-from dataflow.elements import BIPOLAR, Element, signed_for
+from dataflow.elements import BIPOLAR, Bipolar, Element, signed_for
 from dataflow.errors import InputError
 from dataflow.nodes._node import Node, divisors, frozen_array
 from dataflow.schedule import Schedule
-from dataflow.streams import Stream
+from dataflow.streams import Stream, are_sizes
 
 __all__ = ["MatrixVector", "popcount_group", "popcount_stages"]
 
@@ -32,8 +33,9 @@ def popcount_stages(simd: int) -> int:
 class MatrixVector(Node):
     """Multiply a matrix of signs with a vector of signs.
 
-    ``ones[j] = popcount(XNOR(x, w[j]))``; the output is the bit ``ones[j] >= thresholds[j]``, or without thresholds
-    the signed sum ``2*ones[j] - synapses``.
+    Of bits, ``ones[j] = popcount(XNOR(x, w[j]))``; the output is the bit ``ones[j] >= thresholds[j]``, or without
+    thresholds the signed sum ``2*ones[j] - synapses``. Of integers, ``total[j] = sum(w[j] * x)``; the output is the
+    bit ``total[j] >= thresholds[j]``, or the total.
 
     One vector costs ``(neurons/pe) * (synapses/simd)`` steps: for each group of `pe` neurons all groups of `simd`
     synapses. The vector is consumed during the first group of neurons and held for the others; a beat is emitted in
@@ -42,15 +44,21 @@ class MatrixVector(Node):
     Parameters
     ----------
     weights : (neurons, synapses) int8, values -1 or +1
-    thresholds : (neurons,) int64 on `ones`, 0 (always met) to synapses + 1 (never met), or None
+    thresholds : (neurons,) int64 on `ones`, 0 (always met) to synapses + 1 (never met), or None; of integers on the
+        total, from its least value (always met) to one above its greatest (never met)
     pe : neurons computed at once, a divisor of the neurons
     simd : synapses of each computed at once, a divisor of the synapses
+    positions : (height, width) of the output of a convolution, whose vectors come from a `SlidingWindow`; () for a
+        dense layer
+    operand : type of the vector's numbers
     """
 
     weights: np.ndarray
     thresholds: np.ndarray | None = None
     pe: int = 1
     simd: int = 1
+    positions: tuple[int, ...] = ()
+    operand: Element = BIPOLAR
 
     fold_parameters: ClassVar = ("pe", "simd")
     array_fields: ClassVar = ("weights", "thresholds")
@@ -66,8 +74,11 @@ class MatrixVector(Node):
             thresholds = frozen_array(self.thresholds, np.int64)
             self._check(thresholds.shape == (self.neurons,), "thresholds shape", f"({self.neurons},)", thresholds.shape)
             span = (int(thresholds.min()), int(thresholds.max()))
-            self._check(span[0] >= 0 and span[1] <= self.synapses + 1, "thresholds", f"0 to {self.synapses + 1}", span)
+            low, high = self.counted
+            self._check(low <= span[0] and span[1] <= high + 1, "thresholds", f"{low} to {high + 1}", span)
             object.__setattr__(self, "thresholds", thresholds)
+        if self.positions != ():
+            self._check(are_sizes(self.positions), "positions", "positive sizes", self.positions)
         self._check_divides("pe", self.neurons, "neurons")
         self._check_divides("simd", self.synapses, "synapses")
 
@@ -80,22 +91,38 @@ class MatrixVector(Node):
         return int(self.weights.shape[1])
 
     @property
+    def counted(self) -> tuple[int, int]:
+        """Least and greatest value of what thresholds are compared with: `ones` of bits, the total of integers."""
+        if isinstance(self.operand, Bipolar):
+            return 0, self.synapses
+        low, high = self.operand.minimum, self.operand.maximum
+        return self.synapses * min(low, -high), self.synapses * max(high, -low)
+
+    @property
     def element(self) -> Element:
         """Type of the output."""
-        return signed_for(-self.synapses, self.synapses) if self.thresholds is None else BIPOLAR
+        if self.thresholds is not None:
+            return BIPOLAR
+        if isinstance(self.operand, Bipolar):
+            return signed_for(-self.synapses, self.synapses)
+        return signed_for(*self.counted)
 
     @property
     def input_streams(self) -> tuple[Stream, ...]:
-        return (Stream(BIPOLAR, (self.synapses,), self.simd),)
+        return (Stream(self.operand, (*self.positions, self.synapses), self.simd),)
 
     @property
     def output_streams(self) -> tuple[Stream, ...]:
-        return (Stream(self.element, (self.neurons,), self.pe),)
+        return (Stream(self.element, (*self.positions, self.neurons), self.pe),)
+
+    @property
+    def steps(self) -> int:
+        return prod(self.positions) * (self.neurons // self.pe) * (self.synapses // self.simd)
 
     @property
     def macs(self) -> int:
         """Products (multiply-accumulates) per frame."""
-        return self.neurons * self.synapses
+        return self.neurons * self.synapses * prod(self.positions)
 
     @property
     def latency(self) -> int:
@@ -108,7 +135,7 @@ class MatrixVector(Node):
         consumes[0] = True
         emits = np.zeros((neuron_folds, synapse_folds), bool)
         emits[:, -1] = True
-        return Schedule(consumes.reshape(1, -1), emits.reshape(1, -1), self.latency)
+        return Schedule(consumes.reshape(1, -1), emits.reshape(1, -1), self.latency, repeats=prod(self.positions))
 
     def foldings(self) -> Iterator[dict[str, int]]:
         for pe in divisors(self.neurons):

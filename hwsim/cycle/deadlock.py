@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from dataflow import Fifo, InputError, Network, Node
+from dataflow import Fifo, InputError, Network
 from hwsim.cycle import kernel as c
 
 __all__ = ["DeadlockError", "deadlock_of", "smallest"]
@@ -27,13 +27,15 @@ class DeadlockError(InputError):
 def deadlock_of(network: Network, program: c.Program, state: c.State, frame: int) -> DeadlockError:
     """Return the error that tells which node waits for what, in a state in which none can finish a frame."""
     counts = state.filled[:, c.WRITTEN] - state.filled[:, c.READ]
-    unread = {fifo.name: int(count) for fifo, count in zip(network.fifos, counts, strict=True)}
+    unread = {fifo.name: int(count) for fifo, count in zip(network.fifos, counts, strict=False)}
     waits: list[str] = []
     full: list[str] = []
-    for actor, node in enumerate(network.nodes, len(network.inputs)):
+    for actor, node in zip(program.nodes, network.nodes, strict=True):
         if state.doing[actor, c.DONE] == frame * program.actors[actor, c.FRAME_EVENTS]:
             continue
-        into, behind = _next_moves(network, node, program.actors[actor], state.doing[actor, c.EVENT], program.moves)
+        # If a beat is missing in the buffer, then because `fill`, the actor before, waits for one.
+        waiting = actor - 1 if _lacks_in_buffer(program, actor, state.doing[actor, c.EVENT], counts) else actor
+        into, behind = _next_moves(network, program, waiting, state.doing[waiting, c.EVENT])
         missing = [f"{fifo.name!r}" for fifo in into if unread[fifo.name] == 0]
         taken = [fifo for fifo in behind if unread[fifo.name] == fifo.depth]
         if missing:
@@ -46,16 +48,26 @@ def deadlock_of(network: Network, program: c.Program, state: c.State, frame: int
     return DeadlockError(text, frame=frame, full=tuple(full))
 
 
-def _next_moves(
-    network: Network, node: Node, row: np.ndarray, event: int, moves: np.ndarray
-) -> tuple[list[Fifo], list[Fifo]]:
-    """Return the FIFOs that a node reads and writes in its next event."""
-    fifos = (*network.fifos_into(node.name), *network.fifos_out_of(node.name))
-    first = row[c.FIRST_MOVE] + (event - row[c.FIRST_EVENT]) * len(fifos)
-    flags = moves[first : first + len(fifos)]
-    inputs = len(node.input_streams)
-    chosen = [(index < inputs, fifo) for index, (fifo, flag) in enumerate(zip(fifos, flags, strict=True)) if flag]
-    return [fifo for is_input, fifo in chosen if is_input], [fifo for is_input, fifo in chosen if not is_input]
+def _lacks_in_buffer(program: c.Program, actor: int, event: int, counts: np.ndarray) -> bool:
+    """Return whether the next event of an actor needs beats that its buffer does not hold."""
+    row = program.actors[actor]
+    if row[c.BUFFER] < 0:
+        return False
+    needed = program.needs[row[c.FIRST_NEED] + event - row[c.FIRST_EVENT], c.NEEDED]
+    return bool(counts[row[c.BUFFER]] < needed)
+
+
+def _next_moves(network: Network, program: c.Program, actor: int, event: int) -> tuple[list[Fifo], list[Fifo]]:
+    """Return the FIFOs that an actor reads and writes in its next event."""
+    row = program.actors[actor]
+    first, outputs, end = (int(row[column]) for column in (c.FIRST_INPUT, c.FIRST_OUTPUT, c.END_OUTPUT))
+    move = row[c.FIRST_MOVE] + (event - row[c.FIRST_EVENT]) * (end - first) - first
+
+    def moving(start: int, stop: int) -> list[Fifo]:
+        numbers = [program.ports[port] for port in range(start, stop) if program.moves[move + port]]
+        return [network.fifos[number] for number in numbers if number < len(network.fifos)]
+
+    return moving(first, outputs), moving(outputs, end)
 
 
 def smallest(holds: Callable[[int], bool], low: int, high: int) -> int:

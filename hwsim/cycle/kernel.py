@@ -7,6 +7,7 @@ so the cycle of an event is the latest of
 * ``last + gap``: the event before and the quiet steps between, one per cycle;
 * ``write + 1`` for each beat consumed;
 * ``read + 1`` for the beat `depth` places before each beat emitted, whose place it takes;
+* ``write + 1`` for the last beat that the step needs in its buffer;
 
 and the beats emitted are written `latency` cycles later. No state needs to be looked at cycle by cycle; waiting costs
 nothing. Actors run in turn, each as far as the times it needs are known. Where no actor can go on, no cycle of real
@@ -14,6 +15,11 @@ time would let one: a deadlock.
 
 Nodes, sources and sinks are all *actors*: things with a token schedule. Only the steps in which beats move are kept,
 as *events*; the quiet steps before an event are counted in its *gap*.
+
+A `Buffered` node is two actors, with a FIFO between them that `fill` writes with no latency. `drain` reads it in its
+own way: an event *needs* some beats there, counted from the oldest, and *frees* some, 0 or several, which need not
+have come yet. The steps in which it needs or frees beats are events, and so are those after a free, which wait until
+all beats freed have come.
 
 The arrays are rows whose columns are named here, in the same file as the functions that are compiled with these
 numbers: the compiled code is cached for as long as its own file does not change. No function here allocates, so
@@ -28,9 +34,10 @@ from numba import njit
 __all__ = ["Program", "State", "advance", "follow"]
 
 # Columns of `Program.actors`: the actor's slices of `gaps` and `ports` (inputs, then outputs), its first flag in
-# `moves`, the numbers of its gates or -1, and what a frame is made of.
+# `moves`, the numbers of its gates or -1, what a frame is made of, and the buffer that it reads or -1, with the first
+# row in `needs`.
 FIRST_EVENT, END_EVENT, FIRST_MOVE, FIRST_INPUT, FIRST_OUTPUT, END_OUTPUT = range(6)
-GATE_BEFORE, GATE_AFTER, FRAME_EVENTS, FRAME_STEPS, HEAD, TAIL = range(6, 12)
+GATE_BEFORE, GATE_AFTER, FRAME_EVENTS, FRAME_STEPS, HEAD, TAIL, BUFFER, FIRST_NEED = range(6, 14)
 
 # Columns of `Program.fifos`: places, cycles from the writer's event to the write, beats in a frame, the FIFO's slice
 # of `State.times`, and the actors that write and read.
@@ -38,6 +45,9 @@ DEPTH, LATENCY, FRAME_BEATS, FIRST_SLOT, END_SLOT, WRITER, READER = range(7)
 
 # Columns of `Program.gates`: the gate's slice of `waits`, as a start and a length.
 FIRST_WAIT, GATE_CYCLES = range(2)
+
+# Columns of `Program.needs`: beats needed in the buffer, and freed there.
+NEEDED, FREED = range(2)
 
 # Columns of `State.doing`: the event that comes next, how many there were, the cycle of the last one, the cycles in
 # which only a place was missing, and whether anything has changed since the actor could not go on.
@@ -58,17 +68,21 @@ WRITES, READS = range(2)
 class Program(NamedTuple):
     """The actors of a network in topological order (sources, nodes, sinks) and its FIFOs in the network's order.
 
+    Behind the network's FIFOs stand the buffers of its `Buffered` nodes.
+
     The rows' columns are named above.
 
     Parameters
     ----------
-    actors : (actors, 12) int64
+    actors : (actors, 14) int64
     gaps : (events,) int64, steps from the event before to this one
     moves : uint8, one flag per event and port of an actor: does a beat move there?
     ports : int64, the FIFO at each port
     fifos : (fifos, 7) int64
     gates : (gates, 2) int64
     waits : int64, for each cycle of each gate the cycles until it is open
+    needs : (events of drains, 2) int64
+    nodes : (nodes,) int64, the actor that stands for each node; of a `Buffered` one the drain, just behind its fill
     """
 
     actors: np.ndarray
@@ -78,6 +92,8 @@ class Program(NamedTuple):
     fifos: np.ndarray
     gates: np.ndarray
     waits: np.ndarray
+    needs: np.ndarray
+    nodes: np.ndarray
 
 
 class State(NamedTuple):
@@ -89,8 +105,8 @@ class State(NamedTuple):
     filled : (fifos, 5)
     times : (slots, 2), for each FIFO a ring with the cycles of its latest writes and reads: those of the frames kept,
         and of `depth` beats before them
-    levels : (fifos, 2, 5)
-    residence : (fifos,) cycles that beats were stored
+    levels : (fifos, 2, 5), without the buffers
+    residence : (fifos,) cycles that beats were stored, without the buffers
     """
 
     doing: np.ndarray
@@ -103,7 +119,7 @@ class State(NamedTuple):
 @njit(cache=True, _nrt=False)
 def advance(program: Program, state: State, frames: int) -> bool:  # pragma: no cover
     """Run every actor to the end of its frame number `frames`, from 1; return False if they cannot get there."""
-    actors, gaps, moves, ports, fifos, gates, waits = program
+    actors, gaps, moves, ports, fifos, gates, waits, needs, _ = program
     doing, filled, times, _, _ = state
     for actor in range(len(actors)):
         doing[actor, AWAKE] = True
@@ -113,7 +129,7 @@ def advance(program: Program, state: State, frames: int) -> bool:  # pragma: no 
         for actor in range(len(actors)):
             if doing[actor, AWAKE]:
                 goal = frames * actors[actor, FRAME_EVENTS]
-                moved |= _run(actor, goal, actors, gaps, moves, ports, fifos, gates, waits, doing, filled, times)
+                moved |= _run(actor, goal, actors, gaps, moves, ports, fifos, gates, waits, needs, doing, filled, times)
             waiting |= doing[actor, DONE] < frames * actors[actor, FRAME_EVENTS]
         if waiting and not moved:
             return False
@@ -121,12 +137,13 @@ def advance(program: Program, state: State, frames: int) -> bool:  # pragma: no 
 
 
 @njit(inline="always")
-def _run(actor, goal, actors, gaps, moves, ports, fifos, gates, waits, doing, filled, times):  # type: ignore[no-untyped-def] # pragma: no cover
+def _run(actor, goal, actors, gaps, moves, ports, fifos, gates, waits, needs, doing, filled, times):  # type: ignore[no-untyped-def] # pragma: no cover
     """Let one actor go on until it is at its goal or a time it needs is unknown; return whether it moved."""
     first_event, end_event = actors[actor, FIRST_EVENT], actors[actor, END_EVENT]
     first_input, first_output = actors[actor, FIRST_INPUT], actors[actor, FIRST_OUTPUT]
     end_output = actors[actor, END_OUTPUT]
     gate_before, gate_after = actors[actor, GATE_BEFORE], actors[actor, GATE_AFTER]
+    buffer, first_need = actors[actor, BUFFER], actors[actor, FIRST_NEED]
     event, done = doing[actor, EVENT], doing[actor, DONE]
     last, blocked = doing[actor, LAST], doing[actor, BLOCKED]
     while done < goal:
@@ -138,6 +155,10 @@ def _run(actor, goal, actors, gaps, moves, ports, fifos, gates, waits, doing, fi
                 fifo = ports[port]
                 known &= filled[fifo, READ] < filled[fifo, WRITTEN]
                 fed = max(fed, times[filled[fifo, READ_SLOT], WRITES] + 1)
+        if buffer >= 0:
+            needed = needs[first_need + event - first_event, NEEDED]
+            known &= filled[buffer, WRITTEN] - filled[buffer, READ] >= needed
+            fed = max(fed, times[_last_of(filled[buffer, READ_SLOT], needed, buffer, fifos), WRITES] + 1)
         time = fed
         for port in range(first_output, end_output):
             if moves[row + port]:
@@ -165,6 +186,14 @@ def _run(actor, goal, actors, gaps, moves, ports, fifos, gates, waits, doing, fi
                 filled[fifo, PLACE_SLOT] = _after(filled[fifo, PLACE_SLOT], fifo, fifos)
                 filled[fifo, WRITTEN] += 1
                 doing[fifos[fifo, READER], AWAKE] = True
+        if buffer >= 0:
+            freed = needs[first_need + event - first_event, FREED]
+            for _ in range(freed):
+                slot = filled[buffer, READ_SLOT]
+                times[slot, READS] = last
+                filled[buffer, READ_SLOT] = _after(slot, buffer, fifos)
+            filled[buffer, READ] += freed
+            doing[fifos[buffer, WRITER], AWAKE] = True
         done += 1
         event = event + 1 if event + 1 < end_event else first_event
     moved = done != doing[actor, DONE]
@@ -189,6 +218,15 @@ def _after(slot, fifo, fifos):  # type: ignore[no-untyped-def] # pragma: no cove
     return slot + 1 if slot + 1 < fifos[fifo, END_SLOT] else fifos[fifo, FIRST_SLOT]
 
 
+@njit(inline="always")
+def _last_of(slot, count, fifo, fifos):  # type: ignore[no-untyped-def] # pragma: no cover
+    """Return the slot of the last of `count` beats from a slot on, or of the beat before them if there are none."""
+    slot += count - 1
+    if slot < fifos[fifo, FIRST_SLOT]:
+        slot = fifos[fifo, END_SLOT] - 1
+    return slot if slot < fifos[fifo, END_SLOT] else slot - fifos[fifo, END_SLOT] + fifos[fifo, FIRST_SLOT]
+
+
 @njit(cache=True, _nrt=False)
 def follow(program: Program, state: State) -> None:  # pragma: no cover
     """Follow how full the FIFOs are, as far as writes and reads are known in the order of time.
@@ -197,9 +235,9 @@ def follow(program: Program, state: State) -> None:  # pragma: no cover
     the places taken, the issues that led to the writes. Called after each frame; of the reads, at most `depth` wait
     for the writes of the next one.
     """
-    _, _, _, _, fifos, _, _ = program
+    _, _, _, _, fifos, _, _, _, _ = program
     _, filled, times, levels, residence = state
-    for fifo in range(len(fifos)):
+    for fifo in range(len(residence)):
         slot = levels[fifo, 0, LEVEL_WRITE_SLOT]
         for _ in range(filled[fifo, WRITTEN] - levels[fifo, 0, LEVEL_WRITTEN]):
             residence[fifo] += times[slot, READS] - times[slot, WRITES]

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 
-from dataflow import Network, Node, Terminal
+from dataflow import Network, Node, Schedule, Terminal
 from hwsim.cycle import kernel as c
 from hwsim.cycle.kernel import Program, State
 from hwsim.stalls import Stalls
@@ -16,7 +17,14 @@ __all__ = ["flatten", "initial_state"]
 
 @dataclass(frozen=True, eq=False)
 class _Actor:
-    """A thing with a token schedule; `consumes` and `emits` are (ports, period) bool as in `Schedule`."""
+    """A thing with a token schedule; `consumes` and `emits` are (ports, period) bool as in `Schedule`.
+
+    Parameters
+    ----------
+    name : the node or terminal that it belongs to
+    fills : places of the buffer that it fills, which is its one output; 0 if it writes FIFOs
+    drains : (2, period) int64, beats that it needs and frees in the buffer filled by the actor before it
+    """
 
     name: str
     consumes: np.ndarray
@@ -25,11 +33,24 @@ class _Actor:
     repeats: int
     gate_before: np.ndarray | None = None
     gate_after: np.ndarray | None = None
+    fills: int = 0
+    drains: np.ndarray | None = None
 
     @cached_property
     def event_steps(self) -> np.ndarray:
-        """(events,) int64, the steps of the pattern in which beats move."""
-        return np.flatnonzero(self.consumes.any(axis=0) | self.emits.any(axis=0))
+        """(events,) int64, the steps of the pattern in which beats move, or are needed or freed in a buffer.
+
+        Beats may be freed before they have come; the step after that waits for them.
+        """
+        happens = self.consumes.any(axis=0) | self.emits.any(axis=0)
+        if self.drains is not None:
+            happens |= (self.drains > 0).any(axis=0) | (np.roll(self.drains[1], 1) > 0)
+        return np.flatnonzero(happens)
+
+    @property
+    def needs(self) -> np.ndarray:
+        """(events, 2) int64: beats needed and freed in the buffer in each event; no row without a buffer."""
+        return np.zeros((0, 2), np.int64) if self.drains is None else self.drains[:, self.event_steps].T
 
     @property
     def moves(self) -> np.ndarray:
@@ -49,9 +70,17 @@ class _Actor:
 def _actors(network: Network, stalls: Stalls) -> list[_Actor]:
     once, never = np.ones((1, 1), bool), np.ones((0, 1), bool)
 
-    def node(node: Node) -> _Actor:
+    def node(node: Node) -> list[_Actor]:
         schedule = node.schedule()
-        return _Actor(node.name, schedule.consumes, schedule.emits, schedule.latency, schedule.repeats)
+        if isinstance(schedule, Schedule):
+            return [_Actor(node.name, schedule.consumes, schedule.emits, schedule.latency, schedule.repeats)]
+        fill, drain = schedule.fill, schedule.drain
+        always = np.ones((1, fill.period), bool)
+        needs = np.stack([schedule.needs, schedule.frees])
+        return [
+            _Actor(node.name, fill.consumes, always, 0, fill.repeats, fills=schedule.places),
+            _Actor(node.name, drain.consumes, drain.emits, drain.latency, drain.repeats, drains=needs),
+        ]
 
     def source(terminal: Terminal) -> _Actor:
         gate = stalls.inputs.get(terminal.name)
@@ -61,19 +90,20 @@ def _actors(network: Network, stalls: Stalls) -> list[_Actor]:
         gate = stalls.outputs.get(terminal.name)
         return _Actor(terminal.name, once, never, 0, terminal.stream.beats, gate_after=gate)
 
-    return [*map(source, network.inputs), *map(node, network.nodes), *map(sink, network.outputs)]
+    nodes = chain.from_iterable(map(node, network.nodes))
+    return [*map(source, network.inputs), *nodes, *map(sink, network.outputs)]
 
 
 def flatten(network: Network, stalls: Stalls, *, kept_frames: int = 1) -> Program:
     """Return the program of a network under stalls, with room for the times of `kept_frames` frames."""
     actors = _actors(network, stalls)
-    number = {fifo.name: index for index, fifo in enumerate(network.fifos)}
-    inputs = [[number[fifo.name] for fifo in network.fifos_into(actor.name)] for actor in actors]
-    outputs = [[number[fifo.name] for fifo in network.fifos_out_of(actor.name)] for actor in actors]
+    last = {actor.name: index for index, actor in enumerate(actors)}
+    buffers = {index: len(network.fifos) + row for row, index in enumerate(_fillers(actors))}
+    inputs, outputs = _ports(network, actors, buffers)
     gates = [gate for actor in actors for gate in (actor.gate_before, actor.gate_after) if gate is not None]
-    events, moves, ports = 0, 0, 0
+    events, moves, ports, needs = 0, 0, 0, 0
     before, rows = 0, []
-    for actor, into, behind in zip(actors, inputs, outputs, strict=True):
+    for index, (actor, into, behind) in enumerate(zip(actors, inputs, outputs, strict=True)):
         count = len(actor.event_steps)
         row = {
             c.FIRST_EVENT: events,
@@ -88,9 +118,12 @@ def flatten(network: Network, stalls: Stalls, *, kept_frames: int = 1) -> Progra
             c.FRAME_STEPS: actor.period * actor.repeats,
             c.HEAD: int(actor.event_steps[0]),
             c.TAIL: actor.period - 1 - int(actor.event_steps[-1]),
+            c.BUFFER: -1 if actor.drains is None else buffers[index - 1],
+            c.FIRST_NEED: needs,
         }
         rows.append([row[column] for column in range(len(row))])
         events, moves, ports = row[c.END_EVENT], moves + actor.moves.size, row[c.END_OUTPUT]
+        needs += len(actor.needs)
         before += (actor.gate_before is not None) + (actor.gate_after is not None)
     return Program(
         actors=np.array(rows, np.int64),
@@ -102,16 +135,35 @@ def flatten(network: Network, stalls: Stalls, *, kept_frames: int = 1) -> Progra
         fifos=_fifo_rows(network, actors, kept_frames),
         gates=_table([_starts(map(len, gates))[:-1], [len(gate) for gate in gates]]),
         waits=np.concatenate([np.zeros(0, np.int64), *map(_waits, gates)]),
+        needs=np.ascontiguousarray(np.concatenate([actor.needs for actor in actors])),
+        nodes=np.array([last[node.name] for node in network.nodes], np.int64),
     )
 
 
+def _ports(network: Network, actors: list[_Actor], buffers: dict[int, int]) -> tuple[list[list[int]], list[list[int]]]:
+    """Return for each actor the numbers of the FIFOs at its inputs and outputs; a drain's buffer is none of them."""
+    number = {fifo.name: index for index, fifo in enumerate(network.fifos)}
+    into = [[number[fifo.name] for fifo in network.fifos_into(actor.name)] for actor in actors]
+    out_of = [[number[fifo.name] for fifo in network.fifos_out_of(actor.name)] for actor in actors]
+    inputs = [fifos if actor.drains is None else [] for actor, fifos in zip(actors, into, strict=True)]
+    return inputs, [[buffers[index]] if index in buffers else fifos for index, fifos in enumerate(out_of)]
+
+
+def _fillers(actors: list[_Actor]) -> list[int]:
+    """Return the numbers of the actors that fill a buffer; the next actor of each drains it."""
+    return [index for index, actor in enumerate(actors) if actor.fills]
+
+
 def _fifo_rows(network: Network, actors: list[_Actor], kept_frames: int) -> np.ndarray:
-    depths = [fifo.depth for fifo in network.fifos]
-    beats = [network.stream(fifo).beats for fifo in network.fifos]
-    slots = _starts(kept_frames * count + depth for count, depth in zip(beats, depths, strict=True))
-    number = {actor.name: index for index, actor in enumerate(actors)}
-    writers = [number[fifo.source] for fifo in network.fifos]
-    readers = [number[fifo.target] for fifo in network.fifos]
+    fillers = _fillers(actors)
+    last = {actor.name: index for index, actor in enumerate(actors)}
+    first = {actor.name: index for index, actor in reversed(list(enumerate(actors)))}
+    depths = [fifo.depth for fifo in network.fifos] + [actors[index].fills for index in fillers]
+    beats = [network.stream(fifo).beats for fifo in network.fifos] + [actors[index].repeats for index in fillers]
+    frames = [kept_frames] * len(network.fifos) + [1] * len(fillers)
+    slots = _starts(kept * count + depth for kept, count, depth in zip(frames, beats, depths, strict=True))
+    writers = [last[fifo.source] for fifo in network.fifos] + fillers
+    readers = [first[fifo.target] for fifo in network.fifos] + [index + 1 for index in fillers]
     latencies = [actors[writer].latency for writer in writers]
     return _table([depths, latencies, beats, slots[:-1], slots[1:], writers, readers])
 
@@ -129,13 +181,14 @@ def initial_state(program: Program) -> State:
     doing[:, c.LAST] = actors[:, c.HEAD] - program.gaps[actors[:, c.FIRST_EVENT]]
     doing[:, c.AWAKE] = 1
     filled = np.zeros((len(fifos), 5), np.int64)
+    own = len(fifos) - int((actors[:, c.BUFFER] >= 0).sum())
     filled[:, c.WRITE_SLOT] = filled[:, c.READ_SLOT] = fifos[:, c.FIRST_SLOT]
     # The places of the first `depth` beats have been there since before cycle 0.
     filled[:, c.PLACE_SLOT] = fifos[:, c.END_SLOT] - fifos[:, c.DEPTH]
-    levels = np.zeros((len(fifos), 2, 5), np.int64)
-    levels[:, :, c.LEVEL_WRITE_SLOT] = levels[:, :, c.LEVEL_READ_SLOT] = fifos[:, c.FIRST_SLOT, None]
+    levels = np.zeros((own, 2, 5), np.int64)
+    levels[:, :, c.LEVEL_WRITE_SLOT] = levels[:, :, c.LEVEL_READ_SLOT] = fifos[:own, c.FIRST_SLOT, None]
     times = np.full((int(fifos[-1, c.END_SLOT]), 2), -1, np.int64)
-    return State(doing, filled, times, levels, np.zeros(len(fifos), np.int64))
+    return State(doing, filled, times, levels, np.zeros(own, np.int64))
 
 
 def _waits(gate: np.ndarray) -> np.ndarray:

@@ -12,6 +12,9 @@ __all__ = ["FifoUse", "NodeActivity", "Periodic", "Run"]
 class NodeActivity:
     """How a node spends the cycles 0 to ``Run.cycles - 1``; the three add up to ``Run.cycles``.
 
+    A `Buffered` node does two things at once; these are the cycles of its `drain`, for which a beat is missing as
+    long as the buffer has not all that the step needs.
+
     Parameters
     ----------
     name : the node

@@ -120,11 +120,11 @@ def _recorded(stepper: Stepper, which: int, frames: int) -> dict[str, np.ndarray
 
 
 def _activities(stepper: Stepper, mark: Mark, frames: int) -> tuple[NodeActivity, ...]:
-    first = len(stepper.network.inputs)
-    busy = frames * stepper.program.actors[first:, c.FRAME_STEPS]
+    actors = stepper.program.nodes
+    busy = frames * stepper.program.actors[actors, c.FRAME_STEPS]
     return tuple(
         NodeActivity(node.name, int(issued), mark.still - int(issued) - int(blocked), int(blocked))
-        for node, issued, blocked in zip(stepper.network.nodes, busy, mark.blocked[first:], strict=False)
+        for node, issued, blocked in zip(stepper.network.nodes, busy, mark.blocked[actors], strict=True)
     )
 
 

@@ -3,15 +3,19 @@
 In cycle t every actor decides from the state at the start of t. A node issues its next step if every beat that the
 step consumes is stored, and every beat that it emits has a place: ``depth - stored - reserved``. It takes the beats
 and reserves the places at once, and the beats emitted enter their FIFOs at the end of cycle t + latency.
+
+A `Buffered` node is two such actors. `fill` writes the buffer, a FIFO with no latency. `drain` issues a step if the
+buffer stores as many beats as the step needs, and frees as many as the step frees: none, one or several.
 """
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Protocol
 
 import numpy as np
 
-from dataflow import InputError, Network, Node, Terminal
+from dataflow import Buffered, InputError, Network, Node, Schedule, Terminal
 from hwsim.stalls import Stalls
 
 __all__ = ["SlowRun", "step_slowly"]
@@ -49,7 +53,7 @@ class SlowRun:
     cycles: int
     writes: dict[str, np.ndarray]
     reads: dict[str, np.ndarray]
-    activity: dict[str, tuple[int, int, int]]
+    activity: dict[str, tuple[int, ...]]
     highest: dict[str, tuple[int, int]]
 
 
@@ -111,12 +115,12 @@ class _Sink:
 
 
 class _Unit:
-    """A node: issues at most one step per cycle."""
+    """A node, or one actor of it: issues at most one step per cycle."""
 
-    def __init__(self, node: Node, inputs: list[_Fifo], outputs: list[_Fifo], frames: int) -> None:
-        self.schedule = node.schedule()
+    def __init__(self, schedule: Schedule, inputs: list[_Fifo], outputs: list[_Fifo], frames: int) -> None:
+        self.schedule = schedule
         self.inputs, self.outputs = inputs, outputs
-        self.left = frames * self.schedule.steps
+        self.left = frames * schedule.steps
         self.step = 0
         self.deliveries: dict[int, list[_Fifo]] = defaultdict(list)
         self.activity: Counter[str] = Counter()
@@ -125,11 +129,20 @@ class _Unit:
     def finished(self) -> bool:
         return self.left == 0 and not self.deliveries
 
-    def decide(self, t: int) -> None:
-        consumes, emits = self.schedule.consumes[:, self.step], self.schedule.emits[:, self.step]
+    def has_beats(self) -> bool:
+        consumes = self.schedule.consumes[:, self.step]
         self.taken = [fifo for fifo, moves in zip(self.inputs, consumes, strict=True) if moves]
+        return all(fifo.stored for fifo in self.taken)
+
+    def take(self, t: int) -> None:
+        for fifo in self.taken:
+            fifo.stored -= 1
+            fifo.reads.append(t)
+
+    def decide(self, t: int) -> None:
+        emits = self.schedule.emits[:, self.step]
         self.given = [fifo for fifo, moves in zip(self.outputs, emits, strict=True) if moves]
-        if self.left == 0 or not all(fifo.stored for fifo in self.taken):
+        if self.left == 0 or not self.has_beats():
             self.doing = "starved"
         elif not all(fifo.has_place for fifo in self.given):
             self.doing = "blocked"
@@ -139,9 +152,7 @@ class _Unit:
     def act(self, t: int) -> bool:
         self.activity[self.doing] += 1
         if self.doing == "busy":
-            for fifo in self.taken:
-                fifo.stored -= 1
-                fifo.reads.append(t)
+            self.take(t)
             for fifo in self.given:
                 fifo.reserved += 1
                 self.deliveries[t + self.schedule.latency].append(fifo)
@@ -152,6 +163,44 @@ class _Unit:
             fifo.stored += 1
             fifo.writes.append(t)
         return self.doing == "busy" or bool(self.deliveries)
+
+
+class _Fill(_Unit):
+    """Takes a beat per step and puts it into the buffer at the end of the same cycle."""
+
+    def __init__(self, schedule: Buffered, inputs: list[_Fifo], buffer: _Fifo, frames: int) -> None:
+        super().__init__(schedule.fill, inputs, [], frames)
+        self.buffer = buffer
+
+    def has_beats(self) -> bool:
+        return super().has_beats() and self.buffer.stored < self.buffer.depth
+
+    def take(self, t: int) -> None:
+        super().take(t)
+        self.buffer.stored += 1
+
+
+class _Drain(_Unit):
+    """Reads the buffer, whose oldest beats it frees when no later step needs them."""
+
+    def __init__(self, schedule: Buffered, buffer: _Fifo, outputs: list[_Fifo], frames: int) -> None:
+        super().__init__(schedule.drain, [], outputs, frames)
+        self.buffer, self.needs, self.frees = buffer, schedule.needs.tolist(), schedule.frees.tolist()
+
+    def has_beats(self) -> bool:
+        return bool(self.buffer.stored >= self.needs[self.step])
+
+    def take(self, t: int) -> None:
+        self.buffer.stored -= self.frees[self.step]
+
+
+def _units_of(node: Node, inputs: list[_Fifo], outputs: list[_Fifo], frames: int) -> list[_Unit]:
+    """Return the actors of a node, last the one whose activity is the node's."""
+    schedule = node.schedule()
+    if isinstance(schedule, Schedule):
+        return [_Unit(schedule, inputs, outputs, frames)]
+    buffer = _Fifo(schedule.places)
+    return [_Fill(schedule, inputs, buffer, frames), _Drain(schedule, buffer, outputs, frames)]
 
 
 def step_slowly(network: Network, frames: int, *, stalls: Stalls | None = None) -> SlowRun:
@@ -175,10 +224,10 @@ def step_slowly(network: Network, frames: int, *, stalls: Stalls | None = None) 
     def beats(terminal: Terminal) -> int:
         return frames * terminal.stream.beats
 
-    units = {node.name: _Unit(node, into(node.name), out_of(node.name), frames) for node in network.nodes}
+    units = {node.name: _units_of(node, into(node.name), out_of(node.name), frames) for node in network.nodes}
     actors: list[_Actor] = [
         *(_Source(out_of(t.name)[0], stalls.inputs.get(t.name, always), beats(t)) for t in network.inputs),
-        *units.values(),
+        *chain.from_iterable(units.values()),
         *(_Sink(into(t.name)[0], stalls.outputs.get(t.name, always), beats(t)) for t in network.outputs),
     ]
     patience = 1 + max([1, *(len(gate) for gate in (*stalls.inputs.values(), *stalls.outputs.values()))])
@@ -201,8 +250,8 @@ def step_slowly(network: Network, frames: int, *, stalls: Stalls | None = None) 
         writes={name: np.array(fifo.writes, np.int64) for name, fifo in fifos.items()},
         reads={name: np.array(fifo.reads, np.int64) for name, fifo in fifos.items()},
         activity={
-            name: (unit.activity["busy"], unit.activity["starved"], unit.activity["blocked"])
-            for name, unit in units.items()
+            name: tuple(parts[-1].activity[doing] for doing in ("busy", "starved", "blocked"))
+            for name, parts in units.items()
         },
         highest={name: (fifo.highest_stored, fifo.highest_taken) for name, fifo in fifos.items()},
     )

@@ -67,10 +67,10 @@ class Stepper:
         self.network = network
         self.program = flatten(network, stalls, kept_frames=kept_frames)
         self.state = initial_state(self.program)
-        zeros = np.zeros(len(self.program.actors), np.int64), np.zeros(len(self.program.fifos), np.int64)
+        zeros = np.zeros(len(self.program.actors), np.int64), np.zeros(len(network.fifos), np.int64)
         self.marks = [Mark(0, 0, *zeros)]
         self.periodic: Periodic | None = None
-        self._row_of = {fifo.name: row for fifo, row in zip(network.fifos, self.program.fifos, strict=True)}
+        self._row_of = {fifo.name: row for fifo, row in zip(network.fifos, self.program.fifos, strict=False)}
         self._frame_of: dict[bytes, int] = {}
         self._prepare_state_vector()
         self._vector = np.zeros(0, np.int64)
@@ -137,7 +137,7 @@ class Stepper:
 
         The latest reads wait to be followed until the next frame's writes are known; if `complete`, none come.
         """
-        levels, filled = self.state.levels, self.state.filled
+        levels, filled = self.state.levels, self.state.filled[: len(self.network.fifos)]
         waiting = np.where(
             levels[:, :, c.LEVEL_READ] < filled[:, c.READ, None],
             levels[:, :, c.LEVEL_WRITTEN] - levels[:, :, c.LEVEL_READ],
@@ -165,8 +165,8 @@ class Stepper:
     def _state_vector(self) -> np.ndarray:
         """Return the times that all later ones follow from, relative to the end of the frame, int64.
 
-        These are each actor's last event and each FIFO's latest `depth` reads. A read no later than the writer's
-        latest emission constrains nothing any more, so it counts as being as late as that.
+        These are each actor's last event and the latest `depth` reads of each FIFO, buffers included. A read no later
+        than the writer's latest emission constrains nothing any more, so it counts as being as late as that.
         """
         slots = self.state.filled[self._owner, c.WRITE_SLOT] - self._age
         slots += np.where(slots < self._first_slot, self._ring_size, 0)

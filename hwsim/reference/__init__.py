@@ -6,8 +6,20 @@ Every faster version is tested against these.
 from hwsim.reference.arg_max import arg_max
 from hwsim.reference.fork import fork
 from hwsim.reference.matrix_vector import matrix_vector
+from hwsim.reference.max_pool import max_pool
 from hwsim.reference.network import apply, evaluate
+from hwsim.reference.sliding_window import sliding_window
 from hwsim.reference.threshold import threshold
 from hwsim.reference.width_converter import width_converter
 
-__all__ = ["apply", "arg_max", "evaluate", "fork", "matrix_vector", "threshold", "width_converter"]
+__all__ = [
+    "apply",
+    "arg_max",
+    "evaluate",
+    "fork",
+    "matrix_vector",
+    "max_pool",
+    "sliding_window",
+    "threshold",
+    "width_converter",
+]

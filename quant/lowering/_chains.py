@@ -5,7 +5,7 @@ next to a step and on it, is evaluated in exact numbers.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TypeVar
 
@@ -14,11 +14,24 @@ import numpy as np
 from quant.lowering._graph import Elementwise, Graph
 from quant.lowering._interval import Interval
 from quant.lowering._operators import QUANTIZERS, apply
-from quant.lowering._reals import Constant, Exact
+from quant.lowering._reals import Affine, Constant, Exact
+
+#: Numbers evaluated at once.
+_block = 1 << 22
 
 R = TypeVar("R", Interval, Exact)
 
-__all__ = ["Chain", "Source", "between", "code_value", "codes_of", "find_chain", "values_behind"]
+__all__ = [
+    "Chain",
+    "Source",
+    "affine_behind",
+    "between",
+    "code_value",
+    "codes_of",
+    "directions_of",
+    "find_chain",
+    "values_behind",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +106,47 @@ def codes_of(graph: Graph, chain: Chain, source: Source) -> np.ndarray:
     -------
     codes : (points, channels or 1) int64
     """
+    channels = max(1, *(graph.constants[name].size for name in _constants_of(graph, chain)), source.slope.size)
+    size = max(1, _block // max(channels, source.offset.size))
+    blocks = range(0, len(source.points), size)
+    return np.concatenate(
+        [_codes_of(graph, chain, replace(source, points=source.points[i : i + size])) for i in blocks]
+    )
+
+
+def directions_of(graph: Graph, operations: Sequence[Elementwise], start: str, source: Source) -> np.ndarray:
+    """Return how operators' results go with the points.
+
+    Returns
+    -------
+    (channels or 1,) int64, by channel +1 where they never fall, -1 where they never rise and do fall, 0 for neither
+    """
+    operands = {name: graph.constants[name] for each in operations for name in each.inputs if name in graph.constants}
+    values = _last(operations, start, {start: source.interval()} | {n: c.interval() for n, c in operands.items()})
+    shape = np.broadcast_shapes(values.low.shape, (len(source.points), 1))
+    low, high = (np.broadcast_to(end, shape) for end in (values.low, values.high))
+    rising = np.asarray((low[1:] >= high[:-1]).all(axis=0))
+    falling = np.asarray((high[1:] <= low[:-1]).all(axis=0))
+    places = np.arange(len(source.points))
+    for channel in np.nonzero(~rising & ~falling)[0]:
+        channels = np.full(len(places), channel)
+        tensors = {name: _at(constant, channels) for name, constant in operands.items()}
+        exact = _last(operations, start, tensors | {start: source.exact(places, channels)}).values
+        signs = Exact(exact[1:] - exact[:-1]).signs()
+        rising[channel], falling[channel] = (signs >= 0).all(), (signs <= 0).all()
+    return np.where(rising, 1, np.where(falling, -1, 0))
+
+
+def _last(operations: Sequence[Elementwise], start: str, tensors: dict[str, R]) -> R:
+    """Return what operators make of tensors, among which are their constants."""
+    known = dict(tensors)
+    for operation in operations:
+        operands = [known[name] if name else None for name in operation.operands]
+        known[operation.output] = apply(operation.kind, operands, operation.attributes)
+    return known[operations[-1].output if operations else start]
+
+
+def _codes_of(graph: Graph, chain: Chain, source: Source) -> np.ndarray:
     intervals = {name: graph.constants[name].interval() for name in _constants_of(graph, chain)}
     code = _code(chain, intervals | {chain.start: source.interval()})
     shape = np.broadcast_shapes(code.low.shape, (len(source.points), 1))
@@ -124,6 +178,25 @@ def values_behind(graph: Graph, operations: Sequence[Elementwise], start: str, v
         ]
         tensors[operation.output] = apply(operation.kind, operands, operation.attributes)
     return tensors[operations[-1].output] if operations else values
+
+
+def affine_behind(graph: Graph, operations: Sequence[Elementwise], start: str, affine: Affine) -> Affine:
+    """Return what operators make of affine functions.
+
+    Raises
+    ------
+    NotAffineError
+        An operator bends one.
+    """
+    tensors = {start: affine}
+    for operation in operations:
+        for name in operation.inputs:
+            if name in graph.constants:
+                values = graph.constants[name].exact()
+                tensors[name] = Affine(values - values, values, affine.span)
+        operands = [tensors[name] if name else None for name in operation.operands]
+        tensors[operation.output] = apply(operation.kind, operands, operation.attributes)
+    return tensors[operations[-1].output] if operations else affine
 
 
 def _constants_of(graph: Graph, chain: Chain) -> set[str]:

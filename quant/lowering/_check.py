@@ -37,15 +37,15 @@ def _check_sizes(graph: Graph, operation: Operation, after: str) -> None:
     if isinstance(operation, Dense | Layer | Sums | Classes):
         matrix = operation.weights.values if isinstance(operation, Dense) else operation.signs
         neurons, synapses = matrix.shape
-        if graph.size(operation.source) != synapses:
+        read, written = _sizes_of(graph, operation)
+        if read != synapses:
             raise AssertionError(
                 f"after {after}: {operation.name!r} reads {synapses} numbers, "
-                f"not the {graph.size(operation.source)} of {graph.label(operation.source)!r}"
+                f"not the {read} of {graph.label(operation.source)!r}"
             )
-        if graph.size(operation.output) != neurons:
+        if written != neurons:
             raise AssertionError(
-                f"after {after}: {operation.name!r} writes {neurons} numbers, "
-                f"not the {graph.size(operation.output)} of {operation.output!r}"
+                f"after {after}: {operation.name!r} writes {neurons} numbers, not the {written} of {operation.output!r}"
             )
     if isinstance(operation, InputBits) and operation.thresholds.size not in {1, graph.size(operation.source)}:
         raise AssertionError(
@@ -60,3 +60,13 @@ def _check_sizes(graph: Graph, operation: Operation, after: str) -> None:
             fits = False
         if not fits:
             raise AssertionError(f"after {after}: {operation.name!r} combines {shapes}, which do not fit")
+
+
+def _sizes_of(graph: Graph, layer: Dense | Layer | Sums | Classes) -> tuple[int, int]:
+    """Return how many numbers a layer's vectors have, and how many it makes of each."""
+    source, output = graph.shapes[layer.source], graph.shapes[layer.output]
+    if layer.site.image:  # then tensors are known by their channels
+        return prod(source) * layer.site.repeats, prod(output)
+    if layer.site.window is not None:
+        return source[1] * layer.site.window.taps, output[1]
+    return prod(source), prod(output)

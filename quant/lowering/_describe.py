@@ -1,25 +1,29 @@
 """The settled graph becomes a network of hardware nodes."""
 
 import re
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
 
 from dataflow import (
+    BIPOLAR,
     ArgMax,
+    Element,
     Fifo,
     Integer,
     MatrixVector,
+    MaxPool,
     Network,
     Node,
     Scores,
+    SlidingWindow,
     Stream,
     Terminal,
     Threshold,
-    signed_for,
     unsigned_for,
 )
-from quant.lowering._graph import Classes, Graph, InputBits, Layer, Operation
+from quant.lowering._graph import Classes, Graph, InputBits, InputIntegers, Layer, Operation
 
 __all__ = ["clean_name", "describe"]
 
@@ -28,32 +32,56 @@ _TAKEN = {"input", "class", "scores"}
 
 def describe(graph: Graph, *, with_class: bool) -> Network:
     """Return the network, unfolded, ending in the class or, without it, in the scores."""
-    bits, *_, classes = graph.operations
-    assert isinstance(bits, InputBits)
+    first, *layers = graph.operations
+    *_, classes = layers
+    assert isinstance(first, InputBits | InputIntegers)
     assert isinstance(classes, Classes)
-    layers = [each for each in graph.operations if isinstance(each, Layer)]
     names = _names(graph.operations)
-    size, (count, synapses) = graph.size(graph.input), classes.signs.shape
-    nodes: list[Node] = [Threshold(names[bits.output], bits.element, (size,), _shared(bits.thresholds))]
-    nodes += [MatrixVector(names[each.output], each.signs, each.thresholds) for each in layers]
-    nodes.append(MatrixVector(names[classes.output], classes.signs))
-    element = signed_for(-synapses, synapses)
-    scores = Scores(names[classes.output], classes.logit_scale, classes.logit_bias)
+    shape = graph.image or (graph.size(graph.input),)
+    nodes: list[Node] = []
+    element: Element = first.element
+    if isinstance(first, InputBits):
+        nodes.append(Threshold(names[first.output], first.element, shape, _shared(first.thresholds)))
+        element = BIPOLAR
+    taken = set(names.values()) | _TAKEN
+    for layer in layers:
+        assert isinstance(layer, Layer | Classes)
+        nodes += _nodes_of(layer, names[layer.output], element, taken)
+        element = BIPOLAR
+    matrix = nodes[-1]
+    assert isinstance(matrix, MatrixVector)
+    scores = Scores(matrix.name, classes.logit_scale, classes.logit_bias)
     if with_class:
-        taken = {node.name for node in nodes}
-        nodes.append(ArgMax(_free("arg_max", taken), element, classes.scale, classes.offset))
-    end = _class_end(count) if with_class else Terminal("scores", Stream(element, (count,)))
+        nodes.append(ArgMax(_free("arg_max", taken), matrix.element, classes.scale, classes.offset))
+    end = (
+        _class_end(len(classes.signs)) if with_class else Terminal("scores", Stream(matrix.element, (matrix.neurons,)))
+    )
     chain = ["input", *(node.name for node in nodes), end.name]
     return Network(
         graph.name,
         tuple(nodes),
         tuple(Fifo(source, target) for source, target in pairwise(chain)),
-        (Terminal("input", Stream(bits.element, (size,))),),
+        (Terminal("input", Stream(first.element, shape)),),
         (end,),
         graph.frame_shape,
         scores,
         graph.metadata,
     )
+
+
+def _nodes_of(layer: Layer | Classes, name: str, element: Element, taken: set[str]) -> Iterator[Node]:
+    """Yield the max pools in front of a layer, its window and its matrix."""
+    site = layer.site
+    for pool in site.pools:
+        window = pool.window
+        called = _take([clean_name(pool.name), clean_name(f"{pool.name}_{pool.output}"), f"{name}_pool"], taken)
+        yield MaxPool(called, BIPOLAR, pool.image, window.kernel, window.stride, window.dilation, window.padding)
+    if site.window is not None:
+        called, window = _take([f"{name}_window"], taken), site.window
+        geometry = (window.kernel, window.stride, window.dilation, window.padding)
+        yield SlidingWindow(called, element, site.image, *geometry, pad=site.pad)
+    thresholds = layer.thresholds if isinstance(layer, Layer) else None
+    yield MatrixVector(name, layer.signs, thresholds, positions=site.positions, operand=element)
 
 
 def _class_end(count: int) -> Terminal:
@@ -78,11 +106,16 @@ def _names(operations: tuple[Operation, ...]) -> dict[str, str]:
     for operation in operations:
         own, tensor = clean_name(operation.name), clean_name(operation.output)
         options = [own, f"{own}_{tensor}".strip("_"), f"node_{own}_{tensor}"]
-        names[operation.output] = next((each for each in options if each and each not in taken), "")
-        if not names[operation.output]:
-            names[operation.output] = _free(options[-1], taken)
-        taken.add(names[operation.output])
+        names[operation.output] = _take(options, taken)
     return names
+
+
+def _take(options: list[str], taken: set[str]) -> str:
+    """Return the first name that is free, which is taken then."""
+    name = next((each for each in options if each and each not in taken), "")
+    name = name or _free(options[-1], taken)
+    taken.add(name)
+    return name
 
 
 def _free(name: str, taken: set[str]) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 
 from dataflow import Integer
 from quant.lowering._reals import Constant
+from quant.lowering._sites import DENSE, Site, Window
 
 __all__ = [
     "Classes",
@@ -22,10 +23,13 @@ __all__ = [
     "Elementwise",
     "Graph",
     "InputBits",
+    "InputIntegers",
     "Layer",
     "Layout",
     "Operation",
     "Operator",
+    "Pad",
+    "Pool",
     "Sums",
     "parameter_name",
 ]
@@ -105,16 +109,38 @@ class Layout(_Single):
 
 @dataclass(frozen=True, eq=False)
 class Dense(_Single):
-    """A matrix times the source's elements, plus a bias.
+    """A matrix times the source's elements, or those below its window, plus a bias.
 
     Parameters
     ----------
-    weights : (neurons, synapses)
+    weights : (neurons, synapses); a window's synapses are in the order row, column, channel
     bias : (neurons,) or None
     """
 
     weights: Constant
     bias: Constant | None
+    site: Site = DENSE
+
+
+@dataclass(frozen=True, eq=False)
+class Pool(_Single):
+    """The greatest number of each channel below a window."""
+
+    window: Window
+
+
+@dataclass(frozen=True, eq=False)
+class Pad(_Single):
+    """Rows and columns of one number around an image.
+
+    Parameters
+    ----------
+    padding : (top, bottom, left, right)
+    value : ()
+    """
+
+    padding: tuple[int, int, int, int]
+    value: Constant
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,13 +173,28 @@ class InputBits(_Single):
 
 
 @dataclass(frozen=True, eq=False)
+class InputIntegers(_Single):
+    """The network's input as it is; the tensor's elements are ``slope * integer + offset``.
+
+    Parameters
+    ----------
+    element : type of the integers
+    slope, offset : () or (channels,)
+    """
+
+    element: Integer
+    slope: Constant
+    offset: Constant
+
+
+@dataclass(frozen=True, eq=False)
 class Layer(_Single):
     """A matrix of signs with thresholds; the tensor's elements are `zero` or `one`.
 
     Parameters
     ----------
     signs : (neurons, synapses) int8
-    thresholds : (neurons,) int64, ``bit = ones >= threshold``
+    thresholds : (neurons,) int64, ``bit = ones >= threshold``; of integers ``bit = total >= threshold``
     zero, one : what the two bits stand for, () or (neurons,)
     """
 
@@ -161,6 +202,7 @@ class Layer(_Single):
     thresholds: np.ndarray
     zero: Constant
     one: Constant
+    site: Site = DENSE
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,11 +213,14 @@ class Sums(_Single):
     ----------
     signs : (neurons, synapses) int8
     slope, offset : () or (neurons,)
+    operand : type of the integers that are added, None for bits
     """
 
     signs: np.ndarray
     slope: Constant
     offset: Constant
+    site: Site = DENSE
+    operand: Integer | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,6 +239,7 @@ class Classes(_Single):
     offset: np.ndarray
     logit_scale: np.ndarray
     logit_bias: np.ndarray
+    site: Site = DENSE
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,6 +255,7 @@ class Graph:
     frame_shape : shape in which people give a frame, channels last
     opset : version of the standard operators
     metadata : goes into the network
+    image : (height, width, channels) of an input that goes into a convolution; () of another
     """
 
     name: str
@@ -222,6 +269,7 @@ class Graph:
     frame_shape: tuple[int, ...]
     opset: int
     metadata: Mapping[str, str]
+    image: tuple[int, ...] = ()
 
     def operation_of(self, tensor: str) -> Operation | None:
         """Return what computes a tensor; None for the input."""

@@ -6,8 +6,9 @@ import numpy as np
 
 from dataflow import InputError
 from quant.lowering._graph import Elementwise
+from quant.lowering._reals import Constant, Exact
 
-__all__ = ["Switch", "levels_of", "switch_of"]
+__all__ = ["Switch", "choose", "levels_of", "switch_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,3 +85,9 @@ def switch_of(bits: np.ndarray, what: str, channel: str, points: np.ndarray) -> 
     moved = bits ^ falling  # now every channel rises or is constant
     place = np.where(moved.any(axis=0), moved.argmax(axis=0), len(bits))
     return Switch(place.astype(np.int64), ~falling)
+
+
+def choose(where: np.ndarray, yes: Exact, no: Exact) -> Constant:
+    """Return `yes` or `no` by channel; as `yes` is if `where` is true everywhere."""
+    chosen = yes.values if where.all() else np.where(where, yes.values, no.values)
+    return Constant.of(chosen.reshape(()) if chosen.size == 1 else chosen)

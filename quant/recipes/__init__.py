@@ -3,6 +3,7 @@
 A recipe is a TOML file, one of this folder's by its name or any other by its path.
 """
 
-from quant.recipes._recipe import Recipe, load, names
+from quant.recipes._load import from_dict, load, names
+from quant.recipes._recipe import ConvolutionalRecipe, Recipe
 
-__all__ = ["Recipe", "load", "names"]
+__all__ = ["ConvolutionalRecipe", "Recipe", "from_dict", "load", "names"]

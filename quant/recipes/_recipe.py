@@ -1,21 +1,19 @@
-"""Recipe: its fields, their rules, and reading it from TOML."""
+"""Recipes: their fields and the rules of these."""
 
-import os
-import tomllib
-from dataclasses import MISSING, asdict, dataclass, fields
-from importlib.resources import files
+from dataclasses import asdict, dataclass
 from math import isfinite
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from dataflow import InputError
 from dataflow.errors import require_known
 from quant import datasets
 
-__all__ = ["Recipe", "load", "names"]
+__all__ = ["ConvolutionalRecipe", "Recipe"]
 
 #: Least values of the integers.
 _LEAST = {"epochs": 1, "batch_size": 2, "seed": 0, "shift": 0, "validation": 0, "threads": 1}
+
+_PADDINGS = ("valid", "zero")
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,8 @@ class Recipe:
     batch_size : images of a step
     learning_rate : at the start
     seed : of weights, order and augmentation
-    shift : training images are moved by up to so many pixels in both directions, zeros coming in
+    shift : training images are moved by up to so many pixels in both directions, zeros coming in; that is a random
+        crop out of the image with so many pixels of zeros around it
     shift_chance : part of the images of an epoch that are moved, drawn anew each time
     validation : so many images at the end of the training part are not trained on; their accuracy is logged
     threads : processor threads; small networks are fastest with one, and another number gives other sums' last bits
@@ -49,22 +48,22 @@ class Recipe:
     validation: int = 0
     threads: int = 1
 
+    _least_hidden: ClassVar[int] = 1
+
     def __post_init__(self) -> None:
         require_known(f"Data set of recipe {self.name!r}", self.dataset, datasets.NAMES)
         sizes = isinstance(self.hidden, tuple) and all(_is_integer(size) and size >= 1 for size in self.hidden)
-        self._check("hidden", sizes and len(self.hidden) >= 1, "one or more integers of at least 1")
-        for name, least in (
-            ("epochs", 1),
-            ("batch_size", 2),
-            ("seed", 0),
-            ("shift", 0),
-            ("validation", 0),
-            ("threads", 1),
-        ):
-            value = getattr(self, name)
-            self._check(name, _is_integer(value) and value >= least, f"an integer of at least {least}")
+        least = self._least_hidden
+        rule = f"{'one' if least else 'zero'} or more integers of at least 1"
+        self._check("hidden", sizes and len(self.hidden) >= least, rule)
+        self._check_integers(_LEAST)
         self._check("learning_rate", _is_number(self.learning_rate) and self.learning_rate > 0, "a number above 0")
         self._check("shift_chance", _is_number(self.shift_chance) and 0 <= self.shift_chance <= 1, "from 0 to 1")
+
+    def _check_integers(self, least: dict[str, int]) -> None:
+        for name, bound in least.items():
+            value = getattr(self, name)
+            self._check(name, _is_integer(value) and value >= bound, f"an integer of at least {bound}")
 
     def _check(self, name: str, fulfilled: bool, rule: str) -> None:
         if not fulfilled:
@@ -72,48 +71,47 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as TOML and JSON can hold it."""
-        return {**asdict(self), "hidden": list(self.hidden)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
 
-def names() -> tuple[str, ...]:
-    """Return the names of the recipes that come with the package."""
-    found = (Path(entry.name) for entry in files("quant.recipes").iterdir())
-    return tuple(sorted(path.stem for path in found if path.suffix == ".toml"))
+@dataclass(frozen=True, kw_only=True)
+class ConvolutionalRecipe(Recipe):
+    """How a binary network of convolutions and dense layers is trained; `hidden` may be empty.
 
-
-def load(name_or_path: str | os.PathLike[str]) -> Recipe:
-    """Return a recipe by its name, or from a file whose path ends in ``.toml``.
-
-    Raises
-    ------
-    InputError
-        There is no such recipe, or its file is not a good one.
+    Parameters
+    ----------
+    convolutions : filters of each convolution, and "P" for a max pool of 2 x 2 pixels
+    kernel : height and width of every convolution
+    padding : "valid", none, or "zero", zeros around the signs so that an image keeps its size
+    input_bits : 8, pixels as multiples of 1/128 from -1 to 127/128, or 1, signs
+    flip : half of the training images of an epoch, drawn anew each time, have left and right exchanged
     """
-    path = Path(name_or_path)
-    if path.suffix != ".toml":
-        name = require_known("Recipe", os.fspath(name_or_path), names())
-        path = Path(str(files("quant.recipes"))) / f"{name}.toml"
-    return _recipe_of(path.stem, _read(path))
 
+    convolutions: tuple[int | str, ...]
+    kernel: int = 3
+    padding: str = "valid"
+    input_bits: int = 8
+    flip: bool = False
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise InputError(f"Recipe file {str(path)!r} must be readable, not {error.strerror!r}") from error
-    except ValueError as error:  # of the TOML reader, and of bytes that are not UTF-8
-        raise InputError(f"Recipe file {str(path)!r} must be TOML, not text with: {error}") from error
+    _least_hidden: ClassVar[int] = 0
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        layers = self.convolutions if isinstance(self.convolutions, tuple) else (None,)
+        known = all(layer == "P" or (isinstance(layer, int) and _is_integer(layer) and layer >= 1) for layer in layers)
+        rule = 'integers of at least 1 and "P", the first an integer'
+        self._check("convolutions", known and len(layers) >= 1 and layers[0] != "P", rule)
+        self._check_integers({"kernel": 1})
+        require_known(f"padding of recipe {self.name!r}", self.padding, _PADDINGS)
+        even = self.padding == "zero" and self.kernel % 2 == 0
+        self._check("kernel", not even, 'odd with padding "zero"')
+        self._check("input_bits", _is_integer(self.input_bits) and self.input_bits in (1, 8), "1 or 8")
+        self._check("flip", isinstance(self.flip, bool), "true or false")
 
-def _recipe_of(name: str, entries: dict[str, Any]) -> Recipe:
-    known = {field.name: field for field in fields(Recipe) if field.name != "name"}
-    for key in entries:
-        require_known(f"Key of recipe {name!r}", key, known)
-    for key, field in known.items():
-        if field.default is MISSING and key not in entries:
-            raise InputError(f"Recipe {name!r} must have the key {key!r}, which is left out")
-    hidden = entries["hidden"]
-    return Recipe(name=name, **{**entries, "hidden": tuple(hidden) if isinstance(hidden, list) else hidden})
+    @property
+    def padding_size(self) -> int:
+        """Zeros on each side of an image."""
+        return self.kernel // 2 if self.padding == "zero" else 0
 
 
 def _is_number(value: object) -> bool:

@@ -6,6 +6,8 @@ from rtl.components.arg_max import ArgMax
 from rtl.components.fifo import Fifo
 from rtl.components.fork import Fork
 from rtl.components.matrix_vector import MatrixVector
+from rtl.components.max_pool import MaxPool
+from rtl.components.sliding_window import SlidingWindow
 from rtl.components.threshold import Threshold
 from rtl.components.width_converter import WidthConverter
 
@@ -15,7 +17,9 @@ __all__ = [
     "Fifo",
     "Fork",
     "MatrixVector",
+    "MaxPool",
     "NodeComponent",
+    "SlidingWindow",
     "Threshold",
     "WidthConverter",
     "component_of",
@@ -23,7 +27,8 @@ __all__ = [
 
 #: The component of each node kind.
 COMPONENTS: dict[type[dataflow.Node], type[NodeComponent]] = {
-    component.kind: component for component in (ArgMax, Fork, MatrixVector, Threshold, WidthConverter)
+    component.kind: component
+    for component in (ArgMax, Fork, MatrixVector, MaxPool, SlidingWindow, Threshold, WidthConverter)
 }
 
 

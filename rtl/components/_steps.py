@@ -12,7 +12,7 @@ from amaranth import Cat, Const, Module, Mux, Signal
 
 from rtl.components._component import NodeComponent
 
-__all__ = ["advanced", "delayed", "foreseen", "issue_steps", "lookup"]
+__all__ = ["advanced", "delayed", "emit_steps", "foreseen", "issue_steps", "lookup"]
 
 
 def issue_steps(m: Module, component: NodeComponent, issue: Signal, *, consumes, emits) -> Signal:
@@ -30,13 +30,32 @@ def issue_steps(m: Module, component: NodeComponent, issue: Signal, *, consumes,
     emitting : Signal, `latency` bits
         Bit k is 1 if a step that emits was issued k + 1 cycles ago.
     """
-    reserve = Signal(name="reserve")
     arrived = reduce(and_, [port.valid for port in component.inputs])
-    free = reduce(and_, [port.free for port in component.outputs])
-    m.d.comb += issue.eq((arrived | ~consumes) & (free | ~emits))
-    m.d.comb += reserve.eq(issue & emits)
+    emitting = emit_steps(m, component, issue, ready=arrived | ~consumes, emits=emits)
     m.d.comb += [port.ready.eq(issue & consumes) for port in component.inputs]
-    emitting = delayed(m, reserve, component.node.schedule().latency, name="emitting")
+    return emitting
+
+
+def emit_steps(m: Module, component: NodeComponent, issue: Signal, *, ready, emits) -> Signal:
+    """Drive the control side of the outputs of a node.
+
+    Parameters
+    ----------
+    issue : Signal
+        Driven here: the next step is issued in this cycle.
+    ready, emits : value of one bit
+        Whether all is there that the next step consumes, and whether it gives a beat to every output.
+
+    Returns
+    -------
+    emitting : Signal, `latency` bits
+        Bit k is 1 if a step that emits was issued k + 1 cycles ago.
+    """
+    reserve = Signal(name="reserve")
+    free = reduce(and_, [port.free for port in component.outputs])
+    m.d.comb += issue.eq(ready & (free | ~emits))
+    m.d.comb += reserve.eq(issue & emits)
+    emitting = delayed(m, reserve, component.node.latency, name="emitting")
     for port in component.outputs:
         m.d.comb += [port.reserve.eq(reserve), port.valid.eq(emitting[-1])]
     return emitting

@@ -3,6 +3,7 @@
 Numbers are rationals; a square root is rational to 300 digits, and a number nearer to zero than 100 digits is zero.
 """
 
+from collections.abc import Iterator
 from fractions import Fraction
 from math import isqrt
 from typing import Any
@@ -54,6 +55,16 @@ class Builder:
     def dense(self, x: str, weights: Any, *, name: str | None = None) -> str:
         quantized = self("BipolarQuant", np.asarray(weights, np.float32), 1.0)
         return self("Gemm", x, quantized, name=name, transB=1)
+
+    def conv(self, x: str, weights: Any, *, name: str | None = None, **attributes: Any) -> str:
+        quantized = self("BipolarQuant", np.asarray(weights, np.float32), 1.0)
+        return self("Conv", x, quantized, name=name, **attributes)
+
+    def pad(self, x: str, sides: tuple[int, int, int, int], value: float, *, name: str | None = None) -> str:
+        """Pad an image by (top, left, bottom, right)."""
+        top, left, bottom, right = sides
+        pads = self.constant([0, 0, top, left, 0, 0, bottom, right], np.int64)
+        return self("Pad", x, pads, value, name=name)
 
     def model(self, output: str, *more: str) -> onnx.ModelProto:
         ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in (output, *more)]
@@ -132,6 +143,49 @@ class Oracle:
         left, right = (v.T if a.get(t) else v for v, t in ((x[0], "transA"), (x[1], "transB")))
         product = left.dot(right) * Fraction(a.get("alpha", 1.0))
         return product if len(x) < 3 else product + x[2] * Fraction(a.get("beta", 1.0))
+
+    @staticmethod
+    def _taps(x: np.ndarray, a: dict[str, Any], kernel: Any) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
+        """Yield where an output pixel is, and the part of the padded image below the kernel; None is outside."""
+        (top, left, bottom, right), dilation = a.get("pads", (0, 0, 0, 0)), a.get("dilations", (1, 1))
+        _, channels, height, width = x.shape
+        padded = np.full((channels, height + top + bottom, width + left + right), None, object)
+        padded[:, top : top + height, left : left + width] = x[0]
+        reach = [(k - 1) * d for k, d in zip(kernel, dilation, strict=True)]
+        strides = a.get("strides", (1, 1))
+        for y, row in enumerate(range(0, padded.shape[1] - reach[0], strides[0])):
+            for x_, column in enumerate(range(0, padded.shape[2] - reach[1], strides[1])):
+                rows = slice(row, row + reach[0] + 1, dilation[0])
+                yield (y, x_), padded[:, rows, column : column + reach[1] + 1 : dilation[1]]
+
+    @staticmethod
+    def _conv(x: list[Any], a: dict[str, Any]) -> np.ndarray:
+        def product(weights: np.ndarray, patch: np.ndarray) -> Fraction:
+            return sum(w * v for w, v in zip(weights.ravel(), patch.ravel(), strict=True) if v is not None) + Fraction(
+                0
+            )
+
+        taps = Oracle._taps(x[0], a, x[1].shape[2:])
+        out = Oracle._image({place: [product(each, patch) for each in x[1]] for place, patch in taps})
+        return out if len(x) < 3 else out + x[2].reshape(-1, 1, 1)
+
+    @staticmethod
+    def _maxpool(x: list[Any], a: dict[str, Any]) -> np.ndarray:
+        taps = Oracle._taps(x[0], a, a["kernel_shape"])
+        return Oracle._image(
+            {place: [max(v for v in c.ravel() if v is not None) for c in patch] for place, patch in taps}
+        )
+
+    @staticmethod
+    def _image(pixels: dict[tuple[int, int], list[Fraction]]) -> np.ndarray:
+        """Join the channels of pixels by (row, column) to (1, channels, height, width)."""
+        shape = tuple(last + 1 for last in max(pixels))
+        return np.array([pixels[place] for place in np.ndindex(shape)], object).T.reshape(1, -1, *shape)
+
+    @staticmethod
+    def _pad(x: list[Any], a: dict[str, Any]) -> np.ndarray:
+        sides = np.array([int(side) for side in x[1]]).reshape(2, -1).T
+        return np.pad(x[0], sides, constant_values=x[2].item())
 
     @staticmethod
     def _batchnormalization(x: list[Any], a: dict[str, Any]) -> np.ndarray:
@@ -216,7 +270,7 @@ def assert_equal_to_oracle(
     layers = [node for node in network.nodes if isinstance(node, MatrixVector)]
     assert len(layers) == len(hidden) + 1
     rng = np.random.default_rng(seed)
-    images = rng.integers(0, 256, (frames, network.inputs[0].stream.size))
+    images = rng.integers(0, 256, (frames, *network.inputs[0].stream.shape))
     images[0], images[1] = 0, 255
     values = evaluate(network, images)
     scores = values[network.fifos_out_of(network.scores.node)[0].name]

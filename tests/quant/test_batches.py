@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from quant._batches import EpochBatches, shifted
-from quant.recipes import Recipe
+from quant._batches import EpochBatches, mirrored, shifted
+from quant.recipes import ConvolutionalRecipe, Recipe
 
 IMAGES = torch.arange(1, 12, dtype=torch.uint8)[:, None, None, None] * torch.ones(1, 1, 4, 3, dtype=torch.uint8)
 LABELS = torch.arange(11)
@@ -56,3 +56,32 @@ def test_a_shift_moves_by_whole_pixels_and_fills_with_zeros(down: int, right: in
     expected[1] = images[1]
     moved = shifted(images, torch.tensor([down, 0]), torch.tensor([right, 0]))
     assert torch.equal(moved, expected)
+
+
+def test_mirrored_images_have_left_and_right_exchanged() -> None:
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 2, 4, 5), np.uint8))
+    found = mirrored(images, torch.tensor([True, False, True])).numpy()
+    expected = images.numpy().copy()
+    expected[[0, 2]] = expected[[0, 2], :, :, ::-1]
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_half_of_an_epochs_images_are_mirrored_anew_each_time() -> None:
+    ramp = torch.arange(5, dtype=torch.uint8).expand(200, 1, 2, 5)
+    recipe = ConvolutionalRecipe("r", "mnist-sample", (), 1, convolutions=(2,), flip=True)
+    chosen = []
+    for epoch in (0, 1):
+        rows = [
+            (images[:, 0, 0, 0] > 0, labels) for images, labels in EpochBatches(ramp, torch.arange(200), recipe, epoch)
+        ]
+        flips, labels = (torch.cat(parts) for parts in zip(*rows, strict=True))
+        chosen.append(flips[labels.argsort()])
+        assert 70 < int(flips.sum()) < 130
+    assert not torch.equal(*chosen)
+
+
+def test_without_flip_no_image_is_mirrored() -> None:
+    ramp = torch.arange(5, dtype=torch.uint8).expand(50, 1, 2, 5)
+    recipe = ConvolutionalRecipe("r", "mnist-sample", (), 1, convolutions=(2,))
+    for images, _ in EpochBatches(ramp, torch.arange(50), recipe, 0):
+        assert (images[..., 0] == 0).all()

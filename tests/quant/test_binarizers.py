@@ -2,10 +2,19 @@
 
 import pytest
 import torch
-from brevitas.nn import QuantIdentity, QuantLinear
+from brevitas.core.restrict_val import RestrictValueType
+from brevitas.nn import QuantConv2d, QuantIdentity, QuantLinear
 from brevitas.quant import Int8WeightPerTensorFloat, SignedBinaryActPerTensorConst, SignedBinaryWeightPerTensorConst
 
-from quant.binarizers import binary_activation, binary_linear, check_binary
+from quant.binarizers import (
+    FixedPointActivation,
+    binary_activation,
+    binary_convolution,
+    binary_linear,
+    check_binary,
+    check_fixed_point,
+    fixed_point_activation,
+)
 
 
 class MisspeltWeight(SignedBinaryWeightPerTensorConst):
@@ -19,6 +28,25 @@ class WideActivation(SignedBinaryActPerTensorConst):
 
     min_val = -2.0
     max_val = 2.0
+
+
+class NarrowInput(FixedPointActivation):
+    """Its codes begin at -127."""
+
+    narrow_range = True
+
+
+class FourBits(FixedPointActivation):
+    """Its codes are -8 to 7."""
+
+    bit_width = 4
+
+
+class LooseScale(FixedPointActivation):
+    """Its scale is no power of two."""
+
+    restrict_scaling_type = RestrictValueType.FP
+    max_val = 1.5
 
 
 def test_weights_are_signs_of_the_real_ones() -> None:
@@ -57,13 +85,21 @@ def test_the_gradient_passes_within_the_window_only() -> None:
             r"Bias of a binary QuantLinear must be absent, not of 2 numbers",
         ),
         (
+            QuantConv2d(4, 2, 3, bias=False, weight_quant=MisspeltWeight),
+            r"Scale of a binary QuantConv2d must be 1, not 0\.1",
+        ),
+        (
+            QuantConv2d(4, 2, 3, bias=True, weight_quant=SignedBinaryWeightPerTensorConst),
+            r"Bias of a binary QuantConv2d must be absent, not of 2 numbers",
+        ),
+        (
             QuantLinear(4, 2, bias=False, weight_quant=Int8WeightPerTensorFloat),
             r"Quantizer of a binary QuantLinear must be ClampedBinaryQuant, not RescalingIntQuant",
         ),
         (QuantIdentity(), r"Quantizer of a binary QuantIdentity must be ClampedBinaryQuant, not RescalingIntQuant"),
     ],
 )
-def test_layers_that_are_not_binary_are_refused(layer: QuantLinear | QuantIdentity, rule: str) -> None:
+def test_layers_that_are_not_binary_are_refused(layer: QuantLinear | QuantConv2d | QuantIdentity, rule: str) -> None:
     with pytest.raises(ValueError, match=rf"^{rule}$"):
         check_binary(layer)
 
@@ -74,3 +110,36 @@ def test_checking_leaves_the_weights_alone() -> None:
         layer.weight.fill_(3.0)
     check_binary(layer)
     assert (layer.weight == 3.0).all()
+
+
+def test_a_convolution_adds_signs_of_its_weights() -> None:
+    layer = binary_convolution(2, 3, kernel=3, padding=1)
+    images = torch.randint(0, 2, (4, 2, 5, 6)).float() * 2 - 1
+    signs = torch.where(layer.weight >= 0, 1.0, -1.0)
+    with torch.no_grad():
+        assert torch.equal(layer(images), torch.nn.functional.conv2d(images, signs, padding=1))
+    assert layer.weight.abs().max() <= 1
+    assert layer.bias is None
+
+
+def test_fixed_point_is_multiples_of_a_128th_with_ties_to_even() -> None:
+    inputs = torch.tensor([-1.5, -1.0, -1.5 / 128, -0.5 / 128, 0.0, 0.5 / 128, 1.5 / 128, 2.5 / 128, 127 / 128, 1.0])
+    codes = (fixed_point_activation()(inputs) * 128).tolist()
+    assert codes == [-128.0, -128.0, -2.0, 0.0, 0.0, 0.0, 2.0, 2.0, 127.0, 127.0]
+
+
+@pytest.mark.parametrize(
+    ("layer", "rule"),
+    [
+        (binary_activation(), r"Quantizer of a fixed-point layer must be RescalingIntQuant, not ClampedBinaryQuant"),
+        (QuantIdentity(act_quant=FourBits), r"Scale of a fixed-point layer must be 0\.0078125, not 0\.125"),
+        (QuantIdentity(act_quant=LooseScale), r"Scale of a fixed-point layer must be 0\.0078125, not 0\.01\d*"),
+        (
+            QuantIdentity(act_quant=NarrowInput),
+            r"Codes of a fixed-point layer must be -128 to 127 with ties to even, not \[-127\.0, .*\]",
+        ),
+    ],
+)
+def test_layers_that_are_not_fixed_point_are_refused(layer: QuantIdentity, rule: str) -> None:
+    with pytest.raises(ValueError, match=rf"^{rule}$"):
+        check_fixed_point(layer)

@@ -6,10 +6,6 @@ import hashlib
 import re
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +69,7 @@ def test_no_folder_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_unknown_names_are_refused_with_the_nearest() -> None:
-    rule = r"^Data set must be one of mnist, mnist-sample, not 'minst' \(did you mean 'mnist'\?\)$"
+    rule = r"^Data set must be one of cifar10, mnist, mnist-sample, not 'minst' \(did you mean 'mnist'\?\)$"
     with pytest.raises(InputError, match=rule):
         datasets.load("minst", "test")
     with pytest.raises(InputError, match=r"^Split must be one of test, train, not 'validation'$"):
@@ -144,25 +140,6 @@ def test_images_of_another_size_are_refused(tmp_path: Path) -> None:
     text = re.escape(f"Images of '{path}' must be 28 x 28 pixels, not 28 x 27")
     with pytest.raises(InputError, match=rf"^{text}$"):
         datasets.load("mnist", "test", data=tmp_path)
-
-
-class _SilentHandler(SimpleHTTPRequestHandler):
-    def log_message(self, *arguments: object) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture
-def mirror(tmp_path: Path) -> Iterator[tuple[Path, str]]:
-    """A folder, and the address under which a local server gives its files."""
-    folder = tmp_path / "mirror"
-    folder.mkdir()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_SilentHandler, directory=folder))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield folder, f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def test_missing_files_are_fetched_when_asked(

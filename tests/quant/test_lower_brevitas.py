@@ -12,10 +12,17 @@ from torch import Tensor, nn
 
 from dataflow import MatrixVector, Network
 from hwsim.reference import evaluate
-from quant.binarizers import BinaryActivation, BinaryWeight, binary_activation, binary_linear
+from quant.binarizers import (
+    BinaryActivation,
+    BinaryWeight,
+    binary_activation,
+    binary_convolution,
+    binary_linear,
+    fixed_point_activation,
+)
 from quant.export import export, export_qonnx
 from quant.lowering import lower
-from quant.models import PixelScale, ScoreNorm, dense
+from quant.models import ImageScale, PixelScale, Row, ScoreNorm, convolutional, dense
 
 FRAMES = 200
 
@@ -37,13 +44,13 @@ def randomize(network: nn.Module, seed: int) -> nn.Module:
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for module in network.modules():
-            if isinstance(module, nn.BatchNorm1d | ScoreNorm):
+            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | ScoreNorm):
                 size = module.running_mean.shape
                 module.running_mean.copy_(torch.randn(size, generator=generator) * 3)
                 module.running_var.copy_(torch.rand(size, generator=generator) * 20 + 0.1)
                 module.weight.copy_(torch.randn(size, generator=generator))
                 module.bias.copy_(torch.randn(size, generator=generator))
-                if isinstance(module, nn.BatchNorm1d) and module.weight.numel() > 4:
+                if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) and module.weight.numel() > 4:
                     module.weight[1] = 0
     return network.eval()
 
@@ -56,7 +63,10 @@ def frames_of(shape: tuple[int, ...], seed: int) -> np.ndarray:
 
 
 def run(network: nn.Module, frames: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Return scores and the hidden layers' signs, in float64; no number may be so near 0 that float64 is in doubt."""
+    """Return scores and the hidden layers' signs, in float64; no number may be so near 0 that float64 is in doubt.
+
+    Frames are pixels, or int8 codes of the model's own input Quant, of 1/128 between -1 and +1.
+    """
     network = copy.deepcopy(network).double()
     signs: list[np.ndarray] = []
 
@@ -69,7 +79,7 @@ def run(network: nn.Module, frames: np.ndarray) -> tuple[np.ndarray, list[np.nda
         if isinstance(module, QuantIdentity):
             module.register_forward_hook(look)
     with torch.no_grad():
-        scores = network(torch.from_numpy(frames / 255.0))
+        scores = network(torch.from_numpy(frames / 255.0 if frames.dtype == np.uint8 else (frames / 128.0 + 1) / 2))
     return scores.numpy(), signs[1:]
 
 
@@ -150,3 +160,69 @@ def test_networks_as_brevitas_exports_them(tmp_path: Path, name: str, network: n
     path = tmp_path / f"{name}.onnx"
     export_qonnx(network, args=torch.zeros(1, *shape), export_path=str(path))
     assert_equal(network, lower(path), shape, 1)
+
+
+def assert_convolutional(
+    network: nn.Module, lowered: Network, frames: np.ndarray, inverted: tuple[str, ...] = ()
+) -> None:
+    """Compare hidden bits, classes and scores; frames are (frames, channels, height, width).
+
+    Parameters
+    ----------
+    inverted : layers in front of whose sign a pool stands: only the scores tell about their bits
+    """
+    scores, signs = run(network, frames)
+    values = evaluate(lowered, frames.transpose(0, 2, 3, 1).astype(np.int64))
+    layers = [node for node in lowered.nodes if isinstance(node, MatrixVector)]
+    assert len(layers) == len(signs) + 1
+    for layer, bits in zip(layers, signs, strict=False):
+        if layer.name not in inverted:
+            expected = bits.transpose(0, 2, 3, 1) if bits.ndim == 4 else bits
+            np.testing.assert_array_equal(values[lowered.fifos_out_of(layer.name)[0].name], expected, layer.name)
+    assert lowered.scores is not None
+    totals = values[lowered.fifos_out_of(layers[-1].name)[0].name]
+    logits = lowered.scores.scale * totals + lowered.scores.bias
+    np.testing.assert_allclose(logits, scores, rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(values["arg_max -> class"].ravel(), scores.argmax(axis=1))
+
+
+@pytest.mark.parametrize("input_bits", [1, 8])
+def test_convolutional_networks_of_our_own_recipes(tmp_path: Path, input_bits: int) -> None:
+    shape = (3, 12, 12)
+    torch.manual_seed(5)
+    network = convolutional(shape, (8, 9, "P", 10, "P"), (11,), 7, input_bits=input_bits)
+    randomize(network, 5)
+    export(network, shape, tmp_path / "images.onnx")
+    lowered = lower(tmp_path / "images.onnx", input_kind="uint8/255" if input_bits == 1 else "quant")
+    layers = ["conv0_window", "conv0", "conv1_window", "conv1", "pool0", "conv2_window", "conv2", "pool1"]
+    begin = ["binarize"] if input_bits == 1 else []
+    assert [node.name for node in lowered.nodes] == [*begin, *layers, "fc0", "fc1", "arg_max"]
+    frames = frames_of(shape, 5)[:40]
+    assert_convolutional(network, lowered, frames if input_bits == 1 else frames.view(np.int8))
+
+
+def test_convolutional_network_with_pools_in_front_of_batch_norms(tmp_path: Path) -> None:
+    shape = (3, 8, 8)
+    torch.manual_seed(6)
+    network = nn.Sequential(
+        ImageScale(),
+        fixed_point_activation(),
+        binary_convolution(3, 12, kernel=3),
+        nn.MaxPool2d(2),
+        nn.BatchNorm2d(12),
+        binary_activation(),
+        binary_convolution(12, 9, kernel=2),
+        nn.BatchNorm2d(9),
+        nn.MaxPool2d(2, 1),
+        binary_activation(),
+        Row(),
+        binary_linear(9, 6),
+        nn.BatchNorm1d(6),
+    )
+    randomize(network, 6)
+    path = tmp_path / "pools.onnx"
+    export_qonnx(network, args=torch.zeros(1, *shape), export_path=str(path))
+    lowered = lower(path, input_kind="quant")
+    convolutions = [node.name for node in lowered.nodes if isinstance(node, MatrixVector) and node.positions]
+    assert len(convolutions) == 2
+    assert_convolutional(network, lowered, frames_of(shape, 6)[:60].view(np.int8), tuple(convolutions))

@@ -158,20 +158,12 @@ def test_old_opset() -> None:
     assert_refused(net.model(net.dense(x, W0)), "Opset of the model must be at least 9, not 8: export it again")
 
 
-CONV = "convolutional layers are not supported yet, use dense ones"
+CONV = "among the operators on images, Conv, MaxPool and Pad are supported"
 MUST = "must be one that lowering supports"
 BUILD: dict[str, tuple[Callable[[Builder, str], str], str]] = {
-    "conv": (
-        lambda net, x: net("Conv", net.reshape(x, 1, 3, 2, 2), np.ones((6, 3, 2, 2)), name="conv"),
-        f"Operator of node 'conv' {MUST}, not Conv: {CONV}",
-    ),
-    "grouped-conv": (
-        lambda net, x: net("Conv", net.reshape(x, 1, 2, 2, 3), np.ones((2, 1, 2, 2)), name="depthwise", group=2),
-        f"Operator of node 'depthwise' {MUST}, not Conv: {CONV}",
-    ),
-    "pool": (
-        lambda net, x: net("MaxPool", net.reshape(x, 1, 3, 2, 2), name="pool", kernel_shape=[2, 2]),
-        f"Operator of node 'pool' {MUST}, not MaxPool: {CONV}",
+    "average-pool": (
+        lambda net, x: net("AveragePool", net.reshape(x, 1, 3, 2, 2), name="pool", kernel_shape=[2, 2]),
+        f"Operator of node 'pool' {MUST}, not AveragePool: {CONV}",
     ),
     "unknown": (
         lambda net, x: net("CumSum", x, net.constant(1, I64), name="sums"),
@@ -409,27 +401,16 @@ def test_tensor_written_twice() -> None:
     assert_refused(model, r"Node 'bipolarquant_t2' \(BipolarQuant\) must write a tensor of its own, not 't0' again")
 
 
-FIRST = "binarize the input with a BipolarQuant, or a Quant of one bit, in front of it"
-
-
-def test_first_layer_on_pixels() -> None:
-    net = Builder((1, 12))
-    model = net.model(net.dense(net("Mul", net.input, 2.0), W0, name="fc0"))
-    assert_refused(model, f"Input of node 'fc0' must be binary, not uint8 numbers: {FIRST}")
-    net = Builder((1, 12), dtype=TensorProto.INT8)
-    model = net.model(net.dense(net("Cast", net.input, to=1), W0, name="fc0"))
-    assert_refused(model, f"Input of node 'fc0' must be binary, not int8 numbers: {FIRST}", input_kind="quant")
-
-
-def test_first_layer_on_codes() -> None:
+def test_first_layer_on_codes_that_are_no_affine_of_the_pixels() -> None:
     net = Builder((1, 12))
     x = net("Quant", net.input, 1 / 128, 0.0, 8.0, name="codes", signed=1, narrow=0, rounding_mode="ROUND")
     model = net.model(net.dense(x, W0, name="fc0"))
-    message = (
-        r"Node 'codes' \(Quant\) must quantize to one bit in front of a dense layer, not to 128 codes \(0 to 127\)"
+    assert_refused(
+        model,
+        "Input of node 'fc0' must be an affine function of the integers of a frame, not one that bends at 1: "
+        "use input kind 'quant', where frames hold the codes of the input's Quant, or a BipolarQuant in front",
     )
-    assert_refused(model, message)
-    assert_refused(model, f"Input of node 'fc0' must be binary, not int8 numbers: {FIRST}", input_kind="quant")
+    assert lower(model, input_kind="quant").nodes[0].operand.width == 8
 
 
 def test_pixels_of_which_two_thresholds_make_a_bit() -> None:

@@ -15,6 +15,7 @@ from quant.evaluation import predictions
 from quant.lowering import lower
 from quant.oracle import scores_of_qonnx
 
+DIGITS = [name for name in zoo.names() if recipes.load(name).dataset == "mnist"]
 LEAST = {"tfc-w1a1": 0.93, "sfc-w1a1": 0.973}
 
 
@@ -48,7 +49,7 @@ def test_cards_reach_what_the_field_reports(name: str, least: float) -> None:
     assert zoo.card(name)["accuracy"]["brevitas"] >= least
 
 
-@pytest.mark.parametrize("name", zoo.names())
+@pytest.mark.parametrize("name", DIGITS)
 def test_the_sample_is_classified_as_by_the_lowered_network(name: str) -> None:
     sample = datasets.load("mnist-sample", "test")
     model = zoo.path(name) / "model.onnx"
@@ -61,17 +62,24 @@ def test_the_sample_is_classified_as_by_the_lowered_network(name: str) -> None:
 def test_layers_have_the_recipes_sizes(name: str) -> None:
     graph = onnx.load(zoo.path(name) / "model.onnx").graph
     shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
-    sizes = (784, *recipes.load(name).hidden, 10)
+    recipe = recipes.load(name)
+    filters = recipe.convolutions if isinstance(recipe, recipes.ConvolutionalRecipe) else ()
+    counts = [entry for entry in filters if entry != "P"]
+    for index, count in enumerate(counts):
+        assert shapes[f"conv{index}.weight_quant.x"][::2] == (count, recipe.kernel)
+    synapses = shapes["fc0.weight_quant.x"][1]
+    assert synapses % counts[-1] == 0 if counts else synapses == 784
+    sizes = (synapses, *recipe.hidden, 10)
     for index in range(len(sizes) - 1):
         assert shapes[f"fc{index}.weight_quant.x"] == (sizes[index + 1], sizes[index])
 
 
 @pytest.mark.slow
-@pytest.mark.skipif("XNORFLOW_DATA" not in os.environ, reason="needs the 10,000 test digits in $XNORFLOW_DATA")
+@pytest.mark.skipif("XNORFLOW_DATA" not in os.environ, reason="needs the 10,000 test images in $XNORFLOW_DATA")
 @pytest.mark.parametrize("name", zoo.names())
-def test_all_test_digits_are_classified_as_the_card_says(name: str) -> None:
-    digits = datasets.load("mnist", "test")
+def test_all_test_images_are_classified_as_the_card_says(name: str) -> None:
+    test = datasets.load(recipes.load(name).dataset, "test")
     model = zoo.path(name) / "model.onnx"
-    expected = predictions(scores_of_qonnx(model, digits.images))
-    assert (expected == digits.labels).mean() == zoo.card(name)["accuracy"]["brevitas"]
-    np.testing.assert_array_equal(hwsim.predict(lower(model), digits.images).predictions, expected)
+    expected = predictions(scores_of_qonnx(model, test.images))
+    assert (expected == test.labels).mean() == zoo.card(name)["accuracy"]["brevitas"]
+    np.testing.assert_array_equal(hwsim.predict(lower(model), test.images).predictions, expected)

@@ -33,31 +33,59 @@ def run(dut, step: Callable[..., bool], *, limit: int = 100_000) -> None:
     simulator.run()
 
 
+class _Buffer:
+    """The buffer of a node that is two actors, as the timing contract describes it."""
+
+    def __init__(self, schedule: dataflow.Buffered) -> None:
+        self.schedule, self.stored = schedule, 0
+
+    @property
+    def has_place(self) -> bool:
+        return self.schedule.places - self.stored > 0
+
+    def allows(self, position: int) -> bool:
+        return self.stored >= self.schedule.needs[position]
+
+    def advance(self, position: int, *, fill: bool, drain: bool) -> None:
+        self.stored += fill - (int(self.schedule.frees[position]) if drain else 0)
+
+
 def gate_open(gate: Gate, cycle: int) -> bool:
     """Return whether a gate, repeated for ever, is open; an empty one always is."""
     return not len(gate) or bool(gate[cycle % len(gate)])
 
 
-def run_node(node: dataflow.Node, values: np.ndarray, *, arriving: Gate = (), free: Gate = ()) -> list[np.ndarray]:
+def run_node(
+    node: dataflow.Node,
+    values: np.ndarray,
+    *,
+    arriving: Gate = (),
+    free: Gate = (),
+    elapsed: list[int] | None = None,
+) -> list[np.ndarray]:
     """Run frames through the component of a node; return the frames of each output.
 
     In every cycle the ports are compared with the timing contract: a step is issued iff its beat is there and a place
-    is free, its beat out is written exactly `latency` cycles later, and nothing else happens.
+    is free, its beat out is written exactly `latency` cycles later, and nothing else happens. A node with a buffer
+    takes a beat iff one is there and the buffer has a place, and issues a step iff the beats it needs are stored.
 
     Parameters
     ----------
     values : (frames, *shape) for the node's one input
     arriving : in which cycles the FIFO in front may show a beat; it stays until it is read
     free : in which cycles the FIFO behind has a free place
+    elapsed : gets one more entry, the cycles that the run took
     """
     component = component_of(node)
     (stream,), (i,), outputs = node.input_streams, component.inputs, component.outputs
     schedule = node.schedule()
+    pattern = schedule.drain if isinstance(schedule, dataflow.Buffered) else schedule
+    buffer = _Buffer(schedule) if isinstance(schedule, dataflow.Buffered) else None
     words = deque(dataflow.words_of(dataflow.beats_of(values, stream), stream))
-    steps = len(values) * schedule.steps
+    steps = len(values) * pattern.steps
     pipeline = deque([False] * schedule.latency)
     written: list[list[int]] = [[] for _ in outputs]
-    now = {"issued": 0, "shown": False, "moved": 0}
+    now = {"issued": 0, "shown": False, "moved": 0, "cycle": 0}
 
     def step(ctx, cycle: int) -> bool:
         now["shown"] = bool(words) and (now["shown"] or gate_open(arriving, cycle))
@@ -67,10 +95,17 @@ def run_node(node: dataflow.Node, values: np.ndarray, *, arriving: Gate = (), fr
         for port in outputs:
             ctx.set(port.free, place)
 
-        position = now["issued"] % schedule.period
-        consumes, emits = bool(schedule.consumes[0, position]), bool(schedule.emits[0, position])
-        issue = (now["shown"] or not consumes) and (place or not emits)
-        assert bool(ctx.get(i.ready)) == (issue and consumes), f"cycle {cycle}: i.ready"
+        position = now["issued"] % pattern.period
+        emits = bool(pattern.emits[0, position])
+        if buffer is None:
+            consumes = bool(pattern.consumes[0, position])
+            issue = (now["shown"] or not consumes) and (place or not emits)
+            takes = issue and consumes
+        else:
+            takes = now["shown"] and buffer.has_place
+            issue = buffer.allows(position) and (place or not emits)
+            buffer.advance(position, fill=takes, drain=issue)
+        assert bool(ctx.get(i.ready)) == takes, f"cycle {cycle}: i.ready"
         pipeline.append(issue and emits)
         delivered = pipeline.popleft()
         for port, taken in zip(outputs, written, strict=True):
@@ -80,13 +115,16 @@ def run_node(node: dataflow.Node, values: np.ndarray, *, arriving: Gate = (), fr
                 taken.append(ctx.get(Value.cast(port.payload)))
         if issue:
             now.update(issued=now["issued"] + 1, moved=cycle)
-            if consumes:
-                words.popleft()
-                now["shown"] = False
+        if takes:
+            now.update(shown=False, moved=cycle)
+            words.popleft()
         assert cycle - now["moved"] < STALL, f"nothing moves since cycle {now['moved']}"
-        return now["issued"] >= steps and not any(pipeline)
+        now["cycle"] = cycle
+        return now["issued"] >= steps and not any(pipeline) and not words
 
     run(component, step)
-    assert not words
+    assert now["issued"] == steps
+    if elapsed is not None:
+        elapsed.append(now["cycle"])
     pairs = zip(written, node.output_streams, strict=True)
     return [dataflow.frames_of(dataflow.values_of_words(taken, each), each) for taken, each in pairs]

@@ -1,15 +1,20 @@
 """MatrixVector in hardware, against the sum written out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from amaranth import Value
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rtl_harness import run, run_node
 
 import dataflow
 from dataflow.nodes import popcount_stages
+from hwsim.reference.matrix_vector import matrix_vector
 from rtl.components import MatrixVector
 from rtl.components._popcount import Popcount
+from rtl.components._sum import Sum
 
 
 def ones_of(bits: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -103,6 +108,94 @@ def test_popcount_has_the_stages_of_the_description(lanes: int) -> None:
 
     run(popcount, step)
     assert popcount.latency == latency
+
+
+OPERANDS = [
+    dataflow.Integer(1),
+    dataflow.Integer(2),
+    dataflow.Integer(1, signed=True),
+    dataflow.Integer(3, signed=True),
+    dataflow.Integer(8),
+]
+
+
+@st.composite
+def integer_nodes(draw) -> dataflow.MatrixVector:
+    """Small matrices for integers with any folding, thresholds at both ends included."""
+    pe, simd = draw(st.integers(1, 3)), draw(st.integers(1, 8))
+    neurons, synapses = pe * draw(st.integers(1, 3)), simd * draw(st.integers(1, 4))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    weights = rng.choice(np.array([-1, 1], np.int8), (neurons, synapses))
+    sign = draw(st.sampled_from([None, -1, 1]))
+    if sign is not None:
+        weights[:] = sign
+    positions = draw(st.sampled_from([(), (1, 2), (3, 1)]))
+    bare = dataflow.MatrixVector(
+        "conv", weights, None, pe, simd, positions=positions, operand=draw(st.sampled_from(OPERANDS))
+    )
+    low, high = bare.counted
+    level = st.one_of(st.sampled_from([low, high, high + 1, 0]), st.integers(low, high + 1))
+    levels = draw(st.none() | st.lists(level, min_size=neurons, max_size=neurons))
+    return bare if levels is None else replace(bare, thresholds=np.array(levels))
+
+
+@given(integer_nodes(), st.integers(0, 2**32 - 1))
+@settings(max_examples=60, deadline=None)
+def test_values_and_timing_of_integers(node: dataflow.MatrixVector, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    low, high = node.operand.minimum, node.operand.maximum
+    values = rng.integers(low, high + 1, (4, *node.input_streams[0].shape))
+    values[0], values[1] = low, high
+    values[2] = np.where(node.weights[0] > 0, high, low)
+    gates = {"arriving": rng.random(61) < 0.6, "free": rng.random(67) < 0.6} if seed % 2 else {}
+    (actual,) = run_node(node, values, **gates)
+    np.testing.assert_array_equal(actual, matrix_vector(node, values))
+
+
+@pytest.mark.parametrize("synapses", [1, 6, 7, 18, 19, 55, 110])
+def test_an_integer_threshold_met_exactly_gives_one(synapses: int) -> None:
+    rng = np.random.default_rng(synapses)
+    weights = rng.choice(np.array([-1, 1], np.int8), (3, synapses))
+    pixels = rng.integers(1, 255, (1, synapses))
+    totals = weights.astype(np.int64) @ pixels[0]
+    node = dataflow.MatrixVector(
+        "conv", weights, totals + np.array([-1, 0, 1]), 3, synapses, operand=dataflow.Integer(8)
+    )
+    (actual,) = run_node(node, pixels)
+    np.testing.assert_array_equal(actual, [[1, 1, 0]])
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize(("pe", "simd"), [(1, 40), (1, 10), (4, 5)])
+def test_integers_held_in_registers_and_in_memory(pe: int, simd: int, signed: bool) -> None:
+    rng = np.random.default_rng(pe)
+    operand = dataflow.Integer(6, signed)
+    weights = rng.choice(np.array([-1, 1], np.int8), (4, 200))
+    values = rng.integers(operand.minimum, operand.maximum + 1, (3, 2, 2, 200))
+    node = dataflow.MatrixVector("conv", weights, None, pe, simd, positions=(2, 2), operand=operand)
+    (actual,) = run_node(node, values, arriving=rng.random(53) < 0.7, free=rng.random(59) < 0.2)
+    np.testing.assert_array_equal(actual, matrix_vector(node, values))
+
+
+@pytest.mark.parametrize("element", [dataflow.Integer(1, signed=True), dataflow.Integer(9, signed=True)], ids=str)
+@pytest.mark.parametrize("lanes", [1, 2, 6, 7, 18, 19, 54, 55])
+def test_sum_has_the_stages_of_the_description(lanes: int, element: dataflow.Integer) -> None:
+    total = Sum(element, lanes)
+    stream = dataflow.Stream(element, (lanes,), lanes)
+    rng = np.random.default_rng(lanes)
+    vectors = rng.integers(element.minimum, element.maximum + 1, (11, lanes))
+    vectors[0], vectors[1] = element.minimum, element.maximum
+    words = dataflow.words_of(vectors, stream)
+    latency = popcount_stages(lanes)
+
+    def step(ctx, cycle: int) -> bool:
+        ctx.set(Value.cast(total.i), words[cycle] if cycle < len(words) else 0)
+        if latency <= cycle < len(words) + latency:
+            assert ctx.get(total.o) == vectors[cycle - latency].sum()
+        return cycle == len(words) + latency
+
+    run(total, step)
+    assert total.latency == latency
 
 
 def test_node_of_another_kind_is_refused() -> None:

@@ -19,7 +19,7 @@ def folding_summary(network: Network, family: str) -> dict[str, Any]:
     for node in network.nodes:
         cost = asdict(node_cost(node, family))
         folding = {"pe": node.folding.get("pe"), "simd": node.folding.get("simd")}
-        nodes.append({"name": node.name, "kind": node.kind, **folding, "cycles": node.schedule().steps, **cost})
+        nodes.append({"name": node.name, "kind": node.kind, **folding, "cycles": node.steps, **cost})
     fifos = [{"name": fifo.name, "depth": fifo.depth, "width": network.stream(fifo).width} for fifo in network.fifos]
     estimate = asdict(network_cost(network, family))
     return {"interval": network.interval, "family": family, "nodes": nodes, "fifos": fifos, "estimate": estimate}

@@ -1,4 +1,4 @@
-"""Gemm and MatMul become dense layers."""
+"""Gemm, MatMul and Conv become layers of one kind: a matrix, and where it stands."""
 
 from fractions import Fraction
 
@@ -8,12 +8,14 @@ from dataflow import InputError
 from quant.lowering._constants import evaluate
 from quant.lowering._graph import Dense, Elementwise, Graph, Operation, Operator
 from quant.lowering._reals import Constant
+from quant.lowering._sites import Site
+from quant.lowering._windows import conv_window
 
 __all__ = ["find_layers"]
 
 
 def find_layers(graph: Graph) -> Graph:
-    """Return the graph with a `Dense` for each Gemm and MatMul.
+    """Return the graph with a `Dense` for each Gemm, MatMul and Conv.
 
     Raises
     ------
@@ -21,7 +23,7 @@ def find_layers(graph: Graph) -> Graph:
         Weights that are not constant, or more than one vector per frame.
     """
     operations = tuple(
-        _layer_of(graph, each) if isinstance(each, Operator) and each.kind in {"Gemm", "MatMul"} else each
+        _LAYERS[each.kind](graph, each) if isinstance(each, Operator) and each.kind in _LAYERS else each
         for each in graph.operations
     )
     if not any(isinstance(each, Dense) for each in operations):
@@ -52,6 +54,31 @@ def _layer_of(graph: Graph, operator: Operator) -> Operation:
     weights = matrix.map(lambda values: values.reshape(-1, inner) if not columns else values.reshape(inner, -1).T)
     weights = _scaled(operator, weights, "alpha")
     return Dense(operator.name, operator.output, source, weights, _bias_of(graph, operator))
+
+
+def _convolution_of(graph: Graph, operator: Operator) -> Operation:
+    source, name, *bias = operator.operands
+    if name not in graph.constants:
+        raise InputError(f"Weights of node {operator.name!r} (Conv) must be constant, not computed from the input")
+    weights = graph.constants[name]
+    window = conv_window(operator, weights.shape, graph.shapes[source])
+    neurons = weights.shape[0]
+    # (neurons, channels, rows, columns), but the taps of a window follow each other as row, column, channel.
+    matrix = weights.map(lambda values: values.transpose(0, 2, 3, 1).reshape(neurons, -1))
+    numbers = None
+    if bias and bias[0]:
+        if bias[0] not in graph.constants:
+            raise InputError(f"Bias of node {operator.name!r} must be a constant, not computed from the input")
+        numbers = graph.constants[bias[0]]
+        if numbers.shape != (neurons,):
+            raise InputError(
+                f"Bias of node {operator.name!r} must be one number for each of its {neurons} neurons, "
+                f"not {'x'.join(map(str, numbers.shape))}"
+            )
+    return Dense(operator.name, operator.output, source, matrix, numbers, Site(window=window))
+
+
+_LAYERS = {"Conv": _convolution_of, "Gemm": _layer_of, "MatMul": _layer_of}
 
 
 def _bias_of(graph: Graph, operator: Operator) -> Constant | None:

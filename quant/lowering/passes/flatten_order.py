@@ -3,6 +3,9 @@
 The order of the input is H, W, C, that of a layer its neurons'. Every element of a tensor is followed back to the
 element that it comes from; parameters are sorted by that, and so are the columns of a weight matrix. So no transpose is
 left.
+
+What a convolution makes, and an input that goes into one, is an image: the same happens at every pixel, so its tensors
+become vectors of channels. A layer behind it knows the image, its max pools and padding as its `Site`.
 """
 
 from dataclasses import dataclass, replace
@@ -11,8 +14,9 @@ from math import prod
 import numpy as np
 
 from dataflow import InputError
-from quant.lowering._graph import Dense, Elementwise, Graph, Layout, Operation, parameter_name
+from quant.lowering._graph import Dense, Elementwise, Graph, Layout, Operation, Pad, Pool, parameter_name
 from quant.lowering._reals import Constant
+from quant.lowering._sites import DENSE, Padding, Pooled, Site, Window
 
 __all__ = ["flatten_order"]
 
@@ -23,66 +27,185 @@ class _Origin:
 
     Parameters
     ----------
-    tensor : the input, or what a layer computes
+    tensor : the input, or what a layer, pool or padding computes
     places : for each element of the tensor, an array of its shape, the place in that one
+    site : what a layer that reads the tensor knows; `image` is () for a vector
     """
 
     tensor: str
     places: np.ndarray
+    site: Site = DENSE
 
 
 def flatten_order(graph: Graph) -> Graph:
-    """Return the graph without `Layout`; all tensors are vectors, and parameters () or as long as these.
+    """Return the graph without `Layout`, `Pool` and `Pad`; parameters are () or as long as the tensors' vectors.
 
     Raises
     ------
     InputError
-        Elements that are repeated or left out, or branches that meet again.
+        Elements that are repeated or left out, branches that meet again, or parameters that differ within an image.
     """
-    origins = {graph.input: _Origin(graph.input, _input_places(graph))}
-    constants = dict(graph.constants)
-    renamed = {graph.input: graph.input}
-    kept: list[Operation] = []
-    for operation in graph.operations:
+    return _Flattener(graph).run()
+
+
+class _Flattener:
+    """The graph as far as it is flat."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.image = _input_image(graph)
+        self.constants = dict(graph.constants)
+        self.kept: list[Operation] = []
+        self.renamed = {graph.input: graph.input}
+        self.origins = {graph.input: _Origin(graph.input, _input_places(graph), Site(self.image))}
+
+    def run(self) -> Graph:
+        graph = self.graph
+        for operation in graph.operations:
+            self._flatten(operation)
+        end = self.origins[graph.output]
+        _check_output(graph, end)
+        shapes = {
+            name: (origin.site.image[-1],) if origin.site.image else (prod(graph.shapes[name]),)
+            for name, origin in self.origins.items()
+        }
+        return graph.with_operations(
+            tuple(self.kept),
+            constants=self.constants,
+            shapes=shapes,
+            output=self.renamed[graph.output],
+            image=self.image,
+        )
+
+    def _flatten(self, operation: Operation) -> None:
+        graph = self.graph
+        name = operation.output
         if isinstance(operation, Layout):
-            origin = origins[operation.source]
-            origins[operation.output] = replace(origin, places=origin.places.ravel()[operation.order])
-            renamed[operation.output] = renamed[operation.source]
-            continue
-        renamed[operation.output] = operation.output
-        if isinstance(operation, Dense):
-            places = _permutation(graph, operation, origins[operation.source])
-            # Column k multiplies element k of the source, which is element places[k] in hardware.
-            inverse = np.argsort(places)
-            weights = operation.weights.map(lambda values, order=inverse: values[:, order])  # type: ignore[misc]
-            kept.append(replace(operation, source=renamed[operation.source], weights=weights))
-            shape = graph.shapes[operation.output]
-            origins[operation.output] = _Origin(operation.output, np.arange(prod(shape)).reshape(shape))
+            origin = self.origins[operation.source]
+            self.origins[name] = replace(origin, places=origin.places.ravel()[operation.order])
+            self.renamed[name] = self.renamed[operation.source]
+        elif isinstance(operation, Pool | Pad):
+            source = self.renamed[operation.source]
+            site = _behind(graph, operation, self.origins[operation.source], source)
+            self.origins[name] = _image_origin(graph, name, site)
+            self.renamed[name] = source
+        elif isinstance(operation, Dense):
+            self._layer(operation)
         elif isinstance(operation, Elementwise):
-            origin = _meeting(graph, operation, origins)
-            origins[operation.output] = origin
-            order = np.argsort(_permutation(graph, operation, origin))
-            operands = []
-            for index, name in enumerate(operation.operands):
-                if name in graph.constants:
-                    operands.append(parameter_name(operation.output, str(index)))
-                    constants[operands[-1]] = _vector(graph.constants[name], origin.places.shape, order)
-                else:
-                    operands.append(renamed[name] if name else "")
-            kept.append(replace(operation, operands=tuple(operands)))
+            self._elementwise(operation)
         else:
             raise AssertionError(operation)
-    _check_output(graph, origins[graph.output])
-    shapes = {name: (prod(shape),) for name, shape in graph.shapes.items()}
-    return graph.with_operations(tuple(kept), constants=constants, shapes=shapes, output=renamed[graph.output])
+
+    def _layer(self, layer: Dense) -> None:
+        origin = self.origins[layer.source]
+        shape = self.graph.shapes[layer.output]
+        self.renamed[layer.output] = layer.output
+        source = self.renamed[layer.source]
+        if layer.site.window is None:
+            _check_unpadded(layer, origin)
+            inverse = np.argsort(_permutation(self.graph, layer, origin))
+            # Column k multiplies element k of the source, which is element places[k] in hardware.
+            weights = layer.weights.map(lambda values, order=inverse: values[:, order])  # type: ignore[misc]
+            self.kept.append(replace(layer, source=source, weights=weights, site=origin.site))
+            self.origins[layer.output] = _Origin(layer.output, np.arange(prod(shape)).reshape(shape))
+            return
+        _check_image(self.graph, layer, origin)
+        site = _padded_site(layer, layer.site.window, origin.site, source)
+        self.kept.append(replace(layer, source=source, site=site))
+        image = (*site.positions, shape[1])
+        self.origins[layer.output] = _image_origin(self.graph, layer.output, Site(image))
+
+    def _elementwise(self, operation: Elementwise) -> None:
+        graph, origin = self.graph, _meeting(self.graph, operation, self.origins)
+        self.origins[operation.output] = origin
+        self.renamed[operation.output] = operation.output
+        order = np.argsort(_permutation(graph, operation, origin))
+        operands = []
+        for index, name in enumerate(operation.operands):
+            if name in graph.constants:
+                operands.append(parameter_name(operation.output, str(index)))
+                vector = _vector(graph.constants[name], origin.places.shape, order)
+                self.constants[operands[-1]] = _by_channel(operation, vector, origin)
+            else:
+                operands.append(self.renamed[name] if name else "")
+        self.kept.append(replace(operation, operands=tuple(operands)))
+
+
+def _input_image(graph: Graph) -> tuple[int, ...]:
+    """Return the (height, width, channels) of an input that goes into a convolution, pool or padding, or ()."""
+    first = next(each for each in graph.operations if not isinstance(each, Elementwise | Layout))
+    if isinstance(first, Dense) and first.site.window is None:
+        return ()
+    _, channels, height, width = graph.shapes[first.inputs[0]]
+    return (height, width, channels)
 
 
 def _input_places(graph: Graph) -> np.ndarray:
     shape = graph.shapes[graph.input]
-    if len(shape) != 4:
-        return np.arange(prod(shape)).reshape(shape)
+    return np.arange(prod(shape)).reshape(shape) if len(shape) != 4 else _image_places(shape)
+
+
+def _image_places(shape: tuple[int, ...]) -> np.ndarray:
     _, channels, height, width = shape
     return np.arange(prod(shape)).reshape(1, height, width, channels).transpose(0, 3, 1, 2)
+
+
+def _image_origin(graph: Graph, tensor: str, site: Site) -> _Origin:
+    return _Origin(tensor, _image_places(graph.shapes[tensor]), site)
+
+
+def _check_image(graph: Graph, operation: Operation, origin: _Origin) -> None:
+    """Refuse what reads something else than an image as it comes."""
+    label = graph.label(origin.tensor)
+    shape = graph.shapes[operation.inputs[0]]
+    if not origin.site.image:
+        raise InputError(
+            f"Input of node {operation.name!r} must be an image of the model's input or of a convolution, "
+            f"not the vector of {label!r}"
+        )
+    if origin.places.size != prod(shape) or (origin.places != _image_places(shape)).any():
+        raise InputError(
+            f"Input of node {operation.name!r} must be the image of {label!r} with rows and columns where they are, "
+            "not rearranged"
+        )
+
+
+def _check_unpadded(operation: Operation, origin: _Origin) -> None:
+    if origin.site.padding is not None:
+        raise InputError(
+            f"Node {origin.site.padding.name!r} (Pad) must stand in front of a Conv, not of {operation.name!r}"
+        )
+
+
+def _behind(graph: Graph, operation: Pool | Pad, origin: _Origin, source: str) -> Site:
+    """Return what a reader of a pool or padding knows."""
+    _check_image(graph, operation, origin)
+    _check_unpadded(operation, origin)
+    height, width, channels = origin.site.image
+    _, _, rows, columns = graph.shapes[operation.output]
+    if isinstance(operation, Pool):
+        image = (height, width, channels)
+        pool = Pooled(operation.name, operation.output, source, image, operation.window)
+        return Site((rows, columns, channels), pools=(*origin.site.pools, pool))
+    window = Window((1, 1), (1, 1), (1, 1), operation.padding)
+    return replace(origin.site, window=window, padding=Padding(operation.name, source, operation.value))
+
+
+def _padded_site(layer: Dense, window: Window, site: Site, source: str) -> Site:
+    """Return where a convolution stands: a padding in front of it becomes its own."""
+    outside = site.padding
+    if outside is not None and site.window is not None:
+        if any(window.padding):
+            top, bottom, left, right = window.padding
+            raise InputError(
+                f"pads of node {layer.name!r} (Conv) must be 0 behind {outside.name!r} (Pad), "
+                f"not {(top, left, bottom, right)}: "
+                "put all padding into one of them"
+            )
+        window = replace(window, padding=site.window.padding)
+    elif any(window.padding):
+        outside = Padding(layer.name, source, Constant(np.zeros(())))
+    return replace(site, window=window, padding=outside if any(window.padding) else None)
 
 
 def _meeting(graph: Graph, operation: Elementwise, origins: dict[str, _Origin]) -> _Origin:
@@ -101,7 +224,7 @@ def _meeting(graph: Graph, operation: Elementwise, origins: dict[str, _Origin]) 
             f"Node {operation.name!r} ({operation.kind}) must combine each number with itself, not with another: "
             "only elementwise functions are supported"
         )
-    return _Origin(dynamic[0].tensor, spread[0])
+    return replace(dynamic[0], places=spread[0])
 
 
 def _permutation(graph: Graph, operation: Operation, origin: _Origin) -> np.ndarray:
@@ -123,7 +246,32 @@ def _vector(constant: Constant, shape: tuple[int, ...], order: np.ndarray) -> Co
     return constant.map(lambda values: np.broadcast_to(values, shape).ravel()[order])
 
 
+def _by_channel(operation: Elementwise, vector: Constant, origin: _Origin) -> Constant:
+    """Return an image's parameter by channel."""
+    if not vector.shape or not origin.site.image:
+        return vector
+    pixels = vector.map(lambda values: values.reshape(-1, origin.site.image[-1]))
+    if _differ(pixels.values, pixels.values[:1]).any():
+        raise InputError(
+            f"Parameters of node {operation.name!r} ({operation.kind}) must be the same at every pixel of an image, "
+            "not differ by row or column: use one per channel"
+        )
+    return pixels.map(lambda values: values[0])
+
+
+def _differ(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Compare numbers; what was spread over the pixels is the same object, which spares exact arithmetic."""
+    if left.dtype != object:
+        return np.asarray(left != right)
+    return np.frompyfunc(lambda a, b: a is not b and a != b, 2, 1)(left, right).astype(bool)
+
+
 def _check_output(graph: Graph, origin: _Origin) -> None:
+    if origin.site.pools or origin.site.padding:
+        raise InputError(
+            f"Output {graph.output!r} of the model must be scores of a layer, not what {graph.label(origin.tensor)!r} "
+            "makes of them: put a dense layer behind it"
+        )
     places = origin.places.ravel()
     if places.size != graph.size(origin.tensor) or (places != np.arange(places.size)).any():
         raise InputError(f"Output {graph.output!r} of the model must have the order of its last layer, not another")

@@ -13,6 +13,7 @@ from quant.lowering._layouts import LAYOUT
 from quant.lowering._normal import normal
 from quant.lowering._operators import ELEMENTWISE, QUANTIZERS
 from quant.lowering._reals import Constant
+from quant.lowering._windows import conv_shape, read_pad, read_pool
 
 __all__ = ["fold_constants"]
 
@@ -35,8 +36,8 @@ _QONNX_OPERANDS = {"BipolarQuant": 2, "IntQuant": 4, "Quant": 4}
 #: Layout operators whose further operands are sizes or axes.
 _WITH_SHAPES = {"Reshape", "Squeeze", "Unsqueeze"}
 _CONVOLUTIONAL = {
-    *("Conv", "ConvTranspose", "ConvInteger", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"),
-    *("LpPool", "Pad", "QuantAvgPool2d", "MaxPoolNHWC", "Im2Col"),
+    *("ConvTranspose", "ConvInteger", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"),
+    *("LpPool", "QuantAvgPool2d", "MaxPoolNHWC", "Im2Col"),
 }
 
 
@@ -90,6 +91,8 @@ class _Folder:
             self._layout(operator, constant)
         elif operator.kind in {"Gemm", "MatMul"} and not constant:
             self._keep(operator, _product_shape(operator, [self._shape_of(name) for name in operator.inputs]))
+        elif operator.kind in {"Conv", "MaxPool", "Pad"} and operator.operands[0] in self.shapes:
+            self._window(operator)
         elif operator.kind in _CURVES and not constant:
             self._curve(operator)
         else:
@@ -173,6 +176,15 @@ class _Folder:
                 f"Operand {name!r} of node {operator.name!r} ({operator.kind}) must be integers, not others"
             ) from error
 
+    def _window(self, operator: Operator) -> None:
+        image = self.shapes[operator.operands[0]]
+        if operator.kind == "MaxPool":
+            self._keep(*read_pool(operator, image))
+        elif operator.kind == "Pad":
+            self._keep(*read_pad(operator, image, self.constants))
+        else:
+            self._keep(operator, conv_shape(operator, self._shape_of(operator.operands[1]), image))
+
     def _curve(self, operator: Operator) -> None:
         source = operator.operands[0]
         shape = self.shapes[source]
@@ -238,7 +250,7 @@ def _check_cast(operator: Operator) -> None:
 def _refusal(operator: Operator, constant: bool) -> str:
     sentence = f"Operator of node {operator.name!r} must be one that lowering supports, not {operator.kind}"
     if operator.kind in _CONVOLUTIONAL:
-        return f"{sentence}: convolutional layers are not supported yet, use dense ones"
+        return f"{sentence}: among the operators on images, Conv, MaxPool and Pad are supported"
     if constant and operator.kind in {"Gemm", "MatMul", *_CURVES}:
         return f"{sentence} on constants: export the model with its constants folded"
     if operator.kind in CONSTANT_OPERATORS:

@@ -1,14 +1,29 @@
-"""The input's own operators and quantizer become thresholds on the integers of a frame."""
+"""The input's own operators and quantizer become thresholds on the integers of a frame.
 
+Where they are no quantizer to one bit, the first layer takes the integers themselves, if what it is fed is an affine
+function of them: ``sum(w * (a*p + b))`` is a function of ``sum(w * p)``.
+"""
+
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 
 from dataflow import InputError, Integer, signed_for, unsigned_for
-from quant.lowering._chains import Source, between, code_value, codes_of, find_chain
-from quant.lowering._graph import Dense, Graph, InputBits
-from quant.lowering._reals import Constant, Exact
-from quant.lowering._switches import levels_of, switch_of
+from quant.lowering._chains import (
+    Chain,
+    Source,
+    affine_behind,
+    between,
+    code_value,
+    codes_of,
+    find_chain,
+    values_behind,
+)
+from quant.lowering._graph import Dense, Elementwise, Graph, InputBits, InputIntegers, parameter_name
+from quant.lowering._pools import takes_and
+from quant.lowering._reals import Affine, Constant, Exact, NotAffineError
+from quant.lowering._switches import Switch, choose, levels_of, switch_of
 
 __all__ = ["settle_input"]
 
@@ -17,7 +32,7 @@ _widest = 16
 
 
 def settle_input(graph: Graph) -> Graph:
-    """Return the graph with `InputBits` in front of the first dense layer.
+    """Return the graph with `InputBits`, or `InputIntegers`, in front of the first layer.
 
     Where a bit falls with the integer, the hardware's bit is the other one, ``x >= threshold`` with the two values that
     it stands for exchanged; the exchange ends up as an inverted column of the next weights.
@@ -31,29 +46,117 @@ def settle_input(graph: Graph) -> Graph:
     start, element, source = _start_of(graph, first)
     chain = find_chain(graph, start, first.source)
     if chain is None:
-        raise InputError(
-            f"Input of node {first.name!r} must be binary, not {element} numbers: "
-            "binarize the input with a BipolarQuant, or a Quant of one bit, in front of it"
-        )
+        return _with_integers(graph, first, start, element, source)
     codes = codes_of(graph, chain, source)
+    if chain.quantizer.kind in {"Quant", "IntQuant"} and len(np.unique(codes)) > 2:
+        return _with_integers(graph, first, start, element, source)
     low, high = levels_of(chain.quantizer, codes)
     switch = switch_of(codes == high, chain.quantizer.name, "input", source.points)
     ends = np.append(source.points, element.maximum + 1)
     thresholds = np.where(switch.place == 0, element.minimum, ends[switch.place])
     zero, one = (code_value(graph, chain.quantizer, code) for code in (low, high))
+    values = choose(switch.rising, zero, one), choose(switch.rising, one, zero)
+    _check_pools(graph, first, chain, source, switch, values)
     bits = InputBits(
         chain.quantizer.name,
         chain.quantizer.output,
         graph.input,
         element,
         thresholds.astype(np.int64),
-        _choose(switch.rising, zero, one),
-        _choose(switch.rising, one, zero),
+        *values,
     )
     behind = between(graph, chain.quantizer.output, first.source)
     assert behind is not None
     later = graph.operations[graph.operations.index(first) :]
     return graph.with_operations((bits, *behind, *later))
+
+
+def _check_pools(
+    graph: Graph, first: Dense, chain: Chain, source: Source, switch: Switch, values: tuple[Constant, Constant]
+) -> None:
+    """Refuse pools that are no OR of the input's bits, which the hardware cannot invert."""
+    pools, channels = first.site.pools, len(switch.place)
+    for pool in pools:
+        if between(graph, chain.quantizer.output, pool.tensor) is None:
+            raise InputError(
+                f"Node {pool.name!r} (MaxPool) must stand behind the quantizer {chain.quantizer.name!r}, "
+                "not in front of it: pool bits"
+            )
+    rising = replace(switch, rising=np.ones(channels, bool))
+    inverted = takes_and(graph, pools, chain, source, rising, (values[0].exact(), values[1].exact()))
+    if inverted.any():
+        raise InputError(
+            f"Node {pools[0].name!r} (MaxPool) must take bits that rise with the input's numbers, "
+            f"not falling ones as in channel {int(inverted.argmax())}: use positive scales in front of it"
+        )
+
+
+def _with_integers(graph: Graph, first: Dense, start: str, element: Integer, source: Source) -> Graph:
+    """Return the graph whose first layer takes the input's integers themselves."""
+    for pool in first.site.pools:
+        raise InputError(
+            f"Node {pool.name!r} (MaxPool) must pool bits, not the input's {element} numbers: put it behind a layer"
+        )
+    slope, offset = _affine_at(graph, first, first.source, start, source)
+    site = replace(first.site, pad=_padded_integer(graph, first, start, element, source))
+    output = parameter_name(graph.input, "integers")
+    name = next((each.name for each in reversed(graph.operations) if each.output == first.source), graph.input)
+    integers = InputIntegers(name, output, graph.input, element, Constant.of(slope.values), Constant.of(offset.values))
+    later = graph.operations[graph.operations.index(first) + 1 :]
+    shapes = {**graph.shapes, output: graph.shapes[graph.input]}
+    return graph.with_operations((integers, replace(first, source=output, site=site), *later), shapes=shapes)
+
+
+def _affine_at(graph: Graph, first: Dense, tensor: str, start: str, source: Source) -> tuple[Exact, Exact]:
+    """Return slope and offset, () or (channels,), of a tensor over the input's integers."""
+    operations = between(graph, start, tensor)
+    assert operations is not None
+    span = int(np.abs(source.points).max())
+    try:
+        affine = affine_behind(graph, operations, start, Affine(source.slope.exact(), source.offset.exact(), span))
+    except NotAffineError:
+        return _affine_table(graph, first, operations, start, source)
+    return affine.slope, affine.offset
+
+
+def _affine_table(
+    graph: Graph, first: Dense, operations: tuple[Elementwise, ...], start: str, source: Source
+) -> tuple[Exact, Exact]:
+    """Return slope and offset of operators that might bend, by all their values."""
+    points = Constant(source.points.astype(np.float64)[:, None]).exact()
+    values = values_behind(graph, operations, start, points * source.slope.exact() + source.offset.exact())
+    slope = Exact(values.values[1] - values.values[0])
+    offset = Exact(values.values[0]) - slope * Exact(points.values[0])
+    bent = (values - points * slope - offset).signs().any(axis=1)
+    if bent.any():
+        raise InputError(
+            f"Input of node {first.name!r} must be an affine function of the integers of a frame, "
+            f"not one that bends at {int(source.points[bent.argmax() - 1])}: "
+            "use input kind 'quant', where frames hold the codes of the input's Quant, or a BipolarQuant in front"
+        )
+    return _one_for_all(slope), _one_for_all(offset)
+
+
+def _one_for_all(numbers: Exact) -> Exact:
+    return Exact(numbers.values.reshape(())) if numbers.values.size == 1 else numbers
+
+
+def _padded_integer(graph: Graph, first: Dense, start: str, element: Integer, source: Source) -> int:
+    """Return the integer that stands for the number outside the image."""
+    padding = first.site.padding
+    if padding is None:
+        return 0
+    if between(graph, start, padding.tensor) is None:
+        raise InputError(f"Node {padding.name!r} (Pad) must stand behind the input's quantizer, not in front of it")
+    slope, offset = _affine_at(graph, first, padding.tensor, start, source)
+    value = padding.value.exact()
+    for number in source.points if (slope.signs() != 0).all() else ():
+        if not (slope * slope.lift(Fraction(int(number))) + offset - value).signs().any():
+            return int(number)
+    raise InputError(
+        f"Padding of node {padding.name!r} must be a number that an integer of a frame stands for in all channels, "
+        f"not {float(value.values.item()):g}: pad with such a number, or leave the padding out"
+    )
 
 
 def _start_of(graph: Graph, first: Dense) -> tuple[str, Integer, Source]:
@@ -91,9 +194,3 @@ def _quantized_start(graph: Graph, first: Dense) -> tuple[str, Integer, Source]:
         f"Input kind must be 'uint8/255' for model {graph.name!r}, whose input has no Quant of several bits, "
         f"not {graph.input_kind!r}"
     )
-
-
-def _choose(where: np.ndarray, yes: Exact, no: Exact) -> Constant:
-    """Return `yes` or `no` by channel; without channels if `where` is true everywhere."""
-    chosen = yes.values if where.all() else np.where(where, yes.values, no.values)
-    return Constant.of(chosen.reshape(()) if chosen.size == 1 else chosen)

@@ -1,5 +1,8 @@
 """The last layer's sums and the affine behind them become scores of a class that is the first highest."""
 
+from dataclasses import replace
+from fractions import Fraction
+
 import numpy as np
 
 from dataflow import InputError
@@ -8,7 +11,9 @@ from quant.lowering._graph import Classes, Elementwise, Graph, Sums
 from quant.lowering._keys import order_keys
 from quant.lowering._operators import apply
 from quant.lowering._reals import Affine, Exact, NotAffineError
+from quant.lowering._sites import Site
 from quant.lowering._surd import Number
+from quant.lowering.passes.absorb_chains import span_of
 
 __all__ = ["settle_scores"]
 
@@ -25,26 +30,52 @@ def settle_scores(graph: Graph) -> Graph:
     """
     *others, sums = (each for each in graph.operations if not isinstance(each, Elementwise))
     assert isinstance(sums, Sums)
+    site = _last_site(sums)
     logits = _logits(graph, sums)
     falling = logits.slope.signs() < 0
     signs = np.where(falling[:, None], -sums.signs, sums.signs).astype(np.int8)
     scales: list[Number] = list(abs(logits.slope).values)
     biases: list[Number] = list(logits.offset.values)
-    keys = order_keys(scales, biases, logits.span)
+    keys = order_keys(scales, biases, logits.span) if sums.operand is None else _dense_keys(logits)
     if keys is None:
         raise InputError(
             f"Affine of the scores behind node {sums.name!r} must be ordered by keys of at most 62 bits, "
             "not by wider ones: round its scales and biases"
         )
-    floats = (np.array([float(number) for number in numbers], np.float64) for numbers in (scales, biases))
-    classes = Classes(sums.name, graph.output, sums.source, signs, *keys, *floats)
+    scale, bias = (np.array([float(number) for number in numbers], np.float64) for numbers in (scales, biases))
+    classes = Classes(sums.name, graph.output, sums.source, signs, *keys, scale, bias, site)
     return graph.with_operations((*others, classes))
+
+
+def _last_site(sums: Sums) -> Site:
+    """Return where the last layer stands: a convolution over the whole image is a dense layer."""
+    window, image = sums.site.window, sums.site.image
+    if window is None:
+        return sums.site
+    if window.kernel != image[:2] or any(window.padding):
+        raise InputError(
+            f"Last layer {sums.name!r} must be dense, or a Conv over its whole image of "
+            f"{image[0]}x{image[1]} without padding, not one with a kernel of {window.kernel[0]}x{window.kernel[1]}: "
+            "flatten the image and put a dense layer there"
+        )
+    return replace(sums.site, window=None)
+
+
+def _dense_keys(logits: Affine) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return keys for totals that are all integers up to the span, as twice such a total goes in steps of 2."""
+    scales: list[Number] = list((abs(logits.slope) * logits.slope.lift(Fraction(1, 2))).values)
+    keys = order_keys(scales, list(logits.offset.values), 2 * logits.span)
+    if keys is None:
+        return None
+    scale, offset = 2 * keys[0], keys[1]
+    common = np.gcd.reduce(np.append(scale, offset))
+    return scale // common, offset // common
 
 
 def _logits(graph: Graph, sums: Sums) -> Affine:
     """Return the model's outputs as functions of the totals, one for each class."""
-    classes, synapses = sums.signs.shape
-    tensors = {sums.output: Affine(sums.slope.exact(), sums.offset.exact(), synapses)}
+    classes, span = len(sums.signs), span_of(sums)
+    tensors = {sums.output: Affine(sums.slope.exact(), sums.offset.exact(), span)}
     behind = between(graph, sums.output, graph.output)
     assert behind is not None
     for operation in behind:
@@ -61,7 +92,7 @@ def _logits(graph: Graph, sums: Sums) -> Affine:
             ) from None
     result = tensors[graph.output]
     slope, offset = (Exact(np.broadcast_to(each.values, (classes,))) for each in (result.slope, result.offset))
-    return Affine(slope, offset, synapses)
+    return Affine(slope, offset, span)
 
 
 def _constant(like: Affine, graph: Graph, name: str) -> Affine:

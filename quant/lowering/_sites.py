@@ -1,0 +1,103 @@
+"""Where a layer stands on an image: its window, the pools in front of it, and what lies outside."""
+
+from dataclasses import dataclass
+from math import prod
+
+from quant.lowering._reals import Constant
+
+__all__ = ["DENSE", "Padding", "Pooled", "Site", "Window"]
+
+
+@dataclass(frozen=True)
+class Window:
+    """A kernel that moves over an image.
+
+    Parameters
+    ----------
+    kernel, stride, dilation : (rows, columns)
+    padding : (top, bottom, left, right)
+    """
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+    padding: tuple[int, int, int, int]
+
+    @property
+    def taps(self) -> int:
+        return prod(self.kernel)
+
+    def positions(self, height: int, width: int) -> tuple[int, int]:
+        """Return the (height, width) of the output, below 1 where the kernel does not fit."""
+        top, bottom, left, right = self.padding
+        (rows, columns), (down, across), (far, wide) = self.kernel, self.stride, self.dilation
+        vertical = (height + top + bottom - (rows - 1) * far - 1) // down + 1
+        return vertical, (width + left + right - (columns - 1) * wide - 1) // across + 1
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """A max pool between two layers.
+
+    Parameters
+    ----------
+    name, output : the node and its tensor in the file
+    tensor : what it reads; what it writes has the same name in the graph
+    image : (height, width, channels) of what it reads
+    """
+
+    name: str
+    output: str
+    tensor: str
+    image: tuple[int, int, int]
+    window: Window
+
+
+@dataclass(frozen=True, eq=False)
+class Padding:
+    """A number that stands outside the image.
+
+    Parameters
+    ----------
+    name : the node that puts it there
+    tensor : where it is put; the operators between there and the layer work on it too
+    value : the number, ()
+    """
+
+    name: str
+    tensor: str
+    value: Constant
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """What stands between the image that a layer's source has and the layer's vectors.
+
+    Parameters
+    ----------
+    image : (height, width, channels) that the layer reads, behind the pools; () for a vector
+    window : of a convolution, or None
+    pools : max pools in front of the layer, in order
+    padding : the number outside the image, or None where nothing outside is read
+    pad : what stands for it in hardware, once that is known
+    """
+
+    image: tuple[int, ...] = ()
+    window: Window | None = None
+    pools: tuple[Pooled, ...] = ()
+    padding: Padding | None = None
+    pad: int = 0
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """(height, width) of the output; () of a dense layer."""
+        return self.window.positions(*self.image[:2]) if self.window else ()
+
+    @property
+    def repeats(self) -> int:
+        """How often the channels occur among the layer's synapses."""
+        return self.window.taps if self.window else prod(self.image[:2])
+
+
+#: A dense layer behind a vector.
+DENSE = Site()

@@ -1,0 +1,69 @@
+"""Reading recipes: from the package, a TOML file, or a stored dictionary."""
+
+import os
+import tomllib
+from dataclasses import MISSING, fields
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from dataflow import InputError
+from dataflow.errors import require_known
+from quant.recipes._recipe import ConvolutionalRecipe, Recipe
+
+__all__ = ["from_dict", "load", "names"]
+
+#: The key that makes a recipe a convolutional one.
+_CONVOLUTIONS = "convolutions"
+
+
+def from_dict(entries: dict[str, Any]) -> Recipe:
+    """Return a recipe from what its `to_dict` gave; with `convolutions` it is a convolutional one."""
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in entries.items()
+    }
+    return _kind_of(entries)(**values)
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of the recipes that come with the package."""
+    found = (Path(entry.name) for entry in files("quant.recipes").iterdir())
+    return tuple(sorted(path.stem for path in found if path.suffix == ".toml"))
+
+
+def load(name_or_path: str | os.PathLike[str]) -> Recipe:
+    """Return a recipe by its name, or from a file whose path ends in ``.toml``.
+
+    Raises
+    ------
+    InputError
+        There is no such recipe, or its file is not a good one.
+    """
+    path = Path(name_or_path)
+    if path.suffix != ".toml":
+        name = require_known("Recipe", os.fspath(name_or_path), names())
+        path = Path(str(files("quant.recipes"))) / f"{name}.toml"
+    return _recipe_of(path.stem, _read(path))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise InputError(f"Recipe file {str(path)!r} must be readable, not {error.strerror!r}") from error
+    except ValueError as error:  # of the TOML reader, and of bytes that are not UTF-8
+        raise InputError(f"Recipe file {str(path)!r} must be TOML, not text with: {error}") from error
+
+
+def _recipe_of(name: str, entries: dict[str, Any]) -> Recipe:
+    known = {field.name: field for field in fields(_kind_of(entries)) if field.name != "name"}
+    for key in entries:
+        require_known(f"Key of recipe {name!r}", key, {*known, _CONVOLUTIONS})
+    for key, field in known.items():
+        if field.default is MISSING and key not in entries:
+            raise InputError(f"Recipe {name!r} must have the key {key!r}, which is left out")
+    return from_dict({"name": name, **entries})
+
+
+def _kind_of(entries: dict[str, Any]) -> type[Recipe]:
+    return ConvolutionalRecipe if _CONVOLUTIONS in entries else Recipe

@@ -1,0 +1,276 @@
+"""LineBuffer: the beats of an image that a kernel still reads, and the order in which it reads them."""
+
+from typing import NamedTuple
+
+import numpy as np
+from amaranth import Const, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+import dataflow
+from rtl.components._steps import advanced, foreseen
+
+__all__ = ["LineBuffer"]
+
+
+class LineBuffer(wiring.Component):
+    """Beats in the order in which a kernel reads them: ``o[t + 1] = the beat of the step issued in t``.
+
+    Throughput one beat in and one step per cycle, independent of each other; latency 1 cycle. The beats lie in a
+    memory, one after the other and round and round, whatever their row and frame.
+
+    Steps are counted by nested loops. Whatever is linear in the loops' counters, such as the address, grows by one of
+    as many constants as there are loops: by which of them goes one further while those inside it start again.
+
+    Two sums of beats decide, and their signs are all that stands before a decision: `surplus`, the beats written less
+    those that the present window waits for, and `room`, the free places less one. Since a window may free beats
+    before they have come (those between two windows that lie apart), `room` may exceed the places.
+
+    Parameters
+    ----------
+    node : dataflow.SlidingWindow or dataflow.MaxPool
+    taps_inside : bool
+        A window's taps are read one group of channels after the other, instead of its groups tap by tap.
+
+    Members
+    -------
+    i : ``In(stream.Signature(width))``
+        The image.
+    step : ``In(1)``
+        The next step is issued; only while `enough`.
+    enough : ``Out(1)``
+        All beats of the next step's window are there. Depends on registers only.
+    o : ``Out(width)``
+        The beat of the step before; anything if it is not `inside`.
+    inside : ``Out(1)``
+        The tap of the step before lies in the image.
+    """
+
+    def __init__(self, node: dataflow.SlidingWindow | dataflow.MaxPool, *, taps_inside: bool) -> None:
+        self.node = node
+        width = node.input_streams[0].width
+        self._loops = _loops_of(node, taps_inside)
+        super().__init__(
+            {
+                "i": In(stream.Signature(width)),
+                "step": In(1),
+                "enough": Out(1),
+                "o": Out(width),
+                "inside": Out(1),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        node = self.node
+        counters, lasts = self._count(m)
+        fill, leave = Signal(), Signal()
+        m.d.comb += leave.eq(self.step & _all(lasts[2:]))
+        self._decide(m, fill, leave, *counters[:2])
+
+        # Never is a beat read that is being written, and so Yosys need not make it see the old one.
+        memory = Memory(shape=len(self.o), depth=node.places, init=[], attrs={"no_rw_check": 1})
+        m.submodules.memory = memory
+        writing, reading = memory.write_port(), memory.read_port()
+        tail = Signal(range(node.places))
+        with m.If(fill):
+            m.d.sync += tail.eq(advanced(tail, node.places))
+        m.d.comb += [writing.addr.eq(tail), writing.data.eq(self.i.payload), writing.en.eq(fill)]
+        m.d.comb += [reading.addr.eq(self._address(m, lasts)), self.o.eq(reading.data)]
+        m.d.sync += self.inside.eq(self._is_inside(m, lasts))
+        return m
+
+    def _count(self, m: Module) -> tuple[list, list]:
+        """Return the loops' counters, outermost first, and whether each is at its last value."""
+        counters, lasts, carry = [], [], self.step
+        for loop in reversed(self._loops):
+            counter = Signal(range(loop.size), name=loop.name)
+            counted = Signal(name=f"{loop.name}_counted")
+            m.d.comb += counted.eq(carry)
+            last = foreseen(m, counted, counter, np.arange(loop.size) == loop.size - 1, name=f"{loop.name}_last")
+            if loop.size > 1:
+                with m.If(counted):
+                    m.d.sync += counter.eq(Mux(last, 0, counter + 1))
+                carry = counted & last
+            counters.append(counter)
+            lasts.append(last)
+        return counters[::-1], lasts[::-1]
+
+    def _decide(self, m: Module, fill: Signal, leave: Signal, row: Signal, column: Signal) -> None:
+        """Drive whether a beat is taken, and whether the next window's beats are there.
+
+        Parameters
+        ----------
+        leave : Signal
+            The last step of the window in `row` and `column` of the output is issued.
+        """
+        places = self.node.places
+        waits, frees = _windows_of(self.node)
+        until = np.cumsum(frees) - frees + waits
+        claims = np.append(until[1:], until[0] + frees.sum()) - until
+        least = min(-1, -int(waits[0]), -int(claims.max()))
+        surplus = Signal(range(least, places - int(waits.min()) + 1), init=-int(waits[0]))
+        room = Signal(range(-1, places - min(0, int((waits - frees).min()))), init=places - 1)
+        m.d.comb += [self.enough.eq(surplus >= 0), fill.eq(self.i.valid & (room >= 0)), self.i.ready.eq(fill)]
+
+        shape = self.node.positions
+        claim = _by_window(m, leave, row, column, claims.reshape(shape), name="claim")
+        freed = _by_window(m, leave, row, column, frees.reshape(shape), name="freed")
+        m.d.sync += surplus.eq(surplus + fill - Mux(leave, claim, 0))
+        m.d.sync += room.eq(room - fill + Mux(leave, freed, 0))
+
+    def _address(self, m: Module, lasts: list) -> Signal:
+        """Return where the next step's beat lies."""
+        node = self.node
+        top, _, left, _ = node.padding
+        start = -(top * node.shape[1] + left) * node.channel_folds
+        address = Signal(range(node.places), init=start % node.places)
+        strides = [loop.beats for loop in self._loops]
+        steps = [step % node.places for step in _steps_of(strides, self._sizes)]
+        steps.append((node.input_streams[0].beats + _rewind(strides, self._sizes)) % node.places)
+        step = _chosen(m, lasts, steps, name="address_step")
+        beyond = Signal(range(-node.places, node.places))
+        back = _chosen(m, lasts, [step - node.places for step in steps], name="address_back")
+        m.d.comb += beyond.eq(address + back)
+        with m.If(self.step):
+            m.d.sync += address.eq(Mux(beyond >= 0, beyond, address + step))
+        return address
+
+    @property
+    def _sizes(self) -> list[int]:
+        return [loop.size for loop in self._loops]
+
+    def _is_inside(self, m: Module, lasts: list):
+        """Return whether the next step's tap lies in the image."""
+        node = self.node
+        height, width, _ = node.shape
+        top, _, left, _ = node.padding
+        rows = self._within(m, lasts, [loop.rows for loop in self._loops], -top, height, name="y")
+        columns = self._within(m, lasts, [loop.columns for loop in self._loops], -left, width, name="x")
+        return rows & columns
+
+    def _within(self, m: Module, lasts: list, strides: list[int], start: int, size: int, *, name: str):
+        """Return whether a coordinate that starts at `start` lies within ``range(size)``."""
+        end = start - _rewind(strides, self._sizes)
+        if start >= 0 and end < size:
+            return Const(1)
+        place = Signal(range(start, max(end, 0) + 1), name=name, init=start)
+        steps = [*_steps_of(strides, self._sizes), _rewind(strides, self._sizes)]
+        with m.If(self.step):
+            m.d.sync += place.eq(place + _chosen(m, lasts, steps, name=f"{name}_step"))
+        return (place >= 0 if start < 0 else Const(1)) & (place < size if end >= size else Const(1))
+
+
+class _Loop(NamedTuple):
+    """A loop: how often it runs, and how far it moves the tap, in beats of the frame and in rows and columns."""
+
+    name: str
+    size: int
+    beats: int
+    rows: int = 0
+    columns: int = 0
+
+
+def _loops_of(node: dataflow.SlidingWindow | dataflow.MaxPool, taps_inside: bool) -> list[_Loop]:
+    """Return the loops that a node's steps run through, outermost first."""
+    pixel = node.channel_folds
+    line = node.shape[1] * pixel
+    (down, right), (apart_y, apart_x) = node.stride, node.dilation
+    windows = [
+        _Loop("row", node.positions[0], down * line, rows=down),
+        _Loop("column", node.positions[1], right * pixel, columns=right),
+    ]
+    taps = [
+        _Loop("tap_row", node.kernel[0], apart_y * line, rows=apart_y),
+        _Loop("tap_column", node.kernel[1], apart_x * pixel, columns=apart_x),
+    ]
+    folds = [_Loop("fold", pixel, 1)]
+    return [*windows, *folds, *taps] if taps_inside else [*windows, *taps, *folds]
+
+
+def _windows_of(node: dataflow.SlidingWindow | dataflow.MaxPool) -> tuple[np.ndarray, np.ndarray]:
+    """Return (positions,) int64: the beats that each window's first step needs, and those that its last one frees."""
+    schedule = node.schedule()
+    shape = (node.positions[0] * node.positions[1], -1)
+    needs, frees = schedule.needs.reshape(shape), schedule.frees.reshape(shape)
+    assert not needs[:, 1:].any()
+    assert not frees[:, :-1].any()
+    return needs[:, 0], frees[:, -1]
+
+
+def _rewind(strides: list[int], sizes: list[int]) -> int:
+    """Return what going back to the first value of all loops adds."""
+    return -sum(stride * (size - 1) for stride, size in zip(strides, sizes, strict=True))
+
+
+def _steps_of(strides: list[int], sizes: list[int]) -> list[int]:
+    """Return for each loop what its going one further, while those inside it start again, adds."""
+    return [stride + _rewind(strides[k + 1 :], sizes[k + 1 :]) for k, stride in enumerate(strides)]
+
+
+def _all(flags: list):
+    """Return whether all flags are 1."""
+    whole = Const(1)
+    for flag in flags:
+        whole = whole & flag
+    return whole
+
+
+def _chosen(m: Module, lasts: list, values: list[int], *, name: str) -> Signal:
+    """Return the value of the innermost loop that is not at its last; of none, the value behind those of the loops."""
+    chosen = Signal(range(min(*values, 0), max(*values, 0) + 1), name=name)
+    m.d.comb += chosen.eq(values[-1])
+    for last, value in zip(lasts, values, strict=False):
+        with m.If(~last):
+            m.d.comb += chosen.eq(value)
+    return chosen
+
+
+def _by_window(m: Module, leave: Signal, row: Signal, column: Signal, grid: np.ndarray, *, name: str):
+    """Return the present window's number, which is read one window ahead.
+
+    Rows that are alike, and columns, share their entries: there are a few kinds at the borders and one between them.
+
+    Parameters
+    ----------
+    leave : Signal
+        The window after the one in `row` and `column` becomes the present one.
+    grid : (rows, columns) int64, not negative
+    """
+    values = grid.ravel()
+    if (values == values[0]).all():
+        return Const(int(values[0]))
+    number = Signal(range(int(grid.max()) + 1), name=name, init=int(values[0]))
+    following = np.roll(values, -1).reshape(grid.shape)
+    row_kinds, row_kind = np.unique(following, axis=0, return_inverse=True)
+    _, first, column_kind = np.unique(row_kinds, axis=1, return_index=True, return_inverse=True)
+    kinds = row_kinds[:, first]
+    row_of = _kind(m, row, row_kind.ravel(), name=f"{name}_row_kind")
+    column_of = _kind(m, column, column_kind.ravel(), name=f"{name}_column_kind")
+    with m.If(leave):
+        with m.Switch(row_of):
+            for y, entries in enumerate(kinds.tolist()):
+                with m.Case(y):
+                    with m.Switch(column_of):
+                        for x, entry in enumerate(entries):
+                            with m.Case(x):
+                                m.d.sync += number.eq(entry)
+    return number
+
+
+def _kind(m: Module, counter: Signal, kinds: np.ndarray, *, name: str) -> Signal:
+    """Return the kind of what a counter points at.
+
+    Parameters
+    ----------
+    kinds : (values of the counter,) int64
+    """
+    kind = Signal(range(int(kinds.max()) + 1), name=name)
+    usual = int(np.bincount(kinds).argmax())
+    m.d.comb += kind.eq(usual)
+    for each in range(int(kinds.max()) + 1):
+        if each != usual:
+            with m.If(counter.matches(*np.flatnonzero(kinds == each).tolist())):
+                m.d.comb += kind.eq(each)
+    return kind

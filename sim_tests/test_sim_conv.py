@@ -1,0 +1,104 @@
+"""Convolutional networks: every beat's value and cycle on every stream, from plain windows to ragged ones."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dataflow import Network, fold
+from hwsim import random_stalls
+from sim_tests.cases import random_frames
+from sim_tests.conv_cases import conv_network
+from sim_tests.simulators import available
+from sim_tests.verification import verify_rtl
+
+pytestmark = pytest.mark.sim
+
+
+@dataclass(frozen=True)
+class ConvCase:
+    """A convolutional network, its folding, and FIFO depths that are not the default's."""
+
+    shape: tuple[int, int, int]
+    channels: tuple[int, ...]
+    options: dict[str, Any] = field(default_factory=dict)
+    folding: dict[str, dict[str, int]] = field(default_factory=dict)
+    depths: dict[str, int] = field(default_factory=dict)
+
+    def network(self) -> Network:
+        return fold(conv_network(self.shape, self.channels, **self.options), self.folding, depths=self.depths)
+
+
+CASES = {
+    "plain": ConvCase((6, 6, 2), (4,)),
+    "odd-channels-pool": ConvCase(
+        (9, 8, 3),
+        (5, 7),
+        {"pool": (2, 2), "padding": (1, 1, 1, 1)},
+        {"conv0.window": {"pe": 3}, "conv0": {"pe": 5, "simd": 9}, "conv1": {"pe": 7, "simd": 5}},
+    ),
+    "pad-plus-1": ConvCase((5, 4, 4), (3,), {"padding": (1, 1, 1, 1), "pad": 1}, {"conv0.window": {"pe": 2}}),
+    "1x1": ConvCase((4, 5, 6), (4, 3), {"kernel": (1, 1)}, {"conv0.window": {"pe": 6}, "conv0": {"pe": 4, "simd": 6}}),
+    "1x1-apart": ConvCase((7, 6, 3), (4,), {"kernel": (1, 1), "stride": (3, 2)}),
+    "not-square": ConvCase(
+        (4, 11, 2),
+        (4,),
+        {"kernel": (2, 5), "stride": (1, 2), "padding": (0, 1, 2, 1), "seed": 3},
+        {"conv0.window": {"pe": 2}, "conv0": {"pe": 2, "simd": 5}},
+    ),
+    "stride-pool-3x3": ConvCase(
+        (13, 13, 2), (6,), {"stride": (2, 2), "pool": (3, 3), "padding": (1, 0, 1, 0)}, {"pool0": {"pe": 3}}
+    ),
+    "dilated": ConvCase((8, 9, 2), (3,), {"dilation": (2, 3), "pad": 1, "padding": (2, 1, 0, 3)}),
+    "integers": ConvCase(
+        (5, 5, 3),
+        (4, 4),
+        {"integers": True, "padding": (1, 1, 1, 1)},
+        {"conv0.window": {"pe": 3}, "conv0": {"pe": 4, "simd": 27}, "conv1": {"pe": 2, "simd": 12}},
+    ),
+    "integers-ragged": ConvCase(
+        (6, 5, 2),
+        (6,),
+        {"integers": True, "pool": (2, 2), "seed": 5},
+        {"conv0": {"pe": 3, "simd": 9}, "pool0": {"pe": 2}, "fc": {"pe": 4, "simd": 4}},
+    ),
+    "windows-outside": ConvCase((3, 3, 2), (2,), {"kernel": (1, 1), "padding": (2, 1, 1, 2), "stride": (2, 1)}),
+    "narrow-fifos": ConvCase(
+        (6, 6, 4),
+        (4,),
+        {"padding": (1, 1, 1, 1)},
+        {"conv0.window": {"pe": 4}},
+        {"conv0.window -> conv0.width": 1, "conv0.window.width -> conv0.window": 1},
+    ),
+}
+
+
+def verify_case(name: str, *, simulator: str, seed: int | None, frames: int, build_dir: Path | None = None) -> None:
+    network = CASES[name].network()
+    stalls = None if seed is None else random_stalls(network, seed)
+    verification = verify_rtl(
+        network, random_frames(network, frames), simulator=simulator, stalls=stalls, build_dir=build_dir
+    )
+    assert verification.passed, str(verification)
+    assert verification.frames == frames
+    assert verification.oracle == "reference"
+    assert verification.beats_compared == frames * sum(network.stream(fifo).beats for fifo in network.fifos)
+
+
+@pytest.mark.parametrize("seed", [None, 1, 2])
+@pytest.mark.parametrize("name", CASES)
+def test_convolutions_in_the_amaranth_simulator(name: str, seed: int | None) -> None:
+    verify_case(name, simulator="amaranth", seed=seed, frames=2)
+
+
+@pytest.mark.skipif(available()["icarus"] is not None, reason=str(available()["icarus"]))
+@pytest.mark.parametrize("name", CASES)
+def test_convolutions_in_icarus(name: str, tmp_path: Path) -> None:
+    verify_case(name, simulator="icarus", seed=7, frames=2, build_dir=tmp_path)
+
+
+@pytest.mark.skipif(available()["verilator"] is not None, reason=str(available()["verilator"]))
+@pytest.mark.parametrize("name", ["odd-channels-pool", "not-square", "integers"])
+def test_convolutions_in_verilator(name: str, tmp_path: Path) -> None:
+    verify_case(name, simulator="verilator", seed=11, frames=6, build_dir=tmp_path)

@@ -1,0 +1,161 @@
+"""Values of convolutional networks: the reference by hand and by another formula, the packed one equal to it."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from window_networks import ELEMENTS, WindowNode, alone, conv_networks, window_nodes
+
+from dataflow import BIPOLAR, Integer, MatrixVector, MaxPool, Network, SlidingWindow
+from hwsim import packed, predict, prediction, reference
+from sim_tests.cases import random_frames
+from sim_tests.conv_cases import conv_network
+
+IMAGE = np.arange(1, 13).reshape(1, 3, 4, 1)  # 1 2 3 4 / 5 6 7 8 / 9 10 11 12
+
+
+def assert_same(network: Network, frames: np.ndarray) -> None:
+    expected, values = reference.evaluate(network, frames), packed.evaluate(network, frames)
+    assert expected.keys() == values.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(values[name], array, err_msg=name, strict=True)
+
+
+def window(**options: object) -> list[list[int]]:
+    """Return the taps of every position on `IMAGE`."""
+    node = SlidingWindow("w", Integer(4), (3, 4, 1), **options)  # type: ignore[arg-type]
+    y = reference.sliding_window(node, IMAGE)
+    assert y.shape == (1, *node.output_streams[0].shape)
+    taps: list[list[int]] = y.reshape(-1, y.shape[-1]).tolist()
+    return taps
+
+
+def test_taps_follow_in_the_order_of_rows_and_columns() -> None:
+    assert window(kernel=(2, 2), stride=(1, 2)) == [[1, 2, 5, 6], [3, 4, 7, 8], [5, 6, 9, 10], [7, 8, 11, 12]]
+
+
+def test_channels_of_a_tap_stay_together() -> None:
+    node = SlidingWindow("w", Integer(4), (1, 2, 2), (1, 2))
+    assert reference.sliding_window(node, np.array([[[[1, 2], [3, 4]]]])).tolist() == [[[[1, 2, 3, 4]]]]
+
+
+def test_stride_dilation_and_padding_differ_by_axis_and_side() -> None:
+    assert window(kernel=(2, 2), dilation=(2, 3)) == [[1, 4, 9, 12]]
+    assert window(kernel=(1, 1), stride=(2, 3)) == [[1], [4], [9], [12]]
+    # A row of 15 above, a column of 15 at the right.
+    assert window(kernel=(2, 2), stride=(2, 3), padding=(1, 0, 0, 1), pad=15) == [
+        [15, 15, 1, 2],
+        [15, 15, 4, 15],
+        [5, 6, 9, 10],
+        [8, 15, 12, 15],
+    ]
+
+
+def test_max_pool_by_hand() -> None:
+    node = MaxPool("p", Integer(5, signed=True), (3, 4, 1), (2, 2), (1, 2))
+    assert reference.max_pool(node, IMAGE).tolist() == [[[[6], [8]], [[10], [12]]]]
+    # What is outside does not count, not even as zero.
+    padded = MaxPool("p", Integer(5, signed=True), (3, 4, 1), (2, 2), (2, 2), padding=(1, 0, 1, 1))
+    assert reference.max_pool(padded, -IMAGE).tolist() == [[[[-1], [-2], [-4]], [[-5], [-6], [-8]]]]
+
+
+def test_max_pool_of_bits_is_or() -> None:
+    node = MaxPool("p", BIPOLAR, (2, 2, 3), (2, 2))
+    x = np.array([[[[0, 0, 1], [0, 1, 1]], [[0, 0, 1], [0, 0, 1]]]])
+    assert reference.max_pool(node, x).tolist() == [[[[0, 1, 1]]]]
+
+
+def test_matrix_vector_of_integers_by_hand() -> None:
+    weights = np.array([[1, -1, 1], [-1, -1, -1]], np.int8)
+    x = np.array([[[[3, 5, 7], [0, 0, 0]]]])
+    node = MatrixVector("m", weights, positions=(1, 2), operand=Integer(3))
+    assert reference.matrix_vector(node, x).tolist() == [[[[5, -15], [0, 0]]]]
+    # Thresholds are on the total; a tie gives one.
+    levels = MatrixVector("m", weights, np.array([5, -14]), positions=(1, 2), operand=Integer(3))
+    assert reference.matrix_vector(levels, x).tolist() == [[[[1, 0], [0, 1]]]]
+
+
+def test_matrix_vector_of_integers_at_its_extremes() -> None:
+    weights = np.array([[1, 1], [-1, -1]], np.int8)
+    for operand, span in ((Integer(3), (-14, 14)), (Integer(3, signed=True), (-8, 8))):
+        node = MatrixVector("m", weights, operand=operand)
+        x = np.array([[operand.maximum] * 2, [operand.minimum] * 2])
+        y = reference.matrix_vector(node, x)
+        assert node.counted == span
+        assert span[0] <= y.min() <= y.max() <= span[1]
+        assert max(-y.min(), y.max()) == span[1]
+
+
+@settings(deadline=None)
+@given(st.integers(1, 3), st.integers(1, 3), st.integers(1, 5), st.booleans(), st.integers(0, 2**32 - 1))
+def test_a_convolution_is_a_sum_over_taps(height: int, width: int, channels: int, bits: bool, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    operand = BIPOLAR if bits else Integer(6, signed=True)
+    node = SlidingWindow("w", operand, (5, 6, channels), (height, width))
+    rows, columns = node.positions
+    weights = rng.choice(np.array([-1, 1], np.int8), (3, height * width * channels))
+    matrix = MatrixVector("m", weights, positions=node.positions, operand=operand)
+    x = rng.integers(operand.minimum, operand.maximum + 1, (2, 5, 6, channels))
+    numbers = 2 * x - 1 if bits else x
+    expected = np.zeros((2, rows, columns, 3), np.int64)
+    for (ky, kx), tap in zip(np.ndindex(height, width), np.split(weights, height * width, axis=1), strict=True):
+        expected += numbers[:, ky : ky + rows, kx : kx + columns] @ tap.T.astype(np.int64)
+    assert (reference.matrix_vector(matrix, reference.sliding_window(node, x)) == expected).all()
+
+
+@settings(deadline=None, max_examples=150)
+@given(window_nodes(ELEMENTS), st.integers(1, 3), st.integers(0, 2**32 - 1))
+def test_packed_windows_of_any_numbers(node: WindowNode, frames: int, seed: int) -> None:
+    network = alone(node)
+    assert_same(network, random_frames(network, frames, seed=seed))
+
+
+@settings(deadline=None, max_examples=60)
+@given(conv_networks(), st.integers(1, 3), st.integers(0, 2**32 - 1))
+def test_packed_random_networks(network: Network, frames: int, seed: int) -> None:
+    assert_same(network, random_frames(network, frames, seed=seed))
+
+
+@pytest.mark.parametrize("channels", [(63,), (64,), (65, 2), (64, 128), (128, 3)])
+@pytest.mark.parametrize("pool", [None, (2, 2)])
+def test_packed_at_word_borders(channels: tuple[int, ...], pool: tuple[int, int] | None) -> None:
+    network = conv_network((7, 6, 3), channels, kernel=(2, 2), padding=(0, 1, 1, 0), pad=1, pool=pool, integers=True)
+    assert_same(network, random_frames(network, 2))
+
+
+@pytest.mark.parametrize("width", [8, 51, 52, 60])
+def test_packed_sums_of_wide_integers_are_exact(width: int) -> None:
+    # Beyond 2**53 not every integer is a float64.
+    operand = Integer(width, signed=True)
+    rng = np.random.default_rng(width)
+    weights = rng.choice(np.array([-1, 1], np.int8), (3, 4))
+    node = MatrixVector("m", weights, operand=operand)
+    x = rng.integers(operand.minimum, operand.maximum + 1, (50, 4))
+    (y,) = packed.apply(node, packed.Tensor(x, (4,), False))
+    assert (y.values == reference.matrix_vector(node, x)).all()
+
+
+def test_packed_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = conv_network((6, 6, 2), (3, 4), integers=True)
+    frames = random_frames(network, 3)
+    monkeypatch.setattr(packed, "block_rows", 5)
+    assert_same(network, frames)
+
+
+def test_prediction_in_batches_that_bound_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = conv_network((6, 6, 2), (3,), integers=True)
+    frames = random_frames(network, 7)
+    expected = predict(network, frames)
+    seen = []
+    evaluate_only = packed.evaluate_only
+
+    def spy(network: Network, batch: np.ndarray, names: list[str]) -> dict[str, np.ndarray]:
+        seen.append(len(batch))
+        return evaluate_only(network, batch, names)
+
+    monkeypatch.setitem(prediction._ENGINES, "packed", spy)
+    monkeypatch.setattr(prediction, "batch_bytes", 2 * 8 * 16 * 18)  # the window's 4x4 positions of 18 numbers
+    found = predict(network, frames)
+    assert seen == [2, 2, 2, 1]
+    assert (found.predictions == expected.predictions).all()
+    assert (found.scores == expected.scores).all()

@@ -1,0 +1,115 @@
+"""CIFAR-10: the official binary layout, every way in which a file can be bad, and fetching it."""
+
+import hashlib
+import re
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dataflow import InputError
+from quant import datasets
+from quant.datasets import _download
+
+TRAINING = [f"data_batch_{index}.bin" for index in range(1, 6)]
+TEST = "test_batch.bin"
+ARCHIVE = "cifar-10-binary.tar.gz"
+
+
+def write_images(folder: Path, name: str, labels: list[int]) -> np.ndarray:
+    """Write a file in the official layout, and return its images as (n, height, width, channels)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    images = np.random.default_rng(sum(name.encode())).integers(0, 256, (len(labels), 32, 32, 3), np.uint8)
+    records = b""
+    for label, image in zip(labels, images, strict=True):
+        records += bytes([label]) + b"".join(image[:, :, channel].tobytes() for channel in range(3))
+    (folder / name).write_bytes(records)
+    return images
+
+
+def test_images_are_red_green_and_blue_planes_behind_their_label(tmp_path: Path) -> None:
+    images = write_images(tmp_path / "cifar10", TEST, [3, 9, 0])
+    found = datasets.load("cifar10", "test", data=tmp_path)
+    assert (found.images.shape, found.images.dtype) == ((3, 32, 32, 3), np.uint8)
+    assert found.images.flags["C_CONTIGUOUS"]
+    np.testing.assert_array_equal(found.images, images)
+    assert (found.labels.tolist(), found.labels.dtype, found.name) == ([3, 9, 0], np.int64, "cifar10")
+
+
+def test_training_images_are_those_of_five_files_in_order(tmp_path: Path) -> None:
+    images = [write_images(tmp_path / "cifar10", name, [index, 9]) for index, name in enumerate(TRAINING)]
+    found = datasets.load("cifar10", "train", data=tmp_path)
+    np.testing.assert_array_equal(found.images, np.concatenate(images))
+    assert found.labels.tolist() == [0, 9, 1, 9, 2, 9, 3, 9, 4, 9]
+
+
+@pytest.mark.parametrize("missing", [TRAINING[0], TRAINING[4]])
+def test_a_missing_file_is_named(missing: str, tmp_path: Path) -> None:
+    for name in TRAINING:
+        if name != missing:
+            write_images(tmp_path / "cifar10", name, [1])
+    path = re.escape(str(tmp_path / "cifar10" / missing))
+    with pytest.raises(
+        InputError, match=rf"^Data file '{path}' must exist \(`xnorflow train --download` fetches it\)$"
+    ):
+        datasets.load("cifar10", "train", data=tmp_path)
+
+
+@pytest.mark.parametrize("length", [0, 1, 3072, 3074, 2 * 3073 - 1])
+def test_a_file_of_no_whole_images_is_refused(length: int, tmp_path: Path) -> None:
+    folder = tmp_path / "cifar10"
+    write_images(folder, TEST, [1, 2, 3])
+    (folder / TEST).write_bytes((folder / TEST).read_bytes()[:length])
+    path = re.escape(str(folder / TEST))
+    rule = rf"^Data file '{path}' must hold whole images of 3073 bytes each, not {length} bytes$"
+    with pytest.raises(InputError, match=rule):
+        datasets.load("cifar10", "test", data=tmp_path)
+
+
+def test_a_label_that_is_none_is_refused(tmp_path: Path) -> None:
+    write_images(tmp_path / "cifar10", TEST, [9, 10, 0])
+    path = re.escape(str(tmp_path / "cifar10" / TEST))
+    with pytest.raises(InputError, match=rf"^Labels of '{path}' must be 0 to 9, not 10$"):
+        datasets.load("cifar10", "test", data=tmp_path)
+
+
+def write_archive(folder: Path, *, checksum: str | None, monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
+    """Write an archive as the official one, with its checksum as published unless another is given."""
+    names = [*TRAINING, TEST]
+    images = [write_images(folder / "cifar-10-batches-bin", name, [index]) for index, name in enumerate(names)]
+    with tarfile.open(folder / ARCHIVE, "w:gz") as archive:
+        archive.add(folder / "cifar-10-batches-bin", "cifar-10-batches-bin")
+    actual = hashlib.md5((folder / ARCHIVE).read_bytes()).hexdigest()
+    monkeypatch.setattr(_download, "_CIFAR10_CHECKSUM", f"md5:{checksum or actual}")
+    return images
+
+
+def test_missing_files_are_fetched_out_of_the_archive(
+    mirror: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, address = mirror
+    images = write_archive(folder, checksum=None, monkeypatch=monkeypatch)
+    monkeypatch.setattr(_download, "CIFAR10_MIRRORS", (f"{address}nowhere/", address))
+    kept = write_images(tmp_path / "data" / "cifar10", TRAINING[1], [7, 7])
+    found = datasets.load("cifar10", "train", data=tmp_path / "data", download=True)
+    np.testing.assert_array_equal(found.images, np.concatenate([images[0], kept, *images[2:5]]))
+    assert sorted(path.name for path in (tmp_path / "data" / "cifar10").iterdir()) == TRAINING
+
+
+def test_files_that_are_there_are_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_download, "CIFAR10_MIRRORS", ())
+    write_images(tmp_path / "cifar10", TEST, [5])
+    assert len(datasets.load("cifar10", "test", data=tmp_path, download=True)) == 1
+
+
+def test_an_archive_of_another_checksum_leaves_no_file(
+    mirror: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, address = mirror
+    write_archive(folder, checksum="0" * 32, monkeypatch=monkeypatch)
+    monkeypatch.setattr(_download, "CIFAR10_MIRRORS", (address,))
+    start = rf"Download of '{re.escape(ARCHIVE)}' must succeed from one of the mirrors, not fail"
+    with pytest.raises(InputError, match=rf"^{start} \({address}: MD5 hash of .*\)$"):
+        datasets.load("cifar10", "test", data=tmp_path / "data", download=True)
+    assert list((tmp_path / "data" / "cifar10").iterdir()) == []
