@@ -3,12 +3,15 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dataflow import fold, save_network
+from hwsim import predict
+from quant.datasets import load
 from sim_tests.cases import CASES, dense_network
 from xnorflow.__main__ import main
 
@@ -278,3 +281,24 @@ def test_a_missing_package_names_its_extra(monkeypatch: pytest.MonkeyPatch, capf
     error = capfd.readouterr().err
     assert error.startswith("error: Package amaranth")
     assert "pip install 'xnorflow[fpga]'" in error
+
+
+def test_images_become_the_codes_that_a_network_takes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pixels = dense_network((784, 8, 10))
+    codes = " ".join(str(255 - pixel) for pixel in range(256))
+    for name, network in (("a", pixels), ("b", replace(pixels, metadata={"codes_of_pixels": codes}))):
+        save_network(network, tmp_path / f"{name}.xnf")
+        args = (
+            "simulate",
+            tmp_path / f"{name}.xnf",
+            "--dataset",
+            "mnist-sample",
+            "--outputs",
+            tmp_path / f"{name}.npz",
+        )
+        assert run(*args) == 0
+    with np.load(tmp_path / "b.npz") as saved:
+        inverted = predict(pixels, 255 - load("mnist-sample", "test").images.reshape(-1, 784).astype(np.int64))
+        assert (saved["scores"] == inverted.scores).all()
+        with np.load(tmp_path / "a.npz") as plain:
+            assert (saved["scores"] != plain["scores"]).any()
