@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, given, settings
 from patterns_network import Pattern, network_of
 
-from dataflow import Fifo, InputError, Network, fold, fold_to_interval
+from dataflow import Fifo, InputError, Network, fold
 from hwsim import fifo_sizing, simulate
 from hwsim.fifo_sizing import shrink_depths
 from sim_tests.cases import CASES, Case, dense_network
@@ -68,7 +68,7 @@ def test_a_deadlock_is_freed() -> None:
 
 def test_an_interval_out_of_reach_is_refused() -> None:
     network = dense_network((12, 6, 4))
-    network = fold(network, fold_to_interval(network, 20))
+    network = fold(network, {"fc0": {"pe": 2, "simd": 2}, "fc1": {"pe": 4}})
     assert network.interval == 18
     sentence = r"^Interval of network 'dense-12-6-4' must be at least 18, the steps of its slowest node, not 17$"
     with pytest.raises(InputError, match=sentence):
