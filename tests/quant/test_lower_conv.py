@@ -1,6 +1,7 @@
 """Convolutional models, each form against the slow oracle: scores, classes, and bits behind every pool."""
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -303,6 +304,19 @@ def test_codes_of_the_input_quantizer(zero_point: float) -> None:
     assert isinstance(window, SlidingWindow)
     assert window.element == Integer(8, signed=True)
     assert window.pad == zero_point
+
+
+def test_codes_of_pixels_are_noted_where_all_channels_have_the_same() -> None:
+    net = Builder(SHAPE)
+    x = net("Quant", net("Sub", net.input, 0.5), 1 / 128, 0.0, 8.0, name="codes", **CODES)
+    network = lower(end(net, sign(net, net.conv(x, signs(4, 3, 3, 3))), 48), input_kind="quant")
+    codes = [round(128 * (Fraction(pixel, 255) - Fraction(1, 2))) for pixel in range(256)]
+    assert network.metadata["codes_of_pixels"] == " ".join(map(str, codes))
+    net = Builder(SHAPE)
+    shifted = net("Sub", net.input, np.array([0.5, 0.4, 0.5]).reshape(3, 1, 1))
+    x = net("Quant", shifted, 1 / 128, 0.0, 8.0, name="codes", **CODES)
+    network = lower(end(net, sign(net, net.conv(x, signs(4, 3, 3, 3))), 48), input_kind="quant")
+    assert "codes_of_pixels" not in network.metadata
 
 
 def test_dense_layers_on_codes() -> None:
