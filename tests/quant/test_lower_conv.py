@@ -17,6 +17,7 @@ from quant.lowering import lower
 
 rng = np.random.default_rng(23)
 SHAPE = (1, 3, 6, 5)
+Build = Callable[[Builder, str], str]
 CODES = {"signed": 1, "narrow": 0, "rounding_mode": "ROUND"}
 
 
@@ -149,7 +150,7 @@ def test_two_layers_of_convolutions_and_a_scale_between_them() -> None:
 
 HALF = {"kernel_shape": [2, 2], "strides": [2, 2]}
 MIXED = np.array([1.0, -1.0, 1.0, 1.0, -1.0, -1.0]).reshape(6, 1, 1)
-POOLS: dict[str, Callable[[Builder, str], str]] = {
+POOLS: dict[str, Build] = {
     "behind-the-sign": lambda net, x: net("MaxPool", sign(net, norm(net, x, 6)), **HALF),
     "behind-a-negative-scale": lambda net, x: net(
         "MaxPool", net("Neg", sign(net, norm(net, x, 6))), kernel_shape=[2, 2]
@@ -360,21 +361,47 @@ def test_random_models(data: st.DataObject) -> None:
     seed = data.draw(st.integers(0, 2**32 - 1))
     local = np.random.default_rng(seed)
     shape = data.draw(st.tuples(st.integers(1, 3), st.integers(4, 6), st.integers(4, 6)))
-    net, channels = Builder((1, *shape)), shape[0]
+    net, (channels, height, width) = Builder((1, *shape)), shape
     x = bits(net) if data.draw(st.booleans()) else net("Sub", net.input, 0.5)
     for index in range(data.draw(st.integers(1, 2))):
         neurons = data.draw(st.integers(1, 4))
         kernel = data.draw(st.tuples(st.integers(1, 2), st.integers(1, 2)))
         x = net.conv(x, local.choice([-1.0, 1.0], (neurons, channels, *kernel)), name=f"conv{index}")
-        place = data.draw(st.integers(0, 3))
+        height, width = height - kernel[0] + 1, width - kernel[1] + 1
+        place, stride = data.draw(st.integers(0, 3)), data.draw(st.integers(1, 2))
         for step in range(3):
-            if step == place:
-                x = net("MaxPool", x, kernel_shape=[2, 1 + index % 2], strides=[data.draw(st.integers(1, 2)), 1])
+            if step == place and min(height, width) > 1:
+                x = net("MaxPool", x, kernel_shape=[2, 1 + index % 2], strides=[stride, 1])
+                height, width = (height - 2) // stride + 1, width - index % 2
             if step < 2:
                 x = sign(net, x) if step else norm(net, x, neurons, seed=seed)
         channels = neurons
     classes = data.draw(st.integers(1, 4))
     assert_equal(end(net, x, size_of(net, x, shape), classes), frames=4, seed=seed)
+
+
+BENT: dict[str, Build] = {
+    "norm": lambda net, x: sign(net, norm(net, x, 5)),
+    "prelu": lambda net, x: sign(net, net("Sub", net("PRelu", norm(net, x, 5), 0.25), 1.0)),
+    "clipped": lambda net, x: sign(net, net("Sub", net("Clip", norm(net, x, 5), -1.0, 1.0), 0.5)),
+    "rounded": lambda net, x: sign(net, net("Sub", net("Floor", net("Mul", norm(net, x, 5), 3.0)), 2.0)),
+    "shared": lambda net, x: sign(net, net("Neg", net("Sub", x, 20.0))),
+}
+
+
+@pytest.mark.parametrize("form", BENT)
+def test_runs_of_points_are_decided_as_the_points_are(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    net = Builder(SHAPE)
+    model = end(net, BENT[form](net, net.conv(net("Sub", net.input, 0.25), signs(5, 3, 3, 3), name="conv")), 60)
+    each_point = lower(model).node("conv")
+    for length in (1, 7, 512, 1 << 20):
+        monkeypatch.setattr("quant.lowering._chains._block", 1)
+        monkeypatch.setattr("quant.lowering._chains._run", length)
+        in_runs = lower(model).node("conv")
+        assert isinstance(each_point, MatrixVector)
+        assert isinstance(in_runs, MatrixVector)
+        np.testing.assert_array_equal(in_runs.weights, each_point.weights)
+        np.testing.assert_array_equal(in_runs.thresholds, each_point.thresholds)
 
 
 def test_network_folds() -> None:
