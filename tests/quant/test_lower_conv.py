@@ -365,7 +365,7 @@ def test_random_models(data: st.DataObject) -> None:
     x = bits(net) if data.draw(st.booleans()) else net("Sub", net.input, 0.5)
     for index in range(data.draw(st.integers(1, 2))):
         neurons = data.draw(st.integers(1, 4))
-        kernel = data.draw(st.tuples(st.integers(1, 2), st.integers(1, 2)))
+        kernel = data.draw(st.tuples(st.integers(1, min(2, height)), st.integers(1, min(2, width))))
         x = net.conv(x, local.choice([-1.0, 1.0], (neurons, channels, *kernel)), name=f"conv{index}")
         height, width = height - kernel[0] + 1, width - kernel[1] + 1
         place, stride = data.draw(st.integers(0, 3)), data.draw(st.integers(1, 2))
