@@ -1,6 +1,6 @@
 """The cycle simulator: how many node-cycles a second it covers, and what a long run costs."""
 
-from benchmarks.networks import LFC, SFC, TFC, deep, folded
+from benchmarks.networks import LFC, SFC, TFC, deep, folded, folded_cnv
 from benchmarks.rows import Row, seconds_of
 from dataflow import Network
 from hwsim import simulate
@@ -26,6 +26,12 @@ def rows() -> list[Row]:
     network = folded(SFC, 4096)
     seconds = seconds_of(lambda: simulate(network, 10_000))
     figures.append(Row("SFC at interval 4096, exact timing of 10,000 frames", seconds, "s"))
+    network = folded_cnv()
+    rate = stepped_node_cycles(network, 10)
+    what = f"CNV at interval {network.interval}, {len(network.nodes)} nodes, every frame stepped"
+    figures.append(Row(what, rate, "node-cycles/s"))
+    seconds = seconds_of(lambda: simulate(network, 10_000))
+    figures.append(Row(f"CNV at interval {network.interval}, exact timing of 10,000 frames", seconds, "s"))
     for name, sizes in (("TFC", TFC), ("SFC", SFC)):
         network = folded(sizes, 784)
         seconds = seconds_of(lambda network=network: shrink_depths(network))

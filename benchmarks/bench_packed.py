@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks.networks import LFC, SFC, TFC, folded
+from benchmarks.networks import LFC, SFC, TFC, cnv, folded
 from benchmarks.rows import Row, seconds_of
 from hwsim import packed, predict, reference
 from sim_tests.cases import random_frames
@@ -10,6 +10,7 @@ from sim_tests.cases import random_frames
 __all__ = ["rows"]
 
 FRAMES = 10_000
+IMAGES = 1_000
 
 
 def rows() -> list[Row]:
@@ -27,4 +28,10 @@ def rows() -> list[Row]:
             figures.append(Row("TFC, all streams", every, "frames/s"))
             figures.append(Row("TFC, the reference", slow, "frames/s"))
             figures.append(Row("TFC, gain of packed predictions over the reference", fast / slow, "times"))
+    network = cnv()
+    images = random_frames(network, IMAGES).astype(np.uint8)
+    every = IMAGES / seconds_of(lambda: predict(network, images))
+    figures.append(Row(f"CNV, predictions of {IMAGES:,} frames", every, "frames/s"))
+    slow = 1 / seconds_of(lambda: reference.evaluate(network, images[:1]), repeats=1)
+    figures.append(Row("CNV, the reference", slow, "frames/s"))
     return figures

@@ -100,10 +100,11 @@ def _products(node: MatrixVector, rows: np.ndarray) -> np.ndarray:
 
 
 def _totals(node: MatrixVector, rows: np.ndarray) -> np.ndarray:
-    """Return the sums of integers, by floating-point products where all partial sums are exact in them."""
-    low, high = node.counted
-    if max(-low, high) < 2**53:
-        return (rows.astype(np.float64) @ node.weights.T.astype(np.float64)).astype(np.int64)
+    """Return the sums of integers, by floating-point products where every partial sum is exact in them."""
+    largest = max(node.counted)
+    for dtype, exact in ((np.float32, 2**24), (np.float64, 2**53)):
+        if largest <= exact:
+            return (rows.astype(dtype) @ node.weights.T.astype(dtype)).astype(np.int64)
     return rows @ node.weights.T.astype(np.int64)
 
 
@@ -114,7 +115,7 @@ def _(node: SlidingWindow, x: Tensor) -> tuple[Tensor, ...]:
     outside = np.full(data.shape[-1], node.pad, data.dtype)
     if x.packed and whole_words and node.pad:
         outside[:] = np.iinfo(np.uint64).max
-    windows = _pixels(data, outside)[:, node.tap_pixels].reshape(len(data), *node.positions, -1)
+    windows = np.take(_pixels(data, outside), node.tap_pixels, axis=1).reshape(len(data), *node.positions, -1)
     shape = node.output_streams[0].shape
     return (Tensor(windows, shape, x.packed) if whole_words else _tensor(windows, packed=True),)
 
@@ -124,9 +125,9 @@ def _(node: MaxPool, x: Tensor) -> tuple[Tensor, ...]:
     # Of words, the greatest of every bit is their OR, and a tap outside adds no bit.
     outside = np.full(x.data.shape[-1], 0 if x.packed else node.element.minimum, x.data.dtype)
     pixels = _pixels(x.data, outside)
-    greatest = pixels[:, node.tap_pixels[:, 0]]
+    greatest = np.take(pixels, node.tap_pixels[:, 0], axis=1)
     for tap in node.tap_pixels.T[1:]:
-        (np.bitwise_or if x.packed else np.maximum)(greatest, pixels[:, tap], out=greatest)
+        (np.bitwise_or if x.packed else np.maximum)(greatest, np.take(pixels, tap, axis=1), out=greatest)
     return (Tensor(greatest.reshape(len(greatest), *node.positions, -1), node.output_streams[0].shape, x.packed),)
 
 

@@ -1,12 +1,14 @@
 """Whole random networks, for Hypothesis."""
 
+from hypothesis import assume
 from hypothesis import strategies as st
 
-from dataflow import Network, fold
+from dataflow import InputError, Network, fold
 from dataflow.folding import without_converters
 from sim_tests.cases import dense_network
+from sim_tests.conv_cases import conv_network
 
-__all__ = ["dense_networks"]
+__all__ = ["conv_networks", "dense_networks"]
 
 
 @st.composite
@@ -19,6 +21,38 @@ def dense_networks(draw: st.DrawFn) -> Network:
         outputs=draw(st.sampled_from(["class", "scores", "both"]), label="outputs"),
         uneven=draw(st.booleans(), label="uneven"),
     )
+    return _folded(draw, unfolded)
+
+
+@st.composite
+def conv_networks(draw: st.DrawFn) -> Network:
+    """Draw a convolutional network with random geometry, foldings and FIFO depths, also too small ones."""
+
+    def two(least: int, most: int, label: str) -> tuple[int, int]:
+        return draw(st.tuples(st.integers(least, most), st.integers(least, most)), label=label)
+
+    try:
+        unfolded = conv_network(
+            (*two(1, 7, "size"), draw(st.integers(1, 4), label="channels")),
+            tuple(draw(st.lists(st.integers(1, 4), min_size=1, max_size=2), label="neurons")),
+            kernel=two(1, 3, "kernel"),
+            stride=two(1, 3, "stride"),
+            dilation=two(1, 2, "dilation"),
+            padding=(*two(0, 3, "rows around"), *two(0, 3, "columns around")),
+            pad=draw(st.integers(0, 1), label="pad"),
+            pool=draw(st.none() | st.tuples(st.integers(1, 2), st.integers(1, 2)), label="pool"),
+            integers=draw(st.booleans(), label="integers"),
+            seed=draw(st.integers(0, 999), label="seed"),
+        )
+    except InputError:  # a kernel larger than its image
+        unfolded = None
+    assume(unfolded is not None)
+    network = _folded(draw, unfolded)
+    assume(network.interval <= 4000)
+    return network
+
+
+def _folded(draw: st.DrawFn, unfolded: Network) -> Network:
     nodes = without_converters(unfolded).nodes
     foldings = {node.name: draw(st.sampled_from(list(node.foldings())), label=node.name) for node in nodes}
     folded = fold(unfolded, foldings)

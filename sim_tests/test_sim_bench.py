@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from dataflow import Integer, Stream
 from sim_tests.bench import Bench
@@ -104,6 +105,26 @@ def test_source_keeps_offering_while_the_fifo_is_full() -> None:
         "accepted": "-1-----1------1------1-------",
         "taken": "------1------1------1------1-",
     }
+
+
+@pytest.mark.parametrize(
+    ("late", "cycles"),
+    [
+        pytest.param((5, 7), 8 + 3, id="both beats"),
+        pytest.param((5,), 9 + 3, id="one beat, then silence"),
+        pytest.param((), 7 + 3, id="silence"),
+    ],
+)
+def test_run_goes_on_for_beats_that_no_output_waits_for(late: tuple[int, ...], cycles: int) -> None:
+    bench = Bench(replace(setup(), fifos=(*setup().fifos, FifoSetup("a -> b", 12, 2))))
+    bench.start()
+    events = [0b110101] * 4 + [0b1010 * (cycle in late) for cycle in range(4, 100)]
+    while bench.step(events[bench.cycle], lambda what, index: 7) is not None:
+        assert bench.cycle < 100
+    recording = bench.recording()
+    assert recording.cycles == cycles
+    assert recording.stood == ""
+    assert recording.reads[1].cycles.tolist() == list(late)
 
 
 def test_run_that_stands_still_says_where() -> None:

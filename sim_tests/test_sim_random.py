@@ -12,22 +12,24 @@ from dataflow import Network
 from hwsim import random_stalls
 from sim_tests.cases import random_frames
 from sim_tests.simulators import available
-from sim_tests.strategies import dense_networks
+from sim_tests.strategies import conv_networks, dense_networks
 from sim_tests.verification import verify_rtl
 
 pytestmark = pytest.mark.sim
 
 
-def agreement(simulator: str, examples: int) -> Callable[[], None]:
+def agreement(
+    simulator: str, examples: int, networks: st.SearchStrategy[Network], *, most_frames: int = 12
+) -> Callable[[], None]:
     """Return the test that random networks agree in a simulator."""
 
     @settings(
         max_examples=examples,
         deadline=None,
         print_blob=True,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
     )
-    @given(network=dense_networks(), frames=st.integers(1, 12), seed=st.integers(0, 2**16), stalled=st.booleans())
+    @given(network=networks, frames=st.integers(1, most_frames), seed=st.integers(0, 2**16), stalled=st.booleans())
     def agree(network: Network, frames: int, seed: int, stalled: bool) -> None:
         stalls = random_stalls(network, seed) if stalled else None
         values = random_frames(network, frames, seed=seed)
@@ -43,8 +45,15 @@ def needs(simulator: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(reason is not None, reason=str(reason))
 
 
-test_random_networks_in_amaranth = agreement("amaranth", 25)
-test_random_networks_in_icarus = needs("icarus")(agreement("icarus", 4))
-test_many_random_networks_in_amaranth = pytest.mark.slow(agreement("amaranth", 300))
-test_many_random_networks_in_icarus = pytest.mark.slow(needs("icarus")(agreement("icarus", 60)))
-test_many_random_networks_in_verilator = pytest.mark.slow(needs("verilator")(agreement("verilator", 20)))
+test_random_networks_in_amaranth = agreement("amaranth", 25, dense_networks())
+test_random_networks_in_icarus = needs("icarus")(agreement("icarus", 4, dense_networks()))
+test_many_random_networks_in_amaranth = pytest.mark.slow(agreement("amaranth", 300, dense_networks()))
+test_many_random_networks_in_icarus = pytest.mark.slow(needs("icarus")(agreement("icarus", 60, dense_networks())))
+test_many_random_networks_in_verilator = pytest.mark.slow(
+    needs("verilator")(agreement("verilator", 20, dense_networks()))
+)
+test_random_convolutions_in_amaranth = agreement("amaranth", 20, conv_networks(), most_frames=3)
+test_many_random_convolutions_in_amaranth = pytest.mark.slow(agreement("amaranth", 300, conv_networks(), most_frames=4))
+test_many_random_convolutions_in_icarus = pytest.mark.slow(
+    needs("icarus")(agreement("icarus", 40, conv_networks(), most_frames=3))
+)

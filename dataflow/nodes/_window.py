@@ -158,8 +158,7 @@ class WindowNode(Node):
         """
         waits, freed = self._windows
         beats, positions = self.input_streams[0].beats, len(waits)
-        each = self.read_beats.shape[1]
-        interval = self.steps
+        each, interval = self.taps * self.channel_folds, self.steps
         # Two frames are enough: what is further away leaves more time, because no frame takes longer than T.
         if positions * each == interval:
             starts = np.arange(positions) * each
@@ -185,7 +184,7 @@ class WindowNode(Node):
         """
         waits, freed = self._windows
         before = np.append(0, freed[:-1])
-        needs, frees = np.zeros(self.read_beats.shape, np.int64), np.zeros(self.read_beats.shape, np.int64)
+        needs, frees = np.zeros((2, len(waits), self.taps * self.channel_folds), np.int64)
         needs[:, 0] = waits - before
         frees[:, -1] = freed - before
         fill = Schedule(np.ones((1, 1), bool), np.zeros((0, 1), bool), 1, repeats=self.input_streams[0].beats)

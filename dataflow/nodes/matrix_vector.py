@@ -70,6 +70,8 @@ class MatrixVector(Node):
             odd = weights[~np.isin(weights, (-1, 1))][0]
             raise InputError(f"weights of node {self.name!r} must be -1 or +1, not {int(odd)}")
         object.__setattr__(self, "weights", weights)
+        width = max(self.counted).bit_length() + 1
+        self._check(width <= 63, "Sums", "at most 63 bits wide", width)
         if self.thresholds is not None:
             thresholds = frozen_array(self.thresholds, np.int64)
             self._check(thresholds.shape == (self.neurons,), "thresholds shape", f"({self.neurons},)", thresholds.shape)

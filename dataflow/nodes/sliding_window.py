@@ -31,7 +31,7 @@ class SlidingWindow(WindowNode):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        within = self.element.minimum <= self.pad <= self.element.maximum
+        within = type(self.pad) is int and self.element.minimum <= self.pad <= self.element.maximum
         self._check(within, "pad", f"within {self.element.minimum} to {self.element.maximum}", self.pad)
 
     @property

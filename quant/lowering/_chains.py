@@ -16,8 +16,9 @@ from quant.lowering._interval import Interval
 from quant.lowering._operators import QUANTIZERS, apply
 from quant.lowering._reals import Affine, Constant, Exact
 
-#: Numbers evaluated at once.
+#: Numbers evaluated one by one; where there are more, first runs of points are, as intervals.
 _block = 1 << 22
+_run = 512
 
 R = TypeVar("R", Interval, Exact)
 
@@ -50,7 +51,12 @@ class Source:
 
     def interval(self) -> Interval:
         """Return all values, (points, channels or 1)."""
-        points = Interval.of_floats(self.points.astype(np.float64)[:, None])
+        return self.interval_between(self.points, self.points)
+
+    def interval_between(self, first: np.ndarray, last: np.ndarray) -> Interval:
+        """Return what holds the values at all points from `first` to `last`, (runs,) int64 each."""
+        low = first.astype(np.float64)[:, None]
+        points = Interval(low, low if last is first else last.astype(np.float64)[:, None])
         return points * self.slope.interval() + self.offset.interval()
 
     def exact(self, points: np.ndarray, channels: np.ndarray) -> Exact:
@@ -104,14 +110,26 @@ def codes_of(graph: Graph, chain: Chain, source: Source) -> np.ndarray:
 
     Returns
     -------
-    codes : (points, channels or 1) int64
+    codes : (points, channels or 1) int64, int32 where there are very many
     """
     channels = max(1, *(graph.constants[name].size for name in _constants_of(graph, chain)), source.slope.size)
-    size = max(1, _block // max(channels, source.offset.size))
-    blocks = range(0, len(source.points), size)
-    return np.concatenate(
-        [_codes_of(graph, chain, replace(source, points=source.points[i : i + size])) for i in blocks]
-    )
+    channels = max(channels, source.offset.size)
+    if len(source.points) * channels <= _block:
+        return _codes_of(graph, chain, source)
+    starts = np.arange(0, len(source.points), _run)
+    ends = np.minimum(starts + _run, len(source.points)) - 1
+    code = _code(chain, _intervals(graph, chain, source.interval_between(source.points[starts], source.points[ends])))
+    shape = (len(starts), channels)
+    decided = np.broadcast_to((code.low == code.high) & np.isfinite(code.low), shape)
+    largest = max(abs(chain.quantizer.attributes.get(end, 1)) for end in ("low", "high"))
+    first = np.where(decided, code.low, 0).astype(np.int32 if largest < 1 << 31 else np.int64)
+    codes = np.repeat(first, ends - starts + 1, axis=0)
+    for run in np.nonzero(~decided.all(axis=1))[0]:
+        open_channels = np.nonzero(~decided[run])[0]
+        here = slice(starts[run], ends[run] + 1)
+        part = Source(source.points[here], *(_pick(each, open_channels) for each in (source.slope, source.offset)))
+        codes[here, open_channels] = _codes_of(_restricted(graph, chain, open_channels), chain, part)
+    return codes
 
 
 def directions_of(graph: Graph, operations: Sequence[Elementwise], start: str, source: Source) -> np.ndarray:
@@ -146,9 +164,23 @@ def _last(operations: Sequence[Elementwise], start: str, tensors: dict[str, R]) 
     return known[operations[-1].output if operations else start]
 
 
+def _intervals(graph: Graph, chain: Chain, start: Interval) -> dict[str, Interval]:
+    return {name: graph.constants[name].interval() for name in _constants_of(graph, chain)} | {chain.start: start}
+
+
+def _pick(constant: Constant, channels: np.ndarray) -> Constant:
+    """Return one parameter for each of the channels, or the one for all."""
+    return constant.map(lambda values: values[channels]) if constant.shape else constant
+
+
+def _restricted(graph: Graph, chain: Chain, channels: np.ndarray) -> Graph:
+    """Return the graph with the chain's parameters for some of the channels."""
+    picked = {name: _pick(graph.constants[name], channels) for name in _constants_of(graph, chain)}
+    return replace(graph, constants={**graph.constants, **picked})
+
+
 def _codes_of(graph: Graph, chain: Chain, source: Source) -> np.ndarray:
-    intervals = {name: graph.constants[name].interval() for name in _constants_of(graph, chain)}
-    code = _code(chain, intervals | {chain.start: source.interval()})
+    code = _code(chain, _intervals(graph, chain, source.interval()))
     shape = np.broadcast_shapes(code.low.shape, (len(source.points), 1))
     decided = np.broadcast_to((code.low == code.high) & np.isfinite(code.low), shape)
     codes = np.where(decided, code.low, 0).astype(np.int64)
@@ -205,8 +237,7 @@ def _constants_of(graph: Graph, chain: Chain) -> set[str]:
 
 
 def _at(constant: Constant, channels: np.ndarray) -> Exact:
-    """Return one parameter for each of the channels, or the one for all."""
-    return (constant.map(lambda values: values[channels]) if constant.shape else constant).exact()
+    return _pick(constant, channels).exact()
 
 
 def _code(chain: Chain, tensors: dict[str, R]) -> R:

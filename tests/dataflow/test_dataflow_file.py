@@ -12,8 +12,9 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save
 
-from dataflow import InputError, Network, load, save_network
+from dataflow import InputError, Network, fold, load, save_network
 from sim_tests.cases import CASES, Case, dense_network
+from sim_tests.conv_cases import conv_network
 
 NETWORK = replace(dense_network((12, 6, 4)), name="net")
 
@@ -44,6 +45,32 @@ def test_round_trip(case: Case, tmp_path: Path) -> None:
         if one is not None and other is not None:
             np.testing.assert_array_equal(one, other, strict=True)
     assert [path.name for path in tmp_path.iterdir()] == ["net.xnf"]
+
+
+@pytest.mark.parametrize("integers", [False, True])
+def test_round_trip_of_a_convolutional_network(integers: bool, tmp_path: Path) -> None:
+    network = fold(
+        conv_network(
+            (9, 8, 2),
+            (4, 6),
+            kernel=(2, 3),
+            stride=(1, 2),
+            dilation=(2, 1),
+            padding=(1, 0, 2, 1),
+            pad=1,
+            pool=(2, 1),
+            integers=integers,
+        ),
+        {"conv0": {"pe": 2, "simd": 4}, "conv1.window": {"pe": 4}, "pool0": {"pe": 2}},
+    )
+    save_network(network, tmp_path / "net.xnf")
+    back = load(tmp_path / "net.xnf")
+    assert parts(back) == parts(network)
+    for one, other in zip(arrays(back), arrays(network), strict=True):
+        assert (one is None) == (other is None)
+        if one is not None and other is not None:
+            np.testing.assert_array_equal(one, other, strict=True)
+    assert back.interval == network.interval
 
 
 def test_the_same_network_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -123,9 +123,9 @@ def test_packed_at_word_borders(channels: tuple[int, ...], pool: tuple[int, int]
     assert_same(network, random_frames(network, 2))
 
 
-@pytest.mark.parametrize("width", [8, 51, 52, 60])
+@pytest.mark.parametrize("width", [8, 22, 23, 24, 51, 52, 53, 56, 60])
 def test_packed_sums_of_wide_integers_are_exact(width: int) -> None:
-    # Beyond 2**53 not every integer is a float64.
+    # Beyond 2**24 not every integer is a float32, beyond 2**53 not every one is a float64.
     operand = Integer(width, signed=True)
     rng = np.random.default_rng(width)
     weights = rng.choice(np.array([-1, 1], np.int8), (3, 4))

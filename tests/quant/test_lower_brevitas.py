@@ -198,6 +198,12 @@ def test_convolutional_networks_of_our_own_recipes(tmp_path: Path, input_bits: i
     begin = ["binarize"] if input_bits == 1 else []
     assert [node.name for node in lowered.nodes] == [*begin, *layers, "fc0", "fc1", "arg_max"]
     frames = frames_of(shape, 5)[:40]
+    assert ("codes_of_pixels" in lowered.metadata) == (input_bits == 8)
+    if input_bits == 8:
+        codes = np.array(lowered.metadata["codes_of_pixels"].split(), np.int64)
+        pixels = torch.arange(256, dtype=torch.float64).reshape(-1, 1, 1, 1) / 255
+        values = copy.deepcopy(network[:2]).double()(pixels)
+        np.testing.assert_array_equal(codes, values.detach().numpy().ravel() * 128)
     assert_convolutional(network, lowered, frames if input_bits == 1 else frames.view(np.int8))
 
 

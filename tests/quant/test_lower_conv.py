@@ -1,6 +1,7 @@
 """Convolutional models, each form against the slow oracle: scores, classes, and bits behind every pool."""
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from quant.lowering import lower
 
 rng = np.random.default_rng(23)
 SHAPE = (1, 3, 6, 5)
+Build = Callable[[Builder, str], str]
 CODES = {"signed": 1, "narrow": 0, "rounding_mode": "ROUND"}
 
 
@@ -148,7 +150,7 @@ def test_two_layers_of_convolutions_and_a_scale_between_them() -> None:
 
 HALF = {"kernel_shape": [2, 2], "strides": [2, 2]}
 MIXED = np.array([1.0, -1.0, 1.0, 1.0, -1.0, -1.0]).reshape(6, 1, 1)
-POOLS: dict[str, Callable[[Builder, str], str]] = {
+POOLS: dict[str, Build] = {
     "behind-the-sign": lambda net, x: net("MaxPool", sign(net, norm(net, x, 6)), **HALF),
     "behind-a-negative-scale": lambda net, x: net(
         "MaxPool", net("Neg", sign(net, norm(net, x, 6))), kernel_shape=[2, 2]
@@ -305,6 +307,19 @@ def test_codes_of_the_input_quantizer(zero_point: float) -> None:
     assert window.pad == zero_point
 
 
+def test_codes_of_pixels_are_noted_where_all_channels_have_the_same() -> None:
+    net = Builder(SHAPE)
+    x = net("Quant", net("Sub", net.input, 0.5), 1 / 128, 0.0, 8.0, name="codes", **CODES)
+    network = lower(end(net, sign(net, net.conv(x, signs(4, 3, 3, 3))), 48), input_kind="quant")
+    codes = [round(128 * (Fraction(pixel, 255) - Fraction(1, 2))) for pixel in range(256)]
+    assert network.metadata["codes_of_pixels"] == " ".join(map(str, codes))
+    net = Builder(SHAPE)
+    shifted = net("Sub", net.input, np.array([0.5, 0.4, 0.5]).reshape(3, 1, 1))
+    x = net("Quant", shifted, 1 / 128, 0.0, 8.0, name="codes", **CODES)
+    network = lower(end(net, sign(net, net.conv(x, signs(4, 3, 3, 3))), 48), input_kind="quant")
+    assert "codes_of_pixels" not in network.metadata
+
+
 def test_dense_layers_on_codes() -> None:
     net = Builder((1, 12))
     x = net("Quant", net.input, 0.25, 0.0, 4.0, name="codes", **CODES)
@@ -346,21 +361,47 @@ def test_random_models(data: st.DataObject) -> None:
     seed = data.draw(st.integers(0, 2**32 - 1))
     local = np.random.default_rng(seed)
     shape = data.draw(st.tuples(st.integers(1, 3), st.integers(4, 6), st.integers(4, 6)))
-    net, channels = Builder((1, *shape)), shape[0]
+    net, (channels, height, width) = Builder((1, *shape)), shape
     x = bits(net) if data.draw(st.booleans()) else net("Sub", net.input, 0.5)
     for index in range(data.draw(st.integers(1, 2))):
         neurons = data.draw(st.integers(1, 4))
-        kernel = data.draw(st.tuples(st.integers(1, 2), st.integers(1, 2)))
+        kernel = data.draw(st.tuples(st.integers(1, min(2, height)), st.integers(1, min(2, width))))
         x = net.conv(x, local.choice([-1.0, 1.0], (neurons, channels, *kernel)), name=f"conv{index}")
-        place = data.draw(st.integers(0, 3))
+        height, width = height - kernel[0] + 1, width - kernel[1] + 1
+        place, stride = data.draw(st.integers(0, 3)), data.draw(st.integers(1, 2))
         for step in range(3):
-            if step == place:
-                x = net("MaxPool", x, kernel_shape=[2, 1 + index % 2], strides=[data.draw(st.integers(1, 2)), 1])
+            if step == place and min(height, width) > 1:
+                x = net("MaxPool", x, kernel_shape=[2, 1 + index % 2], strides=[stride, 1])
+                height, width = (height - 2) // stride + 1, width - index % 2
             if step < 2:
                 x = sign(net, x) if step else norm(net, x, neurons, seed=seed)
         channels = neurons
     classes = data.draw(st.integers(1, 4))
     assert_equal(end(net, x, size_of(net, x, shape), classes), frames=4, seed=seed)
+
+
+BENT: dict[str, Build] = {
+    "norm": lambda net, x: sign(net, norm(net, x, 5)),
+    "prelu": lambda net, x: sign(net, net("Sub", net("PRelu", norm(net, x, 5), 0.25), 1.0)),
+    "clipped": lambda net, x: sign(net, net("Sub", net("Clip", norm(net, x, 5), -1.0, 1.0), 0.5)),
+    "rounded": lambda net, x: sign(net, net("Sub", net("Floor", net("Mul", norm(net, x, 5), 3.0)), 2.0)),
+    "shared": lambda net, x: sign(net, net("Neg", net("Sub", x, 20.0))),
+}
+
+
+@pytest.mark.parametrize("form", BENT)
+def test_runs_of_points_are_decided_as_the_points_are(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    net = Builder(SHAPE)
+    model = end(net, BENT[form](net, net.conv(net("Sub", net.input, 0.25), signs(5, 3, 3, 3), name="conv")), 60)
+    each_point = lower(model).node("conv")
+    for length in (1, 7, 512, 1 << 20):
+        monkeypatch.setattr("quant.lowering._chains._block", 1)
+        monkeypatch.setattr("quant.lowering._chains._run", length)
+        in_runs = lower(model).node("conv")
+        assert isinstance(each_point, MatrixVector)
+        assert isinstance(in_runs, MatrixVector)
+        np.testing.assert_array_equal(in_runs.weights, each_point.weights)
+        np.testing.assert_array_equal(in_runs.thresholds, each_point.thresholds)
 
 
 def test_network_folds() -> None:

@@ -12,6 +12,7 @@ from quant.lowering import PASSES
 from quant.lowering._check import check
 from quant.lowering._graph import Classes, Curve, Dense, Elementwise, Graph, InputBits, Layer, Layout, Operator, Sums
 from quant.lowering._read import read_graph
+from quant.lowering._sites import Window
 from quant.lowering.passes import (
     absorb_chains,
     drop_curves,
@@ -172,3 +173,64 @@ def broken(what: str) -> Graph:
 def test_check_names_the_node_and_its_neighbour(what: str, message: str) -> None:
     with pytest.raises(AssertionError, match=f"^{re.escape(message)}$"):
         check(broken(what), "work")
+
+
+def images_after(last: object) -> Graph:
+    """Return a model of images: padded convolution, pool, convolution over the rest."""
+    net = Builder((1, 2, 4, 5))
+    x = net("BipolarQuant", net("Sub", net.input, 0.5), 1.0, name="bits")
+    x = net.conv(net.pad(x, (1, 0, 0, 0), -1.0, name="pad"), np.ones((3, 2, 2, 2)), name="conv")
+    x = net("MaxPool", x, name="pool", kernel_shape=[2, 2], strides=[2, 2])
+    x = net.batch_norm(x, [1.0, -1.0, 0.0], [0.0, 0.0, 1.0], [2.0, 2.0, 0.0], [1.0, 1.0, 1.0], name="norm")
+    x = net("BipolarQuant", x, 1.0, name="sign")
+    model = net.model(net.dense(net("Flatten", x), np.ones((2, 12)), name="fc"))
+    graph = read_graph(model, name="test", input_kind="uint8/255", source="")
+    for run in PASSES:
+        graph = check(run(graph), run.__name__)
+        if run is last:
+            return graph
+    raise AssertionError("no such pass")
+
+
+def test_images_have_their_windows_after_find_layers() -> None:
+    graph = images_after(find_layers)
+    assert kinds(graph).count("Pool") == kinds(graph).count("Pad") == 1
+    conv = next(each for each in graph.operations if isinstance(each, Dense))
+    assert conv.weights.shape == (3, 8)
+    assert conv.site.window == Window((2, 2), (1, 1), (1, 1), (0, 0, 0, 0))
+
+
+def test_images_are_known_by_their_layers_after_flatten_order() -> None:
+    graph = images_after(flatten_order)
+    assert not {"Pool", "Pad", "Layout"} & set(kinds(graph))
+    assert graph.image == (4, 5, 2)
+    conv, dense = (each for each in graph.operations if isinstance(each, Dense))
+    assert conv.site.image == (4, 5, 2)
+    assert conv.site.window == Window((2, 2), (1, 1), (1, 1), (1, 0, 0, 0))
+    assert conv.site.positions == (4, 4)
+    assert conv.site.padding is not None
+    assert conv.site.padding.name == "pad"
+    assert [(pool.name, pool.image) for pool in dense.site.pools] == [("pool", (4, 4, 3))]
+    assert dense.site.image == (2, 2, 3)
+    assert graph.shapes[conv.output] == graph.shapes[dense.source] == (3,)
+
+
+def test_max_pool_of_a_falling_channel_exchanges_the_bits_in_absorb_chains() -> None:
+    layer = next(each for each in images_after(absorb_chains).operations if isinstance(each, Layer))
+    np.testing.assert_array_equal(layer.zero.floats(), [-1, 1, -1])
+    np.testing.assert_array_equal(layer.one.floats(), [1, -1, 1])
+    assert layer.site.pad == 0
+
+
+def test_check_of_a_layer_on_an_image() -> None:
+    graph = images_after(flatten_order)
+    broken = replace(
+        graph,
+        operations=tuple(
+            replace(each, weights=each.weights.map(lambda values: values[:, 1:])) if isinstance(each, Dense) else each
+            for each in graph.operations
+        ),
+    )
+    message = "after breaking: 'conv' reads 7 numbers, not the 8 of 'bits'"
+    with pytest.raises(AssertionError, match=f"^{re.escape(message)}$"):
+        check(broken, "breaking")

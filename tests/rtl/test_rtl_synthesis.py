@@ -57,6 +57,26 @@ def test_weights_fill_block_ram_of_the_family_s_shape(tmp_path, family, blocks) 
     assert found[LUT[family]] < 880
 
 
+@pytest.mark.parametrize(("family", "blocks", "luts"), [("ice40", 4, 160), ("ecp5", 2, 100)])
+def test_window_is_block_ram_and_counters(tmp_path, family: str, blocks: int, luts: int) -> None:
+    node = dataflow.SlidingWindow("window", dataflow.BIPOLAR, (32, 32, 64), (3, 3), padding=(1, 1, 1, 1), pe=64)
+    found = cells(component_of(node), family, tmp_path)
+    assert found[BLOCK[family]] == blocks
+    assert found[LUT[family]] < luts
+
+
+def test_sums_of_integers_cost_a_few_cells_per_bit(tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    weights = rng.choice(np.array([-1, 1], np.int8), (16, 27))
+    node = dataflow.MatrixVector(
+        "conv", weights, rng.integers(-300, 300, 16), 4, 27, positions=(8, 8), operand=dataflow.Integer(8)
+    )
+    found = cells(component_of(node), "ecp5", tmp_path)
+    lanes = 4 * 27
+    assert found["LUT4"] + 2 * found["CCU2C"] < 4 * 8 * lanes
+    assert found["DP16KD"] == 0
+
+
 def test_tfc_fits_an_ice40_up5k(tmp_path) -> None:
     foldings = {
         "binarize": {"pe": 4},

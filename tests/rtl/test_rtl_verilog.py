@@ -12,6 +12,7 @@ import pytest
 import dataflow
 import rtl
 from sim_tests.cases import CASES, dense_network
+from sim_tests.conv_cases import conv_network
 
 NAMES = ("i__valid", "i__payload", "o__valid", "o__ready", "o__payload")
 
@@ -43,6 +44,16 @@ def test_fifos_keep_the_names_that_testbenches_read(texts, name) -> None:
 @pytest.mark.parametrize("name", [case.name for case in CASES])
 def test_no_wire_is_called_like_a_bit_of_another(texts, name) -> None:
     assert not re.search(r"^ *(wire|reg) .*\\\S+\[\d+\] ", texts[name][1], re.MULTILINE)
+
+
+def test_window_s_text_does_not_grow_with_the_image() -> None:
+    def lines(size: int) -> int:
+        text = rtl.verilog(conv_network((size, size, 64), (4,), padding=(1, 1, 1, 1)))
+        assert not re.search(r"^ *(wire|reg) .*\\\S+\[\d+\] ", text, re.MULTILINE)
+        buffer = module(text, re.search(r"^module \\?(\S*conv0_window\.buffer)", text, re.MULTILINE)[1])
+        return sum("memory[" not in line for line in buffer.splitlines())
+
+    assert lines(32) == pytest.approx(lines(16), rel=0.1)
 
 
 def test_text_does_not_depend_on_the_process(texts) -> None:

@@ -104,7 +104,20 @@ def _with_integers(graph: Graph, first: Dense, start: str, element: Integer, sou
     integers = InputIntegers(name, output, graph.input, element, Constant.of(slope.values), Constant.of(offset.values))
     later = graph.operations[graph.operations.index(first) + 1 :]
     shapes = {**graph.shapes, output: graph.shapes[graph.input]}
-    return graph.with_operations((integers, replace(first, source=output, site=site), *later), shapes=shapes)
+    metadata = {**graph.metadata, **_codes_of_pixels(graph, start)}
+    operations = (integers, replace(first, source=output, site=site), *later)
+    return graph.with_operations(operations, shapes=shapes, metadata=metadata)
+
+
+def _codes_of_pixels(graph: Graph, start: str) -> dict[str, str]:
+    """Return the code that each pixel of 8 bits gets, for those who have pixels; nothing where that is no one table."""
+    operations = between(graph, graph.input, start)
+    if not operations or graph.input_element is not None:
+        return {}
+    chain = Chain(graph.input, operations[:-1], operations[-1])
+    pixels = Source(np.arange(256), Constant.of(np.array(Fraction(1, 255), object)), Constant(np.zeros(())))
+    codes = codes_of(graph, chain, pixels)
+    return {"codes_of_pixels": " ".join(map(str, codes[:, 0]))} if (codes == codes[:, :1]).all() else {}
 
 
 def _affine_at(graph: Graph, first: Dense, tensor: str, start: str, source: Source) -> tuple[Exact, Exact]:
