@@ -142,7 +142,8 @@ BAD = [
     (("show", "no.xnf"), "Network file must exist, not 'no.xnf'"),
     (
         ("show", "no-such-model"),
-        "Model must be a file, a folder with model.onnx or one of sfc-w1a1, tfc-w1a1, not 'no-such-model'",
+        "Model must be a file, a folder with model.onnx or one of cnv-mnist-small, sfc-w1a1, tfc-w1a1, "
+        "not 'no-such-model'",
     ),
     (("fold", "NET", "-o", "OUT"), "Folding target must be one of --fps, --interval, --board, --config, not none"),
     (
