@@ -144,6 +144,7 @@ def fit(run: Run, checkpoint: Path, *, progress: bool) -> None:
             enable_progress_bar=False,
             enable_model_summary=False,
         )
+        run.train()  # networks may share constants, which an evaluation elsewhere has put into its own mode
         try:
             trainer.fit(run, ckpt_path=checkpoint if checkpoint.exists() else None, weights_only=True)
         except SystemExit as error:  # how Lightning answers an interruption, with interrupts ignored from then on

@@ -231,14 +231,18 @@ def info_of(network: Network) -> Info:
 
 
 def network_id(network: Network) -> int:
-    """Return a CRC-32 of what the network computes: parameters and types of its nodes, whatever their folding."""
+    """Return a CRC-32 of what the network computes: parameters and types of its nodes, whatever their folding.
+
+    Fields at their default do not count, so that a node keeps its id when its kind gets a new one.
+    """
     crc = 0
     for node in network.nodes:
         if node.array_fields:
             crc = zlib.crc32(f"{node.kind} {node.name}".encode(), crc)
             for each in fields(node):
-                if each.name not in node.fold_parameters:
-                    crc = zlib.crc32(_bytes_of(each.name, getattr(node, each.name)), crc)
+                value = getattr(node, each.name)
+                if each.name not in node.fold_parameters and (each.name in node.array_fields or value != each.default):
+                    crc = zlib.crc32(_bytes_of(each.name, value), crc)
     return crc
 
 
