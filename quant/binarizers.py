@@ -2,12 +2,13 @@
 
 Forward, ``sign(x)``. Backward, the straight-through estimator of BinaryNet (Courbariaux, Hubara et al. 2016): the
 gradient passes where ``|x| <= 1`` and stops elsewhere; the real-valued weights are clipped to [-1, 1] in place.
+Activations compute that in three passes over memory instead of Brevitas' ten, with the same numbers.
 
 Brevitas ignores options that it does not know, so a misspelt one leaves a default in force (a weight scale of 0.1).
 Hence the options stand on quantizer classes, and `check_binary` and `check_fixed_point` look at what came of them.
 """
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from brevitas.core.quant import ClampedBinaryQuant, RescalingIntQuant
@@ -15,7 +16,7 @@ from brevitas.core.restrict_val import RestrictValueType
 from brevitas.core.scaling import ScalingImplType
 from brevitas.nn import QuantConv2d, QuantIdentity, QuantLinear
 from brevitas.quant import Int8ActPerTensorFloat, SignedBinaryActPerTensorConst, SignedBinaryWeightPerTensorConst
-from torch import nn
+from torch import Tensor, nn
 
 __all__ = [
     "BinaryActivation",
@@ -32,6 +33,30 @@ __all__ = [
 
 Layer = TypeVar("Layer", QuantLinear, QuantConv2d, QuantIdentity)
 
+#: The gradient of a hard tanh stops at its bounds, ours only beyond them: the next number after 1 in float32.
+_BEYOND_ONE = 1.0 + 2.0**-23
+
+
+class _Sign(torch.autograd.Function):
+    """The sign, and the straight-through estimator between -1 and +1, both included."""
+
+    @staticmethod
+    def forward(context: Any, values: Tensor) -> Tensor:
+        context.save_for_backward(values)
+        return torch.ge(values, 0, out=torch.empty_like(values)).mul_(2).sub_(1)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        (values,) = context.saved_tensors
+        return torch.ops.aten.hardtanh_backward(gradient, values, -_BEYOND_ONE, _BEYOND_ONE)
+
+
+class UnitBinaryQuant(ClampedBinaryQuant):
+    """`ClampedBinaryQuant` for a scale of 1."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return _Sign.apply(x), self.scaling_impl(x), self.zero_point(), self.bit_width()
+
 
 class BinaryWeight(SignedBinaryWeightPerTensorConst):
     """Weights of -1 and +1."""
@@ -42,6 +67,7 @@ class BinaryWeight(SignedBinaryWeightPerTensorConst):
 class BinaryActivation(SignedBinaryActPerTensorConst):
     """Activations of -1 and +1; the gradient passes between `min_val` and `max_val`."""
 
+    tensor_quant = UnitBinaryQuant
     min_val = -1.0
     max_val = 1.0
 

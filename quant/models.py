@@ -57,7 +57,11 @@ class ScoreNorm(nn.Module):
         self.register_buffer("running_var", torch.ones(1))
 
     def forward(self, scores: Tensor) -> Tensor:
-        mean, variance = self._moments(scores) if self.training else (self.running_mean, self.running_var)
+        if self.training:
+            scores = scores.float()  # of fewer bits in a training of mixed precision
+            mean, variance = self._moments(scores)
+        else:
+            mean, variance = self.running_mean, self.running_var
         return (scores - mean) / (variance + self.eps) ** 0.5 * self.weight + self.bias
 
     def _moments(self, scores: Tensor) -> tuple[Tensor, Tensor]:

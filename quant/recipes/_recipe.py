@@ -15,6 +15,8 @@ _LEAST = {"epochs": 1, "batch_size": 2, "seed": 0, "shift": 0, "validation": 0, 
 
 _PADDINGS = ("valid", "zero")
 
+_PRECISIONS = ("32-true", "bf16-mixed")
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -34,6 +36,8 @@ class Recipe:
     shift_chance : part of the images of an epoch that are moved, drawn anew each time
     validation : so many images at the end of the training part are not trained on; their accuracy is logged
     threads : processor threads; small networks are fastest with one, and another number gives other sums' last bits
+    precision : "32-true", or "bf16-mixed", products of layers in bfloat16 (which holds signs exactly) and their sums
+        rounded to it, which is faster on processors that have it; as Lightning names them
     """
 
     name: str
@@ -47,6 +51,7 @@ class Recipe:
     shift_chance: float = 1.0
     validation: int = 0
     threads: int = 1
+    precision: str = "32-true"
 
     _least_hidden: ClassVar[int] = 1
 
@@ -59,6 +64,7 @@ class Recipe:
         self._check_integers(_LEAST)
         self._check("learning_rate", _is_number(self.learning_rate) and self.learning_rate > 0, "a number above 0")
         self._check("shift_chance", _is_number(self.shift_chance) and 0 <= self.shift_chance <= 1, "from 0 to 1")
+        require_known(f"precision of recipe {self.name!r}", self.precision, _PRECISIONS)
 
     def _check_integers(self, least: dict[str, int]) -> None:
         for name, bound in least.items():

@@ -7,6 +7,7 @@ from brevitas.nn import QuantConv2d, QuantIdentity, QuantLinear
 from brevitas.quant import Int8WeightPerTensorFloat, SignedBinaryActPerTensorConst, SignedBinaryWeightPerTensorConst
 
 from quant.binarizers import (
+    BinaryActivation,
     FixedPointActivation,
     binary_activation,
     binary_convolution,
@@ -131,7 +132,7 @@ def test_fixed_point_is_multiples_of_a_128th_with_ties_to_even() -> None:
 @pytest.mark.parametrize(
     ("layer", "rule"),
     [
-        (binary_activation(), r"Quantizer of a fixed-point layer must be RescalingIntQuant, not ClampedBinaryQuant"),
+        (binary_activation(), r"Quantizer of a fixed-point layer must be RescalingIntQuant, not UnitBinaryQuant"),
         (QuantIdentity(act_quant=FourBits), r"Scale of a fixed-point layer must be 0\.0078125, not 0\.125"),
         (QuantIdentity(act_quant=LooseScale), r"Scale of a fixed-point layer must be 0\.0078125, not 0\.01\d*"),
         (
@@ -143,3 +144,17 @@ def test_fixed_point_is_multiples_of_a_128th_with_ties_to_even() -> None:
 def test_layers_that_are_not_fixed_point_are_refused(layer: QuantIdentity, rule: str) -> None:
     with pytest.raises(ValueError, match=rf"^{rule}$"):
         check_fixed_point(layer)
+
+
+def test_the_gradient_is_that_of_brevitas() -> None:
+    """At the bounds too: it passes at -1 and +1 and stops at the next numbers beyond them."""
+    beyond = 1.0 + 2.0**-23
+    values = torch.cat([torch.linspace(-2, 2, 401), torch.tensor([1.0, -1.0, beyond, -beyond, -0.0])])
+    gradients = []
+    for quantizer in (BinaryActivation, SignedBinaryActPerTensorConst):
+        inputs = values.clone().requires_grad_()
+        outputs = QuantIdentity(act_quant=quantizer)(inputs)
+        outputs.backward(torch.arange(1.0, len(values) + 1))
+        assert torch.equal(outputs, torch.where(values >= 0, 1.0, -1.0))
+        gradients.append(inputs.grad)
+    assert torch.equal(*gradients)

@@ -54,6 +54,11 @@ def test_a_recipe_of_a_file_gets_the_files_name(tmp_path: Path) -> None:
         ({"seed": -1}, r"seed of recipe 'mine' must be an integer of at least 0, not -1"),
         ({"shift": -1}, r"shift of recipe 'mine' must be an integer of at least 0, not -1"),
         ({"shift_chance": 1.5}, r"shift_chance of recipe 'mine' must be from 0 to 1, not 1\.5"),
+        (
+            {"precision": "16-mixed"},
+            r"precision of recipe 'mine' must be one of 32-true, bf16-mixed, not '16-mixed' "
+            r"\(did you mean 'bf16-mixed'\?\)",
+        ),
         ({"threads": 0}, r"threads of recipe 'mine' must be an integer of at least 1, not 0"),
         ({"learning_rate": 0}, r"learning_rate of recipe 'mine' must be a number above 0, not 0"),
         ({"learning_rate": "high"}, r"learning_rate of recipe 'mine' must be a number above 0, not 'high'"),
