@@ -10,10 +10,23 @@ from dataflow.errors import InputError, ToolError
 from dataflow.file import FORMAT_VERSION, load, save_network
 from dataflow.folding import fold, fold_to_interval
 from dataflow.network import Fifo, Network, Scores, Terminal, verify
-from dataflow.nodes import ArgMax, Fork, MatrixVector, MaxPool, Node, SlidingWindow, Threshold, WidthConverter
+from dataflow.nodes import (
+    ArgMax,
+    Fork,
+    MatrixVector,
+    MaxPool,
+    Node,
+    PoolNode,
+    SlidingWindow,
+    SumPool,
+    Threshold,
+    WidthConverter,
+    WindowNode,
+)
 from dataflow.outputs import expose_scores
 from dataflow.schedule import Buffered, Schedule
 from dataflow.streams import Stream, beats_of, frames_of, values_of_words, words_of
+from dataflow.zero_padding import PositionClasses, position_classes, zero_padded, zero_padding_offsets
 
 __all__ = [
     "BIPOLAR",
@@ -31,14 +44,18 @@ __all__ = [
     "MaxPool",
     "Network",
     "Node",
+    "PoolNode",
+    "PositionClasses",
     "Schedule",
     "Scores",
     "SlidingWindow",
     "Stream",
+    "SumPool",
     "Terminal",
     "Threshold",
     "ToolError",
     "WidthConverter",
+    "WindowNode",
     "beats_of",
     "expose_scores",
     "fold",
@@ -47,10 +64,13 @@ __all__ = [
     "load",
     "network_cost",
     "node_cost",
+    "position_classes",
     "save_network",
     "signed_for",
     "unsigned_for",
     "values_of_words",
     "verify",
     "words_of",
+    "zero_padded",
+    "zero_padding_offsets",
 ]

@@ -9,7 +9,7 @@ from functools import singledispatch
 from dataflow.elements import Bipolar
 from dataflow.errors import InputError
 from dataflow.network import Network
-from dataflow.nodes import ArgMax, Fork, MatrixVector, MaxPool, Node, SlidingWindow, Threshold, WidthConverter
+from dataflow.nodes import ArgMax, Fork, MatrixVector, Node, PoolNode, SlidingWindow, Threshold, WidthConverter
 from dataflow.storage import in_luts, in_registers
 
 __all__ = ["FAMILIES", "Cost", "Family", "Memory", "fifo_cost", "network_cost", "node_cost"]
@@ -126,9 +126,13 @@ def _(node: MatrixVector, memory: Memory) -> Cost:
     cost = Cost(luts=int(1.4 * lanes) + node.pe * (2 * accumulator + threshold) + 40, ffs=int(1.1 * lanes) + 40)
     cost += Cost(ffs=node.pe * (accumulator + 1))
     cost += _read_only(memory, synapse_folds * neuron_folds, lanes)
-    cost += _held(memory, synapse_folds, node.simd) if neuron_folds > 1 else Cost(ffs=node.simd)
-    if node.thresholds is not None:
-        cost += _read_only(memory, neuron_folds, node.pe * accumulator)
+    cost += _held(memory, synapse_folds, node.simd) if node.group_neurons > node.pe else Cost(ffs=node.simd)
+    levels = node.thresholds if node.offsets is None else node.offsets
+    if levels is not None:
+        cost += _read_only(memory, levels.size // node.pe, node.pe * accumulator)
+    if node.position_classes is not None:
+        counters = len(node.position_classes).bit_length() + neuron_folds.bit_length() + 4
+        cost += Cost(luts=4 * counters + 10, ffs=2 * counters)
     return cost
 
 
@@ -159,8 +163,9 @@ def _(node: Fork, memory: Memory) -> Cost:
 
 
 @_cost.register(SlidingWindow)
-@_cost.register(MaxPool)
-def _(node: SlidingWindow | MaxPool, memory: Memory) -> Cost:
+@_cost.register(PoolNode)
+def _(node: SlidingWindow | PoolNode, memory: Memory) -> Cost:
     width = node.pe * node.element.width
     counters = 6 * node.places.bit_length() + 40
-    return Cost(luts=counters + 2 * width, ffs=counters + 2 * width, brams=memory.blocks(node.places, width))
+    taken = node.pe * node.output_element.width if isinstance(node, PoolNode) else width
+    return Cost(luts=counters + 2 * taken, ffs=counters + 2 * taken, brams=memory.blocks(node.places, width))

@@ -1,7 +1,7 @@
 """The .xnf file: one safetensors file, arrays as tensors, the structure as JSON in its header.
 
-No part of it can run code. The header's ``xnorflow`` entry holds the structure with `format_version`; a reader
-refuses newer versions.
+No part of it can run code. The header's ``xnorflow`` entry holds the structure with `format_version`, the oldest
+that knows all that the network uses; a reader refuses versions newer than its own.
 """
 
 import json
@@ -23,7 +23,7 @@ from dataflow.streams import Stream
 
 __all__ = ["FORMAT_VERSION", "load", "save_network"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 def save_network(network: Network, path: str | os.PathLike[str]) -> None:
@@ -36,7 +36,7 @@ def save_network(network: Network, path: str | os.PathLike[str]) -> None:
     """
     tensors: dict[str, np.ndarray] = {}
     structure = {
-        "format_version": FORMAT_VERSION,
+        "format_version": max(map(_version_of, network.nodes), default=1),
         "name": network.name,
         "frame_shape": network.frame_shape,
         "inputs": [{"name": t.name, "stream": _stream_to_json(t.stream)} for t in network.inputs],
@@ -121,15 +121,20 @@ def _network_of_json(structure: dict[str, Any], tensors: dict[str, np.ndarray]) 
 
 def _node_to_json(node: Node, tensors: dict[str, np.ndarray]) -> dict[str, Any]:
     entry: dict[str, Any] = {"kind": node.kind}
-    for each in fields(node):
-        value = getattr(node, each.name)
-        if each.name in node.array_fields:
-            entry[each.name] = None if value is None else f"{node.name}.{each.name}"
+    for name in node.stored_fields:
+        value = getattr(node, name)
+        if name in node.array_fields:
+            entry[name] = None if value is None else f"{node.name}.{name}"
             if value is not None:
-                tensors[f"{node.name}.{each.name}"] = value
+                tensors[f"{node.name}.{name}"] = value
         else:
-            entry[each.name] = _element_to_json(value) if isinstance(value, Bipolar | Integer) else value
+            entry[name] = _element_to_json(value) if isinstance(value, Bipolar | Integer) else value
     return entry
+
+
+def _version_of(node: Node) -> int:
+    """Return the oldest format version that knows the node and all its fields that are stored."""
+    return max([node.format_version, *(node.later_fields.get(name, 1) for name in node.stored_fields)])
 
 
 def _node_of_json(entry: dict[str, Any], tensors: dict[str, np.ndarray]) -> Node:
@@ -139,6 +144,8 @@ def _node_of_json(entry: dict[str, Any], tensors: dict[str, np.ndarray]) -> Node
     if not (isinstance(kind, type) and issubclass(kind, Node) and kind is not Node):
         raise InputError(f"Kind of node {entry.get('name')!r} must be one this version knows, not {name!r}")
     for field in kind.array_fields:
+        if field in kind.later_fields and field not in entry:
+            continue
         if entry[field] is not None:
             if entry[field] not in tensors:
                 raise InputError(f"{field} of node {entry['name']!r} must be a tensor of the file, not missing")

@@ -5,7 +5,7 @@ of whole words.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import singledispatch
 
 import numpy as np
@@ -20,6 +20,7 @@ from dataflow import (
     Node,
     SlidingWindow,
     Stream,
+    SumPool,
     Threshold,
     WidthConverter,
 )
@@ -82,9 +83,35 @@ def apply(node: Node, *inputs: Tensor) -> tuple[Tensor, ...]:
 
 @apply.register
 def _(node: MatrixVector, x: Tensor) -> tuple[Tensor, ...]:
+    if node.groups > 1 or node.position_classes is not None:
+        return (_by_groups_and_classes(node, x.values),)
     rows = np.ascontiguousarray(x.rows)
     parts = [_products(node, rows[start : start + block_rows]) for start in range(0, len(rows), block_rows)]
     return (_from_rows(np.concatenate(parts), node.output_streams[0]),)
+
+
+def _by_groups_and_classes(node: MatrixVector, x: np.ndarray) -> Tensor:
+    """Return the product group by group, with the levels of each position's class.
+
+    Parameters
+    ----------
+    x : (frames, *positions, groups * synapses) int64
+    """
+    bits, stream = isinstance(node.operand, Bipolar), node.output_streams[0]
+    alone = replace(node, thresholds=None, position_classes=None, offsets=None, groups=1, pe=1, simd=1)
+    vectors = x.reshape(len(x), -1, node.groups, node.synapses)
+    totals = []
+    for group, weights in enumerate(np.split(node.weights, node.groups)):
+        rows = vectors[:, :, group].reshape(-1, node.synapses)
+        totals.append(_products(replace(alone, weights=weights), pack(rows) if bits else np.ascontiguousarray(rows)))
+    total = np.concatenate(totals, axis=1).reshape(len(x), -1, node.neurons)
+    kinds = slice(None) if node.position_classes is None else node.position_classes
+    if node.thresholds is not None:
+        counted = (total + node.synapses) // 2 if bits else total
+        y = (counted >= node.thresholds[kinds]).astype(np.int64)
+    else:
+        y = total if node.offsets is None else total + node.offsets[kinds]
+    return _tensor(y.reshape(-1, *stream.shape), packed=isinstance(stream.element, Bipolar))
 
 
 def _products(node: MatrixVector, rows: np.ndarray) -> np.ndarray:
@@ -110,6 +137,8 @@ def _totals(node: MatrixVector, rows: np.ndarray) -> np.ndarray:
 
 @apply.register
 def _(node: SlidingWindow, x: Tensor) -> tuple[Tensor, ...]:
+    if node.groups > 1:
+        return (_grouped_windows(node, x),)
     whole_words = not x.packed or node.shape[-1] % word_width == 0
     data = x.data if whole_words else x.values
     outside = np.full(data.shape[-1], node.pad, data.dtype)
@@ -118,6 +147,21 @@ def _(node: SlidingWindow, x: Tensor) -> tuple[Tensor, ...]:
     windows = np.take(_pixels(data, outside), node.tap_pixels, axis=1).reshape(len(data), *node.positions, -1)
     shape = node.output_streams[0].shape
     return (Tensor(windows, shape, x.packed) if whole_words else _tensor(windows, packed=True),)
+
+
+def _grouped_windows(node: SlidingWindow, x: Tensor) -> Tensor:
+    pixels = _pixels(x.values, np.full(node.shape[-1], node.pad))
+    windows = np.take(pixels, node.tap_pixels, axis=1)
+    windows = windows.reshape(*windows.shape[:-1], node.groups, -1).swapaxes(2, 3)
+    return _tensor(windows.reshape(-1, *node.output_streams[0].shape), packed=x.packed)
+
+
+@apply.register
+def _(node: SumPool, x: Tensor) -> tuple[Tensor, ...]:
+    numbers = 2 * x.values - 1 if isinstance(node.element, Bipolar) else x.values
+    pixels = _pixels(numbers, np.zeros(node.shape[-1], np.int64))
+    total = sum(np.take(pixels, tap, axis=1) for tap in node.tap_pixels.T)
+    return (Tensor(np.asarray(total).reshape(-1, *node.output_streams[0].shape), node.output_streams[0].shape, False),)
 
 
 @apply.register

@@ -1,12 +1,14 @@
 """Random convolutional networks for the one table of cases."""
 
 from itertools import pairwise
+from math import gcd
 
 import numpy as np
 
 from dataflow import (
     BIPOLAR,
     ArgMax,
+    Bipolar,
     Element,
     Fifo,
     Integer,
@@ -17,13 +19,18 @@ from dataflow import (
     Scores,
     SlidingWindow,
     Stream,
+    SumPool,
     Terminal,
     Threshold,
     unsigned_for,
     verify,
+    zero_padded,
 )
 
-__all__ = ["conv_network"]
+__all__ = ["POOLS", "conv_network"]
+
+#: Kinds of pools by name.
+POOLS = {"max": MaxPool, "sum": SumPool}
 
 
 def conv_network(
@@ -36,7 +43,11 @@ def conv_network(
     dilation: tuple[int, int] = (1, 1),
     padding: tuple[int, int, int, int] = (0, 0, 0, 0),
     pad: int = 0,
+    zero: bool = False,
+    groups: int = 1,
     pool: tuple[int, int] | None = None,
+    pool_kind: str = "max",
+    sums: bool = False,
     integers: bool = False,
     seed: int = 0,
 ) -> Network:
@@ -46,35 +57,38 @@ def conv_network(
     ----------
     shape : (height, width, channels) of an image
     channels : neurons of each convolution
-    pool : kernel and stride of a max pool behind each convolution
+    pad : what windows put outside the image; of pixels themselves 0, unless `zero`
+    zero : whether taps outside the image count 0, in spite of `pad`
+    groups : groups of each convolution, as many of them as divide its channels and neurons
+    pool : kernel and stride of a pool behind each convolution
+    pool_kind : key of `POOLS`; sums of bits are compared with thresholds, those of the last pool by the dense layer
+    sums : whether a convolution emits its sums, which are pooled, and then compared with thresholds
     integers : whether the first convolution takes the pixels themselves, instead of bits
     """
     rng = np.random.default_rng(seed)
     nodes: list[Node] = []
-    element = Integer(8) if integers else BIPOLAR
     if not integers:
         nodes.append(Threshold("binarize", Integer(8), shape, rng.integers(100, 156, shape[-1])))
-    here = shape
+    here, element = shape, Integer(8) if integers else BIPOLAR
     for index, neurons in enumerate(channels):
+        name, outside = f"conv{index}", 0 if element != BIPOLAR and not zero else pad
+        parts = gcd(groups, here[-1], neurons)
         window = SlidingWindow(
-            f"conv{index}.window",
-            element,
-            here,
-            kernel,
-            stride,
-            dilation,
-            padding,
-            pad=0 if integers and not index else pad,
+            f"{name}.window", element, here, kernel, stride, dilation, padding, pad=outside, groups=parts
         )
-        synapses = window.taps * here[-1]
+        synapses = window.taps * window.group_channels
         weights = rng.choice(np.array([-1, 1], np.int8), (neurons, synapses))
-        nodes += [window, _thresholded(f"conv{index}", weights, window.positions, element, rng)]
-        here, element = (*window.positions, neurons), BIPOLAR
+        matrix = MatrixVector(name, weights, positions=window.positions, operand=element, groups=parts)
+        nodes += [window, _leveled(window, matrix, rng, zero=zero, sums=sums)]
         if pool is not None:
-            nodes.append(MaxPool(f"pool{index}", BIPOLAR, here, pool, pool))
-            here = (*nodes[-1].output_streams[0].shape,)
+            here, element = nodes[-1].output_streams[0].shape, nodes[-1].output_streams[0].element
+            nodes.append(POOLS[pool_kind](f"pool{index}", element, here, pool, pool))
+        element = nodes[-1].output_streams[0].element
+        if element != BIPOLAR and (sums or index < len(channels) - 1):
+            nodes.append(_threshold(f"sign{index}", nodes[-1].output_streams[0], rng))
+        here, element = nodes[-1].output_streams[0].shape, nodes[-1].output_streams[0].element
     synapses = int(np.prod(here))
-    scores = MatrixVector("fc", rng.choice(np.array([-1, 1], np.int8), (classes, synapses)))
+    scores = MatrixVector("fc", rng.choice(np.array([-1, 1], np.int8), (classes, synapses)), operand=element)
     ones, zeros = np.ones(classes, np.int64), np.zeros(classes, np.int64)
     nodes += [scores, ArgMax("arg_max", scores.element, ones, zeros)]
     chain = ["input", *(node.name for node in nodes), "class"]
@@ -91,12 +105,30 @@ def conv_network(
     )
 
 
-def _thresholded(
-    name: str, weights: np.ndarray, positions: tuple[int, ...], element: Element, rng: np.random.Generator
+def _leveled(
+    window: SlidingWindow, matrix: MatrixVector, rng: np.random.Generator, *, zero: bool, sums: bool
 ) -> MatrixVector:
-    """Return a matrix with thresholds around the middle, so that ties happen; two are always and never met."""
-    bare = MatrixVector(name, weights, positions=positions, operand=element)
-    low, high = bare.counted
-    levels = np.clip((low + high) // 2 + rng.integers(-2, 3, len(weights)), low, high + 1)
-    levels[: min(2, len(weights))] = (low, high + 1)[: min(2, len(weights))]
-    return MatrixVector(name, weights, levels, positions=positions, operand=element)
+    """Return a matrix with sums or thresholds, as they are or as if zero stood outside."""
+    if sums:
+        return zero_padded(window, matrix) if zero else matrix
+    bits = isinstance(matrix.operand, Bipolar)
+    low, high = (-matrix.synapses, matrix.synapses) if bits and zero else matrix.counted
+    levels = _levels(low, high, matrix.neurons, rng)
+    if zero:
+        return zero_padded(window, matrix, levels)
+    return MatrixVector(
+        matrix.name, matrix.weights, levels, positions=matrix.positions, operand=matrix.operand, groups=matrix.groups
+    )
+
+
+def _threshold(name: str, stream: Stream, rng: np.random.Generator) -> Threshold:
+    element: Element = stream.element
+    levels = _levels(element.minimum, element.maximum, stream.shape[-1], rng)
+    return Threshold(name, element, stream.shape, levels)
+
+
+def _levels(low: int, high: int, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Return levels around the middle, so that ties happen; two are always and never met."""
+    levels = np.clip((low + high) // 2 + rng.integers(-2, 3, count), low, high + 1)
+    levels[: min(2, count)] = (low, high + 1)[: min(2, count)]
+    return levels

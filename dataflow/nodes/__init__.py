@@ -1,11 +1,14 @@
 """The node kinds of the description, one module each."""
 
 from dataflow.nodes._node import Node
+from dataflow.nodes._pool import PoolNode
+from dataflow.nodes._window import WindowNode
 from dataflow.nodes.arg_max import ArgMax
 from dataflow.nodes.fork import Fork
 from dataflow.nodes.matrix_vector import MatrixVector, popcount_group, popcount_stages
 from dataflow.nodes.max_pool import MaxPool
 from dataflow.nodes.sliding_window import SlidingWindow
+from dataflow.nodes.sum_pool import SumPool
 from dataflow.nodes.threshold import Threshold
 from dataflow.nodes.width_converter import WidthConverter
 
@@ -15,9 +18,12 @@ __all__ = [
     "MatrixVector",
     "MaxPool",
     "Node",
+    "PoolNode",
     "SlidingWindow",
+    "SumPool",
     "Threshold",
     "WidthConverter",
+    "WindowNode",
     "popcount_group",
     "popcount_stages",
 ]

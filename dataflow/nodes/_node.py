@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -26,6 +26,10 @@ class Node(ABC):
 
     fold_parameters: ClassVar[tuple[str, ...]] = ()
     array_fields: ClassVar[tuple[str, ...]] = ()
+
+    #: The version of the file format that knows the kind, and those that know its later fields.
+    format_version: ClassVar[int] = 1
+    later_fields: ClassVar[Mapping[str, int]] = {}
 
     @property
     def kind(self) -> str:
@@ -54,6 +58,17 @@ class Node(ABC):
     def macs(self) -> int:
         """Products (multiply-accumulates) per frame."""
         return 0
+
+    @property
+    def stored_fields(self) -> tuple[str, ...]:
+        """The fields that files and network ids hold: all but later ones that have their default."""
+        names = (each.name for each in fields(self))
+        return tuple(name for name in names if name not in self.later_fields or not self._has_default(name))
+
+    def _has_default(self, name: str) -> bool:
+        value = getattr(self, name)
+        default = next(each.default for each in fields(self) if each.name == name)
+        return value is default if name in self.array_fields else bool(value == default)
 
     def foldings(self) -> Iterator[dict[str, int]]:
         """Yield every legal choice of the `fold_parameters`."""

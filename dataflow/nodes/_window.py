@@ -111,8 +111,15 @@ class WindowNode(Node):
 
     @property
     @abstractmethod
+    def group_folds(self) -> int:
+        """Neighbouring beats of a pixel that are read tap by tap, before all taps of the beats behind them."""
+
+    @property
     def read_beats(self) -> np.ndarray:
         """(positions, steps per position) int64: the frame's beat that each step reads, or -1 outside the image."""
+        folds = np.arange(self.channel_folds).reshape(-1, 1, self.group_folds)
+        pixels = self.tap_pixels[:, None, :, None]
+        return np.where(pixels >= 0, pixels * self.channel_folds + folds, -1).reshape(len(pixels), -1)
 
     @cached_property
     def _windows(self) -> tuple[np.ndarray, np.ndarray]:

@@ -1,10 +1,12 @@
 """SlidingWindow: the neighbourhood of every output pixel, one after the other."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
+from dataflow.nodes._node import divisors
 from dataflow.nodes._window import WindowNode
 from dataflow.schedule import Buffered
 from dataflow.streams import Stream
@@ -16,15 +18,23 @@ __all__ = ["SlidingWindow"]
 class SlidingWindow(WindowNode):
     """Emit, for every position of a kernel on an image, the pixels below it (im2col).
 
-    The taps of an output pixel follow each other in the order ky, kx, channel. A tap outside the image has the value
-    `pad` in all channels.
+    The taps of an output pixel follow each other in the order group, ky, kx, channel of the group. A tap outside the
+    image has the value `pad` in all channels.
+
+    For a convolution whose padding is zero, bits have no such value: the matrix behind the window makes up for it, see
+    `dataflow.zero_padded`.
 
     Parameters
     ----------
     pad : number (for bits 0 or 1) that stands outside the image
+    groups : neighbouring channels, in as many groups of one size, that are read with all their taps before the next
+        group's are; `pe` divides a group's channels
     """
 
     pad: int = 0
+    groups: int = 1
+
+    later_fields: ClassVar = {"groups": 2}
 
     #: Cycle 1 reads the buffer, cycle 2 puts in what stands outside the image.
     latency: ClassVar[int] = 2
@@ -33,16 +43,26 @@ class SlidingWindow(WindowNode):
         super().__post_init__()
         within = type(self.pad) is int and self.element.minimum <= self.pad <= self.element.maximum
         self._check(within, "pad", f"within {self.element.minimum} to {self.element.maximum}", self.pad)
+        self._check_divides("groups", self.shape[-1], "channels")
+        if self.groups > 1:
+            self._check_divides("pe", self.group_channels, "channels of a group")
+
+    @property
+    def group_channels(self) -> int:
+        """Channels of a group."""
+        return self.shape[-1] // self.groups
 
     @property
     def output_streams(self) -> tuple[Stream, ...]:
         return (Stream(self.element, (*self.positions, self.taps * self.shape[-1]), self.pe),)
 
     @property
-    def read_beats(self) -> np.ndarray:
-        folds = self.channel_folds
-        pixels = self.tap_pixels[:, :, None]
-        return np.where(pixels >= 0, pixels * folds + np.arange(folds), -1).reshape(len(pixels), -1)
+    def group_folds(self) -> int:
+        return self.group_channels // self.pe
 
     def schedule(self) -> Buffered:
         return self._buffered(np.ones(self.taps * self.channel_folds, bool), self.latency)
+
+    def foldings(self) -> Iterator[dict[str, int]]:
+        for pe in divisors(self.group_channels):
+            yield {"pe": pe}

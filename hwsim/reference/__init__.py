@@ -9,6 +9,7 @@ from hwsim.reference.matrix_vector import matrix_vector
 from hwsim.reference.max_pool import max_pool
 from hwsim.reference.network import apply, evaluate
 from hwsim.reference.sliding_window import sliding_window
+from hwsim.reference.sum_pool import sum_pool
 from hwsim.reference.threshold import threshold
 from hwsim.reference.width_converter import width_converter
 
@@ -20,6 +21,7 @@ __all__ = [
     "matrix_vector",
     "max_pool",
     "sliding_window",
+    "sum_pool",
     "threshold",
     "width_converter",
 ]

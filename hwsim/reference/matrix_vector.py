@@ -17,9 +17,12 @@ def matrix_vector(node: MatrixVector, x: np.ndarray) -> np.ndarray:
 
     Of integers the total is ``sum(w * x)`` itself, and thresholds are compared with it: ``total >= threshold``.
 
+    A neuron of a group sees the synapses of its group only. Where positions have classes, thresholds or offsets are
+    those of the position's class; an offset is added to the sum.
+
     Parameters
     ----------
-    x : (frames, *positions, synapses) int64, bits 0 or 1 or integers of the node's operand
+    x : (frames, *positions, groups * synapses) int64, bits 0 or 1 or integers of the node's operand
 
     Returns
     -------
@@ -28,14 +31,32 @@ def matrix_vector(node: MatrixVector, x: np.ndarray) -> np.ndarray:
     bits = isinstance(node.operand, Bipolar)
     y = np.empty((*x.shape[:-1], node.neurons), np.int64)
     for position in np.ndindex(x.shape[:-1]):
+        thresholds, offsets = _levels_at(node, position[1:])
         vector = x[position].tolist()
         for neuron, signs in enumerate(node.weights.tolist()):
-            counted = _ones(vector, signs) if bits else _total(vector, signs)
-            if node.thresholds is not None:
-                y[*position, neuron] = counted >= node.thresholds[neuron]
+            start = neuron // node.group_neurons * node.synapses
+            seen = vector[start : start + node.synapses]
+            counted = _ones(seen, signs) if bits else _total(seen, signs)
+            if thresholds is not None:
+                y[*position, neuron] = counted >= thresholds[neuron]
             else:
-                y[*position, neuron] = 2 * counted - node.synapses if bits else counted
+                y[*position, neuron] = (2 * counted - node.synapses if bits else counted) + offsets[neuron]
     return y
+
+
+def _levels_at(node: MatrixVector, position: tuple[int, ...]) -> tuple[list[int] | None, list[int]]:
+    """Return the neurons' thresholds, if there are any, and offsets at a position of an image."""
+    thresholds, offsets = node.thresholds, node.offsets
+    if node.position_classes is not None:
+        number = 0
+        for index, size in zip(position, node.positions, strict=True):
+            number = number * size + index
+        kind = node.position_classes[number]
+        thresholds = None if thresholds is None else thresholds[kind]
+        offsets = None if offsets is None else offsets[kind]
+    return None if thresholds is None else thresholds.tolist(), [
+        0
+    ] * node.neurons if offsets is None else offsets.tolist()
 
 
 def _ones(bits: list[int], signs: list[int]) -> int:

@@ -4,13 +4,25 @@ from functools import singledispatch
 
 import numpy as np
 
-from dataflow import ArgMax, Fork, MatrixVector, MaxPool, Network, Node, SlidingWindow, Threshold, WidthConverter
+from dataflow import (
+    ArgMax,
+    Fork,
+    MatrixVector,
+    MaxPool,
+    Network,
+    Node,
+    SlidingWindow,
+    SumPool,
+    Threshold,
+    WidthConverter,
+)
 from hwsim.frames import frames_for
 from hwsim.reference.arg_max import arg_max
 from hwsim.reference.fork import fork
 from hwsim.reference.matrix_vector import matrix_vector
 from hwsim.reference.max_pool import max_pool
 from hwsim.reference.sliding_window import sliding_window
+from hwsim.reference.sum_pool import sum_pool
 from hwsim.reference.threshold import threshold
 from hwsim.reference.width_converter import width_converter
 
@@ -46,6 +58,11 @@ def _(node: MaxPool, x: np.ndarray) -> tuple[np.ndarray, ...]:
 @apply.register
 def _(node: SlidingWindow, x: np.ndarray) -> tuple[np.ndarray, ...]:
     return (sliding_window(node, x),)
+
+
+@apply.register
+def _(node: SumPool, x: np.ndarray) -> tuple[np.ndarray, ...]:
+    return (sum_pool(node, x),)
 
 
 @apply.register

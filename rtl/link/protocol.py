@@ -241,7 +241,8 @@ def network_id(network: Network) -> int:
             crc = zlib.crc32(f"{node.kind} {node.name}".encode(), crc)
             for each in fields(node):
                 value = getattr(node, each.name)
-                if each.name not in node.fold_parameters and (each.name in node.array_fields or value != each.default):
+                counts = each.name in node.stored_fields and each.name not in node.fold_parameters
+                if counts and (each.name in node.array_fields or value != each.default):
                     crc = zlib.crc32(_bytes_of(each.name, value), crc)
     return crc
 

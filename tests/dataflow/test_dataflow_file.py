@@ -47,8 +47,17 @@ def test_round_trip(case: Case, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["net.xnf"]
 
 
-@pytest.mark.parametrize("integers", [False, True])
-def test_round_trip_of_a_convolutional_network(integers: bool, tmp_path: Path) -> None:
+CONVOLUTIONS: dict[str, dict[str, Any]] = {
+    "bits": {},
+    "integers": {"integers": True},
+    "zero-padding": {"zero": True},
+    "groups": {"groups": 2, "zero": True, "sums": True},
+    "sum-pool": {"pool_kind": "sum"},
+}
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_round_trip_of_a_convolutional_network(name: str, tmp_path: Path) -> None:
     network = fold(
         conv_network(
             (9, 8, 2),
@@ -59,11 +68,12 @@ def test_round_trip_of_a_convolutional_network(integers: bool, tmp_path: Path) -
             padding=(1, 0, 2, 1),
             pad=1,
             pool=(2, 1),
-            integers=integers,
+            **CONVOLUTIONS[name],
         ),
-        {"conv0": {"pe": 2, "simd": 4}, "conv1.window": {"pe": 4}, "pool0": {"pe": 2}},
+        {"conv0": {"pe": 2, "simd": 2}, "conv1.window": {"pe": 2}, "pool0": {"pe": 2}},
     )
     save_network(network, tmp_path / "net.xnf")
+    assert written_version(tmp_path / "net.xnf") == (1 if name in {"bits", "integers"} else 2)
     back = load(tmp_path / "net.xnf")
     assert parts(back) == parts(network)
     for one, other in zip(arrays(back), arrays(network), strict=True):
@@ -71,6 +81,24 @@ def test_round_trip_of_a_convolutional_network(integers: bool, tmp_path: Path) -
         if one is not None and other is not None:
             np.testing.assert_array_equal(one, other, strict=True)
     assert back.interval == network.interval
+
+
+def written_version(path: Path) -> object:
+    with safe_open(path, framework="numpy") as file:
+        return json.loads(file.metadata()["xnorflow"])["format_version"]
+
+
+def test_a_file_names_the_oldest_version_that_knows_its_fields(tmp_path: Path) -> None:
+    save_network(NETWORK, tmp_path / "net.xnf")
+    assert written_version(tmp_path / "net.xnf") == 1
+
+    def check(structure: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
+        entry = next(each for each in structure["nodes"] if each["kind"] == "MatrixVector")
+        assert entry.keys() == {
+            *("kind", "name", "weights", "thresholds", "pe", "simd", "positions", "operand"),
+        }
+
+    loaded_after(check, tmp_path)
 
 
 def test_the_same_network_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -132,9 +160,9 @@ def refused(change: Change, tmp_path: Path, sentence: str) -> None:
         loaded_after(change, tmp_path)
 
 
-@pytest.mark.parametrize("version", [2, 0, "1", True, None])
+@pytest.mark.parametrize("version", [3, 0, "1", True, None])
 def test_other_versions(version: object, tmp_path: Path) -> None:
-    sentence = rf"^Format version of '{tmp_path / 'net.xnf'}' must be at most 1, not {version!r}: update xnorflow$"
+    sentence = rf"^Format version of '{tmp_path / 'net.xnf'}' must be at most 2, not {version!r}: update xnorflow$"
     with pytest.raises(InputError, match=sentence):
         loaded_after(lambda structure, _: structure.update(format_version=version), tmp_path)
 

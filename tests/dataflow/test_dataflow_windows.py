@@ -7,11 +7,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from dataflow import BIPOLAR, InputError, Integer, MatrixVector, MaxPool, SlidingWindow, Stream
+from dataflow import BIPOLAR, InputError, Integer, MatrixVector, MaxPool, SlidingWindow, Stream, SumPool, WindowNode
 
 SIGNS = np.array([[1, -1, 1], [-1, -1, 1]], np.int8)
-
-WindowNode = SlidingWindow | MaxPool
 
 
 def sliding(**options: object) -> SlidingWindow:
@@ -23,6 +21,11 @@ def sliding(**options: object) -> SlidingWindow:
 def pool(**options: object) -> MaxPool:
     choice = {"element": BIPOLAR, "shape": (3, 4, 4), "kernel": (2, 2), **options}
     return MaxPool("w", **choice)  # type: ignore[arg-type]
+
+
+def sum_pool(**options: object) -> SumPool:
+    choice = {"element": BIPOLAR, "shape": (3, 4, 4), "kernel": (2, 2), **options}
+    return SumPool("w", **choice)  # type: ignore[arg-type]
 
 
 def test_streams() -> None:
@@ -43,6 +46,42 @@ def test_beats_are_read_tap_by_tap_or_group_by_group() -> None:
     options = {"shape": (1, 2, 4), "kernel": (1, 2), "pe": 2}
     assert sliding(**options).read_beats.tolist() == [[0, 1, 2, 3]]
     assert pool(**options).read_beats.tolist() == [[0, 2, 1, 3]]
+    assert sum_pool(**options).read_beats.tolist() == [[0, 2, 1, 3]]
+
+
+def test_groups_of_channels_are_read_one_after_the_other() -> None:
+    options = {"shape": (1, 2, 4), "kernel": (1, 2)}
+    assert sliding(**options, groups=2).read_beats.tolist() == [[0, 1, 4, 5, 2, 3, 6, 7]]
+    assert sliding(**options, groups=2, pe=2).read_beats.tolist() == [[0, 2, 1, 3]]
+    assert sliding(**options, groups=4).read_beats.tolist() == [[0, 4, 1, 5, 2, 6, 3, 7]]
+    assert list(sliding(groups=2).foldings()) == [{"pe": 1}, {"pe": 2}]
+
+
+@pytest.mark.parametrize("groups", [0, 3, 8, 2.0, True])
+def test_groups_that_do_not_divide_the_channels_are_refused(groups: object) -> None:
+    with pytest.raises(InputError, match=rf"^groups of node 'w' must be a divisor of its 4 channels, not {groups}$"):
+        sliding(groups=groups)
+
+
+def test_beats_across_groups_are_refused() -> None:
+    with pytest.raises(InputError, match=r"^pe of node 'w' must be a divisor of its 2 channels of a group, not 4$"):
+        sliding(groups=2, pe=4)
+
+
+def test_sums_below_a_kernel_have_an_element_of_their_own() -> None:
+    assert str(sum_pool().output_streams[0]) == "int4 2x3x4, 1 at once"  # -4 to 4
+    assert str(sum_pool(element=Integer(8)).output_element) == "uint10"  # 0 to 1020
+    assert str(sum_pool(element=Integer(8, signed=True)).output_element) == "int10"  # -512 to 508
+    # No position has more than one pixel: -1 to 1.
+    assert sum_pool(kernel=(2, 2), dilation=(3, 4), padding=(3, 3, 4, 4)).span == (-1, 1)
+    # Positions without a pixel are taken, unlike those of a MaxPool.
+    assert sum_pool(padding=(2, 0, 0, 2)).positions == (4, 5)
+
+
+def test_sums_below_a_kernel_that_are_too_wide_are_refused() -> None:
+    sum_pool(element=Integer(60))
+    with pytest.raises(InputError, match=r"^Sums of node 'w' must be at most 63 bits wide, not 64$"):
+        sum_pool(element=Integer(61))
 
 
 def test_schedule_by_hand() -> None:
@@ -60,10 +99,11 @@ def window_nodes(draw: st.DrawFn) -> WindowNode:
     pair = st.tuples(st.integers(1, 3), st.integers(1, 3))
     sides = st.tuples(*[st.integers(0, 2)] * 4)
     shape = (draw(st.integers(1, 8)), draw(st.integers(1, 8)), draw(st.sampled_from([1, 2, 4])))
-    kind, pe = draw(st.sampled_from([SlidingWindow, MaxPool])), draw(st.sampled_from([1, 2, 4]))
+    kind, pe = draw(st.sampled_from([SlidingWindow, MaxPool, SumPool])), draw(st.sampled_from([1, 2, 4]))
     assume(shape[2] % pe == 0)
+    groups = {"groups": draw(st.sampled_from([1, 2, 4]))} if kind is SlidingWindow else {}
     try:
-        return kind("w", BIPOLAR, shape, draw(pair), draw(pair), draw(pair), draw(sides), pe=pe)
+        return kind("w", BIPOLAR, shape, draw(pair), draw(pair), draw(pair), draw(sides), pe=pe, **groups)
     except InputError:
         assume(False)
         raise
@@ -93,7 +133,7 @@ def test_places_of_a_usual_convolution() -> None:
     assert node.places == node.fewest_places + 32
 
 
-@pytest.mark.parametrize("make", [sliding, pool])
+@pytest.mark.parametrize("make", [sliding, pool, sum_pool])
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -154,6 +194,83 @@ def test_matrix_of_a_convolution() -> None:
     assert node.input_streams[0].shape == (4, 5, 3)
     assert node.output_streams[0].shape == (4, 5, 2)
     assert (node.steps, node.schedule().steps, node.schedule().repeats, node.macs) == (60, 60, 20, 120)
+
+
+def test_matrix_of_a_grouped_convolution() -> None:
+    weights = np.ones((6, 4), np.int8)
+    node = MatrixVector("m", weights, pe=2, simd=2, positions=(4, 5), groups=3)
+    assert node.input_streams[0] == Stream(BIPOLAR, (4, 5, 12), 2)
+    assert node.output_streams[0] == Stream(Integer(4, signed=True), (4, 5, 6), 2)
+    schedule = node.schedule()
+    assert (node.steps, schedule.steps, schedule.period, schedule.repeats, node.macs) == (120, 120, 2, 60, 480)
+    assert schedule.consumes.tolist() == [[True, True]]
+    assert schedule.emits.tolist() == [[False, True]]
+    assert {folding["pe"] for folding in node.foldings()} == {1, 2}
+
+
+def test_groups_of_a_matrix_that_are_refused() -> None:
+    weights = np.ones((6, 4), np.int8)
+    with pytest.raises(InputError, match=r"^groups of node 'm' must be a divisor of its 6 neurons, not 4$"):
+        MatrixVector("m", weights, groups=4)
+    with pytest.raises(InputError, match=r"^pe of node 'm' must be a divisor of its 2 neurons of a group, not 3$"):
+        MatrixVector("m", weights, pe=3, groups=3)
+
+
+CLASSES = np.array([0, 1, 1, 0])
+
+
+def classed(**options: object) -> MatrixVector:
+    choice = {"positions": (2, 2), "position_classes": CLASSES, **options}
+    return MatrixVector("m", SIGNS, **choice)  # type: ignore[arg-type]
+
+
+def test_levels_by_class_of_position() -> None:
+    node = classed(thresholds=np.array([[0, 1], [2, 4]]))
+    assert (node.element, node.steps, node.latency) == (BIPOLAR, 24, MatrixVector("m", SIGNS).latency)
+    assert str(classed(offsets=np.array([[0, 1], [-2, 4]])).element) == "int4"  # -5 to 7
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({}, "position_classes of node 'm' must be None where it has no thresholds or offsets, not 'given'"),
+        (
+            {"position_classes": None, "offsets": np.zeros((2, 2), int)},
+            "position_classes of node 'm' must be given where it has offsets, not None",
+        ),
+        (
+            {"position_classes": None, "thresholds": np.zeros((2, 2), int)},
+            r"thresholds shape of node 'm' must be \(2,\), not \(2, 2\)",
+        ),
+        ({"thresholds": np.array([1, 2])}, r"thresholds shape of node 'm' must be \(classes, 2\), not \(2,\)"),
+        ({"thresholds": np.zeros((2, 3), int)}, r"thresholds shape of node 'm' must be \(classes, 2\), not \(2, 3\)"),
+        ({"thresholds": np.zeros((2, 2), int) + 5}, r"thresholds of node 'm' must be 0 to 4, not \(5, 5\)"),
+        ({"offsets": np.zeros((0, 2), int)}, r"offsets shape of node 'm' must be \(classes, 2\), not \(0, 2\)"),
+        (
+            {"offsets": np.zeros((2, 2), int), "thresholds": np.zeros((2, 2), int)},
+            r"offsets of node 'm' must be None where it has thresholds, not \(2, 2\)",
+        ),
+        (
+            {"offsets": np.zeros((2, 2), int), "position_classes": CLASSES[1:]},
+            r"position_classes shape of node 'm' must be \(4,\), not \(3,\)",
+        ),
+        (
+            {"offsets": np.zeros((2, 2), int), "position_classes": 2 * CLASSES},
+            r"position_classes of node 'm' must be 0 to 1, not \(0, 2\)",
+        ),
+        (
+            {"offsets": np.zeros((2, 2), int), "position_classes": CLASSES - 1},
+            r"position_classes of node 'm' must be 0 to 1, not \(-1, 0\)",
+        ),
+        (
+            {"offsets": np.full((2, 2), 2**62)},
+            "Sums of node 'm' must be at most 63 bits wide, not 64",
+        ),
+    ],
+)
+def test_levels_that_are_refused(options: dict[str, object], sentence: str) -> None:
+    with pytest.raises(InputError, match=rf"^{sentence}$"):
+        classed(**options)
 
 
 @pytest.mark.parametrize("positions", [(0, 2), [2, 2], 3, (2.0, 1)])

@@ -8,9 +8,22 @@ from hypothesis import assume, event, example, given, settings
 from hypothesis import strategies as st
 from patterns_network import Pattern, network_of
 from test_hwsim_cycle import assert_exact, stalls_of
-from window_networks import WindowNode, alone, conv_networks, window_nodes
+from window_networks import alone, conv_networks, window_nodes
 
-from dataflow import BIPOLAR, Buffered, Fifo, InputError, MaxPool, Network, Node, Schedule, SlidingWindow, Stream, fold
+from dataflow import (
+    BIPOLAR,
+    Buffered,
+    Fifo,
+    InputError,
+    MaxPool,
+    Network,
+    Node,
+    Schedule,
+    SlidingWindow,
+    Stream,
+    WindowNode,
+    fold,
+)
 from hwsim import Stalls, simulate
 from hwsim.cycle import step_slowly
 from hwsim.fifo_sizing import shrink_depths

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from window_networks import ELEMENTS, WindowNode, alone, conv_networks, window_nodes
+from window_networks import ELEMENTS, alone, conv_networks, window_nodes
 
-from dataflow import BIPOLAR, Integer, MatrixVector, MaxPool, Network, SlidingWindow
+from dataflow import BIPOLAR, Integer, MatrixVector, MaxPool, Network, SlidingWindow, SumPool, WindowNode
 from hwsim import packed, predict, prediction, reference
 from sim_tests.cases import random_frames
 from sim_tests.conv_cases import conv_network
@@ -63,6 +63,36 @@ def test_max_pool_of_bits_is_or() -> None:
     node = MaxPool("p", BIPOLAR, (2, 2, 3), (2, 2))
     x = np.array([[[[0, 0, 1], [0, 1, 1]], [[0, 0, 1], [0, 0, 1]]]])
     assert reference.max_pool(node, x).tolist() == [[[[0, 1, 1]]]]
+
+
+def test_sum_pool_by_hand() -> None:
+    node = SumPool("p", Integer(5, signed=True), (3, 4, 1), (2, 2), (1, 2))
+    assert reference.sum_pool(node, IMAGE).tolist() == [[[[14], [22]], [[30], [38]]]]
+    # What is outside counts nothing; of bits nothing is not 0, which counts -1.
+    padded = SumPool("p", BIPOLAR, (1, 2, 2), (2, 2), padding=(1, 0, 1, 0))
+    assert reference.sum_pool(padded, np.array([[[[0, 1], [1, 1]]]])).tolist() == [[[[-1, 1], [0, 2]]]]
+
+
+def test_groups_of_a_window_by_hand() -> None:
+    node = SlidingWindow("w", Integer(4), (1, 2, 4), (1, 2), groups=2)
+    x = np.arange(1, 9).reshape(1, 1, 2, 4)
+    assert reference.sliding_window(node, x).tolist() == [[[[1, 2, 5, 6, 3, 4, 7, 8]]]]
+
+
+def test_groups_of_a_matrix_by_hand() -> None:
+    weights = np.array([[1, 1], [1, -1], [1, 1], [-1, -1]], np.int8)
+    node = MatrixVector("m", weights, operand=Integer(4), groups=2)
+    assert reference.matrix_vector(node, np.array([[1, 2, 3, 5]])).tolist() == [[3, -1, 8, -8]]
+
+
+def test_levels_by_class_by_hand() -> None:
+    weights = np.array([[1, 1], [1, -1]], np.int8)
+    options = {"positions": (1, 3), "operand": Integer(4), "position_classes": np.array([1, 0, 1])}
+    x = np.array([[[[1, 2]] * 3]])
+    sums = MatrixVector("m", weights, offsets=np.array([[10, 20], [-1, 0]]), **options)  # type: ignore[arg-type]
+    assert reference.matrix_vector(sums, x).tolist() == [[[[2, -1], [13, 19], [2, -1]]]]
+    bits = MatrixVector("m", weights, np.array([[3, 0], [4, -1]]), **options)  # type: ignore[arg-type]
+    assert reference.matrix_vector(bits, x).tolist() == [[[[0, 1], [1, 0], [0, 1]]]]
 
 
 def test_matrix_vector_of_integers_by_hand() -> None:

@@ -1,5 +1,7 @@
 """Networks with nodes that move a kernel over an image: one such node alone, and whole random networks."""
 
+from dataclasses import replace
+
 from hypothesis import assume
 from hypothesis import strategies as st
 
@@ -13,16 +15,16 @@ from dataflow import (
     Network,
     Node,
     SlidingWindow,
+    SumPool,
     Terminal,
+    WindowNode,
     fold,
     verify,
 )
 from dataflow.folding import without_converters
-from sim_tests.conv_cases import conv_network
+from sim_tests.conv_cases import POOLS, conv_network
 
-__all__ = ["ELEMENTS", "WindowNode", "alone", "conv_networks", "window_nodes"]
-
-WindowNode = SlidingWindow | MaxPool
+__all__ = ["ELEMENTS", "alone", "conv_networks", "window_nodes"]
 
 #: Types of numbers that windows are tested with.
 ELEMENTS: tuple[Element, ...] = (BIPOLAR, Integer(8), Integer(5, signed=True))
@@ -34,7 +36,7 @@ _sides = st.sampled_from([0, 0, 0, 1, 2, 3])
 @st.composite
 def window_nodes(draw: st.DrawFn, elements: tuple[Element, ...] = (BIPOLAR,)) -> WindowNode:
     """Draw a node with any kernel that fits: larger than its stride or smaller, dilated, padded, not square."""
-    kind = draw(st.sampled_from([SlidingWindow, MaxPool]))
+    kind = draw(st.sampled_from([SlidingWindow, MaxPool, SumPool]))
     channels = draw(st.integers(1, 6))
     shape = (draw(st.integers(1, 9)), draw(st.integers(1, 9)), channels)
     kernel = (draw(st.integers(1, 4)), draw(st.integers(1, 4)))
@@ -45,9 +47,10 @@ def window_nodes(draw: st.DrawFn, elements: tuple[Element, ...] = (BIPOLAR,)) ->
         node = kind("node", element, shape, kernel, draw(_pairs), dilation, padding)
     except InputError:  # larger than the padded image, or a position without a pixel
         assume(False)
-    pad = {"pad": draw(st.integers(element.minimum, element.maximum))} if kind is SlidingWindow else {}
-    pe = draw(st.sampled_from([folding["pe"] for folding in node.foldings()]))
-    return kind("node", element, shape, kernel, node.stride, dilation, padding, pe=pe, **pad)
+    if isinstance(node, SlidingWindow):
+        groups = draw(st.sampled_from([size for size in range(1, channels + 1) if channels % size == 0]))
+        node = replace(node, pad=draw(st.integers(element.minimum, element.maximum)), groups=groups)
+    return node.folded(draw(st.sampled_from(list(node.foldings()))))
 
 
 def alone(node: Node, *, depth: int = 4) -> Network:
@@ -76,7 +79,11 @@ def conv_networks(draw: st.DrawFn) -> Network:
             dilation=draw(st.sampled_from([(1, 1), (1, 1), (2, 1), (1, 2)]), label="dilation"),
             padding=draw(st.tuples(*[st.integers(0, 2)] * 4), label="padding"),
             pad=draw(st.integers(0, 1), label="pad"),
+            zero=draw(st.booleans(), label="zero"),
+            groups=draw(st.sampled_from([1, 1, 2, 3, 6]), label="groups"),
             pool=draw(st.sampled_from([None, (2, 2), (1, 2), (2, 1)]), label="pool"),
+            pool_kind=draw(st.sampled_from(sorted(POOLS)), label="pool kind"),
+            sums=draw(st.booleans(), label="sums"),
             integers=integers,
             seed=draw(st.integers(0, 999), label="seed"),
         )

@@ -1,0 +1,43 @@
+"""What pooling nodes have in common: one number of each channel for all taps below a kernel."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from dataflow.elements import Element
+from dataflow.nodes._window import WindowNode
+from dataflow.schedule import Buffered
+from dataflow.streams import Stream
+
+__all__ = ["PoolNode"]
+
+
+@dataclass(frozen=True, eq=False)
+class PoolNode(WindowNode):
+    """A node that emits, for every position of a kernel on an image, one number of each channel.
+
+    A group of `pe` channels is read tap by tap (ky, kx), and emitted with the last.
+    """
+
+    #: Cycle 1 reads the buffer, cycle 2 takes the tap in.
+    latency: ClassVar[int] = 2
+
+    @property
+    @abstractmethod
+    def output_element(self) -> Element:
+        """Type of the numbers emitted."""
+
+    @property
+    def output_streams(self) -> tuple[Stream, ...]:
+        return (Stream(self.output_element, (*self.positions, self.shape[-1]), self.pe),)
+
+    @property
+    def group_folds(self) -> int:
+        return 1
+
+    def schedule(self) -> Buffered:
+        emits = np.zeros((self.channel_folds, self.taps), bool)
+        emits[:, -1] = True
+        return self._buffered(emits.ravel(), self.latency)

@@ -1,0 +1,37 @@
+"""SumPool: the sum of the numbers below a kernel, channel by channel."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from dataflow.elements import Bipolar, Element, signed_for, unsigned_for
+from dataflow.nodes._pool import PoolNode
+
+__all__ = ["SumPool"]
+
+
+@dataclass(frozen=True, eq=False)
+class SumPool(PoolNode):
+    """Emit, for every position of a kernel on an image, the sum of the numbers of each channel below it.
+
+    Bits count as -1 and +1, taps outside the image as 0. An average is such a sum over a constant; what follows
+    compares or scales it, so nothing divides.
+    """
+
+    format_version: ClassVar[int] = 2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        width = max(map(abs, self.span)).bit_length() + 1
+        self._check(width <= 63, "Sums", "at most 63 bits wide", width)
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Least and greatest sum."""
+        most = int((self.tap_pixels >= 0).sum(axis=1).max())
+        low, high = (-1, 1) if isinstance(self.element, Bipolar) else (self.element.minimum, self.element.maximum)
+        return most * low, most * high
+
+    @property
+    def output_element(self) -> Element:
+        low, high = self.span
+        return signed_for(low, high) if low < 0 else unsigned_for(high)
