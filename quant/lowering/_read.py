@@ -104,17 +104,15 @@ def _shapes_of(entry: onnx.ValueInfoProto) -> tuple[tuple[int, ...], tuple[int, 
     shown = "x".join(dim.dim_param or str(dim.dim_value or "?") for dim in tensor.shape.dim) or "no shape"
     if len(sizes) > 1 and sizes[0] == 0:
         sizes[0] = 1  # a batch of any size
-    if len(sizes) not in {1, 2, 4}:
-        rule = "(1, features) or (1, channels, height, width)"
+    if len(sizes) not in {1, 2, 3, 4}:
+        rule = "(1, features), (1, channels, length) or (1, channels, height, width)"
         raise InputError(f"Input {entry.name!r} of the model must be {rule}, not {shown}")
     if min(sizes) < 1:
         raise InputError(f"Sizes of input {entry.name!r} must all be known but the batch's, not {shown}")
     if len(sizes) > 1 and sizes[0] != 1:
         raise InputError(f"Batch of input {entry.name!r} must be 1 or free, not {sizes[0]}: export one frame")
     shape = tuple(sizes)
-    if len(shape) == 4:
-        return shape, (shape[2], shape[3], shape[1])
-    return shape, shape[-1:]
+    return shape, (*shape[2:], shape[1]) if len(shape) > 2 else shape[-1:]
 
 
 def _element_of(entry: onnx.ValueInfoProto) -> Integer | None:

@@ -27,12 +27,17 @@ class Window:
     def taps(self) -> int:
         return prod(self.kernel)
 
+    @property
+    def reach(self) -> tuple[int, int]:
+        """Rows and columns that the kernel spans, dilation included."""
+        (rows, columns), (far, wide) = self.kernel, self.dilation
+        return (rows - 1) * far + 1, (columns - 1) * wide + 1
+
     def positions(self, height: int, width: int) -> tuple[int, int]:
         """Return the (height, width) of the output, below 1 where the kernel does not fit."""
         top, bottom, left, right = self.padding
-        (rows, columns), (down, across), (far, wide) = self.kernel, self.stride, self.dilation
-        vertical = (height + top + bottom - (rows - 1) * far - 1) // down + 1
-        return vertical, (width + left + right - (columns - 1) * wide - 1) // across + 1
+        (rows, columns), (down, across) = self.reach, self.stride
+        return (height + top + bottom - rows) // down + 1, (width + left + right - columns) // across + 1
 
 
 @dataclass(frozen=True)

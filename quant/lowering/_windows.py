@@ -1,6 +1,10 @@
-"""Conv, MaxPool and Pad of the file, read: their geometry, and what of them is not supported."""
+"""Conv, MaxPool and Pad of the file, read: their geometry, and what of them is not supported.
+
+A signal of one dimension, (1, channels, length), is an image of height 1.
+"""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,7 +24,7 @@ def conv_window(operator: Operator, weights: Shape, image: Shape) -> Window:
     Parameters
     ----------
     weights : shape of its weights
-    image : shape of its input, which must be (1, channels, height, width)
+    image : shape of its input, which must be (1, channels, height, width) or (1, channels, length)
 
     Raises
     ------
@@ -28,8 +32,11 @@ def conv_window(operator: Operator, weights: Shape, image: Shape) -> Window:
         A geometry that is not supported.
     """
     _check_image(operator, image)
-    if len(weights) != 4:
-        raise InputError(f"Weights of node {operator.name!r} (Conv) must have 4 dimensions, not {len(weights)}")
+    if len(weights) != len(image):
+        raise InputError(
+            f"Weights of node {operator.name!r} (Conv) must have {len(image)} dimensions as its input has, "
+            f"not {len(weights)}"
+        )
     if operator.attributes.get("group", 1) != 1:
         raise InputError(
             f"Groups of node {operator.name!r} (Conv) must be 1, not {operator.attributes['group']}: "
@@ -51,12 +58,11 @@ def conv_window(operator: Operator, weights: Shape, image: Shape) -> Window:
 
 def conv_shape(operator: Operator, weights: Shape, image: Shape) -> Shape:
     """Return the shape of a Conv's output."""
-    window = conv_window(operator, weights, image)
-    return (1, weights[0], *window.positions(*image[2:]))
+    return _output_shape(weights[0], conv_window(operator, weights, image), image)
 
 
 def read_pool(operator: Operator, image: Shape) -> tuple[Pool, Shape]:
-    """Return a MaxPool and the shape of its output; `image` is that of its input.
+    """Return a MaxPool or GlobalMaxPool and the shape of its output; `image` is that of its input.
 
     Raises
     ------
@@ -64,25 +70,17 @@ def read_pool(operator: Operator, image: Shape) -> tuple[Pool, Shape]:
         A geometry that is not supported.
     """
     _check_image(operator, image)
-    if operator.attributes.get("ceil_mode", 0):
-        raise InputError(
-            f"ceil_mode of node {operator.name!r} (MaxPool) must be 0, not {operator.attributes['ceil_mode']}: "
-            "write the padding that it stands for"
-        )
-    dilation = tuple(operator.attributes.get("dilations", (1, 1)))
-    if dilation != (1, 1):
-        raise InputError(
-            f"dilations of node {operator.name!r} (MaxPool) must be 1, not {_shown(dilation)}: pool neighbouring pixels"
-        )
-    window = _window(operator, tuple(operator.attributes.get("kernel_shape", ())), image)
+    everything = operator.kind == "GlobalMaxPool"
+    window = _window(operator, image[2:] if everything else tuple(operator.attributes.get("kernel_shape", ())), image)
     top, bottom, left, right = window.padding
     if max(top, bottom) >= window.kernel[0] or max(left, right) >= window.kernel[1]:
         raise InputError(
             f"pads of node {operator.name!r} (MaxPool) must be smaller than the kernel {_shown(window.kernel)}, "
             f"not {(top, left, bottom, right)}"
         )
+    window = _grown(operator, window, image)
     pool = Pool(operator.name, operator.output, operator.operands[0], window)
-    return pool, (1, image[1], *window.positions(*image[2:]))
+    return pool, _output_shape(image[1], window, image)
 
 
 def read_pad(operator: Operator, image: Shape, constants: Mapping[str, Constant]) -> tuple[Pad, Shape]:
@@ -104,18 +102,19 @@ def read_pad(operator: Operator, image: Shape, constants: Mapping[str, Constant]
                 f"Operand {name!r} of node {operator.name!r} (Pad) must be a constant, not computed from the input"
             )
     given = constants[pads].integers() if pads else list(operator.attributes["pads"])
-    which = constants[axes].integers() if axes else list(range(4))
-    sides = np.zeros((2, 4), np.int64)
+    rank = len(image)
+    which = constants[axes].integers() if axes else list(range(rank))
+    sides = np.zeros((2, rank), np.int64)
     sides[:, which] = np.reshape(given, (2, -1))
     if sides.min() < 0 or sides[:, :2].any():
         raise InputError(
             f"pads of node {operator.name!r} (Pad) must add rows and columns around an image, "
             f"not {tuple(int(side) for side in sides.ravel())}"
         )
-    top, bottom, left, right = (int(sides[end, axis]) for axis in (2, 3) for end in (0, 1))
+    padding = _four_sides(tuple(int(side) for side in sides[:, 2:].ravel()))
     number = constants[value].map(lambda values: values.reshape(())) if value else _default(operator)
-    shape = (*image[:2], image[2] + top + bottom, image[3] + left + right)
-    return Pad(operator.name, operator.output, operator.operands[0], (top, bottom, left, right), number), shape
+    shape = tuple(int(size) for size in np.add(image, sides.sum(axis=0)))
+    return Pad(operator.name, operator.output, operator.operands[0], padding, number), shape
 
 
 def _default(operator: Operator) -> Constant:
@@ -123,39 +122,86 @@ def _default(operator: Operator) -> Constant:
 
 
 def _check_image(operator: Operator, image: Shape) -> None:
-    if len(image) != 4:
+    if len(image) not in {3, 4} or image[0] != 1:
         raise InputError(
-            f"Input of node {operator.name!r} ({operator.kind}) must be (1, channels, height, width), "
-            f"not {_shown(image)}: only convolutions over images are supported"
+            f"Input of node {operator.name!r} ({operator.kind}) must be (1, channels, height, width) or "
+            f"(1, channels, length), not {_shown(image)}: only convolutions over images and signals are supported"
         )
 
 
 def _window(operator: Operator, kernel: Shape, image: Shape) -> Window:
-    attributes = operator.attributes
+    attributes, rank = operator.attributes, len(image) - 2
     auto = attributes.get("auto_pad", "NOTSET")
-    if auto not in {"NOTSET", "VALID"}:
+    if auto not in {"NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"}:
         raise InputError(
-            f"auto_pad of node {operator.name!r} ({operator.kind}) must be NOTSET or VALID, not {auto}: write its pads"
+            f"auto_pad of node {operator.name!r} ({operator.kind}) must be NOTSET, VALID, SAME_UPPER or SAME_LOWER, "
+            f"not {auto}: write its pads"
         )
-    ones, zeros = (1, 1), (0, 0, 0, 0)
-    stride, dilation = (tuple(attributes.get(name, ones)) for name in ("strides", "dilations"))
-    pads = zeros if auto == "VALID" else tuple(attributes.get("pads", zeros))
-    sizes = [len(kernel) == 2, len(stride) == 2, len(dilation) == 2, len(pads) == 4]
-    if not all(sizes) or min((*kernel, *stride, *dilation)) < 1 or min(pads) < 0:
+    stride, dilation = (tuple(attributes.get(name, (1,) * rank)) for name in ("strides", "dilations"))
+    pads = (0,) * 2 * rank if auto != "NOTSET" else tuple(attributes.get("pads", (0,) * 2 * rank))
+    sizes = [len(each) == rank for each in (kernel, stride, dilation)]
+    if not all(sizes) or len(pads) != 2 * rank or min((*kernel, *stride, *dilation)) < 1 or min(pads) < 0:
+        counts = ("1 positive integer", "2 pads") if rank == 1 else ("2 positive integers", "4 pads")
         raise InputError(
-            f"Node {operator.name!r} ({operator.kind}) must have a kernel, strides and dilations of 2 positive "
-            f"integers and 4 pads of at least 0, not {kernel}, {stride}, {dilation} and {pads}"
+            f"Node {operator.name!r} ({operator.kind}) must have a kernel, strides and dilations of {counts[0]} "
+            f"and {counts[1]} of at least 0, not {kernel}, {stride}, {dilation} and {pads}"
         )
-    top, left, bottom, right = pads
-    window = Window(
-        (kernel[0], kernel[1]), (stride[0], stride[1]), (dilation[0], dilation[1]), (top, bottom, left, right)
-    )
-    if min(window.positions(*image[2:])) < 1:
+    window = Window(_two(kernel), _two(stride), _two(dilation), _four_sides(pads))
+    if auto.startswith("SAME"):
+        window = _same(window, _extent(image), more_behind=auto == "SAME_UPPER")
+    if min(window.positions(*_extent(image))) < 1:
         raise InputError(
             f"Kernel of node {operator.name!r} ({operator.kind}) must fit its padded image of {_shown(image[2:])}, "
             f"not be {_shown(kernel)}, dilated by {_shown(dilation)}"
         )
     return window
+
+
+def _same(window: Window, extent: tuple[int, int], *, more_behind: bool) -> Window:
+    """Return a window padded so that it has a position for every stride of the image."""
+    (up, down), (left, right) = (
+        (missing // 2, missing - missing // 2) if more_behind else (missing - missing // 2, missing // 2)
+        for size, reach, stride in zip(extent, window.reach, window.stride, strict=True)
+        for missing in (max(0, (size - 1) // stride * stride + reach - size),)
+    )
+    return replace(window, padding=(up, down, left, right))
+
+
+def _grown(operator: Operator, window: Window, image: Shape) -> Window:
+    """Return the window of a pool with what `ceil_mode` adds below and on the right.
+
+    A last position that is not whole counts if it begins within the image or what is in front of it.
+    """
+    if not operator.attributes.get("ceil_mode", 0):
+        return window
+    top, bottom, left, right = window.padding
+    ends = []
+    for size, before, behind, reach, stride in zip(
+        _extent(image), (top, left), (bottom, right), window.reach, window.stride, strict=True
+    ):
+        missing = -(size + before + behind - reach) % stride
+        starts = size + before + behind + missing - reach
+        ends.append(behind + (missing if starts < size + before else 0))
+    return replace(window, padding=(top, ends[0], left, ends[1]))
+
+
+def _extent(image: Shape) -> tuple[int, int]:
+    """Return the height and width of an image, or of a signal as one."""
+    return _two(image[2:])
+
+
+def _two(sizes: Shape) -> tuple[int, int]:
+    """Return sizes of rows and columns; those of a signal are 1 and its own."""
+    return (sizes[0], sizes[1]) if len(sizes) == 2 else (1, sizes[0])
+
+
+def _four_sides(pads: Shape) -> tuple[int, int, int, int]:
+    """Return (top, bottom, left, right) of pads as ONNX has them, all starts and then all ends."""
+    return (pads[0], pads[2], pads[1], pads[3]) if len(pads) == 4 else (0, 0, pads[0], pads[1])
+
+
+def _output_shape(channels: int, window: Window, image: Shape) -> Shape:
+    return (1, channels, *window.positions(*_extent(image))[4 - len(image) :])
 
 
 def _shown(sizes: Shape) -> str:

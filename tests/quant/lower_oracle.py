@@ -145,29 +145,49 @@ class Oracle:
         return product if len(x) < 3 else product + x[2] * Fraction(a.get("beta", 1.0))
 
     @staticmethod
-    def _taps(x: np.ndarray, a: dict[str, Any], kernel: Any) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
-        """Yield where an output pixel is, and the part of the padded image below the kernel; None is outside."""
-        (top, left, bottom, right), dilation = a.get("pads", (0, 0, 0, 0)), a.get("dilations", (1, 1))
-        _, channels, height, width = x.shape
-        padded = np.full((channels, height + top + bottom, width + left + right), None, object)
-        padded[:, top : top + height, left : left + width] = x[0]
-        reach = [(k - 1) * d for k, d in zip(kernel, dilation, strict=True)]
-        strides = a.get("strides", (1, 1))
-        for y, row in enumerate(range(0, padded.shape[1] - reach[0], strides[0])):
-            for x_, column in enumerate(range(0, padded.shape[2] - reach[1], strides[1])):
-                rows = slice(row, row + reach[0] + 1, dilation[0])
-                yield (y, x_), padded[:, rows, column : column + reach[1] + 1 : dilation[1]]
+    def _starts(size: int, kernel: int, axis: int, a: dict[str, Any], rank: int) -> tuple[list[int], int]:
+        """Return where a kernel begins along an axis of an image, and its dilation."""
+        stride, dilation = a.get("strides", [1] * rank)[axis], a.get("dilations", [1] * rank)[axis]
+        pads = a.get("pads", [0] * 2 * rank)
+        before, behind = pads[axis], pads[axis + rank]
+        reach, auto = (kernel - 1) * dilation + 1, a.get("auto_pad", b"NOTSET")
+        if auto.startswith(b"SAME"):
+            total = max((-(-size // stride) - 1) * stride + reach - size, 0)
+            before = total // 2 if auto == b"SAME_UPPER" else total - total // 2
+            behind = total - before
+        starts = list(range(-before, size + behind - reach + 1, stride))
+        if a.get("ceil_mode", 0) and starts[-1] + reach < size + behind and starts[-1] + stride < size:
+            starts.append(starts[-1] + stride)
+        return starts, dilation
+
+    @staticmethod
+    def _taps(x: np.ndarray, a: dict[str, Any], kernel: Any) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
+        """Yield where an output pixel is, and the part of the image below the kernel; None is outside."""
+        sizes, rank = x.shape[2:], x.ndim - 2
+        axes = [Oracle._starts(sizes[axis], kernel[axis], axis, a, rank) for axis in range(rank)]
+        for place in np.ndindex(*[len(starts) for starts, _ in axes]):
+            patch = np.full((x.shape[1], *kernel), None, object)
+            for tap in np.ndindex(*kernel):
+                pixel = [starts[p] + t * step for (starts, step), p, t in zip(axes, place, tap, strict=True)]
+                if all(0 <= number < size for number, size in zip(pixel, sizes, strict=True)):
+                    patch[:, *tap] = x[0, :, *pixel]
+            yield place, patch
 
     @staticmethod
     def _conv(x: list[Any], a: dict[str, Any]) -> np.ndarray:
         def product(weights: np.ndarray, patch: np.ndarray) -> Fraction:
-            return sum(w * v for w, v in zip(weights.ravel(), patch.ravel(), strict=True) if v is not None) + Fraction(
-                0
-            )
+            pairs = zip(weights.ravel(), patch.ravel(), strict=True)
+            return sum((w * v for w, v in pairs if v is not None), Fraction(0))
 
-        taps = Oracle._taps(x[0], a, x[1].shape[2:])
-        out = Oracle._image({place: [product(each, patch) for each in x[1]] for place, patch in taps})
-        return out if len(x) < 3 else out + x[2].reshape(-1, 1, 1)
+        groups, neurons = a.get("group", 1), len(x[1])
+        pixels = {
+            place: [
+                product(each, patch.reshape(groups, -1)[neuron * groups // neurons]) for neuron, each in enumerate(x[1])
+            ]
+            for place, patch in Oracle._taps(x[0], a, x[1].shape[2:])
+        }
+        out = Oracle._image(pixels)
+        return out if len(x) < 3 else out + x[2].reshape(-1, *[1] * (out.ndim - 2))
 
     @staticmethod
     def _maxpool(x: list[Any], a: dict[str, Any]) -> np.ndarray:
@@ -177,10 +197,43 @@ class Oracle:
         )
 
     @staticmethod
-    def _image(pixels: dict[tuple[int, int], list[Fraction]]) -> np.ndarray:
-        """Join the channels of pixels by (row, column) to (1, channels, height, width)."""
+    def _averagepool(x: list[Any], a: dict[str, Any]) -> np.ndarray:
+        def mean(numbers: np.ndarray, place: tuple[int, ...]) -> Fraction:
+            inside = [v for v in numbers.ravel() if v is not None]
+            return sum(inside, Fraction(0)) / (padded[place] if a.get("count_include_pad", 0) else len(inside))
+
+        # What was padded counts as well, if it is asked for; what `ceil_mode` adds to it does not.
+        pads, rank = np.reshape(a.get("pads", [0] * 2 * (x[0].ndim - 2)), (2, -1)), x[0].ndim - 2
+        ones = np.pad(np.ones((1, 1, *x[0].shape[2:]), object), [(0, 0), (0, 0), *pads.T], constant_values=1)
+        rest = {name: value for name, value in a.items() if name != "pads"}
+        padded = {
+            place: sum(v is not None for v in patch.ravel())
+            for place, patch in Oracle._taps(ones, rest, a["kernel_shape"])
+        }
+        assert rank == len(a["kernel_shape"])
+        taps = Oracle._taps(x[0], a, a["kernel_shape"])
+        return Oracle._image({place: [mean(c, place) for c in patch] for place, patch in taps})
+
+    @staticmethod
+    def _globalaveragepool(x: list[Any], a: dict[str, Any]) -> np.ndarray:
+        return Oracle._averagepool(x, {"kernel_shape": x[0].shape[2:]})
+
+    @staticmethod
+    def _globalmaxpool(x: list[Any], a: dict[str, Any]) -> np.ndarray:
+        return Oracle._maxpool(x, {"kernel_shape": x[0].shape[2:]})
+
+    @staticmethod
+    def _reducemean(x: list[Any], a: dict[str, Any]) -> np.ndarray:
+        axes = tuple(int(axis) for axis in (x[1] if len(x) > 1 else a["axes"]))
+        sizes = [x[0].shape[axis] for axis in axes]
+        return x[0].sum(axis=axes, keepdims=bool(a.get("keepdims", 1))) / Fraction(int(np.prod(sizes)))
+
+    @staticmethod
+    def _image(pixels: dict[tuple[int, ...], list[Fraction]]) -> np.ndarray:
+        """Join the channels of pixels by (row, column) to (1, channels, height, width), or of one axis less."""
         shape = tuple(last + 1 for last in max(pixels))
-        return np.array([pixels[place] for place in np.ndindex(shape)], object).T.reshape(1, -1, *shape)
+        rows = np.array([pixels[place] for place in np.ndindex(shape)], object)
+        return rows.T.reshape(1, -1, *shape)
 
     @staticmethod
     def _pad(x: list[Any], a: dict[str, Any]) -> np.ndarray:
@@ -248,8 +301,7 @@ class Oracle:
 
 def pixels_as_model(network: Network, frame: np.ndarray) -> np.ndarray:
     """Return a frame in H, W, C order as the model takes it, channels first, as ``pixel / 255``."""
-    shaped = frame.reshape(network.frame_shape)
-    planes = shaped.transpose(2, 0, 1) if shaped.ndim == 3 else shaped
+    planes = np.moveaxis(frame.reshape(network.frame_shape), -1, 0)
     return each(lambda v: Fraction(int(v), 255), planes)
 
 

@@ -46,26 +46,49 @@ READING: dict[str, tuple[Build, str]] = {
         "Groups of node 'depthwise' (Conv) must be 1, not 3: grouped and depthwise convolutions are not supported yet, "
         "use full ones",
     ),
-    "input-of-a-conv": (
-        lambda net, x: net("Conv", net.reshape(x, 1, 3, 30), signs(2, 3, 2), name="conv1d"),
-        "Input of node 'conv1d' (Conv) must be (1, channels, height, width), not 1x3x30: "
-        "only convolutions over images are supported",
-    ),
-    "weights-of-a-conv": (
-        lambda net, x: net("Conv", x, signs(2, 3, 2), name="conv"),
-        "Weights of node 'conv' (Conv) must have 4 dimensions, not 3",
-    ),
     "channels-of-a-conv": (
         lambda net, x: net("Conv", x, signs(2, 4, 2, 2), name="conv"),
         "Weights of node 'conv' (Conv) must be for the 3 channels of its input, not for 4",
     ),
+    "input-of-a-conv": (
+        lambda net, x: net("Conv", net.reshape(x, 2, 3, 15), signs(2, 3, 2), name="conv1d"),
+        "Input of node 'conv1d' (Conv) must be (1, channels, height, width) or (1, channels, length), not 2x3x15: "
+        "only convolutions over images and signals are supported",
+    ),
+    "weights-of-a-conv": (
+        lambda net, x: net("Conv", x, signs(2, 3, 2), name="conv"),
+        "Weights of node 'conv' (Conv) must have 4 dimensions as its input has, not 3",
+    ),
+    "auto-pad": (
+        lambda net, x: conv(net, x, auto_pad="SAME"),
+        "auto_pad of node 'conv' (Conv) must be NOTSET, VALID, SAME_UPPER or SAME_LOWER, not SAME: write its pads",
+    ),
+    "strides-of-a-signal": (
+        lambda net, x: net("Conv", net.reshape(x, 1, 3, 30), signs(2, 3, 2), name="conv1d", strides=[1, 1]),
+        "Node 'conv1d' (Conv) must have a kernel, strides and dilations of 1 positive integer and 2 pads of at least "
+        "0, not (2,), (1, 1), (1,) and (0, 0)",
+    ),
+    "too-large-for-a-signal": (
+        lambda net, x: net("Conv", net.reshape(x, 1, 18, 5), signs(2, 18, 3), name="conv1d", dilations=[3]),
+        "Kernel of node 'conv1d' (Conv) must fit its padded image of 5, not be 3, dilated by 3",
+    ),
+    "pool-of-a-row": (
+        lambda net, x: pool(net, net("Flatten", x)),
+        "Input of node 'pool' (MaxPool) must be (1, channels, height, width) or (1, channels, length), not 1x90: "
+        "only convolutions over images and signals are supported",
+    ),
+    "turned-behind-a-pad": (
+        lambda net, x: net(
+            "Conv",
+            net.reshape(net.pad(net("Transpose", x, perm=[0, 1, 2, 3]), (1, 1, 0, 0), 1.0, name="pad"), 1, 3, 6, 7),
+            signs(4, 3, 2, 2),
+            name="conv",
+        ),
+        "Input of node 'conv' must be the image of 'pad' with rows and columns where they are, not rearranged",
+    ),
     "kernel-shape": (
         lambda net, x: conv(net, x, kernel_shape=[3, 2]),
         "kernel_shape of node 'conv' (Conv) must be that of its weights, 3x3, not 3x2",
-    ),
-    "auto-pad": (
-        lambda net, x: conv(net, x, auto_pad="SAME_UPPER"),
-        "auto_pad of node 'conv' (Conv) must be NOTSET or VALID, not SAME_UPPER: write its pads",
     ),
     "strides": (
         lambda net, x: conv(net, x, strides=[1, 0]),
@@ -86,22 +109,9 @@ READING: dict[str, tuple[Build, str]] = {
         lambda net, x: conv(net, x, dilations=[3, 1]),
         "Kernel of node 'conv' (Conv) must fit its padded image of 6x5, not be 3x3, dilated by 3x1",
     ),
-    "ceil-mode": (
-        lambda net, x: pool(net, x, ceil_mode=1),
-        "ceil_mode of node 'pool' (MaxPool) must be 0, not 1: write the padding that it stands for",
-    ),
-    "pool-dilations": (
-        lambda net, x: pool(net, x, dilations=[2, 1]),
-        "dilations of node 'pool' (MaxPool) must be 1, not 2x1: pool neighbouring pixels",
-    ),
     "pool-pads": (
         lambda net, x: pool(net, x, pads=[2, 0, 0, 0]),
         "pads of node 'pool' (MaxPool) must be smaller than the kernel 2x2, not (2, 0, 0, 0)",
-    ),
-    "pool-of-a-row": (
-        lambda net, x: pool(net, net("Flatten", x)),
-        "Input of node 'pool' (MaxPool) must be (1, channels, height, width), not 1x90: "
-        "only convolutions over images are supported",
     ),
     "pad-mode": (
         lambda net, x: net("Pad", x, net.constant([0, 0, 1, 1] * 2, I64), name="pad", mode="reflect"),

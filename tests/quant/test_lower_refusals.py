@@ -129,8 +129,18 @@ def test_sparse_constant() -> None:
         ((8, 12), 1, "Batch of input 'image' must be 1 or free, not 8: export one frame"),
         ((1, "features"), 1, "Sizes of input 'image' must all be known but the batch's, not 1xfeatures"),
         ((1, 3, None, 2), 1, "Sizes of input 'image' must all be known but the batch's, not 1x3x?x2"),
-        ((1, 3, 4), 1, "Input 'image' of the model must be (1, features) or (1, channels, height, width), not 1x3x4"),
-        (None, 1, "Input 'image' of the model must be (1, features) or (1, channels, height, width), not no shape"),
+        (
+            (1, 1, 1, 3, 4),
+            1,
+            "Input 'image' of the model must be (1, features), (1, channels, length) or (1, channels, height, width), "
+            "not 1x1x1x3x4",
+        ),
+        (
+            None,
+            1,
+            "Input 'image' of the model must be (1, features), (1, channels, length) or (1, channels, height, width), "
+            "not no shape",
+        ),
         ((1, 12), 7, "Input 'image' of the model must be floats or integers of 8 or 16 bits, not INT64"),
         ((1, 12), 2, "Input kind of a model that takes uint8 must be 'quant', not 'uint8/255'"),
     ],

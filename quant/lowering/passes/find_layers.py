@@ -64,7 +64,7 @@ def _convolution_of(graph: Graph, operator: Operator) -> Operation:
     window = conv_window(operator, weights.shape, graph.shapes[source])
     neurons = weights.shape[0]
     # (neurons, channels, rows, columns), but the taps of a window follow each other as row, column, channel.
-    matrix = weights.map(lambda values: values.transpose(0, 2, 3, 1).reshape(neurons, -1))
+    matrix = weights.map(lambda values: np.moveaxis(values, 1, -1).reshape(neurons, -1))
     numbers = None
     if bias and bias[0]:
         if bias[0] not in graph.constants:

@@ -54,10 +54,17 @@ class _Flattener:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.image = _input_image(graph)
+        self.channels_last = _is_channels_last(graph)
         self.constants = dict(graph.constants)
         self.kept: list[Operation] = []
         self.renamed = {graph.input: graph.input}
-        self.origins = {graph.input: _Origin(graph.input, _input_places(graph), Site(self.image))}
+        self.origins = {graph.input: _Origin(graph.input, self._input_places(), Site(self.image))}
+
+    def _input_places(self) -> np.ndarray:
+        shape = self.graph.shapes[self.graph.input]
+        if len(shape) < 3 or self.channels_last:
+            return np.arange(prod(shape)).reshape(shape)
+        return _image_places(shape)
 
     def run(self) -> Graph:
         graph = self.graph
@@ -75,6 +82,7 @@ class _Flattener:
             shapes=shapes,
             output=self.renamed[graph.output],
             image=self.image,
+            frame_shape=graph.shapes[graph.input][1:] if self.channels_last else graph.frame_shape,
         )
 
     def _flatten(self, operation: Operation) -> None:
@@ -109,8 +117,7 @@ class _Flattener:
             self.kept.append(replace(layer, source=source, weights=weights, site=origin.site))
             self.origins[layer.output] = _Origin(layer.output, np.arange(prod(shape)).reshape(shape))
             return
-        _check_image(self.graph, layer, origin)
-        site = _padded_site(layer, layer.site.window, origin.site, source)
+        site = _padded_site(layer, layer.site.window, _image_site(self.graph, layer, origin), source)
         self.kept.append(replace(layer, source=source, site=site))
         image = (*site.positions, shape[1])
         self.origins[layer.output] = _image_origin(self.graph, layer.output, Site(image))
@@ -133,29 +140,48 @@ class _Flattener:
 
 def _input_image(graph: Graph) -> tuple[int, ...]:
     """Return the (height, width, channels) of an input that goes into a convolution, pool or padding, or ()."""
-    first = next(each for each in graph.operations if not isinstance(each, Elementwise | Layout))
+    first = _first_layer(graph)
     if isinstance(first, Dense) and first.site.window is None:
         return ()
-    _, channels, height, width = graph.shapes[first.inputs[0]]
-    return (height, width, channels)
+    return _image_of(graph.shapes[first.inputs[0]])
 
 
-def _input_places(graph: Graph) -> np.ndarray:
-    shape = graph.shapes[graph.input]
-    return np.arange(prod(shape)).reshape(shape) if len(shape) != 4 else _image_places(shape)
+def _first_layer(graph: Graph) -> Operation:
+    return next(each for each in graph.operations if not isinstance(each, Elementwise | Layout))
+
+
+def _image_of(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """Return the (height, width, channels) of (1, channels, height, width), or of (1, channels, length)."""
+    height, width = shape[2:] if len(shape) == 4 else (1, shape[2])
+    return height, width, shape[1]
+
+
+def _is_channels_last(graph: Graph) -> bool:
+    """Return whether the input is moved from (1, height, width, channels) to where a convolution wants it."""
+    first, shape = _first_layer(graph), graph.shapes[graph.input]
+    if not _input_image(graph) or len(shape) < 3 or len(graph.shapes[first.inputs[0]]) != len(shape):
+        return False
+    natural = np.arange(prod(shape)).reshape(shape)
+    places = {graph.input: natural}
+    for operation in graph.operations[: graph.operations.index(first)]:
+        if isinstance(operation, Layout):
+            places[operation.output] = places[operation.source].ravel()[operation.order]
+        elif isinstance(operation, Elementwise):
+            known = next(places[name] for name in operation.inputs if name in places)
+            places[operation.output] = np.broadcast_to(known, graph.shapes[operation.output])
+    return np.array_equal(places.get(first.inputs[0], ()), np.moveaxis(natural, -1, 1))
 
 
 def _image_places(shape: tuple[int, ...]) -> np.ndarray:
-    _, channels, height, width = shape
-    return np.arange(prod(shape)).reshape(1, height, width, channels).transpose(0, 3, 1, 2)
+    return np.moveaxis(np.arange(prod(shape)).reshape(1, *shape[2:], shape[1]), -1, 1)
 
 
 def _image_origin(graph: Graph, tensor: str, site: Site) -> _Origin:
     return _Origin(tensor, _image_places(graph.shapes[tensor]), site)
 
 
-def _check_image(graph: Graph, operation: Operation, origin: _Origin) -> None:
-    """Refuse what reads something else than an image as it comes."""
+def _image_site(graph: Graph, operation: Operation, origin: _Origin) -> Site:
+    """Return the site of what reads an image, which must be as it comes, a row instead of a column at most."""
     label = graph.label(origin.tensor)
     shape = graph.shapes[operation.inputs[0]]
     if not origin.site.image:
@@ -163,11 +189,17 @@ def _check_image(graph: Graph, operation: Operation, origin: _Origin) -> None:
             f"Input of node {operation.name!r} must be an image of the model's input or of a convolution, "
             f"not the vector of {label!r}"
         )
-    if origin.places.size != prod(shape) or (origin.places != _image_places(shape)).any():
+    site, image = origin.site, _image_of(shape)
+    if site.padding is not None and site.window is not None:  # then the site has the image without what was added
+        turned = site.window.positions(*site.image[:2]) != image[:2]
+    else:
+        turned, site = prod(site.image) != prod(image), replace(site, image=image)
+    if turned or not np.array_equal(origin.places, _image_places(shape)):
         raise InputError(
             f"Input of node {operation.name!r} must be the image of {label!r} with rows and columns where they are, "
             "not rearranged"
         )
+    return site
 
 
 def _check_unpadded(operation: Operation, origin: _Origin) -> None:
@@ -179,16 +211,14 @@ def _check_unpadded(operation: Operation, origin: _Origin) -> None:
 
 def _behind(graph: Graph, operation: Pool | Pad, origin: _Origin, source: str) -> Site:
     """Return what a reader of a pool or padding knows."""
-    _check_image(graph, operation, origin)
+    site = _image_site(graph, operation, origin)
     _check_unpadded(operation, origin)
-    height, width, channels = origin.site.image
-    _, _, rows, columns = graph.shapes[operation.output]
     if isinstance(operation, Pool):
-        image = (height, width, channels)
+        image = _image_of(graph.shapes[operation.source])
         pool = Pooled(operation.name, operation.output, source, image, operation.window)
-        return Site((rows, columns, channels), pools=(*origin.site.pools, pool))
+        return Site(_image_of(graph.shapes[operation.output]), pools=(*site.pools, pool))
     window = Window((1, 1), (1, 1), (1, 1), operation.padding)
-    return replace(origin.site, window=window, padding=Padding(operation.name, source, operation.value))
+    return replace(site, window=window, padding=Padding(operation.name, source, operation.value))
 
 
 def _padded_site(layer: Dense, window: Window, site: Site, source: str) -> Site:

@@ -36,7 +36,7 @@ _QONNX_OPERANDS = {"BipolarQuant": 2, "IntQuant": 4, "Quant": 4}
 #: Layout operators whose further operands are sizes or axes.
 _WITH_SHAPES = {"Reshape", "Squeeze", "Unsqueeze"}
 _CONVOLUTIONAL = {
-    *("ConvTranspose", "ConvInteger", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"),
+    *("ConvTranspose", "ConvInteger", "AveragePool", "GlobalAveragePool"),
     *("LpPool", "QuantAvgPool2d", "MaxPoolNHWC", "Im2Col"),
 }
 
@@ -91,7 +91,7 @@ class _Folder:
             self._layout(operator, constant)
         elif operator.kind in {"Gemm", "MatMul"} and not constant:
             self._keep(operator, _product_shape(operator, [self._shape_of(name) for name in operator.inputs]))
-        elif operator.kind in {"Conv", "MaxPool", "Pad"} and operator.operands[0] in self.shapes:
+        elif operator.kind in {"Conv", "GlobalMaxPool", "MaxPool", "Pad"} and operator.operands[0] in self.shapes:
             self._window(operator)
         elif operator.kind in _CURVES and not constant:
             self._curve(operator)
@@ -178,7 +178,7 @@ class _Folder:
 
     def _window(self, operator: Operator) -> None:
         image = self.shapes[operator.operands[0]]
-        if operator.kind == "MaxPool":
+        if operator.kind in {"GlobalMaxPool", "MaxPool"}:
             self._keep(*read_pool(operator, image))
         elif operator.kind == "Pad":
             self._keep(*read_pad(operator, image, self.constants))
