@@ -26,6 +26,7 @@ from dataflow.nodes import (
 from dataflow.outputs import expose_scores
 from dataflow.schedule import Buffered, Schedule
 from dataflow.streams import Stream, beats_of, frames_of, values_of_words, words_of
+from dataflow.writing import written_whole
 from dataflow.zero_padding import PositionClasses, position_classes, zero_padded, zero_padding_offsets
 
 __all__ = [
@@ -71,6 +72,7 @@ __all__ = [
     "values_of_words",
     "verify",
     "words_of",
+    "written_whole",
     "zero_padded",
     "zero_padding_offsets",
 ]

@@ -20,6 +20,7 @@ from dataflow.errors import InputError
 from dataflow.network import Fifo, Network, Scores, Terminal, verify
 from dataflow.nodes import Node
 from dataflow.streams import Stream
+from dataflow.writing import written_whole
 
 __all__ = ["FORMAT_VERSION", "load", "save_network"]
 
@@ -49,18 +50,9 @@ def save_network(network: Network, path: str | os.PathLike[str]) -> None:
     if network.scores is not None:
         tensors["scores.scale"] = network.scores.scale
         tensors["scores.bias"] = network.scores.bias
-    target = Path(path)
-    if not target.name:
-        raise InputError(f"Network file {str(path)!r} must be writable, not: Is a directory")
-    part = target.with_name(target.name + ".part")
-    try:
-        contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    with written_whole(path, "Network") as part:
         part.write_bytes(save(contiguous, metadata={"xnorflow": json.dumps(structure, sort_keys=True)}))
-        part.replace(target)
-    except OSError as error:
-        raise InputError(f"Network file {str(path)!r} must be writable, not: {error.strerror}") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def load(path: str | os.PathLike[str]) -> Network:

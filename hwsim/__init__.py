@@ -8,6 +8,7 @@ from hwsim.cycle import FifoUse, NodeActivity, Periodic, Run, simulate
 from hwsim.frames import frames_for
 from hwsim.prediction import Prediction, predict
 from hwsim.stalls import Stalls, random_stalls
+from hwsim.timeline import Timeline, unroll
 
 __all__ = [
     "FifoUse",
@@ -16,8 +17,10 @@ __all__ = [
     "Prediction",
     "Run",
     "Stalls",
+    "Timeline",
     "frames_for",
     "predict",
     "random_stalls",
     "simulate",
+    "unroll",
 ]

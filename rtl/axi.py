@@ -5,8 +5,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 import dataflow
+from dataflow.naming import plain_names
 from rtl.components._steps import advanced
-from rtl.core import Core, hardware_names
+from rtl.core import Core
 
 __all__ = ["AxiTop", "axi_prefixes"]
 
@@ -18,7 +19,7 @@ def axi_prefixes(network: dataflow.Network) -> dict[str, str]:
     """
     prefixes = {}
     for side, terminals in (("s_axis", network.inputs), ("m_axis", network.outputs)):
-        names = hardware_names(terminal.name for terminal in terminals)
+        names = plain_names(terminal.name for terminal in terminals)
         for terminal in terminals:
             prefixes[terminal.name] = side if len(terminals) == 1 else f"{side}_{names[terminal.name]}"
     return prefixes
@@ -101,7 +102,7 @@ class AxiTop(wiring.Component):
     def _ends_frame(self, m: Module, terminal: dataflow.Terminal, passes) -> Signal:
         """Return whether the next beat to pass is its frame's last."""
         beats = terminal.stream.beats
-        name = hardware_names([terminal.name])[terminal.name]
+        name = plain_names([terminal.name])[terminal.name]
         beat, last = Signal(range(beats), name=f"{name}_beat"), Signal(name=f"{name}_last")
         with m.If(passes):
             m.d.sync += beat.eq(advanced(beat, beats))

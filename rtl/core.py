@@ -1,29 +1,15 @@
 """Core: the network's nodes, and the FIFOs between them."""
 
-import re
-from collections.abc import Iterable
-
 from amaranth import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 import dataflow
+from dataflow.naming import plain_names
 from rtl.components import Fifo, component_of
 from rtl.streams import payload_of
 
-__all__ = ["Core", "fifo_names", "hardware_names"]
-
-
-def hardware_names(names: Iterable[str]) -> dict[str, str]:
-    """Return for each name one that Verilog and Python allow inside an identifier; no two are alike."""
-    chosen: dict[str, str] = {}
-    for name in names:
-        plain = unique = re.sub(r"\W", "_", name, flags=re.ASCII)
-        copy = 2
-        while unique in chosen.values():
-            unique, copy = f"{plain}_{copy}", copy + 1
-        chosen[name] = unique
-    return chosen
+__all__ = ["Core", "fifo_names"]
 
 
 def fifo_names(network: dataflow.Network) -> dict[str, str]:
@@ -61,7 +47,7 @@ class Core(wiring.Component):
         if not isinstance(network, dataflow.Network):
             raise TypeError(f"Network of a Core must be a dataflow.Network, not {network!r}")
         self.network = dataflow.verify(network)
-        names = hardware_names(terminal.name for terminal in (*network.inputs, *network.outputs))
+        names = plain_names(terminal.name for terminal in (*network.inputs, *network.outputs))
         self._input_ports = {terminal.name: f"i_{names[terminal.name]}" for terminal in network.inputs}
         self._output_ports = {terminal.name: f"o_{names[terminal.name]}" for terminal in network.outputs}
         members = {}
@@ -83,7 +69,7 @@ class Core(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        names, places = hardware_names(self.nodes), fifo_names(self.network)
+        names, places = plain_names(self.nodes), fifo_names(self.network)
         for name, component in self.nodes.items():
             m.submodules[f"node_{names[name]}"] = component
         for edge in self.network.fifos:

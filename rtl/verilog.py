@@ -8,8 +8,9 @@ from amaranth.back import verilog as back
 from amaranth.lib.wiring import In
 
 import dataflow
+from dataflow.naming import plain_names
 from rtl.axi import AxiTop
-from rtl.core import fifo_names, hardware_names
+from rtl.core import fifo_names
 
 __all__ = ["top_name", "verilog", "write_verilog"]
 
@@ -20,7 +21,7 @@ _EMPTY_WIRE = re.compile(r"^ *(?:wire|reg) \[-1:0\] [^;]*;\n", re.MULTILINE)
 
 def top_name(network: dataflow.Network) -> str:
     """Return the name of a network's top module: the network's own, as far as Verilog allows it."""
-    name = hardware_names([network.name])[network.name]
+    name = plain_names([network.name])[network.name]
     return name if re.match(r"[A-Za-z_]", name) else f"net_{name}"
 
 

@@ -8,7 +8,7 @@ A `Buffered` node is two such actors. `fill` writes the buffer, a FIFO with no l
 buffer stores as many beats as the step needs, and frees as many as the step frees: none, one or several.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Protocol
@@ -28,6 +28,7 @@ class _Fifo:
     reserved: int = 0
     writes: list[int] = field(default_factory=list)
     reads: list[int] = field(default_factory=list)
+    levels: list[int] = field(default_factory=list)
     highest_stored: int = 0
     highest_taken: int = 0
 
@@ -46,6 +47,8 @@ class SlowRun:
     cycles : cycles until everything stood still
     writes, reads : for every FIFO's name the cycle of each beat's write and read, int64
     activity : for every node's name its busy, starved and blocked cycles among ``cycles``
+    history : for every node's name what it does in each cycle: "busy", "starved" or "blocked"
+    levels : for every FIFO's name the beats stored at the start of each cycle
     highest : for every FIFO's name the most beats stored and places taken at the start of a cycle
     """
 
@@ -54,6 +57,8 @@ class SlowRun:
     writes: dict[str, np.ndarray]
     reads: dict[str, np.ndarray]
     activity: dict[str, tuple[int, ...]]
+    history: dict[str, tuple[str, ...]]
+    levels: dict[str, tuple[int, ...]]
     highest: dict[str, tuple[int, int]]
 
 
@@ -123,7 +128,7 @@ class _Unit:
         self.left = frames * schedule.steps
         self.step = 0
         self.deliveries: dict[int, list[_Fifo]] = defaultdict(list)
-        self.activity: Counter[str] = Counter()
+        self.history: list[str] = []
 
     @property
     def finished(self) -> bool:
@@ -150,7 +155,7 @@ class _Unit:
             self.doing = "busy"
 
     def act(self, t: int) -> bool:
-        self.activity[self.doing] += 1
+        self.history.append(self.doing)
         if self.doing == "busy":
             self.take(t)
             for fifo in self.given:
@@ -234,6 +239,7 @@ def step_slowly(network: Network, frames: int, *, stalls: Stalls | None = None) 
     t = still = 0
     while not all(actor.finished for actor in actors):
         for fifo in fifos.values():
+            fifo.levels.append(fifo.stored)
             fifo.highest_stored = max(fifo.highest_stored, fifo.stored)
             fifo.highest_taken = max(fifo.highest_taken, fifo.stored + fifo.reserved)
         for actor in actors:
@@ -250,8 +256,10 @@ def step_slowly(network: Network, frames: int, *, stalls: Stalls | None = None) 
         writes={name: np.array(fifo.writes, np.int64) for name, fifo in fifos.items()},
         reads={name: np.array(fifo.reads, np.int64) for name, fifo in fifos.items()},
         activity={
-            name: tuple(parts[-1].activity[doing] for doing in ("busy", "starved", "blocked"))
+            name: tuple(parts[-1].history.count(doing) for doing in ("busy", "starved", "blocked"))
             for name, parts in units.items()
         },
+        history={name: tuple(parts[-1].history) for name, parts in units.items()},
+        levels={name: tuple(fifo.levels) for name, fifo in fifos.items()},
         highest={name: (fifo.highest_stored, fifo.highest_taken) for name, fifo in fifos.items()},
     )

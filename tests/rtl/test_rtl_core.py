@@ -9,7 +9,7 @@ from amaranth.lib import stream, wiring
 
 import dataflow
 from rtl.components import COMPONENTS, component_of
-from rtl.core import Core, fifo_names, hardware_names
+from rtl.core import Core, fifo_names
 from rtl.streams import Reserved, payload_of
 from sim_tests.cases import CASES, dense_network
 
@@ -50,18 +50,6 @@ def test_fifos_are_numbered_in_the_order_of_the_network() -> None:
     assert list(fifo_names(network).values()) == [f"fifo_{k}" for k in range(len(network.fifos))]
     core = Core(network)
     assert {name: fifo.depth for name, fifo in core.fifos.items()} == {f.name: f.depth for f in network.fifos}
-
-
-def test_names_become_identifiers_that_differ() -> None:
-    names = ["fc0.width", "fc0_width", "fc0 width", "/model/Gemm", "größe", "plain"]
-    assert hardware_names(names) == {
-        "fc0.width": "fc0_width",
-        "fc0_width": "fc0_width_2",
-        "fc0 width": "fc0_width_3",
-        "/model/Gemm": "_model_Gemm",
-        "größe": "gr__e",
-        "plain": "plain",
-    }
 
 
 def test_names_with_any_characters_make_a_core() -> None:

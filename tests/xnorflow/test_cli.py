@@ -110,6 +110,28 @@ def test_simulate_writes_outputs(net: Path, tmp_path: Path, capsys: pytest.Captu
         assert (saved["predictions"] == saved["scores"].argmax(axis=1)).all()
 
 
+@pytest.mark.parametrize("ending", ["vcd", "json"])
+def test_simulate_traces_the_first_frames(
+    ending: str, net: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / f"run.{ending}"
+    assert run("simulate", net, "--frames", 20, "--trace", file, "--trace-frames", 2, "--stalls", 1, "--json") == 0
+    captured = capfd.readouterr()
+    trace = json.loads(captured.out)["trace"]
+    assert (trace["file"], trace["frames"]) == (str(file), 2)
+    assert f"{file}: the first 2 frames, cycles 0 to {trace['cycles'] - 1:,}\n" in captured.err
+    assert file.stat().st_size > 1000
+
+
+def test_simulate_draws_the_pipeline(net: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run("simulate", net, "--frames", 2, "--diagram", "--json") == 0
+    captured = capfd.readouterr()
+    assert "trace" not in json.loads(captured.out)
+    rows = {line.split()[0]: line for line in captured.err.splitlines()[1:5]}
+    assert list(rows) == ["binarize", "fc0", "fc1", "arg_max"]
+    assert all(set(row.split(maxsplit=1)[1]) <= set("12· ") for row in rows.values())
+
+
 def test_simulate_a_data_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_network(dense_network((784, 8, 10)), tmp_path / "n.xnf")
     assert run("simulate", tmp_path / "n.xnf", "--dataset", "mnist-sample", "--json") == 0
@@ -169,6 +191,16 @@ BAD = [
         ("simulate", "NET", "--outputs", "none/x.npz"),
         "Outputs file 'none/x.npz' must be writable, not: No such file or directory",
     ),
+    (("simulate", "NET", "--trace", "run.txt"), "Trace file must end in .vcd or .json, not 'run.txt'"),
+    (
+        ("simulate", "NET", "--trace", "OUT/run.vcd"),
+        "Trace file 'OUT/run.vcd' must be writable, not: No such file or directory",
+    ),
+    (
+        ("simulate", "NET", "--trace", "OUT/run.json", "--outputs", "OUT"),
+        "Trace file 'OUT/run.json' must be writable, not: No such file or directory",
+    ),
+    (("simulate", "NET", "--diagram", "--trace-frames", 0), "Traced frames must be at least 1, not 0"),
     (("simulate", "NET", "--seed", -1), "Seed of random frames must be at least 0, not -1"),
     (("simulate", "NET", "--stalls", -1), "Seed of stalls must be at least 0, not -1"),
     (("fold", "NET", "-o", "OUT", "--interval", 0), "Interval must be at least 1 for node 'binarize', not 0"),
@@ -193,10 +225,14 @@ def test_bad_input_is_one_sentence(
     args: tuple[object, ...], message: str, net: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    named = {"NET": net, "OUT": out}
-    assert run(*(named.get(str(arg), arg) for arg in args)) == 2
+    named = {"NET": str(net), "OUT": str(out)}
+
+    def with_paths(text: str) -> str:
+        return "/".join(named.get(part, part) for part in text.split("/"))
+
+    assert run(*(with_paths(str(arg)) for arg in args)) == 2
     captured = capfd.readouterr()
-    assert captured.err == f"error: {message}\n"
+    assert captured.err == f"error: {message}\n".replace("OUT", str(out))
     assert captured.out == ""
     assert not out.exists()
 

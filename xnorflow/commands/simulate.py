@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from dataflow import InputError
+from dataflow import InputError, Network, written_whole
 from xnorflow.commands._options import Data, DataSet, FrameCount, InputArray, Json, NetworkName
 
 __all__ = ["simulate"]
@@ -20,6 +20,12 @@ def simulate(
     frames: FrameCount = None,
     outputs: Annotated[Path | None, typer.Option(metavar="FILE.npz", help="Where predictions and scores go.")] = None,
     stalls: Annotated[int | None, typer.Option(metavar="SEED", help="Random stalls at both ends.")] = None,
+    trace: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Waveforms (.vcd, for GTKWave or Surfer) or tracks (.json, for Perfetto)."),
+    ] = None,
+    diagram: Annotated[bool, typer.Option("--diagram", help="Print the pipeline of the first frames.")] = False,
+    trace_frames: Annotated[int, typer.Option(help="How many frames --trace and --diagram cover, at most.")] = 3,
     seed: Annotated[int, typer.Option(help="Seed of random frames.")] = 0,
     json: Json = False,
 ) -> None:
@@ -29,9 +35,21 @@ def simulate(
     from xnorflow.networks import open_network
     from xnorflow.simulation import simulation_summary
 
+    if trace_frames < 1:
+        raise InputError(f"Traced frames must be at least 1, not {trace_frames}")
+    if trace is not None:
+        from xnorflow.traces import format_of
+
+        format_of(trace)
     network = open_network(net)
     chosen = frames_of_input(network, dataset=dataset, array=input_array, data=data, frames=frames, seed=seed)
+    traced = None
+    if trace is not None or diagram:
+        count = min(trace_frames, len(chosen))
+        traced = _look_closely(network, count, stalls, trace=trace, show_diagram=diagram)
     result, prediction = simulation_summary(network, chosen, stalls=stalls)
+    if traced is not None:
+        result["trace"] = traced
     if outputs is not None:
         _save_outputs(outputs, prediction)
     if json:
@@ -50,13 +68,24 @@ def simulate(
 
 
 def _save_outputs(path: Path, prediction: Any) -> None:
-    if not path.name:
-        raise InputError(f"Outputs file {str(path)!r} must be writable, not: Is a directory")
-    part = path.with_name(path.name + ".part.npz")
-    try:
-        np.savez(part, predictions=prediction.predictions, scores=prediction.scores)
-        part.replace(path)
-    except OSError as error:
-        raise InputError(f"Outputs file {str(path)!r} must be writable, not: {error.strerror}") from error
-    finally:
-        part.unlink(missing_ok=True)
+    with written_whole(path, "Outputs") as part, part.open("wb") as file:
+        np.savez(file, predictions=prediction.predictions, scores=prediction.scores)
+
+
+def _look_closely(
+    network: Network, frames: int, stalls: int | None, *, trace: Path | None, show_diagram: bool
+) -> dict[str, Any] | None:
+    """Write the trace and print the diagram of the first frames; return what the trace covers."""
+    from hwsim import random_stalls, unroll
+    from xnorflow.console import console, say
+    from xnorflow.traces import diagram, write_trace
+
+    timeline = unroll(network, frames, stalls=None if stalls is None else random_stalls(network, stalls))
+    if show_diagram:
+        names = max(len(node.name) for node in network.nodes)
+        console.print(diagram(timeline, width=max(20, console.width - names - 2)))
+    if trace is None:
+        return None
+    write_trace(network, timeline, trace)
+    say(f"{trace}: the first {frames} frames, cycles 0 to {timeline.cycles - 1:,}")
+    return {"file": str(trace), "frames": frames, "cycles": timeline.cycles}

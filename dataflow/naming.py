@@ -1,0 +1,18 @@
+"""Names that tools allow."""
+
+import re
+from collections.abc import Iterable
+
+__all__ = ["plain_names"]
+
+
+def plain_names(names: Iterable[str]) -> dict[str, str]:
+    """Return for each name one that Verilog, waveforms and Python allow inside an identifier; no two are alike."""
+    chosen: dict[str, str] = {}
+    for name in names:
+        plain = unique = re.sub(r"\W", "_", name.replace(" -> ", "_to_"), flags=re.ASCII)
+        copy = 2
+        while unique in chosen.values():
+            unique, copy = f"{plain}_{copy}", copy + 1
+        chosen[name] = unique
+    return chosen

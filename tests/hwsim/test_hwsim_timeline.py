@@ -1,0 +1,84 @@
+"""The timeline: every cycle of every node and FIFO against the simulation that steps cycle by cycle."""
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from patterns_network import pattern_networks
+from window_networks import conv_networks
+
+from dataflow import InputError, Network
+from hwsim import Stalls, Timeline, random_stalls, simulate, unroll
+from hwsim.cycle import step_slowly
+from hwsim.timeline import STATES, FifoTrack, NodeTrack
+from sim_tests.cases import CASES, Case, dense_network
+
+
+def history_of(track: NodeTrack, cycles: int) -> tuple[str, ...]:
+    """Return what a node does in each cycle; behind its last step it waits for a frame that does not come."""
+    spells = track.spells
+    done = [STATES[state] for state in np.repeat(spells.states, spells.stops - spells.starts)]
+    return (*done, *["starved"] * (cycles - len(done)))
+
+
+def levels_of(track: FifoTrack, cycles: int) -> tuple[int, ...]:
+    starts, stored = track.levels
+    return tuple(np.repeat(stored, np.diff(np.append(starts, max(cycles, starts[-1] + 1))))[:cycles].tolist())
+
+
+def check(network: Network, frames: int, stalls: Stalls) -> Timeline:
+    slow = step_slowly(network, frames, stalls=stalls)
+    timeline = unroll(network, frames, stalls=stalls)
+    run = simulate(network, frames, stalls=stalls)
+    assert timeline.cycles == slow.cycles
+    for track, activity in zip(timeline.nodes, run.nodes, strict=True):
+        assert history_of(track, slow.cycles) == slow.history[track.name]
+        assert (track.starved.sum() <= activity.starved, track.blocked.sum()) == (True, activity.blocked)
+    for fifo in timeline.fifos:
+        assert levels_of(fifo, slow.cycles) == slow.levels[fifo.name]
+        starts, stored = fifo.levels
+        assert (np.diff(starts) > 0).all()
+        assert (np.diff(stored) != 0).all()
+    return timeline
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("seed", [None, 3])
+def test_cases(case: Case, seed: int | None) -> None:
+    network = case.network()
+    check(network, 3, Stalls.none() if seed is None else random_stalls(network, seed))
+
+
+@given(pattern_networks(), st.integers(1, 3), st.none() | st.integers(0, 99))
+def test_any_patterns(network: Network, frames: int, seed: int | None) -> None:
+    try:
+        check(network, frames, Stalls.none() if seed is None else random_stalls(network, seed, cycles=31))
+    except InputError:
+        assume(False)
+
+
+@given(conv_networks(), st.integers(1, 3), st.none() | st.integers(0, 99))
+def test_windows(network: Network, frames: int, seed: int | None) -> None:
+    try:
+        check(network, frames, Stalls.none() if seed is None else random_stalls(network, seed))
+    except InputError:
+        assume(False)
+
+
+def test_a_frame_of_a_node_by_hand() -> None:
+    # Two pixels come in cycles 0 and 1 and are there from 1 and 2 on; the beat behind is there from the cycle 4 on.
+    timeline = unroll(dense_network((2, 1)), 1)
+    binarize, matrix, arg_max = timeline.nodes
+    assert (binarize.steps.tolist(), binarize.fed.tolist(), binarize.latency) == ([[1, 2]], [[1, 2]], 2)
+    assert (matrix.steps.tolist(), matrix.starved.tolist()) == ([[4, 5]], [[4, 0]])
+    assert arg_max.span(0) == (10, 11)
+    cycles, stored = timeline.fifos[0].levels
+    assert (cycles.tolist(), stored.tolist()) == ([0, 1, 3], [0, 1, 0])
+
+
+def test_an_earlier_frame_does_not_depend_on_later_ones() -> None:
+    network = CASES[-1].network()
+    short, long = unroll(network, 2), unroll(network, 5)
+    for few, many in zip(short.nodes, long.nodes, strict=True):
+        assert (few.steps == many.steps[:2]).all()
+        assert (few.fed == many.fed[:2]).all()

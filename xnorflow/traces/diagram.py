@@ -1,0 +1,66 @@
+"""The pipeline as text: a row per node, a column for some cycles, a digit for the frame."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from rich.text import Text
+
+from hwsim import Timeline
+from hwsim.timeline import NodeTrack
+
+__all__ = ["diagram"]
+
+#: Told apart also by those who see no red or no green; the digits tell them apart without any colour.
+COLORS = ("blue", "dark_orange", "cyan", "magenta", "yellow")
+
+
+def diagram(timeline: Timeline, *, width: int = 80) -> Text:
+    """Return a diagram of the frames on their way through the nodes.
+
+    Where a node issues steps stands the last digit of the frame's number, from 1, dim if it does so in less than half
+    of the column's cycles; a dot stands where it only waits within a frame.
+
+    Parameters
+    ----------
+    width : most columns, beside the names
+    """
+    per_column = -(-timeline.cycles // width)
+    columns = -(-timeline.cycles // per_column)
+    indent = max(len(node.name) for node in timeline.nodes) + 2
+    lines = [Text(" " * indent + _axis(columns, per_column))]
+    for node in timeline.nodes:
+        lines.append(Text(node.name.ljust(indent)).append_text(Text.assemble(*_cells(node, columns, per_column))))
+    lines.append(
+        Text(
+            f"{timeline.frames} frames, {timeline.cycles:,} cycles, {per_column:,} per column. "
+            "Digit: steps of this frame; dot: waits within it."
+        )
+    )
+    return Text("\n").join(lines)
+
+
+def _axis(columns: int, per_column: int) -> str:
+    """Return the numbers of cycles, each starting above its column."""
+    text = ""
+    for column in range(0, columns, 10):
+        label = f"{column * per_column:,}"
+        if len(text) <= column and (column + len(label) <= columns or column == 0):
+            text = text.ljust(column) + label + " "
+    return text.rstrip()
+
+
+def _cells(node: NodeTrack, columns: int, per_column: int) -> Iterator[str | tuple[str, str]]:
+    """Yield the cells of a node's row."""
+    busy = np.stack([np.bincount(steps // per_column, minlength=columns) for steps in node.steps])
+    frame_of = busy.argmax(axis=0)
+    inside = np.zeros(columns, bool)
+    for frame in range(len(node.steps)):
+        start, stop = node.span(frame)
+        inside[start // per_column : (stop - 1) // per_column + 1] = True
+    for column in range(columns):
+        frame, cycles = int(frame_of[column]), int(busy[:, column].sum())
+        if cycles:
+            style = COLORS[frame % len(COLORS)] + (" dim" if 2 * cycles < per_column else "")
+            yield str((frame + 1) % 10), style
+        else:
+            yield "·" if inside[column] else " "
