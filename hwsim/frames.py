@@ -4,7 +4,7 @@ import numpy as np
 
 from dataflow import InputError, Network
 
-__all__ = ["frames_for"]
+__all__ = ["checked_frames", "frames_for"]
 
 
 def frames_for(network: Network, array: np.ndarray) -> np.ndarray:
@@ -18,6 +18,21 @@ def frames_for(network: Network, array: np.ndarray) -> np.ndarray:
     Returns
     -------
     (frames, *input stream shape) int64
+
+    Raises
+    ------
+    TypeError, InputError
+        As `checked_frames` does.
+    """
+    return checked_frames(network, array).astype(np.int64)
+
+
+def checked_frames(network: Network, array: np.ndarray) -> np.ndarray:
+    """Return frames in the shape of the network's input, of the integer type that they have.
+
+    Parameters
+    ----------
+    array : as `frames_for` takes it
 
     Raises
     ------
@@ -44,7 +59,7 @@ def frames_for(network: Network, array: np.ndarray) -> np.ndarray:
             f"Frames of network {network.name!r} must be within {low} to {high} ({stream.element}), "
             f"not {array.min()} to {array.max()}"
         )
-    return array.astype(np.int64).reshape(len(array), *stream.shape)
+    return array.reshape(len(array), *stream.shape)
 
 
 def _shapes_of(network: Network) -> list[tuple[int, ...]]:

@@ -1,13 +1,16 @@
 """Values of convolutional networks: the reference by hand and by another formula, the packed one equal to it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from window_networks import ELEMENTS, alone, conv_networks, window_nodes
 
-from dataflow import BIPOLAR, Integer, MatrixVector, MaxPool, Network, SlidingWindow, SumPool, WindowNode
-from hwsim import packed, predict, prediction, reference
+from dataflow import BIPOLAR, Integer, MatrixVector, MaxPool, Network, SlidingWindow, SumPool, WindowNode, zero_padded
+from hwsim import packed, reference
+from hwsim._tiles import tile_rows
 from sim_tests.cases import random_frames
 from sim_tests.conv_cases import conv_network
 
@@ -167,25 +170,60 @@ def test_packed_sums_of_wide_integers_are_exact(width: int) -> None:
 
 def test_packed_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     network = conv_network((6, 6, 2), (3, 4), integers=True)
-    frames = random_frames(network, 3)
-    monkeypatch.setattr(packed, "block_rows", 5)
-    assert_same(network, frames)
-
-
-def test_prediction_in_batches_that_bound_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    network = conv_network((6, 6, 2), (3,), integers=True)
-    frames = random_frames(network, 7)
-    expected = predict(network, frames)
+    frames = random_frames(network, 2 * tile_rows + 3)
     seen = []
-    evaluate_only = packed.evaluate_only
+    evaluate_block = packed._evaluate_block
 
-    def spy(network: Network, batch: np.ndarray, names: list[str]) -> dict[str, np.ndarray]:
-        seen.append(len(batch))
-        return evaluate_only(network, batch, names)
+    def spy(network: Network, steps: list[object], block: np.ndarray, wanted: set[str]) -> dict[str, np.ndarray]:
+        seen.append(len(block))
+        return evaluate_block(network, steps, block, wanted)  # type: ignore[arg-type]
 
-    monkeypatch.setitem(prediction._ENGINES, "packed", spy)
-    monkeypatch.setattr(prediction, "batch_bytes", 2 * 8 * 16 * 18)  # the window's 4x4 positions of 18 numbers
-    found = predict(network, frames)
-    assert seen == [2, 2, 2, 1]
-    assert (found.predictions == expected.predictions).all()
-    assert (found.scores == expected.scores).all()
+    monkeypatch.setattr(packed, "_evaluate_block", spy)
+    monkeypatch.setattr(packed, "block_bytes", 1)
+    assert_same(network, frames)
+    assert sorted(seen) == [3, tile_rows, tile_rows]
+
+
+@st.composite
+def convolutions(draw: st.DrawFn) -> Network:
+    """Draw a window and a matrix behind it, of numbers of any width; thresholds are near the middle, or at an end."""
+    element = draw(st.one_of(st.just(BIPOLAR), st.builds(Integer, st.integers(1, 40), st.booleans())))
+    few = draw(st.booleans())
+    channels, most = ((1, 2, 3), 6) if few else ((63, 64, 65, 128, 130), 3)
+    window = draw(window_nodes((element,), kinds=(SlidingWindow,), sizes=channels, most=most))
+    assert isinstance(window, SlidingWindow)
+    rng = np.random.default_rng(draw(st.integers(0, 999)))
+    neurons = window.groups * draw(st.sampled_from([1, 3, 32, 33, 65] if few and window.groups == 1 else [1, 3]))
+    weights = rng.choice(np.array([-1, 1], np.int8), (neurons, window.taps * window.group_channels))
+    matrix = MatrixVector("m", weights, None, 1, window.pe, window.positions, element, window.groups)
+    kind = draw(st.sampled_from(["sums", "bits", "zero padded sums", "zero padded bits"]))
+    if kind.startswith("zero"):
+        levels = rng.integers(-2, 3, neurons) if kind == "zero padded bits" else None
+        matrix = zero_padded(window, matrix, levels)
+    if kind == "bits":
+        low, high = matrix.counted
+        levels = np.clip((low + high) // 2 + rng.integers(-2, 3, neurons), low, high + 1)
+        levels[-1] = draw(st.sampled_from([low, high, high + 1, levels[-1]]))
+        matrix = replace(matrix, thresholds=levels)
+    return alone(window, matrix)
+
+
+@settings(deadline=None, max_examples=100)
+@given(convolutions(), st.integers(1, 4), st.integers(0, 2**32 - 1))
+def test_packed_convolutions_of_any_numbers(network: Network, frames: int, seed: int) -> None:
+    x = random_frames(network, frames, seed=seed)
+    assert_same(network, x)
+    last = network.fifos[-1].name
+    (values,) = packed.evaluate_only(network, x, [last]).values()
+    np.testing.assert_array_equal(values, reference.evaluate(network, x)[last], strict=True)
+
+
+@pytest.mark.parametrize("channels", [3, 64, 70])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.uint64])
+def test_packed_frames_of_any_integer_type(channels: int, dtype: type[np.integer]) -> None:
+    # What stands outside is negative, which the type of the frames does not have.
+    window = SlidingWindow("w", Integer(9, signed=True), (3, 3, channels), (3, 3), padding=(1, 1, 1, 1), pad=-200)
+    weights = np.ones((1, 9 * channels), np.int8)
+    network = alone(window, MatrixVector("m", weights, positions=(3, 3), operand=window.element))
+    x = np.random.default_rng(0).integers(0, 256, (2, 3, 3, channels)).astype(dtype)
+    assert_same(network, x)

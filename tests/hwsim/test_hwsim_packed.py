@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from dataflow import BIPOLAR, Fifo, MatrixVector, Network, Stream, Terminal, verify
 from hwsim import packed, reference
-from hwsim._bits import count_matches, pack, unpack
+from hwsim._bits import pack, unpack
+from hwsim._tiles import tile_rows
 from sim_tests.cases import CASES, Case, random_frames
 from sim_tests.strategies import dense_networks
 
@@ -65,14 +66,19 @@ def test_pack_puts_bit_0_lowest_and_unpack_undoes_it(size: int, seed: int) -> No
     assert as_integer == sum(int(bit) << index for index, bit in enumerate(bits[1, 2]))
 
 
-@pytest.mark.parametrize("size", [1, 63, 64, 65, 128, 1000])
-@pytest.mark.parametrize("rows", [1, 4, 5, 7])
-def test_count_matches_at_word_borders(size: int, rows: int) -> None:
-    rng = np.random.default_rng(size)
-    x, w = rng.integers(0, 2, (rows, size)), rng.integers(0, 2, (3, size))
-    ones = np.full((rows, 3), -1, np.int64)
-    count_matches(pack(x), pack(w), size, ones)
-    assert (ones == (x[:, None] == w[None]).sum(axis=2)).all()
+@pytest.mark.parametrize("synapses", [1, 63, 64, 65, 128, 1000])
+@pytest.mark.parametrize("rows", [1, tile_rows - 1, tile_rows, tile_rows + 1])
+@pytest.mark.parametrize("neurons", [1, 31, 32, 33, 64, 65])
+def test_matrices_at_borders_of_words_and_tiles(synapses: int, rows: int, neurons: int) -> None:
+    rng = np.random.default_rng(synapses)
+    x, weights = rng.integers(0, 2, (rows, synapses)), rng.choice(np.array([-1, 1], np.int8), (neurons, synapses))
+    sums = MatrixVector("m", weights)
+    bits = MatrixVector("m", weights, rng.integers(0, synapses + 2, neurons))
+    expected = (2 * x - 1) @ weights.T.astype(np.int64)
+    tensor = packed.Tensor(pack(x), (synapses,), True)
+    (totals,), (y,) = packed.apply(sums, tensor), packed.apply(bits, tensor)
+    assert (totals.values == expected).all()
+    assert (y.values == ((expected + synapses) // 2 >= bits.thresholds)).all()
 
 
 def test_evaluate_only_keeps_what_is_asked_for() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dataflow import ArgMax, Fifo, InputError, MatrixVector, Network, Scores, Stream, Terminal, fold, verify
-from hwsim import predict, prediction, reference
+from hwsim import packed, predict, reference
 from sim_tests.cases import CASES, Case, dense_network, random_frames
 
 
@@ -25,11 +25,11 @@ def test_engines_agree_and_scores_are_the_affine_of_the_sums(case: Case) -> None
     assert (fast.predictions == fast.scores.argmax(axis=1)).all()
 
 
-def test_batches_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     network = fold(dense_network((12, 6, 4)), {})
-    frames = random_frames(network, 11)
+    frames = random_frames(network, 20)
     whole = predict(network, frames)
-    monkeypatch.setattr(prediction, "batch_frames", 4)
+    monkeypatch.setattr(packed, "block_bytes", 1)
     parts = predict(network, frames)
     np.testing.assert_array_equal(parts.predictions, whole.predictions, strict=True)
     np.testing.assert_array_equal(parts.scores, whole.scores, strict=True)

@@ -1,6 +1,7 @@
 """Networks with nodes that move a kernel over an image: one such node alone, and whole random networks."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 from hypothesis import assume
 from hypothesis import strategies as st
@@ -34,11 +35,18 @@ _sides = st.sampled_from([0, 0, 0, 1, 2, 3])
 
 
 @st.composite
-def window_nodes(draw: st.DrawFn, elements: tuple[Element, ...] = (BIPOLAR,)) -> WindowNode:
+def window_nodes(
+    draw: st.DrawFn,
+    elements: tuple[Element, ...] = (BIPOLAR,),
+    *,
+    kinds: tuple[type[WindowNode], ...] = (SlidingWindow, MaxPool, SumPool),
+    sizes: tuple[int, ...] = (1, 2, 3, 4, 5, 6),
+    most: int = 9,
+) -> WindowNode:
     """Draw a node with any kernel that fits: larger than its stride or smaller, dilated, padded, not square."""
-    kind = draw(st.sampled_from([SlidingWindow, MaxPool, SumPool]))
-    channels = draw(st.integers(1, 6))
-    shape = (draw(st.integers(1, 9)), draw(st.integers(1, 9)), channels)
+    kind = draw(st.sampled_from(kinds))
+    channels = draw(st.sampled_from(sizes))
+    shape = (draw(st.integers(1, most)), draw(st.integers(1, most)), channels)
     kernel = (draw(st.integers(1, 4)), draw(st.integers(1, 4)))
     dilation = draw(st.sampled_from([(1, 1), (1, 1), (2, 1), (1, 2), (2, 2)]))
     padding = draw(st.tuples(_sides, _sides, _sides, _sides))
@@ -53,15 +61,16 @@ def window_nodes(draw: st.DrawFn, elements: tuple[Element, ...] = (BIPOLAR,)) ->
     return node.folded(draw(st.sampled_from(list(node.foldings()))))
 
 
-def alone(node: Node, *, depth: int = 4) -> Network:
-    """Return a network of one node between its ends."""
+def alone(*nodes: Node, depth: int = 4) -> Network:
+    """Return a network of one node, or of a few behind each other, between its ends."""
+    names = ["input", *(node.name for node in nodes), "output"]
     return verify(
         Network(
             "alone",
-            (node,),
-            (Fifo("input", node.name, depth=depth), Fifo(node.name, "output", depth=depth)),
-            (Terminal("input", node.input_streams[0]),),
-            (Terminal("output", node.output_streams[0]),),
+            nodes,
+            tuple(Fifo(source, target, depth=depth) for source, target in pairwise(names)),
+            (Terminal("input", nodes[0].input_streams[0]),),
+            (Terminal("output", nodes[-1].output_streams[0]),),
         )
     )
 

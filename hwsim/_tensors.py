@@ -1,0 +1,187 @@
+"""The values of a stream, with bits in 64-bit words: as they are, or as windows of an image that are not copied out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import wraps
+from typing import TypeVar
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from dataflow import Bipolar, Element, Node, SlidingWindow, Stream
+from hwsim._bits import pack, unpack, word_width
+
+__all__ = ["Tensor", "Windows", "grouped_windows_of", "integer_type", "remembered", "tensor_of", "windows_of"]
+
+T = TypeVar("T")
+
+
+def remembered(make: Callable[..., T]) -> Callable[..., T]:
+    """Return a function of a node, and of more, that makes each of its results once while the node lives."""
+    results: WeakKeyDictionary[Node, dict[tuple[object, ...], T]] = WeakKeyDictionary()
+
+    @wraps(make)
+    def get(node: Node, *arguments: object) -> T:
+        made = results.setdefault(node, {})
+        if arguments not in made:
+            made[arguments] = make(node, *arguments)
+        return made[arguments]
+
+    return get
+
+
+def integer_type(low: int, high: int) -> type[np.signedinteger]:
+    """Return the narrowest of the types that the compiled loops take which holds `low` to `high`."""
+    for dtype in (np.int16, np.int32):
+        if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
+            return dtype
+    return np.int64
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """The values of a stream: packed words if they are bits, else the numbers themselves.
+
+    Parameters
+    ----------
+    data : (frames, *shape[:-1], words) uint64 if `packed`, else (frames, *shape) signed integers of any width
+    shape : shape of a frame
+    """
+
+    data: np.ndarray
+    shape: tuple[int, ...]
+    packed: bool
+
+    @property
+    def values(self) -> np.ndarray:
+        """(frames, *shape) int64."""
+        return unpack(self.data, self.shape[-1]) if self.packed else self.data.astype(np.int64, copy=False)
+
+    @property
+    def plain(self) -> "Tensor":
+        return self
+
+    @property
+    def windows(self) -> "Windows":
+        """Every position alone, as a window of one pixel."""
+        data = np.ascontiguousarray(self.data)
+        width = data.shape[-1]
+        pixels = data.reshape(len(data), -1)
+        starts = np.arange(0, pixels.shape[1], width)[:, None]
+        return Windows(pixels, starts, width, self.shape[-1], self.shape, self.packed)
+
+    def reshaped(self, shape: tuple[int, ...]) -> "Tensor | Windows":
+        """Return the same numbers as frames of another shape; of bits, one with the same channels or with one axis."""
+        if shape == self.shape:
+            return self
+        if self.packed and shape[-1] != self.shape[-1] and self.shape[-1] % word_width:
+            # The words of a pixel are not full: the frame is a window of all pixels.
+            pixels = np.ascontiguousarray(self.data).reshape(len(self.data), -1)
+            return Windows(pixels, np.zeros((1, 1), np.int64), pixels.shape[1], self.shape[-1], shape, True)
+        return Tensor(self.data.reshape(len(self.data), *shape[:-1], -1), shape, self.packed)
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """A stream whose vectors are windows of an image: runs of neighbouring pixels, one behind the other.
+
+    An element is a number, or of packed bits a word; each pixel has its own words.
+
+    Parameters
+    ----------
+    pixels : (frames, elements) uint64 if `packed`, else signed integers
+    starts : (positions, runs) int64, the element with which each run starts
+    length : elements of a run
+    channels : numbers of a pixel
+    shape : shape of a frame
+    """
+
+    pixels: np.ndarray
+    starts: np.ndarray
+    length: int
+    channels: int
+    shape: tuple[int, ...]
+    packed: bool
+
+    @property
+    def values(self) -> np.ndarray:
+        """(frames, *shape) int64."""
+        return self.plain.values
+
+    @property
+    def plain(self) -> Tensor:
+        """The windows copied out."""
+        vectors = self.pixels[:, self.starts[:, :, None] + np.arange(self.length)]
+        if self.packed and self.channels % word_width:
+            words = -(-self.channels // word_width)
+            vectors = pack(unpack(vectors.reshape(-1, words), self.channels).reshape(-1, self.shape[-1]))
+        return Tensor(vectors.reshape(len(self.pixels), *self.shape[:-1], -1), self.shape, self.packed)
+
+    @property
+    def windows(self) -> "Windows":
+        return self
+
+    def reshaped(self, shape: tuple[int, ...]) -> "Tensor | Windows":
+        """Return the same numbers as frames of another shape."""
+        return self if shape == self.shape else self.plain.reshaped(shape)
+
+
+def tensor_of(values: np.ndarray, stream: Stream) -> Tensor:
+    """Return (frames, *shape) integers as the stream carries them."""
+    if isinstance(stream.element, Bipolar):
+        return Tensor(pack(values), stream.shape, True)
+    dtype = integer_type(stream.element.minimum, stream.element.maximum)
+    return Tensor(values.astype(dtype, copy=False), stream.shape, False)
+
+
+def windows_of(node: SlidingWindow, x: Tensor) -> Windows:
+    """Return the windows that a node without groups moves over images.
+
+    Parameters
+    ----------
+    x : (height, width, channels) as its shape
+    """
+    data = _padded(node, x.data)
+    starts, run = _runs(node)
+    width = data.shape[-1]
+    pixels = np.ascontiguousarray(data).reshape(len(data), -1)
+    return Windows(pixels, starts * width, run * width, node.shape[-1], node.output_streams[0].shape, x.packed)
+
+
+def grouped_windows_of(node: SlidingWindow, x: Tensor) -> Tensor:
+    """Return the windows of a node with groups, copied out."""
+    windows = windows_of(node, x).values
+    taps = windows.reshape(*windows.shape[:-1], node.taps, node.groups, -1).swapaxes(-3, -2)
+    return tensor_of(taps.reshape(windows.shape), node.output_streams[0])
+
+
+def _padded(node: SlidingWindow, data: np.ndarray) -> np.ndarray:
+    """Return images with what stands outside of them, (frames, height, width, elements of a pixel)."""
+    if not any(node.padding):
+        return data
+    frames, height, width, elements = data.shape
+    top, bottom, left, right = node.padding
+    outside = _outside(node.element, node.shape[-1], node.pad)
+    padded = np.empty((frames, height + top + bottom, width + left + right, elements), data.dtype)
+    padded[:, :top] = padded[:, top + height :] = outside
+    padded[:, :, :left] = padded[:, :, left + width :] = outside
+    padded[:, top : top + height, left : left + width] = data
+    return padded
+
+
+def _outside(element: Element, channels: int, pad: int) -> np.ndarray:
+    """Return the elements of a pixel outside the image."""
+    numbers = np.full(channels, pad, np.int64)
+    return pack(numbers) if isinstance(element, Bipolar) else numbers
+
+
+@remembered
+def _runs(node: SlidingWindow) -> tuple[np.ndarray, int]:
+    """Return where the runs of a node's windows start on the padded image, (positions, runs), and their pixels."""
+    height, width, channels = node.shape
+    top, bottom, left, right = node.padding
+    whole = replace(node, shape=(height + top + bottom, width + left + right, channels), padding=(0, 0, 0, 0))
+    run = node.kernel[1] if node.dilation[1] == 1 else 1
+    if run == whole.shape[1]:
+        run = node.taps if node.dilation[0] == 1 else run
+    return np.ascontiguousarray(whole.tap_pixels[:, ::run]), run
