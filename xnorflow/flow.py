@@ -11,6 +11,7 @@ from dataflow import InputError, Network, network_cost, save_network
 from xnorflow.folding import fold_to, interval_of_rate
 from xnorflow.inputs import Frames, frames_of_input
 from xnorflow.networks import open_network
+from xnorflow.timing import timing_of
 
 if TYPE_CHECKING:
     from rtl.boards import Board
@@ -167,19 +168,18 @@ def build_bitstream(
     rtl.bitstream.BitstreamReport
     """
     from dataflow.outputs import expose_scores
-    from hwsim import simulate
     from rtl.bitstream import build
     from rtl.boards import board_of
 
     both = expose_scores(network)
     _check_size(both, board_of(board))
-    run = simulate(both, 10)
+    timing = timing_of(both)
     return build(
         both,
         board,
         folder,
-        interval=run.interval,
-        latency=run.first_frame_latency,
+        interval=timing.interval,
+        latency=timing.latency,
         clock_mhz=clock_mhz,
         baud=baud,
         progress=progress or (lambda text: None),

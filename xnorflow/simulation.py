@@ -6,11 +6,14 @@ import numpy as np
 
 from dataflow import Network
 from xnorflow.inputs import Frames
+from xnorflow.timing import ASSUMED, Clock, Timing
 
 __all__ = ["simulation_summary"]
 
 
-def simulation_summary(network: Network, frames: Frames, *, stalls: int | None = None) -> tuple[dict[str, Any], Any]:
+def simulation_summary(
+    network: Network, frames: Frames, *, stalls: int | None = None, clock: Clock = ASSUMED
+) -> tuple[dict[str, Any], Any]:
     """Return predictions' accuracy and the exact timing of a run, and the predictions."""
     from hwsim import predict, random_stalls
     from hwsim import simulate as run_simulation
@@ -27,6 +30,7 @@ def simulation_summary(network: Network, frames: Frames, *, stalls: int | None =
             "interval": run.interval,
             "total": run.total,
         },
+        "timing": Timing(run.first_frame_latency, run.interval, clock).to_json(),
         "nodes": [{"name": n.name, "busy": n.busy, "starved": n.starved, "blocked": n.blocked} for n in run.nodes],
         "fifos": [{"name": f.name, "depth": f.depth, "max_occupancy": f.max_occupancy} for f in run.fifos],
     }

@@ -61,7 +61,7 @@ def build(
     board: str,
     folder: str | os.PathLike[str],
     *,
-    interval: int,
+    interval: float,
     latency: int,
     clock_mhz: float | None = None,
     baud: int = 1_000_000,
@@ -101,7 +101,7 @@ def build(
     try:
         chosen = board_of(board)
         _run(plan, network, chosen, work, progress)
-        report = _report(chosen, work, target, _real_clock(chosen, clock_mhz), interval, latency, start)
+        report = _report(network, chosen, work, target, _real_clock(chosen, clock_mhz), interval, latency, start)
         (work / "bitstream.json").write_text(json.dumps(report.to_json(), indent=2) + "\n")
         target.mkdir(exist_ok=True)
         for file in sorted(work.iterdir()):
@@ -143,11 +143,19 @@ def _run(plan: BuildPlan, network: Network, board: Board, work: Path, progress: 
 
 
 def _report(
-    board: Board, work: Path, target: Path, clock_mhz: float, interval: int, latency: int, start: float
+    network: Network,
+    board: Board,
+    work: Path,
+    target: Path,
+    clock_mhz: float,
+    interval: float,
+    latency: int,
+    start: float,
 ) -> BitstreamReport:
     use = netlist_use(work / "stat.json", board.family)
     name = _BITSTREAM[board.family]
     return BitstreamReport(
+        network=network.name,
         board=board.name,
         device=board.device,
         luts=use.luts,
@@ -157,9 +165,10 @@ def _report(
         cells=packed_cells(work / "top.tim", board.family)[0],
         fmax_mhz=round(fmax_of(work / "report.json", clock_mhz), 2),
         clock_mhz=clock_mhz,
+        latency=latency,
+        latency_us=latency / clock_mhz,
         interval=interval,
         fps=clock_mhz * 1e6 / interval,
-        latency_us=latency / clock_mhz,
         bitstream=target / name,
         sha256=hashlib.sha256((work / name).read_bytes()).hexdigest(),
         seconds=round(time.perf_counter() - start, 1),

@@ -58,19 +58,21 @@ class BitstreamReport:
 
     Parameters
     ----------
-    board, device : names
+    network, board, device : names
     luts, ffs, brams, dsps : of the netlist, as in `Use`
     cells : logic cells that are occupied after packing; an iCE40's cell may hold a flip-flop alone
     fmax_mhz : routed
     clock_mhz : that the board runs at
+    latency : cycles from a frame's first beat in to its last beat out
     interval : cycles from frame to frame
     fps : frames per second at `clock_mhz`, the serial line aside
-    latency_us : from a frame's first beat in to its last beat out, at `clock_mhz`
+    latency_us : the latency at `clock_mhz`
     bitstream : the file
     sha256 : of the file
     seconds : that the build took
     """
 
+    network: str
     board: str
     device: str
     luts: int
@@ -80,9 +82,10 @@ class BitstreamReport:
     cells: int
     fmax_mhz: float
     clock_mhz: float
-    interval: int
-    fps: float
+    latency: int
     latency_us: float
+    interval: int | float
+    fps: float
     bitstream: Path
     sha256: str
     seconds: float

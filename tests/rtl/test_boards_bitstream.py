@@ -144,7 +144,7 @@ def test_fmax_is_that_of_the_clock_meant(tmp_path: Path) -> None:
 
 
 def test_report_tells_whether_timing_is_met() -> None:
-    fast = BitstreamReport("b", "d", 1, 1, 1, 0, 1, 24.0, 24.0, 224, 107142.9, 1.0, Path("top.bin"), "", 1.0)
+    fast = BitstreamReport("n", "b", "d", 1, 1, 1, 0, 1, 24.0, 24.0, 24, 1.0, 224, 107142.9, Path("top.bin"), "", 1.0)
     slow = replace(fast, fmax_mhz=23.99)
     assert (slow.timing_met, fast.timing_met) == (False, True)
     assert slow.to_json()["timing_met"] is False

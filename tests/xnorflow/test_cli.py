@@ -48,10 +48,24 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 def test_show_json(net: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("show", net, "--json") == 0
     result = json.loads(capsys.readouterr().out)
-    assert result["interval"] == 72
+    assert result["interval"] == 82  # the FIFOs are not deep enough for the 72 steps of fc0
     assert {"name", "kind", "pe", "simd", "cycles", "luts", "ffs", "brams"} <= set(result["nodes"][0])
     assert set(result["estimate"]) == {"luts", "ffs", "brams", "dsps"}
     assert [node["cycles"] for node in result["nodes"]] == [12, 72, 24, 4]
+    assert result["timing"]["interval"] == 82
+    assert (result["timing"]["clock_mhz"], result["timing"]["clock"]) == (100.0, "assumed")
+
+
+@pytest.mark.parametrize("command", ["show", "simulate"])
+def test_latency_and_interval_at_a_clock(command: str, net: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(command, net, "--clock-mhz", 24, "--json") == 0
+    captured = capfd.readouterr()
+    timing = json.loads(captured.out)["timing"]
+    assert timing["latency"] > timing["interval"] == 82
+    assert captured.err.splitlines()[-1] == (
+        f"latency {timing['latency']} cycles ({timing['latency'] / 24:.2f} us from first beat in to last beat out), "
+        "interval 82 cycles (292,683 frames per second) at 24 MHz (as given, not built)"
+    )
 
 
 def test_fold_to_interval(net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Data", "DataSet", "FrameCount", "InputArray", "Json", "NetworkName"]
+__all__ = ["BuildFolder", "ClockMhz", "Data", "DataSet", "FrameCount", "InputArray", "Json", "NetworkName"]
 
 NetworkName = Annotated[str, typer.Argument(metavar="NET", help="An .xnf file, an ONNX model, or a name of the zoo.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
@@ -16,3 +16,11 @@ Data = Annotated[
     typer.Option("--data", envvar="XNORFLOW_DATA", help="Folder with one folder per data set."),
 ]
 FrameCount = Annotated[int | None, typer.Option("--frames", help="How many frames.")]
+ClockMhz = Annotated[
+    float | None,
+    typer.Option(help="Clock in MHz that times are told at; 100 is assumed without it.", show_default=False),
+]
+BuildFolder = Annotated[
+    Path | None,
+    typer.Option("--build", metavar="DIR", help="Folder of this network's bitstream, whose clock is then used."),
+]

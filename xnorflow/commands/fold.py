@@ -7,6 +7,7 @@ import typer
 
 from dataflow import InputError, Network
 from xnorflow.commands._options import Json, NetworkName
+from xnorflow.timing import Clock, clock_of
 
 __all__ = ["fold"]
 
@@ -37,7 +38,7 @@ def fold(
     family = family or _family_of(board)
     folded = _fold(network, fps, clock_mhz, interval, board, utilization, config, family)
     save_network(folded, output)
-    result = folding_summary(folded, family)
+    result = folding_summary(folded, family, clock=_clock(clock_mhz, board))
     if json:
         print_json(result)
     print_folding(folded, result)
@@ -65,6 +66,15 @@ def _fold(
         interval = interval_of_rate(fps, clock_mhz)
     assert interval is not None
     return fold_to(network, interval, family=family)
+
+
+def _clock(clock_mhz: float | None, board: str | None) -> Clock:
+    """Return the clock that the folding is meant at: the one given, the board's usual one, or the assumed one."""
+    if clock_mhz is None and board is not None:
+        from rtl.boards import board_of
+
+        return Clock(board_of(board).clock_mhz, note=f"usual for {board}, assumed")
+    return clock_of(clock_mhz)
 
 
 def _family_of(board: str | None) -> str:

@@ -1,12 +1,14 @@
 """``xnorflow run``."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
 
-from dataflow import InputError
-from xnorflow.commands._options import Data, DataSet, FrameCount, InputArray, Json
+from dataflow import InputError, Network, expose_scores
+from xnorflow.commands._options import BuildFolder, ClockMhz, Data, DataSet, FrameCount, InputArray, Json
+from xnorflow.timing import Timing, clock_of, open_build, timing_of
 
 __all__ = ["run"]
 
@@ -21,6 +23,8 @@ def run(
     data: Data = None,
     frames: FrameCount = None,
     baud: Annotated[int, typer.Option(help="Baud rate of the serial link.")] = 1_000_000,
+    clock_mhz: ClockMhz = None,
+    build: BuildFolder = None,
     json: Json = False,
 ) -> None:
     """Send frames to a board, and with --net compare its answers with the reference."""
@@ -30,6 +34,7 @@ def run(
     from xnorflow.networks import open_network
 
     network = None if net is None else open_network(net)
+    timing = None if network is None else _timing(network, clock_mhz, build)
     source: dict[str, Any] = {"dataset": dataset, "array": input_array, "data": data, "frames": frames}
     chosen = raw_frames(**source) if network is None else frames_of_input(network, **source)
     if chosen is None:
@@ -41,6 +46,7 @@ def run(
         "accuracy": None if chosen.labels is None else float(np.mean(answers.classes == chosen.labels)),
         "mismatches": None,
         "seconds": answers.seconds,
+        "timing": None if timing is None else timing.to_json(),
     }
     if network is not None:
         from hwsim import predict
@@ -48,8 +54,17 @@ def run(
         result["mismatches"] = int(np.sum(answers.classes != predict(network, chosen.values).predictions))
     if json:
         print_json(result)
-    say(f"{len(chosen):,} frames in {answers.seconds:.1f} s" + _verdict(result))
+    rate = len(chosen) / answers.seconds
+    say(f"{len(chosen):,} frames in {answers.seconds:.1f} s over the line ({rate:,.0f} a second)" + _verdict(result))
+    if timing is not None:
+        say(f"the network alone: {timing}")
     raise typer.Exit(1 if result["mismatches"] else 0)
+
+
+def _timing(network: Network, clock_mhz: float | None, build: Path | None) -> Timing:
+    """Return the timing of a network as it stands on a board, with both its outputs."""
+    clock = clock_of(clock_mhz, None if build is None else open_build(build, network))
+    return timing_of(expose_scores(network), clock)
 
 
 def _verdict(result: dict[str, Any]) -> str:

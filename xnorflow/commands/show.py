@@ -6,15 +6,16 @@ from typing import Annotated, Any
 import typer
 
 from dataflow import Network, network_cost, node_cost
-from xnorflow.commands._options import Json, NetworkName
+from xnorflow.commands._options import BuildFolder, ClockMhz, Json, NetworkName
+from xnorflow.timing import ASSUMED, Clock, Timing, clock_of, open_build, timing_of
 
 __all__ = ["folding_summary", "print_folding", "show"]
 
 Family = Annotated[str, typer.Option("--family", help="Device family of the estimate: ice40 or ecp5.")]
 
 
-def folding_summary(network: Network, family: str) -> dict[str, Any]:
-    """Return folding, steps and estimated resources of every node, and of the whole."""
+def folding_summary(network: Network, family: str, *, clock: Clock = ASSUMED) -> dict[str, Any]:
+    """Return folding, steps and estimated resources of every node and of the whole, and the exact timing."""
     nodes = []
     for node in network.nodes:
         cost = asdict(node_cost(node, family))
@@ -22,7 +23,9 @@ def folding_summary(network: Network, family: str) -> dict[str, Any]:
         nodes.append({"name": node.name, "kind": node.kind, **folding, "cycles": node.steps, **cost})
     fifos = [{"name": fifo.name, "depth": fifo.depth, "width": network.stream(fifo).width} for fifo in network.fifos]
     estimate = asdict(network_cost(network, family))
-    return {"interval": network.interval, "family": family, "nodes": nodes, "fifos": fifos, "estimate": estimate}
+    timing = timing_of(network, clock)
+    timed = {"interval": timing.interval, "timing": timing.to_json()}
+    return {**timed, "family": family, "nodes": nodes, "fifos": fifos, "estimate": estimate}
 
 
 def print_folding(network: Network, result: dict[str, Any]) -> None:
@@ -34,19 +37,24 @@ def print_folding(network: Network, result: dict[str, Any]) -> None:
     rows = [["-" if node[key] is None else node[key] for key in keys] for node in result["nodes"]]
     console.print(table_of(f"{network.name}, estimated for {result['family']}", columns, rows))
     total = result["estimate"]
-    say(
-        f"interval {result['interval']:,} cycles; estimate with FIFOs: {total['luts']:,} LUTs, "
-        f"{total['ffs']:,} flip-flops, {total['brams']} block RAMs"
-    )
+    say(f"estimate with FIFOs: {total['luts']:,} LUTs, {total['ffs']:,} flip-flops, {total['brams']} block RAMs")
+    say(str(Timing.from_json(result["timing"])))
 
 
-def show(net: NetworkName, family: Family = "ecp5", json: Json = False) -> None:
-    """Show nodes, shapes, folding, cycles and estimated resources."""
+def show(
+    net: NetworkName,
+    family: Family = "ecp5",
+    clock_mhz: ClockMhz = None,
+    build: BuildFolder = None,
+    json: Json = False,
+) -> None:
+    """Show nodes, shapes, folding, cycles, estimated resources, latency and interval."""
     from xnorflow.console import print_json
     from xnorflow.networks import open_network
 
     network = open_network(net)
-    result = folding_summary(network, family)
+    clock = clock_of(clock_mhz, None if build is None else open_build(build, network))
+    result = folding_summary(network, family, clock=clock)
     if json:
         print_json(result)
     print_folding(network, result)

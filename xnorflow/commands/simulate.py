@@ -7,7 +7,8 @@ import numpy as np
 import typer
 
 from dataflow import InputError, Network, written_whole
-from xnorflow.commands._options import Data, DataSet, FrameCount, InputArray, Json, NetworkName
+from xnorflow.commands._options import BuildFolder, ClockMhz, Data, DataSet, FrameCount, InputArray, Json, NetworkName
+from xnorflow.timing import Timing, clock_of, open_build
 
 __all__ = ["simulate"]
 
@@ -27,6 +28,8 @@ def simulate(
     diagram: Annotated[bool, typer.Option("--diagram", help="Print the pipeline of the first frames.")] = False,
     trace_frames: Annotated[int, typer.Option(help="How many frames --trace and --diagram cover, at most.")] = 3,
     seed: Annotated[int, typer.Option(help="Seed of random frames.")] = 0,
+    clock_mhz: ClockMhz = None,
+    build: BuildFolder = None,
     json: Json = False,
 ) -> None:
     """Simulate values and cycles, both exactly."""
@@ -42,12 +45,13 @@ def simulate(
 
         format_of(trace)
     network = open_network(net)
+    clock = clock_of(clock_mhz, None if build is None else open_build(build, network))
     chosen = frames_of_input(network, dataset=dataset, array=input_array, data=data, frames=frames, seed=seed)
     traced = None
     if trace is not None or diagram:
         count = min(trace_frames, len(chosen))
         traced = _look_closely(network, count, stalls, trace=trace, show_diagram=diagram)
-    result, prediction = simulation_summary(network, chosen, stalls=stalls)
+    result, prediction = simulation_summary(network, chosen, stalls=stalls, clock=clock)
     if traced is not None:
         result["trace"] = traced
     if outputs is not None:
@@ -58,13 +62,9 @@ def simulate(
     console.print(table_of(f"{network.name}, {chosen.origin}", ("node", "busy", "starved", "blocked"), nodes))
     fifos = [(f["name"], f["depth"], f["max_occupancy"]) for f in result["fifos"]]
     console.print(table_of("FIFOs", ("FIFO", "depth", "most stored"), fifos))
-    cycles = result["cycles"]
     accuracy = "no labels" if result["accuracy"] is None else f"accuracy {result['accuracy']:.2%}"
-    interval = round(cycles["interval"], 2)  # under stalls a mean
-    say(
-        f"{result['frames']:,} frames, {accuracy}; {cycles['total']:,} cycles in all, interval {interval:,}, "
-        f"first frame out after {cycles['first_frame_latency']:,}"
-    )
+    say(f"{result['frames']:,} frames, {accuracy}; {result['cycles']['total']:,} cycles in all")
+    say(str(Timing.from_json(result["timing"])))
 
 
 def _save_outputs(path: Path, prediction: Any) -> None:

@@ -1,0 +1,167 @@
+"""Latency and interval, two figures that are not each other's inverse, and the clock that turns cycles into seconds."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import Any, Self
+
+from dataflow import InputError, Network
+from dataflow.outputs import expose_scores
+
+__all__ = ["ASSUMED", "Build", "Clock", "Timing", "clock_of", "open_build", "routed_clock", "timing_of"]
+
+
+@dataclass(frozen=True)
+class Clock:
+    """A clock, and how far it can be relied on.
+
+    Parameters
+    ----------
+    mhz : its frequency
+    source : "met" by a routed design, "missed" by it, or "assumed"
+    note : the same for people
+    """
+
+    mhz: float
+    source: str = "assumed"
+    note: str = "assumed"
+
+    def __str__(self) -> str:
+        return f"{self.mhz:g} MHz ({self.note})"
+
+
+#: The clock of figures for which nothing says another.
+ASSUMED = Clock(100.0)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How fast a network is.
+
+    Parameters
+    ----------
+    latency : cycles from a frame's first beat in to its last beat out, with no frame before it
+    interval : cycles between frames in the steady state
+    clock : what a cycle lasts
+    """
+
+    latency: int
+    interval: int | float
+    clock: Clock = ASSUMED
+
+    @property
+    def latency_us(self) -> float:
+        """The latency in microseconds."""
+        return self.latency / self.clock.mhz
+
+    @property
+    def fps(self) -> float:
+        """Frames per second."""
+        return self.clock.mhz * 1e6 / self.interval
+
+    def to_json(self) -> dict[str, Any]:
+        """Return latency, interval and clock as plain values, each in cycles and in time."""
+        return {
+            "latency": self.latency,
+            "latency_us": self.latency_us,
+            "interval": self.interval,
+            "fps": self.fps,
+            "clock_mhz": self.clock.mhz,
+            "clock": self.clock.source,
+            "clock_note": self.clock.note,
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Return the timing that `to_json` was called of."""
+        clock = Clock(values["clock_mhz"], values["clock"], values["clock_note"])
+        return cls(values["latency"], values["interval"], clock)
+
+    def __str__(self) -> str:
+        microseconds = f"{self.latency_us:,.{2 if self.latency_us < 1000 else 0}f}"
+        return (
+            f"latency {self.latency:,} cycles ({microseconds} us from first beat in to last beat out), "
+            f"interval {round(self.interval, 2):,} cycles ({self.fps:,.0f} frames per second) at {self.clock}"
+        )
+
+
+@dataclass(frozen=True)
+class Build:
+    """What the bitstream of a network came to, as ``xnorflow bitstream`` left it.
+
+    Parameters
+    ----------
+    figures : the content of ``bitstream.json``
+    clock : the clock of the board, met or missed
+    """
+
+    figures: dict[str, Any]
+    clock: Clock
+
+
+def timing_of(network: Network, clock: Clock = ASSUMED) -> Timing:
+    """Return the exact latency and interval of a network without stalls.
+
+    Raises
+    ------
+    InputError
+        Nothing can move any more in the network.
+    """
+    from hwsim import simulate
+
+    run = simulate(network, 1)
+    return Timing(run.first_frame_latency, run.interval, clock)
+
+
+def clock_of(clock_mhz: float | None, build: Build | None = None) -> Clock:
+    """Return the clock that a command tells times at: that of a build, the one given, or the assumed one.
+
+    Raises
+    ------
+    InputError
+        Both are given, or a frequency that is none.
+    """
+    if build is not None:
+        if clock_mhz is not None:
+            raise InputError("Clock must come from --clock-mhz or --build, not both")
+        return build.clock
+    if clock_mhz is None:
+        return ASSUMED
+    if not isfinite(clock_mhz) or clock_mhz <= 0:
+        raise InputError(f"Clock (--clock-mhz) must be positive, not {clock_mhz}")
+    return Clock(clock_mhz, note="as given, not built")
+
+
+def routed_clock(clock_mhz: float, fmax_mhz: float, *, met: bool) -> Clock:
+    """Return the clock of a board whose design is routed for `fmax_mhz`."""
+    return Clock(clock_mhz, "met" if met else "missed", f"{'met' if met else 'NOT met'}: routed for {fmax_mhz:g} MHz")
+
+
+def open_build(folder: Path, network: Network) -> Build:
+    """Return what the build in a folder came to.
+
+    Raises
+    ------
+    InputError
+        There is no build in the folder, or it is of another network or folding.
+    """
+    path = folder / "bitstream.json"
+    if not path.is_file():
+        raise InputError(f"Build folder {str(folder)!r} must hold bitstream.json of xnorflow bitstream, not none")
+    try:
+        figures = json.loads(path.read_text(encoding="utf-8"))
+        name, latency, interval = (figures[key] for key in ("network", "latency", "interval"))
+        clock_mhz, fmax_mhz, met = (figures[key] for key in ("clock_mhz", "fmax_mhz", "timing_met"))
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"Build report {str(path)!r} must be as xnorflow bitstream leaves it, not otherwise"
+        ) from error
+    built = timing_of(expose_scores(network))
+    if (name, latency, interval) != (network.name, built.latency, built.interval):
+        raise InputError(
+            f"Build in {str(folder)!r} must be of network {network.name!r} with latency {built.latency} and interval "
+            f"{built.interval}, not of {name!r} with {latency} and {interval}"
+        )
+    return Build(figures, routed_clock(clock_mhz, fmax_mhz, met=met))
