@@ -38,9 +38,9 @@ def _check_sizes(graph: Graph, operation: Operation, after: str) -> None:
         matrix = operation.weights.values if isinstance(operation, Dense) else operation.signs
         neurons, synapses = matrix.shape
         read, written = _sizes_of(graph, operation)
-        if read != synapses:
+        if read != synapses * operation.site.groups:
             raise AssertionError(
-                f"after {after}: {operation.name!r} reads {synapses} numbers, "
+                f"after {after}: {operation.name!r} reads {synapses * operation.site.groups} numbers, "
                 f"not the {read} of {graph.label(operation.source)!r}"
             )
         if written != neurons:

@@ -17,10 +17,10 @@ from dataflow import (
     Network,
     Node,
     Scores,
-    SlidingWindow,
     Stream,
     Terminal,
     Threshold,
+    position_classes,
     unsigned_for,
 )
 from quant.lowering._graph import Classes, Graph, InputBits, InputIntegers, Layer, Operation
@@ -76,12 +76,22 @@ def _nodes_of(layer: Layer | Classes, name: str, element: Element, taken: set[st
         window = pool.window
         called = _take([clean_name(pool.name), clean_name(f"{pool.name}_{pool.output}"), f"{name}_pool"], taken)
         yield MaxPool(called, BIPOLAR, pool.image, window.kernel, window.stride, window.dilation, window.padding)
+    classes = None
     if site.window is not None:
-        called, window = _take([f"{name}_window"], taken), site.window
-        geometry = (window.kernel, window.stride, window.dilation, window.padding)
-        yield SlidingWindow(called, element, site.image, *geometry, pad=site.pad)
+        windows = site.sliding_window(_take([f"{name}_window"], taken), element)
+        yield windows
+        classes = position_classes(windows).of_positions
     thresholds = layer.thresholds if isinstance(layer, Layer) else None
-    yield MatrixVector(name, layer.signs, thresholds, positions=site.positions, operand=element)
+    by_class = thresholds is not None and thresholds.ndim == 2
+    yield MatrixVector(
+        name,
+        layer.signs,
+        thresholds,
+        positions=site.positions,
+        operand=element,
+        groups=site.groups,
+        position_classes=classes if by_class else None,
+    )
 
 
 def _class_end(count: int) -> Terminal:

@@ -113,7 +113,7 @@ class Dense(_Single):
 
     Parameters
     ----------
-    weights : (neurons, synapses); a window's synapses are in the order row, column, channel
+    weights : (neurons, synapses of a group); a window's synapses are in the order row, column, channel
     bias : (neurons,) or None
     """
 
@@ -194,7 +194,8 @@ class Layer(_Single):
     Parameters
     ----------
     signs : (neurons, synapses) int8
-    thresholds : (neurons,) int64, ``bit = ones >= threshold``; of integers ``bit = total >= threshold``
+    thresholds : (neurons,) int64, ``bit = ones >= threshold``; of integers ``bit = total >= threshold``; where they
+        differ by class of positions, see `dataflow.position_classes`, (classes, neurons)
     zero, one : what the two bits stand for, () or (neurons,)
     """
 
@@ -207,20 +208,25 @@ class Layer(_Single):
 
 @dataclass(frozen=True, eq=False)
 class Sums(_Single):
-    """A matrix of signs; the tensor's elements are ``slope * total + offset``.
+    """A matrix of signs; the tensor's elements are ``slope * (total + shift) + offset``.
 
     Parameters
     ----------
-    signs : (neurons, synapses) int8
+    signs : (neurons, synapses of a group) int8
     slope, offset : () or (neurons,)
     operand : type of the integers that are added, None for bits
+    shifts : (classes, neurons) int64 by class of positions, what is lacking of the number outside the image; None
+        for no shift
+    totals : (points,) int64, all numbers that ``total + shift`` can be, rising
     """
 
     signs: np.ndarray
     slope: Constant
     offset: Constant
+    totals: np.ndarray
     site: Site = DENSE
     operand: Integer | None = None
+    shifts: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)

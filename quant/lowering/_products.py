@@ -1,5 +1,6 @@
 """Products of weights with inputs of two values: which of them are sums of signs."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -12,15 +13,15 @@ __all__ = ["binary_product", "compact"]
 
 
 def binary_product(dense: Dense, zero: Exact, one: Exact) -> tuple[np.ndarray, Constant, Constant]:
-    """Return a dense layer on two-valued inputs as ``slope * total + offset``.
+    """Return a layer on two-valued inputs as ``slope * total + offset``.
 
     Parameters
     ----------
-    zero, one : () or (synapses,), what the two bits of each input stand for
+    zero, one : () or (channels,), what the two bits of each input stand for
 
     Returns
     -------
-    signs : (neurons, synapses) int8, -1 or +1
+    signs : (neurons, synapses of a group) int8, -1 or +1
     slope, offset : () or (neurons,), the slope at least 0
 
     Raises
@@ -28,6 +29,28 @@ def binary_product(dense: Dense, zero: Exact, one: Exact) -> tuple[np.ndarray, C
     InputError
         Weights, or the inputs' values, that are not binary.
     """
+    groups, neurons = dense.site.groups, dense.weights.shape[0]
+    zeros, ones = (dense.site.by_synapse(each.values) for each in (zero, one))
+    if groups == 1:
+        return _product_of_group(dense, 0, Exact(zeros[0]), Exact(ones[0]))
+    each = neurons // groups
+    parts = []
+    for group in range(groups):
+        rows = slice(group * each, (group + 1) * each)
+        bias = dense.bias and dense.bias.map(lambda values, rows=rows: values[rows])  # type: ignore[misc]
+        weights = dense.weights.map(lambda values, rows=rows: values[rows])  # type: ignore[misc]
+        part = replace(dense, weights=weights, bias=bias)
+        parts.append(_product_of_group(part, group * each, Exact(zeros[group]), Exact(ones[group])))
+    signs, slopes, offsets = zip(*parts, strict=True)
+    together = [
+        compact(Exact(np.concatenate([np.broadcast_to(one_group.exact().values, each) for one_group in constants])))
+        for constants in (slopes, offsets)
+    ]
+    return np.concatenate(signs), together[0], together[1]
+
+
+def _product_of_group(dense: Dense, first: int, zero: Exact, one: Exact) -> tuple[np.ndarray, Constant, Constant]:
+    """Return the product of a group of neurons, the first of which has the number `first`; values are by synapse."""
     half = zero.lift(Fraction(1, 2))
     middle, distance = (zero + one) * half, (one - zero) * half
     directions = np.atleast_1d(distance.signs())
@@ -36,7 +59,7 @@ def binary_product(dense: Dense, zero: Exact, one: Exact) -> tuple[np.ndarray, C
             f"Inputs of node {dense.name!r} must have two values, not one as input {int((directions == 0).argmax())}: "
             "the scale between the quantizer and this node must not be zero"
         )
-    sizes = _sizes_by_neuron(dense, Exact(np.atleast_1d(abs(distance).values)))
+    sizes = _sizes_by_neuron(dense, first, Exact(np.atleast_1d(abs(distance).values)))
     weight_signs = np.asarray(dense.weights.exact().signs() if _is_object(dense) else np.sign(dense.weights.values))
     signs = np.where(weight_signs == 0, 1, weight_signs * directions).astype(np.int8)
     offset = _middle_sums(dense, weight_signs.astype(np.int64), middle)
@@ -57,7 +80,7 @@ def _is_object(dense: Dense) -> bool:
     return dense.weights.values.dtype == object
 
 
-def _sizes_by_neuron(dense: Dense, distances: Exact) -> Exact:
+def _sizes_by_neuron(dense: Dense, first_neuron: int, distances: Exact) -> Exact:
     """Return ``|weight * distance|`` by neuron, which must be the same for all its synapses."""
     first = distances.values[0]
     odd = next((each for each in distances.values if each != first), None)
@@ -75,7 +98,8 @@ def _sizes_by_neuron(dense: Dense, distances: Exact) -> Exact:
     values = np.unique(row)
     shown = ", ".join(f"{value:g}" for value in values[:4]) + (", ..." if len(values) > 4 else "")
     raise InputError(
-        f"Weights of node {dense.name!r} must be binary, -s or +s for each neuron, not {shown} in neuron {unequal[0]}"
+        f"Weights of node {dense.name!r} must be binary, -s or +s for each neuron, not {shown} in neuron "
+        f"{first_neuron + unequal[0]}"
     )
 
 

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from math import prod
 
+import numpy as np
+
+from dataflow import Element, SlidingWindow
 from quant.lowering._reals import Constant
 
 __all__ = ["DENSE", "Padding", "Pooled", "Site", "Window"]
@@ -85,6 +88,7 @@ class Site:
     pools : max pools in front of the layer, in order
     padding : the number outside the image, or None where nothing outside is read
     pad : what stands for it in hardware, once that is known
+    groups : of a convolution: each neuron has the channels of one group as synapses
     """
 
     image: tuple[int, ...] = ()
@@ -92,6 +96,7 @@ class Site:
     pools: tuple[Pooled, ...] = ()
     padding: Padding | None = None
     pad: int = 0
+    groups: int = 1
 
     @property
     def positions(self) -> tuple[int, ...]:
@@ -100,8 +105,20 @@ class Site:
 
     @property
     def repeats(self) -> int:
-        """How often the channels occur among the layer's synapses."""
+        """How often the channels, of a group, occur among a neuron's synapses."""
         return self.window.taps if self.window else prod(self.image[:2])
+
+    def by_synapse(self, values: np.ndarray) -> np.ndarray:
+        """Return numbers by channel as numbers by synapse, (groups, synapses); one for all channels, (groups, 1)."""
+        if values.ndim == 0:
+            return np.broadcast_to(values, (self.groups, 1))
+        return np.tile(values.reshape(self.groups, -1), self.repeats)
+
+    def sliding_window(self, name: str, element: Element) -> SlidingWindow:
+        """Return the hardware's window of a convolution."""
+        assert self.window is not None
+        geometry = (self.window.kernel, self.window.stride, self.window.dilation, self.window.padding)
+        return SlidingWindow(name, element, self.image, *geometry, pad=self.pad, groups=self.groups)
 
 
 #: A dense layer behind a vector.

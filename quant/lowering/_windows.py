@@ -37,15 +37,16 @@ def conv_window(operator: Operator, weights: Shape, image: Shape) -> Window:
             f"Weights of node {operator.name!r} (Conv) must have {len(image)} dimensions as its input has, "
             f"not {len(weights)}"
         )
-    if operator.attributes.get("group", 1) != 1:
+    groups = operator.attributes.get("group", 1)
+    if groups < 1 or weights[0] % groups:
         raise InputError(
-            f"Groups of node {operator.name!r} (Conv) must be 1, not {operator.attributes['group']}: "
-            "grouped and depthwise convolutions are not supported yet, use full ones"
+            f"Groups of node {operator.name!r} (Conv) must be a divisor of its {weights[0]} neurons, not {groups}"
         )
-    if weights[1] != image[1]:
+    if weights[1] * groups != image[1]:
+        shown = f"{weights[1]}" if groups == 1 else f"{groups} groups of {weights[1]}"
         raise InputError(
             f"Weights of node {operator.name!r} (Conv) must be for the {image[1]} channels of its input, "
-            f"not for {weights[1]}"
+            f"not for {shown}"
         )
     kernel = tuple(operator.attributes.get("kernel_shape", weights[2:]))
     if kernel != tuple(weights[2:]):

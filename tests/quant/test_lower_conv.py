@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from lower_oracle import Builder, Oracle, each, first_highest, fractions, pixels_as_model
 
 from dataflow import BIPOLAR, Integer, MatrixVector, MaxPool, Network, SlidingWindow, Threshold, fold
+from hwsim.packed import evaluate_only
 from hwsim.reference import evaluate
 from quant.lowering import lower
 
@@ -81,7 +82,9 @@ def assert_equal(
     images[0], images[1] = low, high
     values = evaluate(network, images)
     assert network.scores is not None
-    scores = values[network.fifos_out_of(network.scores.node)[0].name]
+    scores_name = network.fifos_out_of(network.scores.node)[0].name
+    scores = values[scores_name]
+    np.testing.assert_array_equal(evaluate_only(network, images, [scores_name])[scores_name], scores)
     for index, image in enumerate(images):
         output = Oracle(model, as_model(network, image)).output
         logits = network.scores.scale * scores[index] + network.scores.bias

@@ -41,10 +41,13 @@ Build = Callable[[Builder, str], str]
 
 #: What stands behind the binarized image of 3 x 6 x 5; the tensor is flattened and goes into a dense layer, if it can.
 READING: dict[str, tuple[Build, str]] = {
-    "groups": (
-        lambda net, x: net("Conv", x, signs(3, 1, 2, 2), name="depthwise", group=3),
-        "Groups of node 'depthwise' (Conv) must be 1, not 3: grouped and depthwise convolutions are not supported yet, "
-        "use full ones",
+    "groups-of-neurons": (
+        lambda net, x: net("Conv", x, signs(4, 1, 2, 2), name="depthwise", group=3),
+        "Groups of node 'depthwise' (Conv) must be a divisor of its 4 neurons, not 3",
+    ),
+    "groups-of-channels": (
+        lambda net, x: net("Conv", x, signs(4, 2, 2, 2), name="grouped", group=2),
+        "Weights of node 'grouped' (Conv) must be for the 3 channels of its input, not for 2 groups of 2",
     ),
     "channels-of-a-conv": (
         lambda net, x: net("Conv", x, signs(2, 4, 2, 2), name="conv"),
@@ -177,35 +180,32 @@ READING: dict[str, tuple[Build, str]] = {
         lambda net, x: conv(net, net.pad(x, (1, 0, 0, 0), 1.0, name="pad"), pads=[0, 0, 1, 1]),
         "pads of node 'conv' (Conv) must be 0 behind 'pad' (Pad), not (0, 0, 1, 1): put all padding into one of them",
     ),
-    "zero-padding": (
-        lambda net, x: sign(net, conv(net, x, pads=[1, 1, 1, 1])),
-        "Padding of node 'conv' must be one of the values of its binary input, -1 or 1, not 0: "
-        "train with an explicit Pad of such a value, or without padding",
+    "zero-padding-that-is-not-midway": (
+        lambda net, x: sign(net, conv(net, net("Add", x, 0.5), pads=[1, 1, 1, 1])),
+        "Padding of node 'conv' must be one of the values of its binary input, -0.5 or 1.5, or midway, 0.5, not 0: "
+        "train with such a value",
     ),
     "pad-of-another-value": (
         lambda net, x: sign(net, conv(net, net.pad(x, (1, 0, 0, 0), 0.5, name="pad"))),
-        "Padding of node 'pad' must be one of the values of its binary input, -1 or 1, not 0.5: "
-        "train with an explicit Pad of such a value, or without padding",
+        "Padding of node 'pad' must be one of the values of its binary input, -1 or 1, or midway, 0, not 0.5: "
+        "train with such a value",
+    ),
+    "pad-that-an-operator-bends": (
+        lambda net, x: sign(
+            net,
+            conv(
+                net,
+                net("PRelu", net.pad(x, (1, 0, 0, 0), 0.0, name="pad"), 0.5),
+            ),
+        ),
+        "Padding of node 'pad' must be one of the values of its binary input, -0.5 or 1, or midway, 0.25, not 0: "
+        "train with such a value",
     ),
     "pad-in-front-of-the-sign": (
         lambda net, x: net(
             "Conv", sign(net, net.pad(conv(net, x), (1, 0, 0, 0), 0.5, name="pad"), name="sign0"), signs(2, 4, 2, 2)
         ),
         "Node 'pad' (Pad) must stand behind the bits of 'conv', not in front of them: put it behind the quantizer",
-    ),
-    "pad-of-inverted-bits": (
-        lambda net, x: net(
-            "Conv",
-            net.pad(
-                sign(net, net("Mul", pool(net, conv(net, x)), by_channel(1, -1, 1, 1)), name="sign0"),
-                (1, 0, 0, 0),
-                1.0,
-                name="pad",
-            ),
-            signs(2, 4, 2, 2),
-        ),
-        "Padding of node 'pad' must be the same bit in all channels behind 'conv', not 1 where some channels are "
-        "inverted: put a pool behind the quantizer, or leave the padding out",
     ),
     "pool-of-what-bends": (
         lambda net, x: sign(net, net("Sub", pool(net, net("Abs", net("Add", conv(net, x), 20.0))), 30.0)),

@@ -8,13 +8,15 @@ is a function of one integer if and only if ``|w_k * d_k|`` is the same number `
 ``w_k * d_k`` as weights the sum is ``a*total + sum(w_k * m_k)``. So scales of any sign, inputs of 0 and 1, and a scale
 or shift behind the quantizer are all covered.
 
-Bit ``b`` of the next quantizer as a function of ``ones`` is evaluated at 0 to n. If it rises at ``t``, the threshold is
-``t``. If it falls there, ``b = (ones < t)``, the row is inverted: with ``ones' = n - ones`` it is
-``b = (ones' >= n - t + 1)``. Where a max pool asks for the other bit (see `_pools`), it is just the other way round.
+Bit ``b`` of the next quantizer as a function of ``total`` is evaluated at all totals. If it rises at ``t``, it is
+``b = (total >= t)``. If it falls there, ``b = (total < t)``, the row is inverted: ``b = (-total >= 1 - t)``. Where a
+max pool asks for the other bit (see `_pools`), it is just the other way round. As ``total = 2*ones - n``, the threshold
+on `ones` is ``ceil((t + n) / 2)``.
 
 Inputs of integers, ``x_k = o_k + a_k*p_k``, are the same with ``m = o`` and ``d = a``: the sum is ``a*total`` plus a
-constant, ``total`` the sum of the integers with their signs. Thresholds are then on the total, whose range is
-symmetric, and an inverted row has ``b = (-total >= 1 - t)``.
+constant, ``total`` the sum of the integers with their signs. Thresholds are then on the total.
+
+What is outside an image is in `_padding`.
 """
 
 from dataclasses import replace
@@ -25,13 +27,12 @@ import numpy as np
 from dataflow import InputError
 from quant.lowering._chains import Source, between, code_value, codes_of, find_chain, values_behind
 from quant.lowering._graph import Dense, Graph, InputBits, InputIntegers, Layer, Operation, Sums
+from quant.lowering._padding import pad_bits
 from quant.lowering._pools import takes_and
 from quant.lowering._products import binary_product
-from quant.lowering._reals import Exact
-from quant.lowering._sites import Site
 from quant.lowering._switches import choose, levels_of, switch_of
 
-__all__ = ["absorb_chains", "span_of"]
+__all__ = ["absorb_chains", "inverted"]
 
 
 def absorb_chains(graph: Graph) -> Graph:
@@ -56,54 +57,19 @@ def absorb_chains(graph: Graph) -> Graph:
 
 
 def _sums_of(graph: Graph, dense: Dense, bits: InputBits | InputIntegers | Layer) -> Sums:
-    """Return a dense layer as signs, its input being integers, or bits and operators behind them."""
+    """Return a layer as signs, its input being integers, or bits and operators behind them."""
     if isinstance(bits, InputIntegers):
-        step, offset = bits.slope.exact(), bits.offset.exact()
-        zero, one = offset - step, offset + step
-        site, operand = dense.site, bits.element
-    else:
-        behind = between(graph, bits.output, dense.source)
-        assert behind is not None
-        zero, one = (values_behind(graph, behind, bits.output, each.exact()) for each in (bits.zero, bits.one))
-        site, operand = _padded_with_bits(graph, dense, bits), None
-    signs, slope, shift = binary_product(dense, _for_synapses(zero, site), _for_synapses(one, site))
-    return Sums(dense.name, dense.output, bits.output, signs, slope, shift, site, operand)
-
-
-def _for_synapses(values: Exact, site: Site) -> Exact:
-    """Return values by channel as values by synapse."""
-    return Exact(np.tile(values.values, site.repeats)) if values.values.ndim and site.repeats > 1 else values
-
-
-def _padded_with_bits(graph: Graph, dense: Dense, bits: InputBits | Layer) -> Site:
-    """Return where a layer stands, the number outside the image as a bit."""
-    padding = dense.site.padding
-    if padding is None:
-        return dense.site
-    behind = between(graph, bits.output, padding.tensor)
-    if behind is None:
-        raise InputError(
-            f"Node {padding.name!r} (Pad) must stand behind the bits of {bits.name!r}, not in front of them: "
-            "put it behind the quantizer"
-        )
-    value = padding.value.exact()
+        step, middle = bits.slope.exact(), bits.offset.exact()
+        signs, slope, offset = binary_product(dense, middle - step, middle + step)
+        span = signs.shape[1] * max(bits.element.maximum, -bits.element.minimum)
+        totals = np.arange(-span, span + 1)
+        return Sums(dense.name, dense.output, bits.output, signs, slope, offset, totals, dense.site, bits.element)
+    behind = between(graph, bits.output, dense.source)
+    assert behind is not None
     zero, one = (values_behind(graph, behind, bits.output, each.exact()) for each in (bits.zero, bits.one))
-    are = [np.asarray((each - value).signs() == 0) for each in (zero, one)]
-    for bit, equal in enumerate(are):
-        if equal.all():
-            return replace(dense.site, pad=bit)
-    shown = f"{float(value.values.item()):g}"
-    if np.logical_or(*are).all():
-        raise InputError(
-            f"Padding of node {padding.name!r} must be the same bit in all channels behind {bits.name!r}, "
-            f"not {shown} where some channels are inverted: put a pool behind the quantizer, or leave the padding out"
-        )
-    levels = sorted({float(number) for each in (zero, one) for number in each.values.ravel()})
-    raise InputError(
-        f"Padding of node {padding.name!r} must be one of the values of its binary input, "
-        f"{' or '.join(f'{level:g}' for level in levels[:4])}, not {shown}: "
-        "train with an explicit Pad of such a value, or without padding"
-    )
+    signs, slope, offset = binary_product(dense, zero, one)
+    site, shifts, totals = pad_bits(graph, dense, bits, signs)
+    return Sums(dense.name, dense.output, bits.output, signs, slope, offset, totals, site, shifts=shifts)
 
 
 def _layer_of(graph: Graph, sums: Sums, following: Dense) -> Layer:
@@ -113,32 +79,31 @@ def _layer_of(graph: Graph, sums: Sums, following: Dense) -> Layer:
             f"Input of node {following.name!r} must be binary, not the sums of {sums.name!r}: "
             "put a BipolarQuant, or a Quant of one bit, between them"
         )
-    counted, totals = _range_of(sums)
-    source = Source(totals, sums.slope, sums.offset)
+    source = Source(sums.totals, sums.slope, sums.offset)
     codes = codes_of(graph, chain, source)
     low, high = levels_of(chain.quantizer, codes)
-    bits = np.broadcast_to(codes == high, (len(totals), len(sums.signs)))
-    switch = switch_of(bits, chain.quantizer.name, "the sum of neuron", totals)
+    bits = np.broadcast_to(codes == high, (len(sums.totals), len(sums.signs)))
+    switch = switch_of(bits, chain.quantizer.name, "the sum of neuron", sums.totals)
     zero, one = (code_value(graph, chain.quantizer, code) for code in (low, high))
     other = takes_and(graph, following.site.pools, chain, source, switch, (zero, one))
     upright = switch.rising ^ other
-    signs = np.where(upright[:, None], sums.signs, -sums.signs).astype(np.int8)
-    places = np.append(counted, counted[-1] + 1)[switch.place]
-    thresholds = np.where(upright, places, counted[0] + counted[-1] + 1 - places)
+    places = np.append(sums.totals, sums.totals[-1] + 1)[switch.place]
+    sums = inverted(sums, ~upright)
+    thresholds = _thresholds(sums, np.where(upright, places, 1 - places))
     levels = choose(~other, zero, one), choose(~other, one, zero)
-    return Layer(sums.name, chain.quantizer.output, sums.source, signs, thresholds, *levels, sums.site)
+    return Layer(sums.name, chain.quantizer.output, sums.source, sums.signs, thresholds, *levels, sums.site)
 
 
-def _range_of(sums: Sums) -> tuple[np.ndarray, np.ndarray]:
-    """Return what the hardware counts, `ones` or the total, and the totals; (points,) int64 each, rising."""
+def inverted(sums: Sums, rows: np.ndarray) -> Sums:
+    """Return sums of which some, (neurons,) bool, have changed their sign."""
+    signs = np.where(rows[:, None], -sums.signs, sums.signs).astype(np.int8)
+    return replace(sums, signs=signs, shifts=None if sums.shifts is None else np.where(rows, -sums.shifts, sums.shifts))
+
+
+def _thresholds(sums: Sums, levels: np.ndarray) -> np.ndarray:
+    """Return what the hardware compares `ones`, or the total of integers, with, where ``total + shift >= level``."""
+    wanted = levels if sums.shifts is None else levels - sums.shifts
+    if sums.operand is not None:
+        return np.clip(wanted, sums.totals[0], sums.totals[-1] + 1)
     synapses = sums.signs.shape[1]
-    if sums.operand is None:
-        return np.arange(synapses + 1), np.arange(-synapses, synapses + 1, 2)
-    totals = np.arange(-span_of(sums), span_of(sums) + 1)
-    return totals, totals
-
-
-def span_of(sums: Sums) -> int:
-    """Return the largest size of a total."""
-    largest = 1 if sums.operand is None else max(sums.operand.maximum, -sums.operand.minimum)
-    return sums.signs.shape[1] * largest
+    return np.clip(-((-wanted - synapses) // 2), 0, synapses + 1)

@@ -61,7 +61,9 @@ def _convolution_of(graph: Graph, operator: Operator) -> Operation:
     if name not in graph.constants:
         raise InputError(f"Weights of node {operator.name!r} (Conv) must be constant, not computed from the input")
     weights = graph.constants[name]
-    window = conv_window(operator, weights.shape, graph.shapes[source])
+    site = Site(
+        window=conv_window(operator, weights.shape, graph.shapes[source]), groups=operator.attributes.get("group", 1)
+    )
     neurons = weights.shape[0]
     # (neurons, channels, rows, columns), but the taps of a window follow each other as row, column, channel.
     matrix = weights.map(lambda values: np.moveaxis(values, 1, -1).reshape(neurons, -1))
@@ -75,7 +77,7 @@ def _convolution_of(graph: Graph, operator: Operator) -> Operation:
                 f"Bias of node {operator.name!r} must be one number for each of its {neurons} neurons, "
                 f"not {'x'.join(map(str, numbers.shape))}"
             )
-    return Dense(operator.name, operator.output, source, matrix, numbers, Site(window=window))
+    return Dense(operator.name, operator.output, source, matrix, numbers, site)
 
 
 _LAYERS = {"Conv": _convolution_of, "Gemm": _layer_of, "MatMul": _layer_of}

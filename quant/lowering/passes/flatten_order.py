@@ -235,7 +235,8 @@ def _padded_site(layer: Dense, window: Window, site: Site, source: str) -> Site:
         window = replace(window, padding=site.window.padding)
     elif any(window.padding):
         outside = Padding(layer.name, source, Constant(np.zeros(())))
-    return replace(site, window=window, padding=outside if any(window.padding) else None)
+    padding = outside if any(window.padding) else None
+    return replace(site, window=window, padding=padding, groups=layer.site.groups)
 
 
 def _meeting(graph: Graph, operation: Elementwise, origins: dict[str, _Origin]) -> _Origin:

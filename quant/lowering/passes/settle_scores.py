@@ -13,7 +13,7 @@ from quant.lowering._operators import apply
 from quant.lowering._reals import Affine, Exact, NotAffineError
 from quant.lowering._sites import Site
 from quant.lowering._surd import Number
-from quant.lowering.passes.absorb_chains import span_of
+from quant.lowering.passes.absorb_chains import inverted
 
 __all__ = ["settle_scores"]
 
@@ -33,7 +33,7 @@ def settle_scores(graph: Graph) -> Graph:
     site = _last_site(sums)
     logits = _logits(graph, sums)
     falling = logits.slope.signs() < 0
-    signs = np.where(falling[:, None], -sums.signs, sums.signs).astype(np.int8)
+    signs = inverted(sums, falling).signs
     scales: list[Number] = list(abs(logits.slope).values)
     biases: list[Number] = list(logits.offset.values)
     keys = order_keys(scales, biases, logits.span) if sums.operand is None else _dense_keys(logits)
@@ -74,7 +74,7 @@ def _dense_keys(logits: Affine) -> tuple[np.ndarray, np.ndarray] | None:
 
 def _logits(graph: Graph, sums: Sums) -> Affine:
     """Return the model's outputs as functions of the totals, one for each class."""
-    classes, span = len(sums.signs), span_of(sums)
+    classes, span = len(sums.signs), int(sums.totals[-1])
     tensors = {sums.output: Affine(sums.slope.exact(), sums.offset.exact(), span)}
     behind = between(graph, sums.output, graph.output)
     assert behind is not None
