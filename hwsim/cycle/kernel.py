@@ -49,9 +49,9 @@ FIRST_WAIT, GATE_CYCLES = range(2)
 # Columns of `Program.needs`: beats needed in the buffer, and freed there.
 NEEDED, FREED = range(2)
 
-# Columns of `State.doing`: the event that comes next, how many there were, the cycle of the last one, the cycles in
-# which only a place was missing, and whether anything has changed since the actor could not go on.
-EVENT, DONE, LAST, BLOCKED, AWAKE = range(5)
+# Columns of `State.doing`: the event that comes next, how many there were, the cycle of the last one, and the cycles in
+# which only a place was missing.
+EVENT, DONE, LAST, BLOCKED = range(4)
 
 # Columns of `State.filled`: beats written and read, the slots of the next ones, and the slot of the read that makes
 # the place for the next write.
@@ -97,16 +97,17 @@ class Program(NamedTuple):
 
 
 class State(NamedTuple):
-    """What changes while a program runs, all int64.
+    """What changes while a program runs, int64 but for `awake`.
 
     Parameters
     ----------
-    doing : (actors, 5)
+    doing : (actors, 4)
     filled : (fifos, 5)
     times : (slots, 2), for each FIFO a ring with the cycles of its latest writes and reads: those of the frames kept,
         and of `depth` beats before them
     levels : (fifos, 2, 5), without the buffers
     residence : (fifos,) cycles that beats were stored, without the buffers
+    awake : (actors,) bool, whether anything has changed since the actor could not go on
     """
 
     doing: np.ndarray
@@ -114,53 +115,86 @@ class State(NamedTuple):
     times: np.ndarray
     levels: np.ndarray
     residence: np.ndarray
+    awake: np.ndarray
 
 
 @njit(cache=True, _nrt=False)
 def advance(program: Program, state: State, frames: int) -> bool:  # pragma: no cover
     """Run every actor to the end of its frame number `frames`, from 1; return False if they cannot get there."""
     actors, gaps, moves, ports, fifos, gates, waits, needs, _ = program
-    doing, filled, times, _, _ = state
-    for actor in range(len(actors)):
-        doing[actor, AWAKE] = True
-    waiting = True
-    while waiting:
-        waiting = moved = False
+    doing, filled, times, _, _, awake = state
+    awake[:] = True
+    waiting = len(actors)
+    moved = True
+    while waiting and moved:
+        moved = False
         for actor in range(len(actors)):
-            if doing[actor, AWAKE]:
+            if awake[actor]:
                 goal = frames * actors[actor, FRAME_EVENTS]
-                moved |= _run(actor, goal, actors, gaps, moves, ports, fifos, gates, waits, needs, doing, filled, times)
-            waiting |= doing[actor, DONE] < frames * actors[actor, FRAME_EVENTS]
-        if waiting and not moved:
-            return False
-    return True
+                done = doing[actor, DONE]
+                _run(actor, goal, actors, gaps, moves, ports, fifos, gates, waits, needs, doing, filled, times, awake)
+                if doing[actor, DONE] != done:
+                    moved = True
+                    waiting -= doing[actor, DONE] == goal
+    return waiting == 0
 
 
 @njit(inline="always")
-def _run(actor, goal, actors, gaps, moves, ports, fifos, gates, waits, needs, doing, filled, times):  # type: ignore[no-untyped-def] # pragma: no cover
-    """Let one actor go on until it is at its goal or a time it needs is unknown; return whether it moved."""
+def _run(actor, goal, actors, gaps, moves, ports, fifos, gates, waits, needs, doing, filled, times, awake):  # type: ignore[no-untyped-def] # pragma: no cover
+    """Let one actor go on until it is at its goal or a time it needs is unknown.
+
+    Most actors have one input, or a buffer that they drain, and one output. So what is known of these two stands in
+    variables; further ports are looked at in the arrays.
+    """
     first_event, end_event = actors[actor, FIRST_EVENT], actors[actor, END_EVENT]
     first_input, first_output = actors[actor, FIRST_INPUT], actors[actor, FIRST_OUTPUT]
     end_output = actors[actor, END_OUTPUT]
     gate_before, gate_after = actors[actor, GATE_BEFORE], actors[actor, GATE_AFTER]
-    buffer, first_need = actors[actor, BUFFER], actors[actor, FIRST_NEED]
+    buffer, need = actors[actor, BUFFER], actors[actor, FIRST_NEED] - first_event
     event, done = doing[actor, EVENT], doing[actor, DONE]
     last, blocked = doing[actor, LAST], doing[actor, BLOCKED]
+    port_count = end_output - first_input
+    row = actors[actor, FIRST_MOVE] + (event - first_event) * port_count - first_input
+    reads, drains, writes = first_input < first_output, buffer >= 0, first_output < end_output
+    # Where there is no input or no output, the other one stands here, and is never used.
+    right = ports[first_output if writes else first_input]
+    left = buffer if drains else ports[first_input] if reads else right
+    left_first, left_end = fifos[left, FIRST_SLOT], fifos[left, END_SLOT]
+    right_first, right_end = fifos[right, FIRST_SLOT], fifos[right, END_SLOT]
+    latency = fifos[right, LATENCY]
+    stored, read_slot = filled[left, WRITTEN] - filled[left, READ], filled[left, READ_SLOT]
+    room = fifos[right, DEPTH] - (filled[right, WRITTEN] - filled[right, READ])
+    write_slot, place_slot = filled[right, WRITE_SLOT], filled[right, PLACE_SLOT]
+    taken, given = stored, room
     while done < goal:
-        row = actors[actor, FIRST_MOVE] + (event - first_event) * (end_output - first_input) - first_input
-        fed = _opened(gate_before, last + gaps[event], gates, waits)
+        emits = writes and moves[np.uintp(row + first_output)]
+        needed = freed = 0
+        if drains:
+            needed, freed = needs[np.uintp(need + event), NEEDED], needs[np.uintp(need + event), FREED]
+        elif reads and moves[np.uintp(row + first_input)]:
+            needed = freed = 1
+        if stored < needed or (emits and room == 0):
+            break
+        fed = last + gaps[np.uintp(event)]
+        if gate_before >= 0:
+            fed = _opened(gate_before, fed, gates, waits)
+        if needed or drains:
+            slot = read_slot + needed - 1
+            if slot < left_first:
+                slot = left_end - 1
+            elif slot >= left_end:
+                slot += left_first - left_end
+            fed = max(fed, times[np.uintp(slot), WRITES] + 1)
         known = True
-        for port in range(first_input, first_output):
+        for port in range(first_input + 1, first_output):
             if moves[row + port]:
                 fifo = ports[port]
                 known &= filled[fifo, READ] < filled[fifo, WRITTEN]
                 fed = max(fed, times[filled[fifo, READ_SLOT], WRITES] + 1)
-        if buffer >= 0:
-            needed = needs[first_need + event - first_event, NEEDED]
-            known &= filled[buffer, WRITTEN] - filled[buffer, READ] >= needed
-            fed = max(fed, times[_last_of(filled[buffer, READ_SLOT], needed, buffer, fifos), WRITES] + 1)
         time = fed
-        for port in range(first_output, end_output):
+        if emits:
+            time = max(time, times[np.uintp(place_slot), READS] + 1)
+        for port in range(first_output + 1, end_output):
             if moves[row + port]:
                 fifo = ports[port]
                 known &= filled[fifo, WRITTEN] - filled[fifo, READ] < fifos[fifo, DEPTH]
@@ -168,63 +202,71 @@ def _run(actor, goal, actors, gaps, moves, ports, fifos, gates, waits, needs, do
         if not known:
             break
         blocked += time - fed
-        last = _opened(gate_after, time, gates, waits)
-        for port in range(first_input, first_output):
+        last = time
+        if gate_after >= 0:
+            last = _opened(gate_after, time, gates, waits)
+        stored -= freed
+        while freed:
+            times[np.uintp(read_slot), READS] = last
+            read_slot += 1
+            if read_slot == left_end:
+                read_slot = left_first
+            freed -= 1
+        if emits:
+            times[np.uintp(write_slot), WRITES] = last + latency
+            room -= 1
+            write_slot += 1
+            if write_slot == right_end:
+                write_slot = right_first
+            place_slot += 1
+            if place_slot == right_end:
+                place_slot = right_first
+        for port in range(first_input + 1, first_output):
             if moves[row + port]:
                 fifo = ports[port]
-                slot = filled[fifo, READ_SLOT]
-                times[slot, READS] = last
-                filled[fifo, READ_SLOT] = _after(slot, fifo, fifos)
+                times[filled[fifo, READ_SLOT], READS] = last
+                filled[fifo, READ_SLOT] = _after(filled[fifo, READ_SLOT], fifo, fifos)
                 filled[fifo, READ] += 1
-                doing[fifos[fifo, WRITER], AWAKE] = True
-        for port in range(first_output, end_output):
+                awake[fifos[fifo, WRITER]] = True
+        for port in range(first_output + 1, end_output):
             if moves[row + port]:
                 fifo = ports[port]
-                slot = filled[fifo, WRITE_SLOT]
-                times[slot, WRITES] = last + fifos[fifo, LATENCY]
-                filled[fifo, WRITE_SLOT] = _after(slot, fifo, fifos)
+                times[filled[fifo, WRITE_SLOT], WRITES] = last + fifos[fifo, LATENCY]
+                filled[fifo, WRITE_SLOT] = _after(filled[fifo, WRITE_SLOT], fifo, fifos)
                 filled[fifo, PLACE_SLOT] = _after(filled[fifo, PLACE_SLOT], fifo, fifos)
                 filled[fifo, WRITTEN] += 1
-                doing[fifos[fifo, READER], AWAKE] = True
-        if buffer >= 0:
-            freed = needs[first_need + event - first_event, FREED]
-            for _ in range(freed):
-                slot = filled[buffer, READ_SLOT]
-                times[slot, READS] = last
-                filled[buffer, READ_SLOT] = _after(slot, buffer, fifos)
-            filled[buffer, READ] += freed
-            doing[fifos[buffer, WRITER], AWAKE] = True
+                awake[fifos[fifo, READER]] = True
         done += 1
-        event = event + 1 if event + 1 < end_event else first_event
-    moved = done != doing[actor, DONE]
+        event += 1
+        row += port_count
+        if event == end_event:
+            event = first_event
+            row = actors[actor, FIRST_MOVE] - first_input
+    taken -= stored
+    given -= room
+    if taken:
+        filled[left, READ] += taken
+        filled[left, READ_SLOT] = read_slot
+        awake[fifos[left, WRITER]] = True
+    if given:
+        filled[right, WRITTEN] += given
+        filled[right, WRITE_SLOT], filled[right, PLACE_SLOT] = write_slot, place_slot
+        awake[fifos[right, READER]] = True
     doing[actor, EVENT], doing[actor, DONE] = event, done
     doing[actor, LAST], doing[actor, BLOCKED] = last, blocked
-    doing[actor, AWAKE] = False
-    return moved
+    awake[actor] = False
 
 
 @njit(inline="always")
 def _opened(gate, time, gates, waits):  # type: ignore[no-untyped-def] # pragma: no cover
     """Return the first cycle from `time` on in which a gate is open."""
-    wait = 0
-    if gate >= 0:
-        wait = waits[gates[gate, FIRST_WAIT] + time % gates[gate, GATE_CYCLES]]
-    return time + wait
+    return time + waits[gates[gate, FIRST_WAIT] + time % gates[gate, GATE_CYCLES]]
 
 
 @njit(inline="always")
 def _after(slot, fifo, fifos):  # type: ignore[no-untyped-def] # pragma: no cover
     """Return the slot that follows in the ring."""
     return slot + 1 if slot + 1 < fifos[fifo, END_SLOT] else fifos[fifo, FIRST_SLOT]
-
-
-@njit(inline="always")
-def _last_of(slot, count, fifo, fifos):  # type: ignore[no-untyped-def] # pragma: no cover
-    """Return the slot of the last of `count` beats from a slot on, or of the beat before them if there are none."""
-    slot += count - 1
-    if slot < fifos[fifo, FIRST_SLOT]:
-        slot = fifos[fifo, END_SLOT] - 1
-    return slot if slot < fifos[fifo, END_SLOT] else slot - fifos[fifo, END_SLOT] + fifos[fifo, FIRST_SLOT]
 
 
 @njit(cache=True, _nrt=False)
@@ -236,7 +278,7 @@ def follow(program: Program, state: State) -> None:  # pragma: no cover
     for the writes of the next one.
     """
     _, _, _, _, fifos, _, _, _, _ = program
-    _, filled, times, levels, residence = state
+    _, filled, times, levels, residence, _ = state
     for fifo in range(len(residence)):
         slot = levels[fifo, 0, LEVEL_WRITE_SLOT]
         for _ in range(filled[fifo, WRITTEN] - levels[fifo, 0, LEVEL_WRITTEN]):

@@ -175,11 +175,10 @@ def _table(columns: Iterable[Iterable[int]]) -> np.ndarray:
 def initial_state(program: Program) -> State:
     """Return the state before cycle 0: nothing has moved."""
     actors, fifos = program.actors, program.fifos
-    doing = np.zeros((len(actors), 5), np.int64)
+    doing = np.zeros((len(actors), 4), np.int64)
     doing[:, c.EVENT] = actors[:, c.FIRST_EVENT]
     # So that the first event is due in the cycle of its step.
     doing[:, c.LAST] = actors[:, c.HEAD] - program.gaps[actors[:, c.FIRST_EVENT]]
-    doing[:, c.AWAKE] = 1
     filled = np.zeros((len(fifos), 5), np.int64)
     own = len(fifos) - int((actors[:, c.BUFFER] >= 0).sum())
     filled[:, c.WRITE_SLOT] = filled[:, c.READ_SLOT] = fifos[:, c.FIRST_SLOT]
@@ -188,7 +187,7 @@ def initial_state(program: Program) -> State:
     levels = np.zeros((own, 2, 5), np.int64)
     levels[:, :, c.LEVEL_WRITE_SLOT] = levels[:, :, c.LEVEL_READ_SLOT] = fifos[:own, c.FIRST_SLOT, None]
     times = np.full((int(fifos[-1, c.END_SLOT]), 2), -1, np.int64)
-    return State(doing, filled, times, levels, np.zeros(own, np.int64))
+    return State(doing, filled, times, levels, np.zeros(own, np.int64), np.ones(len(actors), bool))
 
 
 def _waits(gate: np.ndarray) -> np.ndarray:

@@ -1,0 +1,69 @@
+"""The cycle simulator beside Verilator, on CNV: the same design, and the same cycles at its outputs."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from benchmarks.networks import folded_cnv
+from benchmarks.rows import Row, processor_seconds_of
+from dataflow import Network
+from hwsim import simulate
+from hwsim.cycle.stepper import Stepper
+from hwsim.stalls import Stalls
+from sim_tests.free_running import FreeRun, run_free
+
+__all__ = ["rows"]
+
+#: Frames that Verilator runs, and that the cycle simulator covers with the periodic state.
+FEW, MANY = 3, 10_000
+
+#: Frames of which the cycle simulator steps every one.
+STEPPED = 50
+
+
+def rows() -> list[Row]:
+    """Return simulated cycles per second of processor time of both, one thread each, and the gains."""
+    figures = []
+    for name, network in networks().items():
+        with TemporaryDirectory() as folder:
+            free = min((run_free(network, FEW, build_dir=Path(folder)) for _ in range(3)), key=lambda run: run.seconds)
+        _check(network, free)
+        stepped = stepped_cycles(network) / processor_seconds_of(lambda network=network: step(network))
+        many = processor_seconds_of(lambda network=network: simulate(network, MANY))
+        extrapolated = free.seconds * simulate(network, MANY).total / free.cycles
+        rate, gain = free.cycles / free.seconds, extrapolated / many
+        figures += [
+            Row(f"{name}, Verilator -O3 driven from C++, {FEW} frames", rate, "cycles/s"),
+            Row(f"{name}, cycle simulator, each of {STEPPED} frames stepped", stepped, "cycles/s"),
+            Row(f"{name}, gain before the periodic state", stepped / rate, "times", ">= 30"),
+            Row(f"{name}, exact timing of {MANY:,} frames", many, "s"),
+            Row(f"{name}, gain over Verilator's {extrapolated:,.0f} s for these", gain, "times", ">= 5,000"),
+        ]
+    return figures
+
+
+def networks() -> dict[str, Network]:
+    """Return the designs that are measured."""
+    network = folded_cnv()
+    return {f"CNV at interval {network.interval}": network}
+
+
+def step(network: Network) -> Stepper:
+    """Step every frame, without stalls and without looking for what repeats."""
+    stepper = Stepper(network, Stalls.none(), 1)
+    while stepper.frames < STEPPED:
+        stepper.step()
+    return stepper
+
+
+def stepped_cycles(network: Network) -> int:
+    """Return the cycles that `step` covers."""
+    return step(network).marks[STEPPED].end
+
+
+def _check(network: Network, free: FreeRun) -> None:
+    """Raise unless every output beat passed in the cycle that the cycle simulator gives."""
+    run = simulate(network, FEW, record=True)
+    for end in network.outputs:
+        np.testing.assert_array_equal(free.taken[end.name], run.reads[network.fifos_into(end.name)[0].name])
