@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from dataflow import InputError, Network, fold
 from dataflow.folding import without_converters
 from sim_tests.cases import dense_network
-from sim_tests.conv_cases import conv_network
+from sim_tests.conv_cases import POOLS, conv_network
 
 __all__ = ["conv_networks", "dense_networks"]
 
@@ -40,7 +40,11 @@ def conv_networks(draw: st.DrawFn) -> Network:
             dilation=two(1, 2, "dilation"),
             padding=(*two(0, 3, "rows around"), *two(0, 3, "columns around")),
             pad=draw(st.integers(0, 1), label="pad"),
+            zero=draw(st.booleans(), label="zero"),
+            groups=draw(st.sampled_from([1, 1, 2, 3, 4]), label="groups"),
             pool=draw(st.none() | st.tuples(st.integers(1, 2), st.integers(1, 2)), label="pool"),
+            pool_kind=draw(st.sampled_from(sorted(POOLS)), label="pool kind"),
+            sums=draw(st.booleans(), label="sums"),
             integers=draw(st.booleans(), label="integers"),
             seed=draw(st.integers(0, 999), label="seed"),
         )

@@ -71,6 +71,95 @@ CASES = {
         {"conv0.window": {"pe": 4}},
         {"conv0.window -> conv0.width": 1, "conv0.window.width -> conv0.window": 1},
     ),
+    "zero": ConvCase((6, 5, 3), (4,), {"padding": (1, 1, 1, 1), "zero": True}),
+    "zero-beside-plus-1": ConvCase(
+        (5, 6, 2),
+        (6, 4),
+        {"padding": (1, 1, 1, 1), "zero": True, "pad": 1},
+        {"conv0.window": {"pe": 2}, "conv0": {"pe": 2, "simd": 9}, "conv1": {"pe": 4, "simd": 6}},
+    ),
+    "zero-every-position-another": ConvCase(
+        (3, 4, 2), (3,), {"kernel": (4, 5), "padding": (3, 2, 2, 3), "zero": True}, {"conv0": {"pe": 3, "simd": 40}}
+    ),
+    "zero-apart": ConvCase(
+        (7, 9, 2),
+        (4,),
+        {"kernel": (2, 3), "stride": (2, 3), "dilation": (3, 1), "padding": (2, 1, 0, 3), "zero": True},
+        {"conv0": {"pe": 2, "simd": 12}},
+    ),
+    "zero-of-sums": ConvCase(
+        (5, 5, 3),
+        (4, 3),
+        {"padding": (1, 0, 1, 1), "zero": True, "sums": True},
+        {"conv0.window": {"pe": 3}, "conv0": {"pe": 4, "simd": 27}, "conv1": {"pe": 3, "simd": 4}, "sign0": {"pe": 2}},
+    ),
+    "zero-of-even-sums": ConvCase((4, 4, 2), (4,), {"padding": (1, 1, 1, 1), "zero": True, "sums": True}),
+    "zero-of-integers": ConvCase(
+        (5, 4, 2),
+        (4, 4),
+        {"padding": (1, 1, 2, 1), "zero": True, "pad": 1, "integers": True, "sums": True},
+        {"conv0": {"pe": 2, "simd": 6}},
+    ),
+    "zero-on-one-pixel": ConvCase((1, 1, 4), (4,), {"padding": (1, 1, 1, 1), "zero": True}, {"conv0": {"simd": 9}}),
+    "groups": ConvCase(
+        (6, 5, 4),
+        (6, 9),
+        {"groups": 2, "padding": (1, 1, 1, 1)},
+        {"conv0.window": {"pe": 2}, "conv0": {"pe": 3, "simd": 6}, "conv1": {"simd": 9}},
+    ),
+    "depthwise": ConvCase((6, 7, 3), (3, 3), {"groups": 3}, {"conv0": {"simd": 9}, "conv1": {"simd": 3}}),
+    "depthwise-of-more-neurons": ConvCase(
+        (5, 5, 2),
+        (4, 8),
+        {"groups": 4, "zero": True, "padding": (1, 1, 1, 1)},
+        {"conv0": {"pe": 2, "simd": 3}, "conv1": {"pe": 2, "simd": 9}},
+    ),
+    "groups-of-integers": ConvCase(
+        (5, 6, 4),
+        (4,),
+        {"groups": 4, "integers": True, "sums": True, "stride": (1, 2), "kernel": (2, 2)},
+        {"conv0": {"simd": 4}},
+    ),
+    "groups-of-1x1": ConvCase((4, 5, 6), (6, 4), {"kernel": (1, 1), "groups": 2}, {"conv0.window": {"pe": 3}}),
+    "sum-pool": ConvCase(
+        (12, 11, 2),
+        (4, 6),
+        {"pool": (2, 2), "pool_kind": "sum"},
+        {"pool0": {"pe": 2}, "conv1": {"pe": 2, "simd": 6}, "sign0": {"pe": 4}},
+    ),
+    "sum-pool-of-sums": ConvCase(
+        (9, 8, 2),
+        (3,),
+        {"pool": (3, 2), "pool_kind": "sum", "sums": True, "zero": True, "padding": (1, 1, 1, 1)},
+        {"pool0": {"pe": 3}},
+    ),
+    "sum-pool-of-integers": ConvCase(
+        (6, 6, 3), (4,), {"pool": (2, 3), "pool_kind": "sum", "sums": True, "integers": True}, {"pool0": {"pe": 2}}
+    ),
+    "max-pool-of-sums": ConvCase(
+        (12, 11, 2),
+        (4, 4),
+        {"pool": (2, 2), "sums": True, "groups": 2},
+        {"pool0": {"pe": 4}, "conv0": {"pe": 2, "simd": 9}, "conv1.window": {"pe": 2}},
+    ),
+    "max-pool-of-integers": ConvCase(
+        (7, 6, 2), (3, 4), {"kernel": (2, 2), "pool": (2, 1), "sums": True, "integers": True}
+    ),
+    "everything": ConvCase(
+        (7, 8, 4),
+        (4, 6),
+        {
+            **{"groups": 2, "zero": True, "padding": (1, 1, 2, 1), "stride": (1, 2), "pad": 1},
+            **{"pool": (2, 2), "pool_kind": "sum", "sums": True},
+        },
+        {
+            "conv0.window": {"pe": 2},
+            "conv0": {"pe": 2, "simd": 9},
+            "conv1": {"pe": 3, "simd": 6},
+            "pool0": {"pe": 2},
+            "pool1": {"pe": 3},
+        },
+    ),
 }
 
 
@@ -86,7 +175,7 @@ def verify_case(name: str, *, simulator: str, seed: int | None, frames: int, bui
     assert verification.beats_compared == frames * sum(network.stream(fifo).beats for fifo in network.fifos)
 
 
-@pytest.mark.parametrize("seed", [None, 1, 2])
+@pytest.mark.parametrize("seed", [None, 1, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", CASES)
 def test_convolutions_in_the_amaranth_simulator(name: str, seed: int | None) -> None:
     verify_case(name, simulator="amaranth", seed=seed, frames=2)
@@ -99,6 +188,6 @@ def test_convolutions_in_icarus(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(available()["verilator"] is not None, reason=str(available()["verilator"]))
-@pytest.mark.parametrize("name", ["odd-channels-pool", "not-square", "integers"])
+@pytest.mark.parametrize("name", ["odd-channels-pool", "not-square", "integers", "everything"])
 def test_convolutions_in_verilator(name: str, tmp_path: Path) -> None:
     verify_case(name, simulator="verilator", seed=11, frames=6, build_dir=tmp_path)

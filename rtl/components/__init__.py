@@ -8,6 +8,7 @@ from rtl.components.fork import Fork
 from rtl.components.matrix_vector import MatrixVector
 from rtl.components.max_pool import MaxPool
 from rtl.components.sliding_window import SlidingWindow
+from rtl.components.sum_pool import SumPool
 from rtl.components.threshold import Threshold
 from rtl.components.width_converter import WidthConverter
 
@@ -20,6 +21,7 @@ __all__ = [
     "MaxPool",
     "NodeComponent",
     "SlidingWindow",
+    "SumPool",
     "Threshold",
     "WidthConverter",
     "component_of",
@@ -28,7 +30,7 @@ __all__ = [
 #: The component of each node kind.
 COMPONENTS: dict[type[dataflow.Node], type[NodeComponent]] = {
     component.kind: component
-    for component in (ArgMax, Fork, MatrixVector, MaxPool, SlidingWindow, Threshold, WidthConverter)
+    for component in (ArgMax, Fork, MatrixVector, MaxPool, SlidingWindow, SumPool, Threshold, WidthConverter)
 }
 
 

@@ -9,6 +9,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 import dataflow
+from rtl.components._raster import by_window
 from rtl.components._steps import advanced, foreseen
 
 __all__ = ["LineBuffer"]
@@ -29,9 +30,7 @@ class LineBuffer(wiring.Component):
 
     Parameters
     ----------
-    node : dataflow.SlidingWindow or dataflow.MaxPool
-    taps_inside : bool
-        A window's taps are read one group of channels after the other, instead of its groups tap by tap.
+    node : dataflow.WindowNode
 
     Members
     -------
@@ -47,10 +46,10 @@ class LineBuffer(wiring.Component):
         The tap of the step before lies in the image.
     """
 
-    def __init__(self, node: dataflow.SlidingWindow | dataflow.MaxPool, *, taps_inside: bool) -> None:
+    def __init__(self, node: dataflow.WindowNode) -> None:
         self.node = node
         width = node.input_streams[0].width
-        self._loops = _loops_of(node, taps_inside)
+        self._loops = _loops_of(node)
         super().__init__(
             {
                 "i": In(stream.Signature(width)),
@@ -115,8 +114,8 @@ class LineBuffer(wiring.Component):
         m.d.comb += [self.enough.eq(surplus >= 0), fill.eq(self.i.valid & (room >= 0)), self.i.ready.eq(fill)]
 
         shape = self.node.positions
-        claim = _by_window(m, leave, row, column, claims.reshape(shape), name="claim")
-        freed = _by_window(m, leave, row, column, frees.reshape(shape), name="freed")
+        claim = by_window(m, leave, row, column, claims.reshape(shape), name="claim")
+        freed = by_window(m, leave, row, column, frees.reshape(shape), name="freed")
         m.d.sync += surplus.eq(surplus + fill - Mux(leave, claim, 0))
         m.d.sync += room.eq(room - fill + Mux(leave, freed, 0))
 
@@ -172,7 +171,7 @@ class _Loop(NamedTuple):
     columns: int = 0
 
 
-def _loops_of(node: dataflow.SlidingWindow | dataflow.MaxPool, taps_inside: bool) -> list[_Loop]:
+def _loops_of(node: dataflow.WindowNode) -> list[_Loop]:
     """Return the loops that a node's steps run through, outermost first."""
     pixel = node.channel_folds
     line = node.shape[1] * pixel
@@ -185,11 +184,12 @@ def _loops_of(node: dataflow.SlidingWindow | dataflow.MaxPool, taps_inside: bool
         _Loop("tap_row", node.kernel[0], apart_y * line, rows=apart_y),
         _Loop("tap_column", node.kernel[1], apart_x * pixel, columns=apart_x),
     ]
-    folds = [_Loop("fold", pixel, 1)]
-    return [*windows, *folds, *taps] if taps_inside else [*windows, *taps, *folds]
+    groups = _Loop("group", pixel // node.group_folds, node.group_folds)
+    fold = _Loop("fold", node.group_folds, 1)
+    return [*windows, *([groups] if groups.size > 1 else []), *taps, *([fold] if fold.size > 1 else [])]
 
 
-def _windows_of(node: dataflow.SlidingWindow | dataflow.MaxPool) -> tuple[np.ndarray, np.ndarray]:
+def _windows_of(node: dataflow.WindowNode) -> tuple[np.ndarray, np.ndarray]:
     """Return (positions,) int64: the beats that each window's first step needs, and those that its last one frees."""
     schedule = node.schedule()
     shape = (node.positions[0] * node.positions[1], -1)
@@ -225,52 +225,3 @@ def _chosen(m: Module, lasts: list, values: list[int], *, name: str) -> Signal:
         with m.If(~last):
             m.d.comb += chosen.eq(value)
     return chosen
-
-
-def _by_window(m: Module, leave: Signal, row: Signal, column: Signal, grid: np.ndarray, *, name: str):
-    """Return the present window's number, which is read one window ahead.
-
-    Rows that are alike, and columns, share their entries: there are a few kinds at the borders and one between them.
-
-    Parameters
-    ----------
-    leave : Signal
-        The window after the one in `row` and `column` becomes the present one.
-    grid : (rows, columns) int64, not negative
-    """
-    values = grid.ravel()
-    if (values == values[0]).all():
-        return Const(int(values[0]))
-    number = Signal(range(int(grid.max()) + 1), name=name, init=int(values[0]))
-    following = np.roll(values, -1).reshape(grid.shape)
-    row_kinds, row_kind = np.unique(following, axis=0, return_inverse=True)
-    _, first, column_kind = np.unique(row_kinds, axis=1, return_index=True, return_inverse=True)
-    kinds = row_kinds[:, first]
-    row_of = _kind(m, row, row_kind.ravel(), name=f"{name}_row_kind")
-    column_of = _kind(m, column, column_kind.ravel(), name=f"{name}_column_kind")
-    with m.If(leave):
-        with m.Switch(row_of):
-            for y, entries in enumerate(kinds.tolist()):
-                with m.Case(y):
-                    with m.Switch(column_of):
-                        for x, entry in enumerate(entries):
-                            with m.Case(x):
-                                m.d.sync += number.eq(entry)
-    return number
-
-
-def _kind(m: Module, counter: Signal, kinds: np.ndarray, *, name: str) -> Signal:
-    """Return the kind of what a counter points at.
-
-    Parameters
-    ----------
-    kinds : (values of the counter,) int64
-    """
-    kind = Signal(range(int(kinds.max()) + 1), name=name)
-    usual = int(np.bincount(kinds).argmax())
-    m.d.comb += kind.eq(usual)
-    for each in range(int(kinds.max()) + 1):
-        if each != usual:
-            with m.If(counter.matches(*np.flatnonzero(kinds == each).tolist())):
-                m.d.comb += kind.eq(each)
-    return kind

@@ -9,6 +9,10 @@ Of bits, per neuron, ``ones = popcount(XNOR(x, w))`` is accumulated over the gro
 
 So there is neither a comparator nor a subtraction.
 
+An offset, which a matrix without thresholds may add to its sums, is part of the level: of bits
+``level = ceil((synapses - offset) / 2)``, followed by the bit ``(synapses - offset) % 2``; of integers ``level =
+-offset``. Where positions have classes, each has levels of its own.
+
 Of integers, ``-x = ~x + 1``. What is summed is x where the weight is +1, and ~x where it is -1; that is too little by
 the number of the neuron's weights -1, which is known beforehand. So the accumulator starts from ``minus - level``:
 
@@ -25,6 +29,7 @@ import dataflow
 from rtl.components._component import NodeComponent
 from rtl.components._held_vector import HeldVector
 from rtl.components._popcount import Popcount
+from rtl.components._raster import by_window, raster
 from rtl.components._steps import advanced, delayed, foreseen, issue_steps
 from rtl.components._storage import packed, read_only
 from rtl.components._sum import Sum
@@ -57,19 +62,20 @@ class MatrixVector(NodeComponent):
     def elaborate(self, platform) -> Module:
         m = Module()
         node = self.node
-        synapse_folds, neuron_folds = node.synapses // node.simd, node.neurons // node.pe
+        synapse_folds, neuron_folds = node.synapses // node.simd, node.group_neurons // node.pe
+        steps = synapse_folds * neuron_folds * node.groups
 
         # The next step: its number, its group of synapses, and whether its neurons are the first to see the vector.
-        step, synapse = Signal(range(synapse_folds * neuron_folds)), Signal(range(synapse_folds))
+        step, synapse = Signal(range(steps)), Signal(range(synapse_folds))
         issue, first = Signal(), Signal(init=1)
         last = foreseen(m, issue, synapse, np.arange(synapse_folds) == synapse_folds - 1, name="last")
         emitting = issue_steps(m, self, issue, consumes=first, emits=last)
         with m.If(issue):
-            m.d.sync += step.eq(advanced(step, synapse_folds * neuron_folds))
+            m.d.sync += step.eq(advanced(step, steps))
             m.d.sync += synapse.eq(advanced(synapse, synapse_folds))
         if neuron_folds > 1:
             with m.If(issue & last):
-                m.d.sync += first.eq(step == synapse_folds * neuron_folds - 1)
+                m.d.sync += first.eq(self._is_final(m, issue & last, step, steps))
 
         m.submodules.vector = vector = HeldVector(
             node.simd * node.operand.width, synapse_folds if neuron_folds > 1 else 1
@@ -88,11 +94,28 @@ class MatrixVector(NodeComponent):
         start = Signal(init=1)
         with m.If(valid[-1]):
             m.d.sync += start.eq(emitting[counted - 1])
-        levels = self._levels(m, emitting[counted - 2])
+        levels, odds = self._levels(m, emitting[counted - 2], valid[-1])
         for k in range(node.pe):
             row = weights.word_select(k, node.simd)
-            m.d.comb += self.o.payload[k].eq(self._neuron(m, k, vector.o, row, levels[k], start, valid[-1]))
+            number = self._neuron(m, k, vector.o, row, levels[k], odds[k], start, valid[-1])
+            m.d.comb += self.o.payload[k].eq(number)
         return m
+
+    def _is_final(self, m: Module, leave, step: Signal, steps: int):
+        """Return whether the present step's neurons are the last of their group.
+
+        Parameters
+        ----------
+        leave : value of one bit
+            The last step of these neurons is issued.
+        """
+        neuron_folds = self.node.group_neurons // self.node.pe
+        if self.node.groups == 1:
+            return step == steps - 1
+        neuron = Signal(range(neuron_folds))
+        with m.If(leave):
+            m.d.sync += neuron.eq(advanced(neuron, neuron_folds))
+        return neuron == neuron_folds - 1
 
     @property
     def _of_bits(self) -> bool:
@@ -105,15 +128,23 @@ class MatrixVector(NodeComponent):
         return operand if operand.signed else dataflow.Integer(operand.width + 1, signed=True)
 
     @property
+    def _offsets(self) -> np.ndarray:
+        """(classes, neurons) int64, what is added to the sums."""
+        return np.zeros((1, self.node.neurons), np.int64) if self.node.offsets is None else self.node.offsets
+
+    @property
     def _all_levels(self) -> np.ndarray:
-        """(neurons,) int64, what each neuron's count is compared with or centred at."""
+        """(classes, neurons) int64, what each neuron's count is compared with or centred at."""
         node = self.node
-        if not self._of_bits:
-            minus = (node.weights < 0).sum(axis=1)
-            return -minus if node.thresholds is None else node.thresholds - minus
-        if node.thresholds is None:
-            return np.full(node.neurons, (node.synapses + 1) // 2)
-        return node.thresholds
+        minus = 0 if self._of_bits else (node.weights < 0).sum(axis=1)
+        if node.thresholds is not None:
+            return np.atleast_2d(node.thresholds) - minus
+        return (node.synapses - self._offsets + 1) // 2 if self._of_bits else -self._offsets - minus
+
+    @property
+    def _all_odds(self) -> np.ndarray:
+        """(classes, neurons) int64, the lowest bits of sums of bits."""
+        return (self.node.synapses - self._offsets) % 2
 
     @property
     def _excess_width(self) -> int:
@@ -131,25 +162,57 @@ class MatrixVector(NodeComponent):
         rows = np.packbits(bits, axis=1, bitorder="little")
         return [int.from_bytes(row.tobytes(), "little") for row in rows]
 
-    def _levels(self, m: Module, finished) -> list:
-        """Return for each neuron of the present group its level, negated.
+    def _levels(self, m: Module, finished, valid) -> tuple[list, list]:
+        """Return for each of the neurons at work its level, negated, and the lowest bit of its sum.
+
+        The level belongs to the step that is in the accumulator, the bit to the one before.
 
         Parameters
         ----------
         finished : value of one bit
-            The step that gets to the accumulator in the next cycle is its group's last.
+            The step that gets to the accumulator in the next cycle is its neurons' last.
+        valid : value of one bit
+            A step is in the accumulator.
         """
-        node, width = self.node, self._excess_width
-        groups = self._all_levels.reshape(-1, node.pe)
-        group = Signal(range(len(groups)))
-        with m.If(finished):
-            m.d.sync += group.eq(advanced(group, len(groups)))
-        rows = [packed([-level for level in row], width) for row in groups.tolist()]
-        levels = Signal(node.pe * width)
-        m.d.comb += levels.eq(read_only(m, "levels", rows, len(levels), group))
-        return [levels.word_select(k, width).as_signed() for k in range(node.pe)]
+        node, width, odds = self.node, self._excess_width, self._all_odds
+        words = -self._all_levels.reshape(-1, node.pe)
+        mixed = bool(node.thresholds is None and self._of_bits and odds.min() != odds.max())
+        if mixed:
+            words = 2 * words + odds.reshape(-1, node.pe)
+        each = width + mixed
+        levels = Signal(node.pe * each)
+        rows = [packed(row, each) for row in words.tolist()]
+        m.d.comb += levels.eq(read_only(m, "levels", rows, len(levels), self._word(m, finished)))
+        parts = [levels.word_select(k, each) for k in range(node.pe)]
+        if not mixed:
+            return [part.as_signed() for part in parts], [Const(int(odds[0, 0]), 1)] * node.pe
+        held = [Signal(name=f"odd_{k}", reset_less=True) for k in range(node.pe)]
+        with m.If(valid):
+            m.d.sync += [odd.eq(part[0]) for odd, part in zip(held, parts, strict=True)]
+        return [part[1:].as_signed() for part in parts], held
 
-    def _neuron(self, m: Module, k: int, vector, row, level, start: Signal, valid):
+    def _word(self, m: Module, finished) -> Signal:
+        """Return where the levels of the neurons at work lie: those of a class one behind the other, class by class."""
+        node = self.node
+        folds = node.neurons // node.pe
+        group = Signal(range(folds))
+        with m.If(finished):
+            m.d.sync += group.eq(advanced(group, folds))
+        if node.position_classes is None:
+            return group
+        starts = (node.position_classes * folds).reshape(-1, *node.positions[-1:] or (1,))
+        last = foreseen(m, finished, group, np.arange(folds) == folds - 1, name="level_last")
+        leave = Signal(name="level_leave")
+        m.d.comb += leave.eq(finished & last)
+        row, column = raster(m, leave, starts.shape, name="level")
+        # The next position's, since its address is needed when it begins.
+        following = by_window(m, leave, row, column, np.roll(starts, -1).reshape(starts.shape), name="level_start")
+        word = Signal(range(self._all_levels.size // node.pe), name="level_word", init=int(starts[0, 0]))
+        with m.If(finished):
+            m.d.sync += word.eq(Mux(last, following, word + 1))
+        return word
+
+    def _neuron(self, m: Module, k: int, vector, row, level, odd, start: Signal, valid):
         """Add one of the `pe` neurons computed at once and return its output."""
         node = self.node
         count = self._popcount(m, k, vector, row) if self._of_bits else self._sum(m, k, vector, row)
@@ -162,7 +225,7 @@ class MatrixVector(NodeComponent):
             m.d.sync += bit.eq(excess >= 0)
             return bit
         total = Signal(signed(node.element.width), name=f"total_{k}", reset_less=True)
-        doubled = Cat(Const(node.synapses % 2, 1), excess).as_signed()
+        doubled = Cat(odd, excess).as_signed()
         m.d.sync += total.eq(doubled if self._of_bits else excess)
         return total
 

@@ -5,15 +5,14 @@ from typing import ClassVar
 from amaranth import Const, Module, Mux, Signal
 
 import dataflow
-from rtl.components._component import NodeComponent
-from rtl.components._line_buffer import LineBuffer
 from rtl.components._steps import emit_steps
 from rtl.components._storage import packed
+from rtl.components._window import WindowComponent
 
 __all__ = ["SlidingWindow"]
 
 
-class SlidingWindow(NodeComponent):
+class SlidingWindow(WindowComponent):
     """The taps of every window: ``o[y, x, ky, kx] = i[y*stride + ky*dilation - top, ...]``, or `pad` outside the image.
 
     Throughput one beat in and one beat out per cycle, independent of each other; latency 2 cycles: one reads the
@@ -28,7 +27,7 @@ class SlidingWindow(NodeComponent):
     i : ``In(stream.Signature(payload))``
         Beats of `pe` numbers: the image.
     o : ``Out(Reserved(payload))``
-        Beats of `pe` numbers: the taps in the order ky, kx, channel, window by window.
+        Beats of `pe` numbers: the taps in the order group, ky, kx, channel of the group, window by window.
     """
 
     kind: ClassVar = dataflow.SlidingWindow
@@ -36,12 +35,7 @@ class SlidingWindow(NodeComponent):
     def elaborate(self, platform) -> Module:
         m = Module()
         node = self.node
-        m.submodules.buffer = buffer = LineBuffer(node, taps_inside=False)
-        m.d.comb += [
-            buffer.i.payload.eq(self.i.payload),
-            buffer.i.valid.eq(self.i.valid),
-            self.i.ready.eq(buffer.i.ready),
-        ]
+        buffer = self._buffer(m)
         emit_steps(m, self, buffer.step, ready=buffer.enough, emits=Const(1))
         pad = Const(packed([node.pad] * node.pe, node.element.width), len(buffer.o))
         bits = Signal(len(buffer.o), reset_less=True)

@@ -1,6 +1,7 @@
 """MatrixVector in hardware, against the sum written out."""
 
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 import pytest
@@ -150,6 +151,58 @@ def test_values_and_timing_of_integers(node: dataflow.MatrixVector, seed: int) -
     gates = {"arriving": rng.random(61) < 0.6, "free": rng.random(67) < 0.6} if seed % 2 else {}
     (actual,) = run_node(node, values, **gates)
     np.testing.assert_array_equal(actual, matrix_vector(node, values))
+
+
+@st.composite
+def placed_nodes(draw) -> dataflow.MatrixVector:
+    """Small matrices in groups, with levels of their own at positions of any class."""
+    pe, simd, groups = draw(st.integers(1, 2)), draw(st.integers(1, 4)), draw(st.integers(1, 4))
+    neurons, synapses = pe * groups * draw(st.integers(1, 3)), simd * draw(st.integers(1, 3))
+    positions = draw(st.sampled_from([(), (5,), (1, 4), (3, 1), (3, 4)]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    weights = rng.choice(np.array([-1, 1], np.int8), (neurons, synapses))
+    bare = dataflow.MatrixVector(
+        *("conv", weights, None, pe, simd),
+        positions=positions,
+        operand=draw(st.sampled_from([dataflow.BIPOLAR, *OPERANDS])),
+        groups=groups,
+    )
+    classes = draw(st.integers(0, 4))
+    if not classes:
+        return bare
+    kinds = rng.integers(0, classes, prod(positions))
+    if draw(st.booleans()):
+        low, high = bare.counted
+        return replace(bare, thresholds=rng.integers(low, high + 2, (classes, neurons)), position_classes=kinds)
+    span = draw(st.sampled_from([0, 1, 9]))
+    return replace(bare, offsets=rng.integers(-span, span + 1, (classes, neurons)), position_classes=kinds)
+
+
+@given(placed_nodes(), st.integers(0, 2**32 - 1))
+@settings(max_examples=60, deadline=None)
+def test_values_and_timing_of_groups_and_classes(node: dataflow.MatrixVector, seed: int) -> None:
+    check(node, seed)
+
+
+def check(node: dataflow.MatrixVector, seed: int, *, frames: int = 3) -> None:
+    rng = np.random.default_rng(seed)
+    low, high = node.operand.minimum, node.operand.maximum
+    values = rng.integers(low, high + 1, (frames, *node.input_streams[0].shape))
+    values[0] = high
+    gates = {"arriving": rng.random(61) < 0.6, "free": rng.random(67) < 0.6} if seed % 2 else {}
+    (actual,) = run_node(node, values, **gates)
+    np.testing.assert_array_equal(actual, matrix_vector(node, values))
+
+
+@pytest.mark.parametrize(("pe", "offsets"), [(1, False), (1, True), (4, True)])
+def test_levels_of_many_classes_lie_in_a_memory(pe: int, offsets: bool) -> None:
+    rng = np.random.default_rng(pe)
+    window = dataflow.SlidingWindow("window", dataflow.BIPOLAR, (6, 7, 2), (3, 3), padding=(1, 1, 1, 1))
+    weights = rng.choice(np.array([-1, 1], np.int8), (8, 18))
+    bare = dataflow.MatrixVector("conv", weights, None, pe, 18, positions=window.positions)
+    node = dataflow.zero_padded(window, bare, None if offsets else rng.integers(-2, 3, 8))
+    assert len(dataflow.position_classes(window)) == 9
+    check(node, 1, frames=2)
 
 
 @pytest.mark.parametrize("synapses", [1, 6, 7, 18, 19, 55, 110])

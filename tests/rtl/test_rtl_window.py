@@ -1,4 +1,4 @@
-"""SlidingWindow and MaxPool in hardware, against the loops written out."""
+"""SlidingWindow, MaxPool and SumPool in hardware, against the loops written out."""
 
 from math import prod
 
@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from rtl_harness import run_node
 
 import dataflow
-from hwsim.reference.max_pool import max_pool
-from hwsim.reference.sliding_window import sliding_window
-from rtl.components import MaxPool, SlidingWindow
+from hwsim import reference
+from rtl.components import MaxPool, SlidingWindow, SumPool
 
 ELEMENTS = [dataflow.BIPOLAR, dataflow.Integer(1), dataflow.Integer(3), dataflow.Integer(4, signed=True)]
 
@@ -34,16 +33,11 @@ def gates(seed: int) -> dict[str, np.ndarray]:
     }
 
 
-def check_window(node: dataflow.SlidingWindow, seed: int, *, frames: int = 3) -> None:
+def check(node: dataflow.WindowNode, seed: int, *, frames: int = 3) -> None:
     values = image(node, seed, frames=frames)
     (actual,) = run_node(node, values, **gates(seed))
-    np.testing.assert_array_equal(actual, sliding_window(node, values))
-
-
-def check_pool(node: dataflow.MaxPool, seed: int, *, frames: int = 3) -> None:
-    values = image(node, seed, frames=frames)
-    (actual,) = run_node(node, values, **gates(seed))
-    np.testing.assert_array_equal(actual, max_pool(node, values))
+    (expected,) = reference.apply(node, values)
+    np.testing.assert_array_equal(actual, expected)
 
 
 #: shape, kernel, stride, dilation, padding, pe
@@ -75,40 +69,66 @@ def test_windows_of_every_geometry(name: str, seed: int) -> None:
     node = dataflow.SlidingWindow(
         "window", element, shape, kernel, stride, dilation, padding, pe, pad=element.minimum if seed % 2 else 1
     )
-    check_window(node, seed)
+    check(node, seed)
+
+
+@pytest.mark.parametrize("groups", [2, 3, 6])
+@pytest.mark.parametrize("name", ["3x3", "stride of its own for each axis", "windows outside, apart", "1x1"])
+def test_groups_of_channels(name: str, groups: int) -> None:
+    (*size, _), kernel, stride, dilation, padding, _ = WINDOWS[name]
+    for pe in {1, 6 // groups}:
+        node = dataflow.SlidingWindow(
+            "window", dataflow.Integer(3), (*size, 6), kernel, stride, dilation, padding, pe, pad=5, groups=groups
+        )
+        check(node, groups + pe)
 
 
 @st.composite
-def geometries(draw, *, pool: bool):
-    """Any small geometry that a node accepts, as its arguments."""
+def geometries(draw, *, most_outside: int):
+    """Any small geometry, as the arguments of a node; sides of the kernel may lie outside by so many pixels more."""
     pe = draw(st.integers(1, 3))
     shape = (draw(st.integers(1, 5)), draw(st.integers(1, 5)), pe * draw(st.integers(1, 3)))
     kernel, stride, dilation = (tuple(draw(st.integers(1, 3)) for _ in range(2)) for _ in range(3))
     extents = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
     padding = []
     for size, extent in zip(shape, extents, strict=False):
-        most = extent - 1 if pool else extent + 1
+        most = extent + most_outside
         before = draw(st.integers(0, most))
         padding += [before, draw(st.integers(min(most, max(0, extent - size - before)), most))]
     return (draw(st.sampled_from(ELEMENTS)), shape, kernel, stride, dilation, tuple(padding), pe)
 
 
-@given(geometries(pool=False), st.booleans(), st.integers(0, 10_000))
+@given(geometries(most_outside=1), st.booleans(), st.integers(0, 10_000))
 @settings(max_examples=60, deadline=None)
 def test_values_and_timing_of_any_window(arguments, high: bool, seed: int) -> None:
     element = arguments[0]
     node = dataflow.SlidingWindow("window", *arguments, pad=element.maximum if high else element.minimum)
-    check_window(node, seed)
+    check(node, seed)
 
 
-@given(geometries(pool=True), st.integers(0, 10_000))
+@given(geometries(most_outside=-1), st.integers(0, 10_000))
 @settings(max_examples=60, deadline=None)
 def test_values_and_timing_of_any_pool(arguments, seed: int) -> None:
     try:
         node = dataflow.MaxPool("pool", *arguments)
     except dataflow.InputError:
         return  # dilated taps on both sides of a small image: a position without a pixel
-    check_pool(node, seed)
+    check(node, seed)
+
+
+@given(geometries(most_outside=1), st.integers(0, 10_000))
+@settings(max_examples=60, deadline=None)
+def test_values_and_timing_of_any_sum_pool(arguments, seed: int) -> None:
+    check(dataflow.SumPool("pool", *arguments), seed)
+
+
+@pytest.mark.parametrize("element", ELEMENTS, ids=str)
+def test_sums_reach_both_ends_of_their_element(element) -> None:
+    node = dataflow.SumPool("pool", element, (4, 4, 2), (2, 2), (2, 2))
+    values = np.full((2, 4, 4, 2), element.minimum)
+    values[1] = element.maximum
+    (actual,) = run_node(node, values)
+    assert [actual[0].max(), actual[1].min()] == list(node.span)
 
 
 @pytest.mark.parametrize("element", ELEMENTS, ids=str)
@@ -117,7 +137,7 @@ def test_least_numbers_are_the_greatest_below_a_kernel(element) -> None:
     values = np.full((2, 3, 3, 2), element.minimum)
     values[1, 1, 1, 0] = element.maximum
     (actual,) = run_node(node, values)
-    np.testing.assert_array_equal(actual, max_pool(node, values))
+    np.testing.assert_array_equal(actual, reference.max_pool(node, values))
 
 
 def test_frames_follow_each_other_without_a_bubble() -> None:
@@ -126,12 +146,12 @@ def test_frames_follow_each_other_without_a_bubble() -> None:
     for frames in (4, 8):
         values = image(node, 1, frames=frames)
         (actual,) = run_node(node, values, elapsed=cycles)
-        np.testing.assert_array_equal(actual, sliding_window(node, values))
+        np.testing.assert_array_equal(actual, reference.sliding_window(node, values))
     assert cycles[1] - cycles[0] == 4 * node.steps
     assert node.steps == prod(node.positions) * 9 * 2
 
 
-@pytest.mark.parametrize("component", [SlidingWindow, MaxPool])
+@pytest.mark.parametrize("component", [SlidingWindow, MaxPool, SumPool])
 def test_node_of_another_kind_is_refused(component) -> None:
     node = dataflow.Threshold("binarize", dataflow.Integer(8), (3,), np.array([1]))
     name = component.__name__

@@ -1,0 +1,76 @@
+"""Numbers that belong to the places of a grid, which is walked through row by row."""
+
+import numpy as np
+from amaranth import Const, Module, Signal
+
+from rtl.components._steps import advanced
+
+__all__ = ["by_window", "raster"]
+
+
+def raster(m: Module, leave, shape: tuple[int, ...], *, name: str) -> tuple[Signal, Signal]:
+    """Return the row and the column of the present place of a grid.
+
+    Parameters
+    ----------
+    leave : value of one bit
+        The place behind the present one becomes the present one.
+    shape : (rows, columns)
+    """
+    row, column = (
+        Signal(range(size), name=f"{name}_{what}") for size, what in zip(shape, ("row", "column"), strict=True)
+    )
+    with m.If(leave):
+        m.d.sync += column.eq(advanced(column, shape[1]))
+        with m.If(column == shape[1] - 1):
+            m.d.sync += row.eq(advanced(row, shape[0]))
+    return row, column
+
+
+def by_window(m: Module, leave, row: Signal, column: Signal, grid: np.ndarray, *, name: str):
+    """Return the number of the present place in a grid that is walked through row by row; it is read one place ahead.
+
+    Rows that are alike, and columns, share their entries: there are a few kinds at the borders and one between them.
+
+    Parameters
+    ----------
+    leave : value of one bit
+        The place after the one in `row` and `column` becomes the present one; behind the last one comes the first.
+    grid : (rows, columns) int64, not negative
+    """
+    values = grid.ravel()
+    if (values == values[0]).all():
+        return Const(int(values[0]))
+    number = Signal(range(int(grid.max()) + 1), name=name, init=int(values[0]))
+    following = np.roll(values, -1).reshape(grid.shape)
+    row_kinds, row_kind = np.unique(following, axis=0, return_inverse=True)
+    _, first, column_kind = np.unique(row_kinds, axis=1, return_index=True, return_inverse=True)
+    kinds = row_kinds[:, first]
+    row_of = _kind(m, row, row_kind.ravel(), name=f"{name}_row_kind")
+    column_of = _kind(m, column, column_kind.ravel(), name=f"{name}_column_kind")
+    with m.If(leave):
+        with m.Switch(row_of):
+            for y, entries in enumerate(kinds.tolist()):
+                with m.Case(y):
+                    with m.Switch(column_of):
+                        for x, entry in enumerate(entries):
+                            with m.Case(x):
+                                m.d.sync += number.eq(entry)
+    return number
+
+
+def _kind(m: Module, counter: Signal, kinds: np.ndarray, *, name: str) -> Signal:
+    """Return the kind of what a counter points at.
+
+    Parameters
+    ----------
+    kinds : (values of the counter,) int64
+    """
+    kind = Signal(range(int(kinds.max()) + 1), name=name)
+    usual = int(np.bincount(kinds).argmax())
+    m.d.comb += kind.eq(usual)
+    for each in range(int(kinds.max()) + 1):
+        if each != usual:
+            with m.If(counter.matches(*np.flatnonzero(kinds == each).tolist())):
+                m.d.comb += kind.eq(each)
+    return kind

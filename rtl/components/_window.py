@@ -1,0 +1,63 @@
+"""What the components have in common that move a kernel over an image."""
+
+from abc import abstractmethod
+
+import numpy as np
+from amaranth import Module, Signal
+
+from rtl.components._component import NodeComponent
+from rtl.components._line_buffer import LineBuffer
+from rtl.components._steps import advanced, delayed, emit_steps, foreseen
+
+__all__ = ["PoolComponent", "WindowComponent"]
+
+
+class WindowComponent(NodeComponent):
+    """The component of a `dataflow.WindowNode`, which reads its image from a `LineBuffer`."""
+
+    def _buffer(self, m: Module) -> LineBuffer:
+        """Add the buffer, and let it take the beats that arrive."""
+        m.submodules.buffer = buffer = LineBuffer(self.node)
+        m.d.comb += [
+            buffer.i.payload.eq(self.i.payload),
+            buffer.i.valid.eq(self.i.valid),
+            self.i.ready.eq(buffer.i.ready),
+        ]
+        return buffer
+
+
+class PoolComponent(WindowComponent):
+    """The component of a `dataflow.PoolNode`, which emits with the last tap of each group of `pe` channels.
+
+    Throughput one beat in and one tap per cycle, independent of each other; latency 2 cycles: one reads the buffer,
+    one takes the tap in.
+    """
+
+    @abstractmethod
+    def _take(self, m: Module, k: int, buffer: LineBuffer, first: Signal, valid) -> Signal:
+        """Return the number of channel `k` of the group so far, a register that takes the buffer's tap in.
+
+        Parameters
+        ----------
+        first : Signal
+            The tap is the window's first.
+        valid : value of one bit
+            The buffer has a tap.
+        """
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        node = self.node
+        buffer = self._buffer(m)
+        issue, tap = buffer.step, Signal(range(node.taps))
+        last = foreseen(m, issue, tap, np.arange(node.taps) == node.taps - 1, name="last")
+        with m.If(issue):
+            m.d.sync += tap.eq(advanced(tap, node.taps))
+        emitting = emit_steps(m, self, issue, ready=buffer.enough, emits=last)
+        (valid,) = delayed(m, issue, 1, name="valid")
+        first = Signal(init=1)
+        with m.If(valid):
+            m.d.sync += first.eq(emitting[0])
+        for k in range(node.pe):
+            m.d.comb += self.o.payload[k].eq(self._take(m, k, buffer, first, valid))
+        return m
