@@ -10,6 +10,9 @@ __all__ = ["checked_frames", "frames_for"]
 def frames_for(network: Network, array: np.ndarray) -> np.ndarray:
     """Return frames in the shape of the network's input.
 
+    Of a network that takes codes of pixels (its metadata have them), frames of uint8 are pixels, for which their codes
+    stand in; other integers are the codes themselves.
+
     Parameters
     ----------
     array : (frames, *frame_shape), (frames, features), or (frames, height, width) for one channel; integers within
@@ -46,6 +49,8 @@ def checked_frames(network: Network, array: np.ndarray) -> np.ndarray:
     array = np.asarray(array)
     if array.dtype.kind not in "iu":
         raise TypeError(f"Frames of network {network.name!r} must be integers, not {array.dtype}")
+    if array.dtype == np.uint8 and "codes_of_pixels" in network.metadata:
+        array = np.array([int(code) for code in network.metadata["codes_of_pixels"].split()], np.int64)[array]
     stream = network.inputs[0].stream
     shapes = _shapes_of(network)
     if array.ndim == 0 or array.shape[1:] not in shapes:

@@ -30,7 +30,17 @@ from dataflow.nodes import Node
 __all__ = ["CASES", "Case", "dense_network", "random_frames"]
 
 
-def dense_network(sizes: tuple[int, ...], *, seed: int = 0, outputs: str = "class", uneven: bool = False) -> Network:
+UINT8 = Integer(8)
+
+
+def dense_network(
+    sizes: tuple[int, ...],
+    *,
+    seed: int = 0,
+    outputs: str = "class",
+    uneven: bool = False,
+    element: Integer = UINT8,
+) -> Network:
     """Return a random dense network, unfolded: pixels, threshold, matrices, scores or class.
 
     Parameters
@@ -38,12 +48,14 @@ def dense_network(sizes: tuple[int, ...], *, seed: int = 0, outputs: str = "clas
     sizes : numbers of pixels, hidden neurons ..., classes
     outputs : "class", "scores" or "both"
     uneven : per-pixel input thresholds, and an affine of the scores that differs between classes
+    element : type of the pixels
     """
     rng = np.random.default_rng(seed)
     pixels, *hidden, classes = sizes
     name = "dense-" + "-".join(map(str, sizes))
-    thresholds = rng.integers(0, 257, pixels) if uneven else np.array([128])
-    nodes: list[Node] = [Threshold("binarize", Integer(8), (pixels,), thresholds)]
+    low, high = element.minimum, element.maximum + 2
+    thresholds = rng.integers(low, high, pixels) if uneven else np.array([(low + high) // 2])
+    nodes: list[Node] = [Threshold("binarize", element, (pixels,), thresholds)]
     synapses = pixels
     for index, neurons in enumerate([*hidden, classes]):
         weights = rng.choice(np.array([-1, 1], np.int8), (neurons, synapses))
@@ -54,20 +66,20 @@ def dense_network(sizes: tuple[int, ...], *, seed: int = 0, outputs: str = "clas
         nodes.append(MatrixVector(f"fc{index}", weights, None if last else levels))
         synapses = neurons
     score_node = nodes[-1]
-    element = signed_for(-score_node.input_streams[0].size, score_node.input_streams[0].size)
+    sums = signed_for(-score_node.input_streams[0].size, score_node.input_streams[0].size)
     scale = rng.integers(1, 4, classes) if uneven else np.ones(classes, np.int64)
     offset = rng.integers(-3, 4, classes) if uneven else np.zeros(classes, np.int64)
-    scores_end = Terminal("scores", Stream(element, (classes,)))
+    scores_end = Terminal("scores", Stream(sums, (classes,)))
     class_end = Terminal("class", Stream(unsigned_for(classes - 1), (1,)))
     chain = ["input", *(node.name for node in nodes)]
     fifos = [Fifo(source, target) for source, target in pairwise(chain)]
     ends: tuple[Terminal, ...] = (scores_end,)
     tail = chain[-1]
     if outputs == "both":
-        nodes.append(Fork("scores_fork", element, (classes,)))
+        nodes.append(Fork("scores_fork", sums, (classes,)))
         fifos += [Fifo(tail, "scores_fork"), Fifo("scores_fork", "scores")]
     if outputs != "scores":
-        nodes.append(ArgMax("arg_max", element, scale, offset))
+        nodes.append(ArgMax("arg_max", sums, scale, offset))
         ends = (scores_end, class_end) if outputs == "both" else (class_end,)
         fifos.append(Fifo("scores_fork", "arg_max", source_port=1) if outputs == "both" else Fifo(tail, "arg_max"))
         fifos.append(Fifo("arg_max", "class"))
@@ -78,7 +90,7 @@ def dense_network(sizes: tuple[int, ...], *, seed: int = 0, outputs: str = "clas
             name,
             tuple(nodes),
             tuple(fifos),
-            (Terminal("input", Stream(Integer(8), (pixels,))),),
+            (Terminal("input", Stream(element, (pixels,))),),
             ends,
             (pixels,),
             Scores(score_node.name, scale.astype(np.float64), offset.astype(np.float64)),

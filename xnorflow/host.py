@@ -102,7 +102,8 @@ class Board:
 
         Parameters
         ----------
-        frames : (frames, ...) integers 0 to 255, as many per frame as the board's network has pixels
+        frames : (frames, ...) integers 0 to 255, or -128 to 127 of a network that takes signed ones, as many per frame
+            as the board's network has pixels
         progress : told how many frames are answered
 
         Raises
@@ -166,9 +167,10 @@ class Board:
                 f"Frames for the board at {self._port!r} must be (frames, ...) with {self._info.frame_size} numbers "
                 f"each, not {array.shape}"
             )
-        if array.size and (array.min() < 0 or array.max() > 255):
+        low, high = (-128, 127) if self._info.signed else (0, 255)
+        if array.size and (array.min() < low or array.max() > high):
             raise InputError(
-                f"Frames for the board at {self._port!r} must be 0 to 255, not {array.min()} to {array.max()}"
+                f"Frames for the board at {self._port!r} must be {low} to {high}, not {array.min()} to {array.max()}"
             )
         return [row.tobytes() for row in array.astype(np.uint8)]
 

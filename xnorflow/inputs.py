@@ -97,19 +97,12 @@ def frames_of_input(
         values = raw.values
         if raw.labels is not None and len(network.frame_shape) == 1:
             values = values.reshape(len(values), -1)  # a network of vectors takes an image in H, W, C order
-        if raw.labels is not None and "codes_of_pixels" in network.metadata:
-            values = _codes_of(network)[values]
         return replace(raw, values=frames_for(network, values))
     stream = network.inputs[0].stream
     rng = np.random.default_rng(seed)
     shape = (frames or default, *stream.shape)
     values = rng.integers(stream.element.minimum, stream.element.maximum + 1, shape)
     return Frames(values, None, f"random, seed {seed}")
-
-
-def _codes_of(network: Network) -> np.ndarray:
-    """Return the integer that the network takes for each pixel value of an image, (256,) int64."""
-    return np.array([int(code) for code in network.metadata["codes_of_pixels"].split()], np.int64)
 
 
 def _cut(all_frames: Frames, count: int | None) -> Frames:

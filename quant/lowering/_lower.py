@@ -13,14 +13,14 @@ from quant.lowering.passes import PASSES
 
 __all__ = ["lower"]
 
-_INPUT_KINDS = ("uint8/255", "quant")
+_INPUT_KINDS = ("auto", "uint8/255", "quant")
 _OUTPUTS = ("class", "scores", "both")
 
 
 def lower(
     model: str | os.PathLike[str] | onnx.ModelProto,
     *,
-    input_kind: str = "uint8/255",
+    input_kind: str = "auto",
     outputs: str = "class",
     name: str | None = None,
 ) -> Network:
@@ -33,7 +33,9 @@ def lower(
     ----------
     model : a QONNX file, or what `onnx.load` gives
     input_kind : what a frame holds. "uint8/255": pixels of 8 bits, of which the model takes ``pixel / 255``.
-        "quant": the codes of the model's own input Quant, or the integers that the model takes as they are
+        "quant": the codes of the model's own input Quant, or the integers that the model takes as they are.
+        "auto": pixels where the first layer can take them exactly, else codes; the metadata then have the code of
+        each pixel
     outputs : "class", "scores" or "both"
     name : what the network is called; without one as the file, or its folder if that is called model.onnx
 

@@ -146,6 +146,7 @@ class Info:
     score_size : bytes of a score, 2 to 4
     network_id : see `network_id`
     version : of the protocol
+    signed : whether the bytes of a frame are signed numbers, -128 to 127, instead of 0 to 255
     """
 
     frame_size: int
@@ -153,6 +154,7 @@ class Info:
     score_size: int
     network_id: int
     version: int = VERSION
+    signed: bool = False
 
     @property
     def result_size(self) -> int:
@@ -160,17 +162,18 @@ class Info:
         return self.classes * self.score_size + 2
 
     def pack(self) -> bytes:
-        """Return the payload of an INFO reply, 10 bytes."""
+        """Return the payload of an INFO reply, 11 bytes."""
         sizes = self.frame_size.to_bytes(2, "little") + self.classes.to_bytes(2, "little") + bytes([self.score_size])
-        return bytes([self.version]) + sizes + self.network_id.to_bytes(4, "little")
+        return bytes([self.version]) + sizes + self.network_id.to_bytes(4, "little") + bytes([self.signed])
 
     @classmethod
     def unpack(cls, payload: bytes) -> Self:
         """Read the payload of an INFO reply; a later version may have appended to it."""
-        if len(payload) < 10:
-            raise InputError(f"INFO reply of the board must have at least 10 bytes, not {len(payload)}")
+        if len(payload) < 11:
+            raise InputError(f"INFO reply of the board must have at least 11 bytes, not {len(payload)}")
         frame_size, classes = (int.from_bytes(payload[start : start + 2], "little") for start in (1, 3))
-        return cls(frame_size, classes, payload[5], int.from_bytes(payload[6:10], "little"), payload[0])
+        identity = int.from_bytes(payload[6:10], "little")
+        return cls(frame_size, classes, payload[5], identity, payload[0], bool(payload[10]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,14 +219,16 @@ def info_of(network: Network) -> Info:
             f"Network {network.name!r} must have one input and the outputs 'scores' and 'class' for a board, not {ends}"
         )
     frame, scores, label = network.inputs[0].stream, outputs["scores"], outputs["class"]
-    if frame.element != Integer(8):
-        raise InputError(f"Input of network {network.name!r} must be uint8 for a board, not {frame.element}")
+    if frame.element not in (Integer(8), Integer(8, signed=True)):
+        raise InputError(f"Input of network {network.name!r} must be uint8 or int8 for a board, not {frame.element}")
     if scores.element.width > 32 or not scores.element.signed or label.element.width > 16:
         raise InputError(
             f"Outputs of network {network.name!r} must be signed scores of at most 32 bits and a class of at most "
             f"16 bits for a board, not {scores.element} and {label.element}"
         )
-    info = Info(frame.size, scores.size, max(2, -(-scores.element.width // 8)), network_id(network))
+    info = Info(
+        frame.size, scores.size, max(2, -(-scores.element.width // 8)), network_id(network), signed=frame.element.signed
+    )
     longest = max(info.frame_size, info.result_size)
     if longest > 0xFFFF:
         raise InputError(f"Messages of network {network.name!r} must be at most 65535 bytes, not {longest}")

@@ -103,7 +103,7 @@ class SerialNetwork(wiring.Component):
 
     Parameters
     ----------
-    network : with one uint8 input and the outputs ``scores`` and ``class``
+    network : with one uint8 or int8 input and the outputs ``scores`` and ``class``
     divisor : clock cycles per bit of the line, at least 8
 
     Members

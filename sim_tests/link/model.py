@@ -39,7 +39,9 @@ class Oracle:
 
     def result(self, frame: bytes) -> Result:
         """Return what the board says about a frame."""
-        values = evaluate(self._network, np.frombuffer(frame, np.uint8)[None].astype(np.int64))
+        values = evaluate(
+            self._network, np.frombuffer(frame, np.int8 if self.info.signed else np.uint8)[None].astype(np.int64)
+        )
         scores, label = (values[self._network.fifos_into(name)[0].name].reshape(-1) for name in ("scores", "class"))
         return Result(scores, int(label[0]))
 

@@ -5,13 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from dataflow import Network, fold
+from dataflow import Integer, Network, fold
 from sim_tests.cases import dense_network
 from sim_tests.link.line import characters_of
 from sim_tests.link.model import BoardModel, Oracle
 from sim_tests.link.runs import link_verilog, run_link
 from sim_tests.link.scenarios import scenarios
 from sim_tests.simulators import SimulationError, available
+
+SIGNED = Integer(8, signed=True)
 
 
 def simulators() -> list:
@@ -26,8 +28,9 @@ def small_network() -> Network:
     return dense_network((12, 6, 4), outputs="both")
 
 
-def test_model_answers_every_scenario() -> None:
-    oracle = Oracle(small_network())
+@pytest.mark.parametrize("element", [Integer(8), SIGNED], ids=str)
+def test_model_answers_every_scenario(element: Integer) -> None:
+    oracle = Oracle(dense_network((12, 6, 4), outputs="both", element=element))
     table = scenarios(oracle)
     assert len(table) > 40
     for scenario in table:
@@ -44,6 +47,11 @@ def test_board_answers_every_scenario(simulator: str, tmp_path: Path) -> None:
 def test_odd_divisor_and_several_lanes(simulator: str, tmp_path: Path) -> None:
     foldings = {"binarize": {"pe": 3}, "fc0": {"pe": 3, "simd": 4}, "fc1": {"pe": 2}}
     run_link(fold(small_network(), foldings), tmp_path, simulator=simulator, divisor=13)
+
+
+@pytest.mark.parametrize("simulator", simulators()[:1])
+def test_signed_numbers(simulator: str, tmp_path: Path) -> None:
+    run_link(dense_network((12, 6, 4), outputs="both", element=SIGNED), tmp_path, simulator=simulator)
 
 
 def _checksum_never_wrong(text: str) -> str:

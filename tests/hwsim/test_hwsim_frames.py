@@ -22,6 +22,14 @@ def test_shapes_that_are_understood(shape: tuple[int, ...]) -> None:
     assert (frames == np.arange(60).reshape(5, 12)).all()
 
 
+def test_bytes_are_pixels_where_a_network_takes_codes() -> None:
+    codes = " ".join(str(255 - pixel) for pixel in range(256))
+    network = replace(network_for((12,)), metadata={"codes_of_pixels": codes})
+    pixels = np.arange(12, dtype=np.uint8)[None]
+    assert (frames_for(network, pixels) == 255 - np.arange(12)).all()
+    assert (frames_for(network, pixels.astype(np.int16)) == np.arange(12)).all()
+
+
 def test_frames_are_copied() -> None:
     values = np.zeros((1, 12), np.int64)
     frames_for(network_for((12,)), values)[:] = 1

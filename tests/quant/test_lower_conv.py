@@ -323,6 +323,19 @@ def test_codes_of_pixels_are_noted_where_all_channels_have_the_same() -> None:
     assert "codes_of_pixels" not in network.metadata
 
 
+@pytest.mark.parametrize(("scale", "element"), [(1 / 255, Integer(8)), (1 / 128, Integer(8, signed=True))])
+def test_the_input_is_pixels_where_they_fit_else_codes(scale: float, element: Integer) -> None:
+    """Codes of 1/255 are the pixels themselves; those of 1/128 skip one between two pixels or give one to both."""
+    net = Builder(SHAPE)
+    signed, offset = (0, 0.0) if element == Integer(8) else (1, 0.5)
+    x = net("Quant", net("Sub", net.input, offset), scale, 0.0, 8.0, name="codes", **{**CODES, "signed": signed})
+    model = end(net, sign(net, net.conv(x, signs(4, 3, 3, 3))), 48)
+    network = lower(model)
+    assert network.inputs[0].stream.element == element
+    assert network.metadata["input"] == ("quant" if element.signed else "uint8/255")
+    assert ("codes_of_pixels" in network.metadata) == element.signed
+
+
 def test_dense_layers_on_codes() -> None:
     net = Builder((1, 12))
     x = net("Quant", net.input, 0.25, 0.0, 4.0, name="codes", **CODES)

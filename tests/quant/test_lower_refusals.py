@@ -72,7 +72,7 @@ def test_file_without_its_external_data(tmp_path: Path) -> None:
 
 
 def test_options() -> None:
-    assert_refused(simple(), exactly("Input kind must be one of uint8/255, quant, not 'int4'"), input_kind="int4")
+    assert_refused(simple(), exactly("Input kind must be one of auto, uint8/255, quant, not 'int4'"), input_kind="int4")
     assert_refused(simple(), exactly("Outputs must be one of class, scores, both, not 'logits'"), outputs="logits")
 
 
@@ -142,13 +142,20 @@ def test_sparse_constant() -> None:
             "not no shape",
         ),
         ((1, 12), 7, "Input 'image' of the model must be floats or integers of 8 or 16 bits, not INT64"),
-        ((1, 12), 2, "Input kind of a model that takes uint8 must be 'quant', not 'uint8/255'"),
     ],
 )
 def test_input_of_the_model(shape: tuple[Any, ...], dtype: int, message: str) -> None:
     model = simple()
     model.graph.input[0].CopyFrom(helper.make_tensor_value_info("image", dtype, shape))
     assert_refused(model, exactly(message))
+
+
+def test_a_model_that_takes_integers_takes_no_fractions_of_them() -> None:
+    model = simple()
+    model.graph.input[0].CopyFrom(helper.make_tensor_value_info("image", onnx.TensorProto.UINT8, (1, 12)))
+    message = "Input kind of a model that takes uint8 must be 'quant', not 'uint8/255'"
+    assert_refused(model, exactly(message), input_kind="uint8/255")
+    assert lower(model).metadata["input"] == "quant"
 
 
 def test_several_inputs_or_outputs() -> None:
@@ -419,6 +426,7 @@ def test_first_layer_on_codes_that_are_no_affine_of_the_pixels() -> None:
         model,
         "Input of node 'fc0' must be an affine function of the integers of a frame, not one that bends at 1: "
         "use input kind 'quant', where frames hold the codes of the input's Quant, or a BipolarQuant in front",
+        input_kind="uint8/255",
     )
     assert lower(model, input_kind="quant").nodes[0].operand.width == 8
 

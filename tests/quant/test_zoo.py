@@ -16,10 +16,10 @@ from quant.lowering import lower
 from quant.oracle import scores_of_qonnx
 
 DIGITS = [name for name in zoo.names() if recipes.load(name).dataset == "mnist"]
-LEAST = {"tfc-w1a1": 0.93, "sfc-w1a1": 0.973, "cnv-mnist-small": 0.975}
+LEAST = {"tfc-w1a1": 0.93, "sfc-w1a1": 0.973, "cnv-mnist-small": 0.975, "cnv-w1a1": 0.76}
 
 
-def test_the_zoo_has_the_small_dense_networks() -> None:
+def test_the_zoo_has_the_fields_networks() -> None:
     assert set(LEAST) <= set(zoo.names())
     assert zoo.path("tfc-w1a1").name == "tfc-w1a1"
 
@@ -58,6 +58,16 @@ def test_the_sample_is_classified_as_by_the_lowered_network(name: str) -> None:
     np.testing.assert_array_equal(hwsim.predict(lower(model), sample.images).predictions, expected)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", zoo.names())
+def test_noise_is_scored_as_by_the_lowered_network(name: str) -> None:
+    model = zoo.path(name) / "model.onnx"
+    network = lower(model)
+    frames = np.random.default_rng(0).integers(0, 256, (40, *network.frame_shape)).astype(np.uint8)
+    found = hwsim.predict(network, frames)
+    np.testing.assert_array_equal(found.predictions, predictions(scores_of_qonnx(model, frames)))
+
+
 @pytest.mark.parametrize("name", zoo.names())
 def test_layers_have_the_recipes_sizes(name: str) -> None:
     graph = onnx.load(zoo.path(name) / "model.onnx").graph
@@ -78,7 +88,11 @@ def test_layers_have_the_recipes_sizes(name: str) -> None:
 @pytest.mark.skipif("XNORFLOW_DATA" not in os.environ, reason="needs the 10,000 test images in $XNORFLOW_DATA")
 @pytest.mark.parametrize("name", zoo.names())
 def test_all_test_images_are_classified_as_the_card_says(name: str) -> None:
-    test = datasets.load(recipes.load(name).dataset, "test")
+    dataset = recipes.load(name).dataset
+    try:
+        test = datasets.load(dataset, "test")
+    except InputError as error:
+        pytest.skip(f"no official files of {dataset}: {error}")
     model = zoo.path(name) / "model.onnx"
     expected = predictions(scores_of_qonnx(model, test.images))
     assert (expected == test.labels).mean() == zoo.card(name)["accuracy"]["brevitas"]

@@ -81,11 +81,14 @@ def test_payload_is_bounded() -> None:
 
 def test_info_on_the_line() -> None:
     info = Info(784, 10, 2, 0x12345678)
-    assert info.pack() == bytes([1, 0x10, 0x03, 10, 0, 2, 0x78, 0x56, 0x34, 0x12])
+    assert info.pack() == bytes([1, 0x10, 0x03, 10, 0, 2, 0x78, 0x56, 0x34, 0x12, 0])
     assert Info.unpack(info.pack()) == info
+    signed = replace(info, signed=True)
+    assert signed.pack() == info.pack()[:-1] + bytes([1])
+    assert Info.unpack(signed.pack()) == signed
     assert Info.unpack(info.pack() + b"more") == info
     assert info.result_size == 22
-    with pytest.raises(InputError, match=r"^INFO reply of the board must have at least 10 bytes, not 9$"):
+    with pytest.raises(InputError, match=r"^INFO reply of the board must have at least 11 bytes, not 10$"):
         Info.unpack(info.pack()[:-1])
 
 
@@ -110,6 +113,8 @@ def network(**changes: object) -> Network:
 def test_info_of_a_network() -> None:
     made = network()
     assert info_of(made) == Info(12, 4, 2, network_id(made))
+    signed = dense_network((12, 6, 4), outputs="both", element=Integer(8, signed=True))
+    assert info_of(signed) == Info(12, 4, 2, network_id(signed), signed=True)
 
 
 def test_network_id_is_that_of_the_function() -> None:
@@ -140,8 +145,10 @@ def test_networks_that_cannot_stand_behind_a_link() -> None:
     def with_element(terminal, element):
         return replace(terminal, stream=replace(terminal.stream, element=element))
 
-    with pytest.raises(InputError, match=r"^Input of network 'dense-12-6-4' must be uint8 for a board, not int8$"):
-        info_of(replace(made, inputs=(with_element(made.inputs[0], Integer(8, signed=True)),)))
+    with pytest.raises(
+        InputError, match=r"^Input of network 'dense-12-6-4' must be uint8 or int8 for a board, not uint9$"
+    ):
+        info_of(replace(made, inputs=(with_element(made.inputs[0], Integer(9)),)))
     wide = (with_element(made.outputs[0], Integer(33, signed=True)), made.outputs[1])
     with pytest.raises(
         InputError,

@@ -353,3 +353,11 @@ def test_images_become_the_codes_that_a_network_takes(tmp_path: Path, capsys: py
         assert (saved["scores"] == inverted.scores).all()
         with np.load(tmp_path / "a.npz") as plain:
             assert (saved["scores"] != plain["scores"]).any()
+        images = load("mnist-sample", "test").images.reshape(-1, 784)
+        for values in (images, 255 - images.astype(np.int64)):  # bytes are pixels, other integers are codes
+            np.save(tmp_path / "frames.npy", values)
+            outputs = tmp_path / "again.npz"
+            files = ("--input", tmp_path / "frames.npy", "--outputs", outputs)
+            assert run("simulate", tmp_path / "b.xnf", *files) == 0
+            with np.load(outputs) as again:
+                assert (again["scores"] == saved["scores"]).all()

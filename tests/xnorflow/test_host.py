@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from dataflow import InputError, Network
+from dataflow import InputError, Integer, Network
 from rtl.link.protocol import ErrorCode, Info, Kind, Message, Result, info_of, pack
 from sim_tests.cases import dense_network, random_frames
 from sim_tests.link.line import LineReader, wave_of
@@ -76,7 +76,7 @@ class ModelDevice:
 
 def check(board: Board, oracle: Oracle, frames: np.ndarray) -> None:
     answers = board.infer(frames)
-    expected = [oracle.result(bytes(row.tolist())) for row in frames.reshape(len(frames), -1)]
+    expected = [oracle.result(row.astype(np.uint8).tobytes()) for row in frames.reshape(len(frames), -1)]
     np.testing.assert_array_equal(answers.classes, [each.label for each in expected])
     np.testing.assert_array_equal(answers.scores, [each.scores for each in expected])
     assert answers.classes.dtype == answers.scores.dtype == np.int64
@@ -268,6 +268,15 @@ def test_frames_that_do_not_fit(oracle: Oracle) -> None:
         with pytest.raises(InputError, match=rf"{where} integers, not float64$"):
             board.infer(np.zeros((1, 12)))
         check(board, oracle, np.full((1, 12), 255))
+
+
+def test_signed_frames() -> None:
+    network = dense_network((12, 6, 4), outputs="both", element=Integer(8, signed=True))
+    oracle = Oracle(network)
+    with port_of(ModelDevice(oracle)) as port, Board(port) as board:
+        check(board, oracle, random_frames(network, 5).astype(np.int8))
+        with pytest.raises(InputError, match=rf"^Frames for the board at '{port}' must be -128 to 127, not 0 to 128$"):
+            board.infer(np.array([[0] * 11 + [128]]))
 
 
 def test_board_that_refuses_the_type(network: Network, oracle: Oracle) -> None:

@@ -29,8 +29,13 @@ def lower(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A QONNX file, or a name of the zoo.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="NET.xnf", help="Where the description goes.")],
     input_kind: Annotated[
-        str, typer.Option("--input", help="What a frame holds: uint8/255 or quant, the model's own quantizer.")
-    ] = "uint8/255",
+        str,
+        typer.Option(
+            "--input",
+            help="What a frame holds: uint8/255, pixels; quant, codes of the model's own quantizer; auto, pixels where "
+            "they fit.",
+        ),
+    ] = "auto",
     outputs: Annotated[str, typer.Option(help="What the network emits: class, scores or both.")] = "class",
     json: Json = False,
 ) -> None:

@@ -31,6 +31,10 @@ __all__ = ["settle_input"]
 _widest = 16
 
 
+class _BentInputError(InputError):
+    """The first layer takes no affine function of the integers of a frame."""
+
+
 def settle_input(graph: Graph) -> Graph:
     """Return the graph with `InputBits`, or `InputIntegers`, in front of the first layer.
 
@@ -42,6 +46,8 @@ def settle_input(graph: Graph) -> Graph:
     InputError
         Integers that are not made binary, or that do not fit the kind of input asked for.
     """
+    if graph.input_kind == "auto":
+        return _settled_as_it_fits(graph)
     first = next(each for each in graph.operations if isinstance(each, Dense))
     start, element, source = _start_of(graph, first)
     chain = find_chain(graph, start, first.source)
@@ -69,6 +75,19 @@ def settle_input(graph: Graph) -> Graph:
     assert behind is not None
     later = graph.operations[graph.operations.index(first) :]
     return graph.with_operations((bits, *behind, *later))
+
+
+def _settled_as_it_fits(graph: Graph) -> Graph:
+    """Return the graph that takes pixels if the first layer can, else codes."""
+    pixels, codes = (
+        replace(graph, input_kind=kind, metadata={**graph.metadata, "input": kind}) for kind in ("uint8/255", "quant")
+    )
+    if graph.input_element is not None:
+        return settle_input(codes)
+    try:
+        return settle_input(pixels)
+    except _BentInputError:
+        return settle_input(codes)
 
 
 def _check_pools(
@@ -142,7 +161,7 @@ def _affine_table(
     offset = Exact(values.values[0]) - slope * Exact(points.values[0])
     bent = (values - points * slope - offset).signs().any(axis=1)
     if bent.any():
-        raise InputError(
+        raise _BentInputError(
             f"Input of node {first.name!r} must be an affine function of the integers of a frame, "
             f"not one that bends at {int(source.points[bent.argmax() - 1])}: "
             "use input kind 'quant', where frames hold the codes of the input's Quant, or a BipolarQuant in front"
