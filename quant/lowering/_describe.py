@@ -48,14 +48,11 @@ def describe(graph: Graph, *, with_class: bool) -> Network:
         assert isinstance(layer, Layer | Classes)
         nodes += _nodes_of(layer, names[layer.output], element, taken)
         element = BIPOLAR
-    matrix = nodes[-1]
-    assert isinstance(matrix, MatrixVector)
-    scores = Scores(matrix.name, classes.logit_scale, classes.logit_bias)
+    scores = Scores(nodes[-1].name, classes.logit_scale, classes.logit_bias)
+    (sums,) = nodes[-1].output_streams
     if with_class:
-        nodes.append(ArgMax(_free("arg_max", taken), matrix.element, classes.scale, classes.offset))
-    end = (
-        _class_end(len(classes.signs)) if with_class else Terminal("scores", Stream(matrix.element, (matrix.neurons,)))
-    )
+        nodes.append(ArgMax(_free("arg_max", taken), sums.element, classes.scale, classes.offset))
+    end = _class_end(len(classes.signs)) if with_class else Terminal("scores", Stream(sums.element, (sums.size,)))
     chain = ["input", *(node.name for node in nodes), end.name]
     return Network(
         graph.name,
@@ -76,22 +73,37 @@ def _nodes_of(layer: Layer | Classes, name: str, element: Element, taken: set[st
         window = pool.window
         called = _take([clean_name(pool.name), clean_name(f"{pool.name}_{pool.output}"), f"{name}_pool"], taken)
         yield MaxPool(called, BIPOLAR, pool.image, window.kernel, window.stride, window.dilation, window.padding)
-    classes = None
+    windows = None
     if site.window is not None:
         windows = site.sliding_window(_take([f"{name}_window"], taken), element)
         yield windows
-        classes = position_classes(windows).of_positions
-    thresholds = layer.thresholds if isinstance(layer, Layer) else None
-    by_class = thresholds is not None and thresholds.ndim == 2
-    yield MatrixVector(
+    thresholds = layer.thresholds if isinstance(layer, Layer) and not layer.averages else None
+    by_class = layer.shifts is not None or (thresholds is not None and thresholds.ndim == 2)
+    matrix = MatrixVector(
         name,
         layer.signs,
         thresholds,
         positions=site.positions,
         operand=element,
         groups=site.groups,
-        position_classes=classes if by_class else None,
+        position_classes=position_classes(windows).of_positions if by_class and windows else None,
+        offsets=layer.shifts,
     )
+    yield matrix
+    yield from _averages_of(layer, name, matrix.element, taken)
+
+
+def _averages_of(layer: Layer | Classes, name: str, element: Element, taken: set[str]) -> Iterator[Node]:
+    """Yield the sums of a layer's average pools, and the comparison behind them."""
+    pool = None
+    for average in layer.averages:
+        options = [clean_name(average.name), clean_name(f"{average.name}_{average.output}"), f"{name}_average"]
+        pool = average.sum_pool(_take(options, taken), element)
+        element = pool.output_element
+        yield pool
+    if pool is not None and isinstance(layer, Layer):
+        shape = (*pool.positions, pool.shape[-1])
+        yield Threshold(_take([f"{name}_threshold"], taken), element, shape, _shared(layer.thresholds))
 
 
 def _class_end(count: int) -> Terminal:

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from dataflow import Integer
+from dataflow import Element, Integer, SumPool
 from quant.lowering._reals import Constant
 from quant.lowering._sites import DENSE, Site, Window
 
 __all__ = [
+    "Average",
     "Classes",
     "Curve",
     "Dense",
@@ -130,6 +131,26 @@ class Pool(_Single):
 
 
 @dataclass(frozen=True, eq=False)
+class Average(_Single):
+    """The mean of each channel below a window; a number outside the image is 0.
+
+    Parameters
+    ----------
+    counts : (positions,) int64, what each position's sum is divided by
+    image : (height, width, channels) that it reads, once that is known
+    """
+
+    window: Window
+    counts: np.ndarray
+    image: tuple[int, ...] = ()
+
+    def sum_pool(self, name: str, element: Element) -> SumPool:
+        """Return the hardware's sums."""
+        window = self.window
+        return SumPool(name, element, self.image, window.kernel, window.stride, window.dilation, window.padding)
+
+
+@dataclass(frozen=True, eq=False)
 class Pad(_Single):
     """Rows and columns of one number around an image.
 
@@ -195,8 +216,9 @@ class Layer(_Single):
     ----------
     signs : (neurons, synapses) int8
     thresholds : (neurons,) int64, ``bit = ones >= threshold``; of integers ``bit = total >= threshold``; where they
-        differ by class of positions, see `dataflow.position_classes`, (classes, neurons)
+        differ by class of positions, see `dataflow.position_classes`, (classes, neurons); behind averages on their sum
     zero, one : what the two bits stand for, () or (neurons,)
+    averages, shifts : as of the `Sums` that are compared
     """
 
     signs: np.ndarray
@@ -204,6 +226,8 @@ class Layer(_Single):
     zero: Constant
     one: Constant
     site: Site = DENSE
+    averages: tuple[Average, ...] = ()
+    shifts: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,6 +242,8 @@ class Sums(_Single):
     shifts : (classes, neurons) int64 by class of positions, what is lacking of the number outside the image; None
         for no shift
     totals : (points,) int64, all numbers that ``total + shift`` can be, rising
+    averages : behind the matrix, in order; ``total + shift`` is then what is left when all of them only add
+    variants : further slopes and offsets, where averages have fewer pixels below some of their positions
     """
 
     signs: np.ndarray
@@ -227,6 +253,8 @@ class Sums(_Single):
     site: Site = DENSE
     operand: Integer | None = None
     shifts: np.ndarray | None = None
+    averages: tuple[Average, ...] = ()
+    variants: tuple[tuple[Constant, Constant], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,6 +266,7 @@ class Classes(_Single):
     signs : (classes, synapses) int8
     scale, offset : (classes,) int64
     logit_scale, logit_bias : (classes,) float64, for people: ``logits = logit_scale * total + logit_bias``
+    averages, shifts : as of the `Sums` that are the scores
     """
 
     signs: np.ndarray
@@ -246,6 +275,8 @@ class Classes(_Single):
     logit_scale: np.ndarray
     logit_bias: np.ndarray
     site: Site = DENSE
+    averages: tuple[Average, ...] = ()
+    shifts: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)

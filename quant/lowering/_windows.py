@@ -1,4 +1,4 @@
-"""Conv, MaxPool and Pad of the file, read: their geometry, and what of them is not supported.
+"""Conv, pools and Pad of the file, read: their geometry, and what of them is not supported.
 
 A signal of one dimension, (1, channels, length), is an image of height 1.
 """
@@ -9,11 +9,11 @@ from dataclasses import replace
 import numpy as np
 
 from dataflow import InputError
-from quant.lowering._graph import Operator, Pad, Pool
+from quant.lowering._graph import Average, Operator, Pad, Pool
 from quant.lowering._reals import Constant
 from quant.lowering._sites import Window
 
-__all__ = ["conv_shape", "conv_window", "read_pad", "read_pool"]
+__all__ = ["conv_shape", "conv_window", "read_average", "read_pad", "read_pool"]
 
 Shape = tuple[int, ...]
 
@@ -70,18 +70,55 @@ def read_pool(operator: Operator, image: Shape) -> tuple[Pool, Shape]:
     InputError
         A geometry that is not supported.
     """
+    window = _grown(operator, _pool_window(operator, image), image)
+    pool = Pool(operator.name, operator.output, operator.operands[0], window)
+    return pool, _output_shape(image[1], window, image)
+
+
+def read_average(operator: Operator, image: Shape) -> tuple[Average, Shape]:
+    """Return an AveragePool, GlobalAveragePool or ReduceMean of all pixels, and the shape of its output.
+
+    Raises
+    ------
+    InputError
+        A geometry that is not supported.
+    """
+    padded = _pool_window(operator, image)
+    window = _grown(operator, padded, image)
+    # What `ceil_mode` adds never counts; the pads do if they are asked for.
+    counted = padded if operator.attributes.get("count_include_pad", 0) else replace(padded, padding=(0, 0, 0, 0))
+    (top, bottom, left, right), (height, width) = counted.padding, _extent(image)
+    rows, columns = (
+        _taps_within(window, axis, -before, size + behind, size)
+        for axis, before, behind, size in ((0, top, bottom, height), (1, left, right, width))
+    )
+    counts = np.outer(rows, columns).ravel()
+    average = Average(operator.name, operator.output, operator.operands[0], window, counts)
+    return average, _output_shape(image[1], window, image)
+
+
+def _taps_within(window: Window, axis: int, start: int, end: int, size: int) -> np.ndarray:
+    """Return how many taps of each position along an axis are from `start` on and before `end`."""
+    extent = (size, size)
+    places = np.arange(window.positions(*extent)[axis])[:, None] * window.stride[axis] - window.padding[2 * axis]
+    places = places + np.arange(window.kernel[axis]) * window.dilation[axis]
+    return np.asarray(((places >= start) & (places < end)).sum(axis=1), np.int64)
+
+
+def _pool_window(operator: Operator, image: Shape) -> Window:
     _check_image(operator, image)
-    everything = operator.kind == "GlobalMaxPool"
-    window = _window(operator, image[2:] if everything else tuple(operator.attributes.get("kernel_shape", ())), image)
+    everything = operator.kind in {"GlobalAveragePool", "GlobalMaxPool", "ReduceMean"}
+    if everything:
+        extent = _extent(image)
+        return Window(extent, (1, 1), (1, 1), (0, 0, 0, 0))
+    window = _window(operator, tuple(operator.attributes.get("kernel_shape", ())), image)
     top, bottom, left, right = window.padding
     if max(top, bottom) >= window.kernel[0] or max(left, right) >= window.kernel[1]:
         raise InputError(
-            f"pads of node {operator.name!r} (MaxPool) must be smaller than the kernel {_shown(window.kernel)}, "
-            f"not {(top, left, bottom, right)}"
+            f"pads of node {operator.name!r} ({operator.kind}) must be smaller than the kernel "
+            f"{_shown(window.kernel)}, not {(top, left, bottom, right)}"
         )
-    window = _grown(operator, window, image)
-    pool = Pool(operator.name, operator.output, operator.operands[0], window)
-    return pool, _output_shape(image[1], window, image)
+    return window
 
 
 def read_pad(operator: Operator, image: Shape, constants: Mapping[str, Constant]) -> tuple[Pad, Shape]:

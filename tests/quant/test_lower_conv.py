@@ -87,7 +87,7 @@ def assert_equal(
     np.testing.assert_array_equal(evaluate_only(network, images, [scores_name])[scores_name], scores)
     for index, image in enumerate(images):
         output = Oracle(model, as_model(network, image)).output
-        logits = network.scores.scale * scores[index] + network.scores.bias
+        logits = network.scores.scale * scores[index].ravel() + network.scores.bias
         np.testing.assert_allclose(logits, output.astype(float), rtol=1e-12, atol=1e-12)
         assert values["arg_max -> class"][index].item() == first_highest(output), f"frame {index}"
     return network

@@ -223,11 +223,9 @@ READING: dict[str, tuple[Build, str]] = {
         "use positive scales in front of it",
     ),
     "scores-of-a-convolution": (
-        lambda net, x: (
-            "!" + net("Flatten", net("Conv", sign(net, conv(net, x)), signs(3, 4, 1, 1), name="head", strides=[4, 3]))
-        ),
-        "Last layer 'head' must be dense, or a Conv over its whole image of 4x3 without padding, "
-        "not one with a kernel of 1x1: flatten the image and put a dense layer there",
+        lambda net, x: "!" + net("Flatten", net("Conv", sign(net, conv(net, x)), signs(3, 4, 1, 1), name="head")),
+        "Scores of 'head' must be of one position, not of 4x3: put a GlobalAveragePool behind it, or flatten and put a "
+        "dense layer there",
     ),
     "scores-of-a-pool": (
         lambda net, x: "!" + pool(net, conv(net, x)),

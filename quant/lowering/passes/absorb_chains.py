@@ -25,6 +25,7 @@ from itertools import pairwise
 import numpy as np
 
 from dataflow import InputError
+from quant.lowering._averages import averaged, check_variants
 from quant.lowering._chains import Source, between, code_value, codes_of, find_chain, values_behind
 from quant.lowering._graph import Dense, Graph, InputBits, InputIntegers, Layer, Operation, Sums
 from quant.lowering._padding import pad_bits
@@ -48,10 +49,12 @@ def absorb_chains(graph: Graph) -> Graph:
     bits = next(each for each in graph.operations if isinstance(each, InputBits | InputIntegers))
     kept: list[Operation] = [bits]
     for layer, following in pairwise(dense):
-        bits = _layer_of(graph, _sums_of(graph, layer, bits), following)
+        sums = averaged(graph, _sums_of(graph, layer, bits), following.source)
+        bits = _layer_of(graph, sums, following)
         kept.append(bits)
-    kept.append(_sums_of(graph, dense[-1], bits))
-    behind = between(graph, dense[-1].output, graph.output)
+    last = averaged(graph, _sums_of(graph, dense[-1], bits), graph.output)
+    kept.append(last)
+    behind = between(graph, last.output, graph.output)
     assert behind is not None
     return graph.with_operations((*kept, *behind))
 
@@ -85,13 +88,17 @@ def _layer_of(graph: Graph, sums: Sums, following: Dense) -> Layer:
     bits = np.broadcast_to(codes == high, (len(sums.totals), len(sums.signs)))
     switch = switch_of(bits, chain.quantizer.name, "the sum of neuron", sums.totals)
     zero, one = (code_value(graph, chain.quantizer, code) for code in (low, high))
+    check_variants(graph, sums, chain, following.site.pools, codes)
     other = takes_and(graph, following.site.pools, chain, source, switch, (zero, one))
     upright = switch.rising ^ other
     places = np.append(sums.totals, sums.totals[-1] + 1)[switch.place]
     sums = inverted(sums, ~upright)
-    thresholds = _thresholds(sums, np.where(upright, places, 1 - places))
-    levels = choose(~other, zero, one), choose(~other, one, zero)
-    return Layer(sums.name, chain.quantizer.output, sums.source, sums.signs, thresholds, *levels, sums.site)
+    levels = np.where(upright, places, 1 - places)
+    values = choose(~other, zero, one), choose(~other, one, zero)
+    layer = Layer(sums.name, chain.quantizer.output, sums.source, sums.signs, levels, *values, sums.site)
+    if sums.averages:  # which add sums as they are
+        return replace(layer, averages=sums.averages, shifts=sums.shifts)
+    return replace(layer, thresholds=_thresholds(sums, levels))
 
 
 def inverted(sums: Sums, rows: np.ndarray) -> Sums:

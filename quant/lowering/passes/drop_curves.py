@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from dataflow import InputError
 from quant.lowering._constants import has_zero
-from quant.lowering._graph import Curve, Dense, Elementwise, Graph, Layout, Operation, Operator, Pad, Pool
+from quant.lowering._graph import Average, Curve, Dense, Elementwise, Graph, Layout, Operation, Operator, Pad, Pool
 
 __all__ = ["drop_curves"]
 
@@ -87,7 +87,7 @@ def _without(graph: Graph, operation: Operator | Curve) -> Graph:
 def _reading(operation: Operation, old: str, new: str) -> Operation:
     if isinstance(operation, Operator):
         return replace(operation, operands=tuple(new if name == old else name for name in operation.operands))
-    if isinstance(operation, Layout | Curve | Dense | Pad | Pool) and operation.source == old:
+    if isinstance(operation, Average | Layout | Curve | Dense | Pad | Pool) and operation.source == old:
         return replace(operation, source=new)
     return operation
 

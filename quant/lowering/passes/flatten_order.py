@@ -14,7 +14,7 @@ from math import prod
 import numpy as np
 
 from dataflow import InputError
-from quant.lowering._graph import Dense, Elementwise, Graph, Layout, Operation, Pad, Pool, parameter_name
+from quant.lowering._graph import Average, Dense, Elementwise, Graph, Layout, Operation, Pad, Pool, parameter_name
 from quant.lowering._reals import Constant
 from quant.lowering._sites import DENSE, Padding, Pooled, Site, Window
 
@@ -97,12 +97,34 @@ class _Flattener:
             site = _behind(graph, operation, self.origins[operation.source], source)
             self.origins[name] = _image_origin(graph, name, site)
             self.renamed[name] = source
+        elif isinstance(operation, Average):
+            self._average(operation)
         elif isinstance(operation, Dense):
             self._layer(operation)
         elif isinstance(operation, Elementwise):
             self._elementwise(operation)
         else:
             raise AssertionError(operation)
+
+    def _average(self, average: Average) -> None:
+        origin = self.origins[average.source]
+        site, window = _image_site(self.graph, average, origin), average.window
+        if origin.tensor == self.graph.input:
+            raise InputError(f"Node {average.name!r} (AveragePool) must stand behind a layer, not behind the input")
+        for pool in site.pools:
+            raise InputError(
+                f"Node {average.name!r} (AveragePool) must not stand behind the max pool {pool.name!r}: "
+                "leave one of them out"
+            )
+        if site.padding is not None and site.window is not None:
+            if any(window.padding) or site.padding.value.exact().signs().any():
+                _check_unpadded(average, origin)
+            window = replace(window, padding=site.window.padding)
+        image = _image_of(self.graph.shapes[average.output])
+        source = self.renamed[average.source]
+        self.kept.append(replace(average, source=source, window=window, image=site.image))
+        self.renamed[average.output] = average.output
+        self.origins[average.output] = _image_origin(self.graph, average.output, Site(image))
 
     def _layer(self, layer: Dense) -> None:
         origin = self.origins[layer.source]
@@ -302,6 +324,12 @@ def _check_output(graph: Graph, origin: _Origin) -> None:
         raise InputError(
             f"Output {graph.output!r} of the model must be scores of a layer, not what {graph.label(origin.tensor)!r} "
             "makes of them: put a dense layer behind it"
+        )
+    rows, columns, _ = origin.site.image or (1, 1, 1)
+    if rows * columns > 1:
+        raise InputError(
+            f"Scores of {graph.label(origin.tensor)!r} must be of one position, not of {rows}x{columns}: "
+            "put a GlobalAveragePool behind it, or flatten and put a dense layer there"
         )
     places = origin.places.ravel()
     if places.size != graph.size(origin.tensor) or (places != np.arange(places.size)).any():

@@ -1,5 +1,6 @@
 """Fold constants and weight quantizers; give every other tensor its shape and every operator its type."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,12 +9,12 @@ from onnx import TensorProto
 
 from dataflow import InputError
 from quant.lowering._constants import CONSTANT_OPERATORS, evaluate, fold_operator
-from quant.lowering._graph import Curve, Graph, Layout, Operation, Operator
+from quant.lowering._graph import Curve, Graph, Layout, Operation, Operator, parameter_name
 from quant.lowering._layouts import LAYOUT
 from quant.lowering._normal import normal
 from quant.lowering._operators import ELEMENTWISE, QUANTIZERS
 from quant.lowering._reals import Constant
-from quant.lowering._windows import conv_shape, read_pad, read_pool
+from quant.lowering._windows import conv_shape, read_average, read_pad, read_pool
 
 __all__ = ["fold_constants"]
 
@@ -35,8 +36,9 @@ _CURVES = {
 _QONNX_OPERANDS = {"BipolarQuant": 2, "IntQuant": 4, "Quant": 4}
 #: Layout operators whose further operands are sizes or axes.
 _WITH_SHAPES = {"Reshape", "Squeeze", "Unsqueeze"}
+_WINDOWED = {"AveragePool", "Conv", "GlobalAveragePool", "GlobalMaxPool", "MaxPool", "Pad", "ReduceMean"}
 _CONVOLUTIONAL = {
-    *("ConvTranspose", "ConvInteger", "AveragePool", "GlobalAveragePool"),
+    *("ConvTranspose", "ConvInteger"),
     *("LpPool", "QuantAvgPool2d", "MaxPoolNHWC", "Im2Col"),
 }
 
@@ -91,7 +93,7 @@ class _Folder:
             self._layout(operator, constant)
         elif operator.kind in {"Gemm", "MatMul"} and not constant:
             self._keep(operator, _product_shape(operator, [self._shape_of(name) for name in operator.inputs]))
-        elif operator.kind in {"Conv", "GlobalMaxPool", "MaxPool", "Pad"} and operator.operands[0] in self.shapes:
+        elif operator.kind in _WINDOWED and operator.operands[0] in self.shapes:
             self._window(operator)
         elif operator.kind in _CURVES and not constant:
             self._curve(operator)
@@ -180,10 +182,31 @@ class _Folder:
         image = self.shapes[operator.operands[0]]
         if operator.kind in {"GlobalMaxPool", "MaxPool"}:
             self._keep(*read_pool(operator, image))
+        elif operator.kind in {"AveragePool", "GlobalAveragePool"}:
+            self._keep(*read_average(operator, image))
+        elif operator.kind == "ReduceMean":
+            self._reduce_mean(operator, image)
         elif operator.kind == "Pad":
             self._keep(*read_pad(operator, image, self.constants))
         else:
             self._keep(operator, conv_shape(operator, self._shape_of(operator.operands[1]), image))
+
+    def _reduce_mean(self, operator: Operator, image: tuple[int, ...]) -> None:
+        """Take a mean over rows and columns as an average pool, and a shape without them as a layout behind it."""
+        given = self._integers(operator, operator.operands[1]) if len(operator.operands) > 1 else None
+        axes = given or operator.attributes.get("axes", range(len(image)))
+        if {axis % len(image) for axis in axes} != set(range(2, len(image))):
+            raise InputError(
+                f"Axes of node {operator.name!r} (ReduceMean) must be all rows and columns of an image, "
+                f"{tuple(range(2, len(image)))}, not {tuple(axes)}"
+            )
+        average, shape = read_average(operator, image)
+        if operator.attributes.get("keepdims", 1):
+            self._keep(average, shape)
+            return
+        pixels = parameter_name(operator.output, "pixels")
+        self._keep(replace(average, output=pixels), shape)
+        self._keep(Layout(operator.name, operator.output, pixels, np.arange(image[1]).reshape(image[:2])), image[:2])
 
     def _curve(self, operator: Operator) -> None:
         source = operator.operands[0]
@@ -250,7 +273,7 @@ def _check_cast(operator: Operator) -> None:
 def _refusal(operator: Operator, constant: bool) -> str:
     sentence = f"Operator of node {operator.name!r} must be one that lowering supports, not {operator.kind}"
     if operator.kind in _CONVOLUTIONAL:
-        return f"{sentence}: among the operators on images, Conv, MaxPool and Pad are supported"
+        return f"{sentence}: among the operators on images, Conv, MaxPool, AveragePool and Pad are supported"
     if constant and operator.kind in {"Gemm", "MatMul", *_CURVES}:
         return f"{sentence} on constants: export the model with its constants folded"
     if operator.kind in CONSTANT_OPERATORS:

@@ -30,35 +30,30 @@ def settle_scores(graph: Graph) -> Graph:
     """
     *others, sums = (each for each in graph.operations if not isinstance(each, Elementwise))
     assert isinstance(sums, Sums)
-    site = _last_site(sums)
     logits = _logits(graph, sums)
     falling = logits.slope.signs() < 0
-    signs = inverted(sums, falling).signs
+    sums = inverted(sums, falling)
     scales: list[Number] = list(abs(logits.slope).values)
     biases: list[Number] = list(logits.offset.values)
-    keys = order_keys(scales, biases, logits.span) if sums.operand is None else _dense_keys(logits)
+    by_two = np.array_equal(sums.totals, np.arange(-logits.span, logits.span + 1, 2))
+    keys = order_keys(scales, biases, logits.span) if by_two else _dense_keys(logits)
     if keys is None:
         raise InputError(
             f"Affine of the scores behind node {sums.name!r} must be ordered by keys of at most 62 bits, "
             "not by wider ones: round its scales and biases"
         )
     scale, bias = (np.array([float(number) for number in numbers], np.float64) for numbers in (scales, biases))
-    classes = Classes(sums.name, graph.output, sums.source, signs, *keys, scale, bias, site)
+    affines = (*keys, scale, bias)
+    ends = (_last_site(sums), sums.averages, sums.shifts)
+    classes = Classes(sums.name, graph.output, sums.source, sums.signs, *affines, *ends)
     return graph.with_operations((*others, classes))
 
 
 def _last_site(sums: Sums) -> Site:
     """Return where the last layer stands: a convolution over the whole image is a dense layer."""
-    window, image = sums.site.window, sums.site.image
-    if window is None:
-        return sums.site
-    if window.kernel != image[:2] or any(window.padding):
-        raise InputError(
-            f"Last layer {sums.name!r} must be dense, or a Conv over its whole image of "
-            f"{image[0]}x{image[1]} without padding, not one with a kernel of {window.kernel[0]}x{window.kernel[1]}: "
-            "flatten the image and put a dense layer there"
-        )
-    return replace(sums.site, window=None)
+    window = sums.site.window
+    whole = window is not None and window.kernel == sums.site.image[:2] and not any(window.padding)
+    return replace(sums.site, window=None) if whole and sums.site.groups == 1 and not sums.averages else sums.site
 
 
 def _dense_keys(logits: Affine) -> tuple[np.ndarray, np.ndarray] | None:
