@@ -46,8 +46,9 @@ def conv_network(
     zero: bool = False,
     groups: int = 1,
     pool: tuple[int, int] | None = None,
-    pool_kind: str = "max",
-    sums: bool = False,
+    pool_padding: tuple[int, int, int, int] = (0, 0, 0, 0),
+    pool_kinds: tuple[str, ...] = ("max",),
+    sums: tuple[bool, ...] = (False,),
     integers: bool = False,
     seed: int = 0,
 ) -> Network:
@@ -60,9 +61,10 @@ def conv_network(
     pad : what windows put outside the image; of pixels themselves 0, unless `zero`
     zero : whether taps outside the image count 0, in spite of `pad`
     groups : groups of each convolution, as many of them as divide its channels and neurons
-    pool : kernel and stride of a pool behind each convolution
-    pool_kind : key of `POOLS`; sums of bits are compared with thresholds, those of the last pool by the dense layer
-    sums : whether a convolution emits its sums, which are pooled, and then compared with thresholds
+    pool, pool_padding : kernel and stride of a pool behind each convolution, and its padding
+    pool_kinds : keys of `POOLS`, one for each convolution, and round again; sums of bits are compared with thresholds,
+        those of the last pool go into the dense layer
+    sums : whether a convolution emits its sums, which are pooled, and then compared with thresholds; as `pool_kinds`
     integers : whether the first convolution takes the pixels themselves, instead of bits
     """
     rng = np.random.default_rng(seed)
@@ -72,6 +74,7 @@ def conv_network(
     here, element = shape, Integer(8) if integers else BIPOLAR
     for index, neurons in enumerate(channels):
         name, outside = f"conv{index}", 0 if element != BIPOLAR and not zero else pad
+        pool_kind, summed = pool_kinds[index % len(pool_kinds)], sums[index % len(sums)]
         parts = gcd(groups, here[-1], neurons)
         window = SlidingWindow(
             f"{name}.window", element, here, kernel, stride, dilation, padding, pad=outside, groups=parts
@@ -79,12 +82,12 @@ def conv_network(
         synapses = window.taps * window.group_channels
         weights = rng.choice(np.array([-1, 1], np.int8), (neurons, synapses))
         matrix = MatrixVector(name, weights, positions=window.positions, operand=element, groups=parts)
-        nodes += [window, _leveled(window, matrix, rng, zero=zero, sums=sums)]
+        nodes += [window, _leveled(window, matrix, rng, zero=zero, sums=summed)]
         if pool is not None:
             here, element = nodes[-1].output_streams[0].shape, nodes[-1].output_streams[0].element
-            nodes.append(POOLS[pool_kind](f"pool{index}", element, here, pool, pool))
+            nodes.append(POOLS[pool_kind](f"pool{index}", element, here, pool, pool, padding=pool_padding))
         element = nodes[-1].output_streams[0].element
-        if element != BIPOLAR and (sums or index < len(channels) - 1):
+        if element != BIPOLAR and (summed or index < len(channels) - 1):
             nodes.append(_threshold(f"sign{index}", nodes[-1].output_streams[0], rng))
         here, element = nodes[-1].output_streams[0].shape, nodes[-1].output_streams[0].element
     synapses = int(np.prod(here))

@@ -1,16 +1,65 @@
-"""Hardware that is broken on purpose: wrappers around good components, to see that the comparison finds them."""
+"""Hardware that is broken on purpose: other networks and wrappers around good components, which have to be found."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 from amaranth import Module, Signal, Value
 from amaranth.lib import wiring
 
 import dataflow
+import hwsim
 import rtl.core
+from dataflow import Network, Node
 from rtl.components import NodeComponent
+from sim_tests.verification import Verification, expectation_of, record_rtl, setup_of, verify_recording
 
-__all__ = ["break_node", "drop_beat", "late", "swap_lanes"]
+__all__ = ["Original", "break_node", "drop_beat", "late", "swap_lanes"]
+
+
+@dataclass(frozen=True, eq=False)
+class Original:
+    """A network, and frames on which mutants of it are told from it.
+
+    Parameters
+    ----------
+    frames : (frames, *shape) int64
+    seed : of the stalls at the ends
+    """
+
+    network: Network
+    frames: np.ndarray
+    seed: int = 1
+
+    def verify(
+        self,
+        mutant: Network | None = None,
+        *,
+        seed: int | None = None,
+        simulator: str = "amaranth",
+        build_dir: Path = Path(),
+    ) -> Verification:
+        """Compare the RTL made from `mutant`, and as broken as it is now, with what the true network must do."""
+        stalls = hwsim.random_stalls(self.network, self.seed if seed is None else seed)
+        setup = setup_of(self.network, self.frames, stalls)
+        expectation = expectation_of(self.network, self.frames, stalls)
+        recording = record_rtl(mutant or self.network, setup, simulator=simulator, build_dir=build_dir)
+        return verify_recording(
+            self.network, expectation, recording, simulator=simulator, oracle="reference", frames=len(self.frames)
+        )
+
+    def with_node(self, node: Node) -> Network:
+        """Return the network with another node in the place of the one with the same name."""
+        nodes = tuple(node if each.name == node.name else each for each in self.network.nodes)
+        return replace(self.network, nodes=nodes)
+
+    def differing_streams(self, mutant: Network) -> set[str]:
+        """Return the streams in which the reference tells the mutant from the network."""
+        true, changed = (hwsim.reference.evaluate(network, self.frames) for network in (self.network, mutant))
+        return {name for name in true if not np.array_equal(true[name], changed[name])}
+
 
 #: Breaks what a component reads and writes: called with the module, its input ports and its output ports, each as
 #: pairs of the port outside and the port inside.

@@ -26,25 +26,31 @@ def dense_networks(draw: st.DrawFn) -> Network:
 
 @st.composite
 def conv_networks(draw: st.DrawFn) -> Network:
-    """Draw a convolutional network with random geometry, foldings and FIFO depths, also too small ones."""
+    """Draw a convolutional network with random geometry, foldings and FIFO depths, also too small ones.
+
+    Padding is -1, +1 or 0; groups may be as many as channels; pools are of both kinds, of bits and of integers.
+    """
 
     def two(least: int, most: int, label: str) -> tuple[int, int]:
         return draw(st.tuples(st.integers(least, most), st.integers(least, most)), label=label)
 
+    groups = draw(st.sampled_from([1, 1, 2, 3, 4]), label="groups")
+    each = st.integers(1, 5 if groups == 1 else 2).map(lambda count: count * groups)
     try:
         unfolded = conv_network(
-            (*two(1, 7, "size"), draw(st.integers(1, 4), label="channels")),
-            tuple(draw(st.lists(st.integers(1, 4), min_size=1, max_size=2), label="neurons")),
+            (*two(1, 8, "size"), draw(each, label="channels")),
+            tuple(draw(st.lists(each, min_size=1, max_size=2), label="neurons")),
             kernel=two(1, 3, "kernel"),
             stride=two(1, 3, "stride"),
             dilation=two(1, 2, "dilation"),
             padding=(*two(0, 3, "rows around"), *two(0, 3, "columns around")),
             pad=draw(st.integers(0, 1), label="pad"),
-            zero=draw(st.booleans(), label="zero"),
-            groups=draw(st.sampled_from([1, 1, 2, 3, 4]), label="groups"),
-            pool=draw(st.none() | st.tuples(st.integers(1, 2), st.integers(1, 2)), label="pool"),
-            pool_kind=draw(st.sampled_from(sorted(POOLS)), label="pool kind"),
-            sums=draw(st.booleans(), label="sums"),
+            zero=draw(st.sampled_from([True, True, False]), label="zero"),
+            groups=groups,
+            pool=draw(st.sampled_from([(2, 2), (1, 2), (2, 1), (3, 2), None]), label="pool"),
+            pool_padding=draw(st.sampled_from([(0, 0, 0, 0), (0, 1, 1, 0), (1, 0, 0, 1)]), label="around pools"),
+            pool_kinds=draw(st.tuples(*[st.sampled_from(sorted(POOLS))] * 2), label="pool kinds"),
+            sums=draw(st.tuples(*[st.booleans()] * 2), label="sums"),
             integers=draw(st.booleans(), label="integers"),
             seed=draw(st.integers(0, 999), label="seed"),
         )

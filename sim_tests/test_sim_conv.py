@@ -90,14 +90,14 @@ CASES = {
     "zero-of-sums": ConvCase(
         (5, 5, 3),
         (4, 3),
-        {"padding": (1, 0, 1, 1), "zero": True, "sums": True},
+        {"padding": (1, 0, 1, 1), "zero": True, "sums": (True,)},
         {"conv0.window": {"pe": 3}, "conv0": {"pe": 4, "simd": 27}, "conv1": {"pe": 3, "simd": 4}, "sign0": {"pe": 2}},
     ),
-    "zero-of-even-sums": ConvCase((4, 4, 2), (4,), {"padding": (1, 1, 1, 1), "zero": True, "sums": True}),
+    "zero-of-even-sums": ConvCase((4, 4, 2), (4,), {"padding": (1, 1, 1, 1), "zero": True, "sums": (True,)}),
     "zero-of-integers": ConvCase(
         (5, 4, 2),
         (4, 4),
-        {"padding": (1, 1, 2, 1), "zero": True, "pad": 1, "integers": True, "sums": True},
+        {"padding": (1, 1, 2, 1), "zero": True, "pad": 1, "integers": True, "sums": (True,)},
         {"conv0": {"pe": 2, "simd": 6}},
     ),
     "zero-on-one-pixel": ConvCase((1, 1, 4), (4,), {"padding": (1, 1, 1, 1), "zero": True}, {"conv0": {"simd": 9}}),
@@ -117,40 +117,47 @@ CASES = {
     "groups-of-integers": ConvCase(
         (5, 6, 4),
         (4,),
-        {"groups": 4, "integers": True, "sums": True, "stride": (1, 2), "kernel": (2, 2)},
+        {"groups": 4, "integers": True, "sums": (True,), "stride": (1, 2), "kernel": (2, 2)},
         {"conv0": {"simd": 4}},
     ),
     "groups-of-1x1": ConvCase((4, 5, 6), (6, 4), {"kernel": (1, 1), "groups": 2}, {"conv0.window": {"pe": 3}}),
     "sum-pool": ConvCase(
         (12, 11, 2),
         (4, 6),
-        {"pool": (2, 2), "pool_kind": "sum"},
+        {"pool": (2, 2), "pool_kinds": ("sum",)},
         {"pool0": {"pe": 2}, "conv1": {"pe": 2, "simd": 6}, "sign0": {"pe": 4}},
+    ),
+    "sum-pool-with-pixels-outside": ConvCase(
+        (4, 4, 2), (3,), {"kernel": (2, 2), "pool": (2, 2), "pool_padding": (1, 2, 2, 1), "pool_kinds": ("sum",)}
     ),
     "sum-pool-of-sums": ConvCase(
         (9, 8, 2),
         (3,),
-        {"pool": (3, 2), "pool_kind": "sum", "sums": True, "zero": True, "padding": (1, 1, 1, 1)},
+        {"pool": (3, 2), "pool_kinds": ("sum",), "sums": (True,), "zero": True, "padding": (1, 1, 1, 1)},
         {"pool0": {"pe": 3}},
     ),
     "sum-pool-of-integers": ConvCase(
-        (6, 6, 3), (4,), {"pool": (2, 3), "pool_kind": "sum", "sums": True, "integers": True}, {"pool0": {"pe": 2}}
+        (6, 6, 3),
+        (4,),
+        {"pool": (2, 3), "pool_padding": (1, 1, 0, 1), "pool_kinds": ("sum",), "sums": (True,), "integers": True},
+        {"pool0": {"pe": 2}},
     ),
     "max-pool-of-sums": ConvCase(
         (12, 11, 2),
         (4, 4),
-        {"pool": (2, 2), "sums": True, "groups": 2},
+        {"pool": (2, 2), "sums": (True,), "groups": 2},
         {"pool0": {"pe": 4}, "conv0": {"pe": 2, "simd": 9}, "conv1.window": {"pe": 2}},
     ),
     "max-pool-of-integers": ConvCase(
-        (7, 6, 2), (3, 4), {"kernel": (2, 2), "pool": (2, 1), "sums": True, "integers": True}
+        (7, 6, 2), (3, 4), {"kernel": (2, 2), "pool": (2, 1), "sums": (True,), "integers": True}
     ),
     "everything": ConvCase(
         (7, 8, 4),
         (4, 6),
         {
             **{"groups": 2, "zero": True, "padding": (1, 1, 2, 1), "stride": (1, 2), "pad": 1},
-            **{"pool": (2, 2), "pool_kind": "sum", "sums": True},
+            **{"pool": (2, 2), "pool_padding": (0, 1, 1, 0)},
+            **{"pool_kinds": ("max", "sum"), "sums": (True, False)},
         },
         {
             "conv0.window": {"pe": 2},

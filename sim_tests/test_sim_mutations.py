@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 import hwsim
-from dataflow import MatrixVector, Network, Node, Threshold
+from dataflow import MatrixVector, Network, Threshold
 from sim_tests.cases import Case, random_frames
-from sim_tests.mutants import Fault, break_node, drop_beat, late, swap_lanes
+from sim_tests.mutants import Fault, Original, break_node, drop_beat, late, swap_lanes
 from sim_tests.simulators import available
-from sim_tests.verification import Verification, expectation_of, record_rtl, setup_of, verify_recording
 
 pytestmark = pytest.mark.sim
 
@@ -35,24 +34,9 @@ NETWORK = CASE.network()
 NODES = [node.name for node in NETWORK.nodes]
 FRAMES = random_frames(NETWORK, 24)
 FRAMES[2] = np.maximum(NETWORK.node("binarize").thresholds - 1, 0)  # one below, where a moved threshold shows
+ORIGINAL = Original(NETWORK, FRAMES)
+verify_mutant, with_node, differing_streams = ORIGINAL.verify, ORIGINAL.with_node, ORIGINAL.differing_streams
 RUNS_HERE = ["amaranth", *(name for name, reason in available().items() if reason is None)]
-
-
-def verify_mutant(
-    mutant: Network = NETWORK, *, seed: int = 1, simulator: str = "amaranth", build_dir: Path = Path()
-) -> Verification:
-    """Compare the RTL made from `mutant`, and as broken as it is now, with what the true network must do."""
-    stalls = hwsim.random_stalls(NETWORK, seed)
-    expectation = expectation_of(NETWORK, FRAMES, stalls)
-    recording = record_rtl(mutant, setup_of(NETWORK, FRAMES, stalls), simulator=simulator, build_dir=build_dir)
-    return verify_recording(
-        NETWORK, expectation, recording, simulator=simulator, oracle="reference", frames=len(FRAMES)
-    )
-
-
-def with_node(node: Node) -> Network:
-    """Return the network with another node in the place of the one with the same name."""
-    return replace(NETWORK, nodes=tuple(node if each.name == node.name else each for each in NETWORK.nodes))
 
 
 def flipped_weight(name: str, neuron: int, synapse: int) -> Network:
@@ -69,12 +53,6 @@ def moved_threshold(name: str, channel: int) -> Network:
     thresholds = node.thresholds.copy()
     thresholds[channel] += 1 if thresholds[channel] == 0 else -1
     return with_node(replace(node, thresholds=thresholds))
-
-
-def differing_streams(mutant: Network) -> set[str]:
-    """Return the streams in which the reference tells the mutant from the network."""
-    true, changed = (hwsim.reference.evaluate(network, FRAMES) for network in (NETWORK, mutant))
-    return {name for name in true if not np.array_equal(true[name], changed[name])}
 
 
 def test_the_network_itself_is_equal() -> None:

@@ -51,8 +51,8 @@ CONVOLUTIONS: dict[str, dict[str, Any]] = {
     "bits": {},
     "integers": {"integers": True},
     "zero-padding": {"zero": True},
-    "groups": {"groups": 2, "zero": True, "sums": True},
-    "sum-pool": {"pool_kind": "sum"},
+    "groups": {"groups": 2, "zero": True, "sums": (True,)},
+    "sum-pool": {"pool_kinds": ("sum",)},
 }
 
 

@@ -8,7 +8,7 @@ from hypothesis import assume, event, example, given, settings
 from hypothesis import strategies as st
 from patterns_network import Pattern, network_of
 from test_hwsim_cycle import assert_exact, stalls_of
-from window_networks import alone, conv_networks, window_nodes
+from window_networks import alone, window_nodes
 
 from dataflow import (
     BIPOLAR,
@@ -28,6 +28,7 @@ from hwsim import Stalls, simulate
 from hwsim.cycle import step_slowly
 from hwsim.fifo_sizing import shrink_depths
 from sim_tests.conv_cases import conv_network
+from sim_tests.strategies import conv_networks
 
 
 @settings(deadline=None, max_examples=200)

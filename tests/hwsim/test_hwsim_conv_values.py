@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from window_networks import ELEMENTS, alone, conv_networks, window_nodes
+from window_networks import ELEMENTS, alone, window_nodes
 
 from dataflow import BIPOLAR, Integer, MatrixVector, MaxPool, Network, SlidingWindow, SumPool, WindowNode, zero_padded
 from hwsim import packed, reference
 from hwsim._tiles import tile_rows
 from sim_tests.cases import random_frames
 from sim_tests.conv_cases import conv_network
+from sim_tests.strategies import conv_networks
 
 IMAGE = np.arange(1, 13).reshape(1, 3, 4, 1)  # 1 2 3 4 / 5 6 7 8 / 9 10 11 12
 

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from patterns_network import pattern_networks
-from window_networks import conv_networks
 
 from dataflow import InputError, Network
 from hwsim import Stalls, Timeline, random_stalls, simulate, unroll
 from hwsim.cycle import step_slowly
 from hwsim.timeline import STATES, FifoTrack, NodeTrack
 from sim_tests.cases import CASES, Case, dense_network
+from sim_tests.strategies import conv_networks
 
 
 def history_of(track: NodeTrack, cycles: int) -> tuple[str, ...]:

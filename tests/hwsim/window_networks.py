@@ -1,4 +1,4 @@
-"""Networks with nodes that move a kernel over an image: one such node alone, and whole random networks."""
+"""Nodes that move a kernel over an image, each alone in a network."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -19,13 +19,10 @@ from dataflow import (
     SumPool,
     Terminal,
     WindowNode,
-    fold,
     verify,
 )
-from dataflow.folding import without_converters
-from sim_tests.conv_cases import POOLS, conv_network
 
-__all__ = ["ELEMENTS", "alone", "conv_networks", "window_nodes"]
+__all__ = ["ELEMENTS", "alone", "window_nodes"]
 
 #: Types of numbers that windows are tested with.
 ELEMENTS: tuple[Element, ...] = (BIPOLAR, Integer(8), Integer(5, signed=True))
@@ -73,38 +70,3 @@ def alone(*nodes: Node, depth: int = 4) -> Network:
             (Terminal("output", nodes[-1].output_streams[0]),),
         )
     )
-
-
-@st.composite
-def conv_networks(draw: st.DrawFn) -> Network:
-    """Draw a convolutional network with random sizes, foldings and FIFO depths, also too small ones."""
-    integers = draw(st.booleans(), label="integers")
-    try:
-        network = conv_network(
-            (draw(st.integers(1, 7)), draw(st.integers(1, 7)), draw(st.integers(1, 4))),
-            tuple(draw(st.lists(st.sampled_from([1, 2, 3, 4, 6]), min_size=1, max_size=2), label="channels")),
-            kernel=draw(_pairs, label="kernel"),
-            stride=draw(_pairs, label="stride"),
-            dilation=draw(st.sampled_from([(1, 1), (1, 1), (2, 1), (1, 2)]), label="dilation"),
-            padding=draw(st.tuples(*[st.integers(0, 2)] * 4), label="padding"),
-            pad=draw(st.integers(0, 1), label="pad"),
-            zero=draw(st.booleans(), label="zero"),
-            groups=draw(st.sampled_from([1, 1, 2, 3, 6]), label="groups"),
-            pool=draw(st.sampled_from([None, (2, 2), (1, 2), (2, 1)]), label="pool"),
-            pool_kind=draw(st.sampled_from(sorted(POOLS)), label="pool kind"),
-            sums=draw(st.booleans(), label="sums"),
-            integers=integers,
-            seed=draw(st.integers(0, 999), label="seed"),
-        )
-    except InputError:  # a kernel larger than what the layers before leave of the image
-        assume(False)
-    nodes = without_converters(network).nodes
-    network = fold(
-        network, {node.name: draw(st.sampled_from(list(node.foldings())), label=node.name) for node in nodes}
-    )
-    depths = {
-        fifo.name: draw(st.integers(1, fifo.depth + 1), label=fifo.name)
-        for fifo in network.fifos
-        if draw(st.booleans(), label=f"own depth of {fifo.name}")
-    }
-    return network.with_depths(depths)
