@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dataflow import fold, save_network
+from dataflow import expose_scores, fold, save_network
+from dataflow.cost import FAMILIES
 from hwsim import predict
 from quant.datasets import load
 from sim_tests.cases import CASES, dense_network
 from xnorflow.__main__ import main
+from xnorflow.timing import timing_of
 
 
 @pytest.fixture
@@ -146,6 +148,32 @@ def test_simulate_draws_the_pipeline(net: Path, capfd: pytest.CaptureFixture[str
     assert all(set(row.split(maxsplit=1)[1]) <= set("12· ") for row in rows.values())
 
 
+def test_report_of_a_build(net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, page = tmp_path / "bits", tmp_path / "report.html"
+    folder.mkdir()
+    timing = timing_of(expose_scores(dense_network((12, 6, 4))))
+    figures = {"network": "dense-12-6-4", "latency": timing.latency, "interval": timing.interval, "board": "icebreaker"}
+    figures |= {
+        "luts": 1234,
+        "ffs": 777,
+        "brams": 6,
+        "dsps": 0,
+        "clock_mhz": 24.0,
+        "fmax_mhz": 40.5,
+        "timing_met": True,
+    }
+    (folder / "bitstream.json").write_text(json.dumps(figures))
+    assert run("report", net, "-o", page, "--build", folder, "--frames", 2, "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["report"], result["frames"]) == (str(page), 2)
+    assert (result["timing"]["clock"], result["timing"]["latency"]) == ("met", timing.latency)
+    text = page.read_text(encoding="utf-8")
+    assert '<span class="badge met">met: routed for 40.5 MHz</span>' in text
+    assert "1,234 LUTs" in text
+    assert "estimated for ice40" in text
+    assert "scores_fork" in text  # as it was built
+
+
 def test_simulate_a_data_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_network(dense_network((784, 8, 10)), tmp_path / "n.xnf")
     assert run("simulate", tmp_path / "n.xnf", "--dataset", "mnist-sample", "--json") == 0
@@ -229,6 +257,17 @@ BAD = [
         ("bitstream", "NET", "--board", "icebraker", "-o", "OUT"),
         "Board must be one of icebreaker, ulx3s-85f, not 'icebraker' (did you mean 'icebreaker'?)",
     ),
+    (
+        ("report", "NET", "-o", "OUT/r.html"),
+        "Report file 'OUT/r.html' must be writable, not: No such file or directory",
+    ),
+    (("report", "NET", "-o", "OUT", "--frames", 0), "Frames of the diagrams must be at least 1, not 0"),
+    (("report", "NET", "-o", "OUT", "--family", "x"), "Device family must be one of FAMILIES, not 'x'"),
+    (("report", "NET", "-o", "OUT", "--clock-mhz", 0), "Clock (--clock-mhz) must be positive, not 0.0"),
+    (
+        ("report", "NET", "-o", "OUT", "--build", "none"),
+        "Build folder 'none' must hold bitstream.json of xnorflow bitstream, not none",
+    ),
     (("nonsense",), "No such command 'nonsense'."),
     (("show",), "Missing argument 'NET'."),
 ]
@@ -246,7 +285,7 @@ def test_bad_input_is_one_sentence(
 
     assert run(*(with_paths(str(arg)) for arg in args)) == 2
     captured = capfd.readouterr()
-    assert captured.err == f"error: {message}\n".replace("OUT", str(out))
+    assert captured.err == f"error: {message}\n".replace("OUT", str(out)).replace("FAMILIES", ", ".join(FAMILIES))
     assert captured.out == ""
     assert not out.exists()
 

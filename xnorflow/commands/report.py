@@ -1,0 +1,44 @@
+"""``xnorflow report``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dataflow import InputError
+from xnorflow.commands._options import BuildFolder, ClockMhz, Json, NetworkName
+from xnorflow.timing import clock_of, open_build
+
+__all__ = ["report"]
+
+
+def report(
+    net: NetworkName,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.html", help="Where the page goes.")],
+    build: BuildFolder = None,
+    clock_mhz: ClockMhz = None,
+    family: Annotated[str | None, typer.Option(help="Device family of the estimate, without --build.")] = None,
+    frames: Annotated[int, typer.Option(help="How many frames the diagrams show.")] = 3,
+    json: Json = False,
+) -> None:
+    """Write a page that shows a network: picture, folding, resources, and what happens in it over time."""
+    from dataflow import expose_scores
+    from xnorflow.console import print_json, say
+    from xnorflow.networks import open_network
+    from xnorflow.report import write_report
+
+    if frames < 1:
+        raise InputError(f"Frames of the diagrams must be at least 1, not {frames}")
+    network = open_network(net)
+    built = None if build is None else open_build(build, network)
+    clock = clock_of(clock_mhz, built)
+    if built is not None:
+        from rtl.boards import board_of
+
+        network = expose_scores(network)  # as it was built
+        family = family or board_of(built.figures["board"]).family
+    timing = write_report(network, output, family=family or "ecp5", clock=clock, build=built, frames=frames)
+    if json:
+        print_json({"report": str(output), "frames": frames, "timing": timing.to_json()})
+    say(f"{output}: {network.name}, the first {frames} frames in its diagrams")
+    say(str(timing))

@@ -1,0 +1,180 @@
+"""What happens over time, as outlines of what is drawn.
+
+However many cycles there are, there are at most `COLUMNS` columns.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hwsim.timeline import STATES, FifoTrack, NodeTrack
+
+__all__ = ["COLUMNS", "Axis", "Curve", "FrameBar", "axis_of", "bars_of", "blocked_of", "curve_of", "runs"]
+
+#: Most columns of a chart over time.
+COLUMNS = 460
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An axis of cycles.
+
+    Parameters
+    ----------
+    cycles : its end; it begins at 0
+    per_column : cycles of one column
+    pixels : its length
+    ticks : the cycles that are labelled
+    """
+
+    cycles: int
+    per_column: int
+    pixels: float
+    ticks: tuple[int, ...]
+
+    @property
+    def columns(self) -> int:
+        """Columns of the chart."""
+        return -(-self.cycles // self.per_column)
+
+    def x(self, cycle: float) -> float:
+        """Return where a cycle begins, in pixels."""
+        return round(cycle / self.cycles * self.pixels, 2)
+
+    def column_x(self, column: int) -> float:
+        """Return where a column begins, in pixels; the last one may be cut off."""
+        return self.x(min(self.cycles, int(column) * self.per_column))
+
+
+def axis_of(cycles: int, pixels: float, *, most_ticks: int = 9) -> Axis:
+    """Return an axis with ticks at round numbers."""
+    step = 1
+    while cycles / step > most_ticks:
+        step = step * 5 // 2 if str(step)[0] == "2" else step * 2
+    return Axis(cycles, -(-cycles // COLUMNS), pixels, tuple(range(0, cycles + 1, step)))
+
+
+def runs(flags: np.ndarray) -> list[tuple[int, int]]:
+    """Return where each run of true flags begins, and the place behind its end."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
+    return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
+
+
+@dataclass(frozen=True)
+class FrameBar:
+    """A frame on its way through a node.
+
+    Parameters
+    ----------
+    frame : its number, from 1
+    start, stop : its first cycle, and the one behind its last
+    starved, blocked : cycles in between in which the node waits
+    some, much : outlines of the columns in which the node issues a step in some, in at least half of the cycles
+    """
+
+    frame: int
+    start: int
+    stop: int
+    starved: int
+    blocked: int
+    some: str
+    much: str
+
+
+def bars_of(node: NodeTrack, axis: Axis, height: float) -> list[FrameBar]:
+    """Return a bar for each frame, its upper edge at 0."""
+    bars = []
+    for frame, steps in enumerate(node.steps):
+        busy = np.bincount(steps // axis.per_column, minlength=axis.columns) / axis.per_column
+        start, stop = node.span(frame)
+        bars.append(
+            FrameBar(
+                frame + 1,
+                start,
+                stop,
+                int(node.starved[frame, 1:].sum()),
+                int(node.blocked[frame, 1:].sum()),
+                _outline(runs((busy > 0) & (busy < 0.5)), axis, height),
+                _outline(runs(busy >= 0.5), axis, height),
+            )
+        )
+    return bars
+
+
+def blocked_of(node: NodeTrack, axis: Axis, height: float) -> str:
+    """Return the outline of the columns in which the node is blocked in at least half of the cycles."""
+    spells = node.spells
+    blocked = spells.states == STATES.index("blocked")
+    changes = np.append(spells.starts[blocked], spells.stops[blocked])
+    signs = np.repeat([1, -1], blocked.sum())
+    order = np.argsort(changes, kind="stable")
+    mean = _means(changes[order], np.cumsum(signs[order]), axis)
+    return _outline(runs(mean >= 0.5), axis, height)
+
+
+def _outline(spans: list[tuple[int, int]], axis: Axis, height: float) -> str:
+    path = ""
+    for start, stop in spans:
+        left, right = axis.column_x(start), axis.column_x(stop)
+        path += f"M{left:g} 0H{right:g}V{height:g}H{left:g}Z"
+    return path
+
+
+@dataclass(frozen=True)
+class Curve:
+    """How full a FIFO is.
+
+    Parameters
+    ----------
+    most : outline of the area below the most beats stored in each column
+    mean : line of the beats stored in each column, on average
+    highest : most beats stored at any time
+    average : beats stored, on average over all cycles
+    """
+
+    most: str
+    mean: str
+    highest: int
+    average: float
+
+
+def curve_of(fifo: FifoTrack, axis: Axis, height: float) -> Curve:
+    """Return a FIFO's curve; its depth is `height` pixels above 0, which is at the lower edge."""
+    cycles, stored = fifo.levels
+    most, mean = _maxima(cycles, stored, axis), _means(cycles, stored, axis)
+
+    def y(level: float) -> float:
+        return round(height - level / fifo.depth * height, 2)
+
+    area = f"M0 {height:g}"
+    for column, level in enumerate(most):
+        area += f"V{y(level):g}H{axis.column_x(column + 1):g}"
+    line = "".join(
+        f"{'L' if column else 'M'}{axis.x(min((column + 0.5) * axis.per_column, axis.cycles)):g} {y(level):g}"
+        for column, level in enumerate(mean)
+    )
+    kept = np.append(cycles, axis.cycles)
+    average = float((np.diff(kept) * stored).sum() / axis.cycles)
+    return Curve(f"{area}V{height:g}Z", line, int(stored.max()), average)
+
+
+def _borders(axis: Axis) -> np.ndarray:
+    """Return the cycle at which each column begins, and the end."""
+    return np.minimum(np.arange(axis.columns + 1) * axis.per_column, axis.cycles)
+
+
+def _means(cycles: np.ndarray, levels: np.ndarray, axis: Axis) -> np.ndarray:
+    """Return the mean in each column of a level that holds from each cycle to the next one, and is 0 before."""
+    if not len(cycles):
+        return np.zeros(axis.columns)
+    sums = np.append(0, np.cumsum(np.diff(np.append(cycles, axis.cycles)) * levels))
+    totals = np.interp(_borders(axis), np.append(cycles, axis.cycles), sums, left=0)
+    return np.diff(totals) / np.diff(_borders(axis))
+
+
+def _maxima(cycles: np.ndarray, levels: np.ndarray, axis: Axis) -> np.ndarray:
+    """Return the greatest level in each column."""
+    at_start = levels[np.searchsorted(cycles, _borders(axis)[:-1], side="right") - 1].copy()
+    inside = cycles < axis.cycles
+    np.maximum.at(at_start, cycles[inside] // axis.per_column, levels[inside])
+    return at_start

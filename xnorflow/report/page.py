@@ -1,0 +1,176 @@
+"""The page: figures and outlines, filled into the template."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dataflow import Cost, Network, network_cost, node_cost, written_whole
+from hwsim import Run, Timeline, simulate, unroll
+from xnorflow.report.charts import axis_of, bars_of, blocked_of, curve_of
+from xnorflow.report.graph import BOX, BOX_HEIGHT, graph_of
+from xnorflow.timing import ASSUMED, Build, Clock, Timing
+
+__all__ = ["write_report"]
+
+#: Frames over which the nodes' work is counted, and those that the diagrams show.
+COUNTED_FRAMES, SHOWN_FRAMES = 1000, 3
+
+#: Sizes in pixels: the page's width, a row of a diagram, a small chart.
+WIDTH, ROW, BAR = 1160, 24, 16
+CURVE_WIDTH, CURVE_HEIGHT = 340, 54
+
+#: A letter's width in pixels in the names beside the diagrams, and the most letters of a name.
+LETTER, MOST_LETTERS = 6.9, 34
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A node in the table and in the bars of its work."""
+
+    name: str
+    kind: str
+    shape: str
+    pe: int | None
+    simd: int | None
+    steps: int
+    slowest: bool
+    cost: Cost
+    busy: float
+    starved: float
+    blocked: float
+
+
+def write_report(
+    network: Network,
+    path: Path,
+    *,
+    family: str = "ecp5",
+    clock: Clock = ASSUMED,
+    build: Build | None = None,
+    frames: int = SHOWN_FRAMES,
+) -> Timing:
+    """Write a report of a network as one HTML page that needs nothing else, and return the timing that it tells.
+
+    Parameters
+    ----------
+    family : device family of the estimated resources
+    clock : of all times; that of the build if there is one
+    build : what the network's bitstream came to
+    frames : frames that the diagrams show
+
+    Raises
+    ------
+    InputError
+        Nothing can move any more in the network, or the path cannot be written to.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    run = simulate(network, COUNTED_FRAMES)
+    timing = Timing(run.first_frame_latency, run.interval, clock if build is None else build.clock)
+    templates = Environment(
+        loader=PackageLoader("xnorflow.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters.update(figure=_figure, short=_short)
+    text = templates.get_template("page.html").render(
+        network=network,
+        timing=timing,
+        build=None if build is None else build.figures,
+        family=family,
+        estimate=network_cost(network, family),
+        rows=_rows(network, run, family),
+        counted_frames=COUNTED_FRAMES,
+        graph=_graph(network, run),
+        **_over_time(network, unroll(network, frames)),
+    )
+    with written_whole(path, "Report") as part:
+        part.write_text(text, encoding="utf-8")
+    return timing
+
+
+def _figure(value: float | None) -> str:
+    """Return a number for people."""
+    if value is None:
+        return "–"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.{2 if abs(value) < 1000 else 0}f}"
+
+
+def _short(name: str, letters: int = MOST_LETTERS) -> str:
+    """Return a name, its middle left out if it is too long."""
+    if len(name) <= letters:
+        return name
+    front = (letters - 1) // 2
+    return f"{name[:front]}…{name[len(name) - (letters - 1 - front) :]}"
+
+
+def _rows(network: Network, run: Run, family: str) -> list[_Row]:
+    most = max(node.steps for node in network.nodes)
+    return [
+        _Row(
+            node.name,
+            node.kind,
+            f"{_shape(node.input_streams[0].shape)} → {_shape(node.output_streams[0].shape)}",
+            node.folding.get("pe"),
+            node.folding.get("simd"),
+            node.steps,
+            node.steps == most,
+            node_cost(node, family),
+            activity.busy / run.cycles,
+            activity.starved / run.cycles,
+            activity.blocked / run.cycles,
+        )
+        for node, activity in zip(network.nodes, run.nodes, strict=True)
+    ]
+
+
+def _shape(sizes: Iterable[int]) -> str:
+    return " × ".join(map(str, sizes))
+
+
+def _graph(network: Network, run: Run) -> dict[str, Any]:
+    graph = graph_of(network, width=WIDTH)
+    busy = {activity.name: activity.busy / run.cycles for activity in run.nodes}
+    use = {fifo.name: fifo for fifo in run.fifos}
+    ends = {terminal.name: terminal.stream for terminal in (*network.inputs, *network.outputs)}
+
+    def about(name: str) -> str:
+        if name in ends:
+            return _shape(ends[name].shape)
+        node = network.node(name)
+        return " ".join([node.kind, "×".join(map(str, node.folding.values()))]).rstrip()
+
+    return {
+        "graph": graph,
+        "boxes": [(box, about(box.name), busy.get(box.name, 0.0)) for box in graph.boxes],
+        "links": [(link, network.stream(link.fifo).width, use[link.fifo.name]) for link in graph.links],
+        "box": (BOX, BOX_HEIGHT),
+    }
+
+
+def _over_time(network: Network, timeline: Timeline) -> dict[str, Any]:
+    """Return what the diagrams over time are made of."""
+    names = [_short(node.name) for node in timeline.nodes]
+    left = max(map(len, names)) * LETTER + 14
+    axis = axis_of(timeline.cycles, WIDTH - left - 24)
+    small = axis_of(timeline.cycles, CURVE_WIDTH, most_ticks=4)
+    return {
+        "timeline": timeline,
+        "sizes": {"width": WIDTH, "left": left, "row": ROW, "bar": BAR},
+        "axis": axis,
+        "pipeline": [(node, bars_of(node, axis, BAR), blocked_of(node, axis, 3)) for node in timeline.nodes],
+        "small": small,
+        "small_sizes": {"width": CURVE_WIDTH, "height": CURVE_HEIGHT},
+        "curves": [
+            (fifo, curve_of(fifo, small, CURVE_HEIGHT), _kind_of(network, fifo.name)) for fifo in timeline.fifos
+        ],
+    }
+
+
+def _kind_of(network: Network, name: str) -> str:
+    """Return what passes a FIFO, for people."""
+    fifo = next(fifo for fifo in network.fifos if fifo.name == name)
+    return str(network.stream(fifo))
