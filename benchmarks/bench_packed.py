@@ -10,7 +10,6 @@ from sim_tests.cases import random_frames
 __all__ = ["rows"]
 
 FRAMES = 10_000
-IMAGES = 1_000
 
 
 def rows() -> list[Row]:
@@ -20,7 +19,7 @@ def rows() -> list[Row]:
         network = folded(sizes, 4096)
         frames = random_frames(network, FRAMES).astype(np.uint8)
         fast = FRAMES / seconds_of(lambda network=network, frames=frames: predict(network, frames))
-        figures.append(Row(f"{name}, predictions of {FRAMES:,} frames, one thread", fast, "frames/s"))
+        figures.append(Row(f"{name}, predictions of {FRAMES:,} frames", fast, "frames/s"))
         if name == "TFC":
             few = frames[:2]
             slow = 2 / seconds_of(lambda network=network, few=few: reference.evaluate(network, few), repeats=1)
@@ -29,9 +28,9 @@ def rows() -> list[Row]:
             figures.append(Row("TFC, the reference", slow, "frames/s"))
             figures.append(Row("TFC, gain of packed predictions over the reference", fast / slow, "times"))
     network = cnv()
-    images = random_frames(network, IMAGES).astype(np.uint8)
-    every = IMAGES / seconds_of(lambda: predict(network, images))
-    figures.append(Row(f"CNV, predictions of {IMAGES:,} frames", every, "frames/s"))
+    images = random_frames(network, FRAMES).astype(np.uint8)
+    every = FRAMES / seconds_of(lambda: predict(network, images))
+    figures.append(Row(f"CNV, predictions of {FRAMES:,} frames", every, "frames/s"))
     slow = 1 / seconds_of(lambda: reference.evaluate(network, images[:1]), repeats=1)
     figures.append(Row("CNV, the reference", slow, "frames/s"))
     return figures

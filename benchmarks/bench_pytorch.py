@@ -1,0 +1,103 @@
+"""The packed reference beside PyTorch's own inference of the same model, on the same cores in the same minutes."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+
+from benchmarks.networks import CNV_CONVOLUTIONS, CNV_DENSE
+from benchmarks.rows import Row
+from dataflow import Network
+from hwsim import predict
+from quant.export import export
+from quant.lowering import lower
+from quant.models import convolutional
+
+__all__ = ["rows"]
+
+SHAPE = (3, 32, 32)
+BATCHES = (64, 128, 256)
+IMAGES, FRAMES, ROUNDS = 256, 4096, 3
+
+
+def rows() -> list[Row]:
+    """Return images per second of both and the ratio, each the best of several rounds in turn.
+
+    What else runs on the machine takes from both, but not evenly; processor time, of all threads, tells what each
+    takes of the cores.
+    """
+    model = _model()
+    network = _lowered(model)
+    codes = np.random.default_rng(0).integers(-128, 128, (FRAMES, *SHAPE[1:], SHAPE[0]), dtype=np.int8)
+    images = torch.from_numpy(codes[:IMAGES]).permute(0, 3, 1, 2).contiguous() / 128
+    ways = {
+        (batch, layout): _inference(model, images, batch, layout)
+        for batch in BATCHES
+        for layout in (torch.contiguous_format, torch.channels_last)
+    }
+    scores = _inference(model, images, BATCHES[0], torch.contiguous_format)()
+    differ = int((scores.argmax(axis=1) != predict(network, codes[:IMAGES]).predictions).sum())
+    slow: dict[tuple[int, torch.memory_format], list[np.ndarray]] = {way: [] for way in ways}
+    fast: list[np.ndarray] = []
+    for _ in range(ROUNDS):
+        for way, work in ways.items():
+            slow[way].append(_seconds(work) / IMAGES)
+        fast.append(_seconds(lambda: predict(network, codes)) / FRAMES)
+    (batch, layout), _ = min(slow.items(), key=lambda pair: min(seconds[0] for seconds in pair[1]))
+    pytorch, packed = np.min([seconds for way in slow.values() for seconds in way], axis=0), np.min(fast, axis=0)
+    how = f"batches of {batch}, {str(layout).removeprefix('torch.')}, {torch.get_num_threads()} threads"
+    return [
+        Row(f"CNV, PyTorch's inference of the Brevitas model, best with {how}", 1 / pytorch[0], "frames/s"),
+        Row(f"CNV, packed predictions of {FRAMES:,} frames", 1 / packed[0], "frames/s"),
+        Row("CNV, packed beside PyTorch", pytorch[0] / packed[0], "times", ">= 20 times"),
+        Row("CNV, processor time of a frame, PyTorch", 1e6 * pytorch[1], "us"),
+        Row("CNV, processor time of a frame, packed", 1e6 * packed[1], "us"),
+        Row("CNV, packed beside PyTorch, processor time", pytorch[1] / packed[1], "times"),
+        Row(f"CNV, predictions that differ of {IMAGES}", differ, "frames", "0 frames"),
+    ]
+
+
+def _model() -> torch.nn.Sequential:
+    """Return CNV as it is before training, but with batch norms of a spread that moves thresholds."""
+    layers: list[int | str] = []
+    for neurons, pooled in CNV_CONVOLUTIONS:
+        layers += [neurons, "P"] if pooled else [neurons]
+    torch.manual_seed(0)
+    model = convolutional(SHAPE, tuple(layers), CNV_DENSE[:-1], CNV_DENSE[-1])
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
+            torch.nn.init.normal_(module.weight)
+            torch.nn.init.normal_(module.bias)
+    return model.eval()
+
+
+def _lowered(model: torch.nn.Sequential) -> Network:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "cnv.onnx"
+        export(model, SHAPE, path)
+        return lower(path, input_kind="quant")
+
+
+def _inference(
+    model: torch.nn.Sequential, images: torch.Tensor, batch: int, layout: torch.memory_format
+) -> Callable[[], np.ndarray]:
+    """Return what runs all images through the model in batches, and gives the scores."""
+    parts = [part.contiguous(memory_format=layout) for part in images.split(batch)]
+
+    def work() -> np.ndarray:
+        model.to(memory_format=layout)
+        with torch.inference_mode():
+            return torch.cat([model(part) for part in parts]).numpy()
+
+    work()
+    return work
+
+
+def _seconds(work: Callable[[], object]) -> np.ndarray:
+    """Return the seconds that passed, and those of processor time."""
+    start = time.perf_counter(), time.process_time()
+    work()
+    return np.array([time.perf_counter() - start[0], time.process_time() - start[1]])
