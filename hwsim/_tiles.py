@@ -57,6 +57,8 @@ def _tile(
     first : the first row in `out`
     """
     signature = types.void(pixels, frames, starts, windows, length, weights, block, limits, levels, out, first)
+    # Elements are counted from the start of an array.
+    assert all(kind.layout == "C" for kind in signature.args if isinstance(kind, types.Array))
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         views = [
@@ -169,7 +171,8 @@ def multiply(pixels, starts, length, weights, limits, levels, out):  # type: ign
     out : (rows, bytes) uint8, written with bits, neuron 0 lowest, or (rows, neurons of all blocks) of the type of
         sums, written with the sums; its rows are frames times positions, and more to a multiple of `tile_rows`
     """
-    frames, windows, classes = np.zeros((3, tile_rows), np.int64)
+    frames = np.zeros(tile_rows, np.int64)
+    windows, classes = np.zeros_like(frames), np.zeros_like(frames)
     frame = position = 0
     rows = len(pixels) * len(starts)
     for first in range(0, rows, tile_rows):
