@@ -32,7 +32,8 @@ def rows() -> list[Row]:
     model = _model()
     network = _lowered(model)
     codes = np.random.default_rng(0).integers(-128, 128, (FRAMES, *SHAPE[1:], SHAPE[0]), dtype=np.int8)
-    images = torch.from_numpy(codes[:IMAGES]).permute(0, 3, 1, 2).contiguous() / 128
+    # The model itself takes pixels from 0 to 1 to numbers from -1 to +1, of which the codes are 128ths.
+    images = (torch.from_numpy(codes[:IMAGES]).permute(0, 3, 1, 2).contiguous() + 128.0) / 256
     ways = {
         (batch, layout): _inference(model, images, batch, layout)
         for batch in BATCHES
