@@ -9,7 +9,7 @@ import numpy as np
 
 import hwsim.packed
 import hwsim.reference
-from dataflow import Buffered, InputError, MatrixVector, Network, Schedule
+from dataflow import Buffered, InputError, Network, Schedule
 from hwsim import Stalls, simulate
 from hwsim.frames import frames_for
 from sim_tests.comparison import Expectation, Mismatch, compare, word_rows
@@ -211,5 +211,5 @@ def _longest_closure(gate: np.ndarray) -> int:
 
 
 def _oracle_for(network: Network, frames: int) -> str:
-    synapses = sum(node.weights.size for node in network.nodes if isinstance(node, MatrixVector))
+    synapses = sum(node.macs for node in network.nodes)
     return "reference" if frames * synapses <= REFERENCE_LIMIT else "packed"
