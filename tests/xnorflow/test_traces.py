@@ -163,7 +163,8 @@ def test_a_diagram_by_hand() -> None:
         "binarize   11  22           ",
         "fc0           11  22        ",
         "arg_max             1   2   ",
-        "2 frames, 18 cycles, 1 per column. Digit: steps of this frame; dot: waits within it.",
+        "2 frames, 18 cycles, 1 in each column;",
+        "a digit: steps of this frame, a dot: waits within it.",
     ]
 
 
@@ -171,7 +172,7 @@ def test_a_diagram_of_many_cycles() -> None:
     network = CASES[-1].network()
     text = diagram(unroll(network, 12, stalls=random_stalls(network, 1)), width=60)
     lines = text.plain.split("\n")
-    rows = {line[:15].rstrip(): line[15:] for line in lines[1:-1]}
+    rows = {line[:15].rstrip(): line[15:] for line in lines[1:-2]}
     assert list(rows) == [node.name for node in network.nodes]
     assert {len(row) for row in rows.values()} == {46}  # 183 cycles, 4 per column
     assert rows["fc2"] == "        11 22 33 44···556677 88 99 00 11 22   "

@@ -30,12 +30,8 @@ def diagram(timeline: Timeline, *, width: int = 80) -> Text:
     lines = [Text(" " * indent + _axis(columns, per_column))]
     for node in timeline.nodes:
         lines.append(Text(node.name.ljust(indent)).append_text(Text.assemble(*_cells(node, columns, per_column))))
-    lines.append(
-        Text(
-            f"{timeline.frames} frames, {timeline.cycles:,} cycles, {per_column:,} per column. "
-            "Digit: steps of this frame; dot: waits within it."
-        )
-    )
+    lines.append(Text(f"{timeline.frames} frames, {timeline.cycles:,} cycles, {per_column:,} in each column;"))
+    lines.append(Text("a digit: steps of this frame, a dot: waits within it."))
     return Text("\n").join(lines)
 
 
