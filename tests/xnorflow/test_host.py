@@ -1,6 +1,8 @@
 """The computer's end of the link, against a model and the simulated hardware behind a pseudo-terminal."""
 
+import json
 import os
+import re
 import select
 import threading
 import tty
@@ -8,16 +10,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dataflow import InputError, Integer, Network
+from dataflow import InputError, Integer, Network, save_network
 from rtl.link.protocol import ErrorCode, Info, Kind, Message, Result, info_of, pack
 from sim_tests.cases import dense_network, random_frames
 from sim_tests.link.line import LineReader, wave_of
 from sim_tests.link.model import BoardModel, Oracle
+from xnorflow.__main__ import main
 from xnorflow.host import Board
+from xnorflow.timing import Clock, timing_of
 
 #: What a stand-in for the board does with the bytes that came: it returns those that go back.
 Device = Callable[[bytes], bytes]
@@ -331,3 +336,23 @@ def test_simulated_hardware(network: Network, oracle: Oracle) -> None:
         assert board.info() == Info(12, 4, 2, info_of(network).network_id)
         check(board, oracle, random_frames(network, 12))
         assert isinstance(oracle.result(bytes(12)), Result)
+
+
+def test_the_command_tells_the_line_and_the_network_apart(
+    network: Network, oracle: Oracle, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    save_network(network, tmp_path / "net.xnf")
+    np.save(tmp_path / "frames.npy", random_frames(network, 5).astype(np.uint8))
+    args = ["--net", str(tmp_path / "net.xnf"), "--input", str(tmp_path / "frames.npy"), "--clock-mhz", "24", "--json"]
+    with port_of(ModelDevice(oracle)) as port, pytest.raises(SystemExit) as stop:
+        main(["run", "--port", port, *args])
+    captured = capfd.readouterr()
+    assert not stop.value.code
+    result = json.loads(captured.out)
+    timing = timing_of(network, Clock(24.0, note="as given, not built"))
+    assert (result["frames"], result["mismatches"], result["timing"]) == (5, 0, timing.to_json())
+    line, alone = captured.err.splitlines()
+    assert re.fullmatch(
+        r"5 frames in \d+\.\d s over the line \([\d,]+ a second\), 0 answers differ from the reference", line
+    )
+    assert alone == f"the network alone: {timing}"

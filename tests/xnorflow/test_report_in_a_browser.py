@@ -114,7 +114,7 @@ def test_every_mark_is_drawn(which: str, built: bool, tmp_path: Path) -> None:
     write_report(network, tmp_path / "report.html", build=build, frames=frames)
     seen = look_at(tmp_path / "report.html")
     nodes, fifos = len(network.nodes), len(network.fifos)
-    expected = {"node": nodes, "row": nodes, "use": nodes, "frame": nodes * frames, "fifo": fifos, "curve": fifos}
+    expected = {"node": nodes, "row": nodes + 1, "use": nodes, "frame": nodes * frames, "fifo": fifos, "curve": fifos}
     ends = {"end": len(network.inputs) + len(network.outputs)}
     cards = dict.fromkeys(["latency", "interval", "clock", "resources", *(["built"] if built else [])], 1)
     assert seen["marks"] == expected | ends | cards
