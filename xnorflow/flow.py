@@ -11,7 +11,7 @@ from dataflow import InputError, Network, network_cost, save_network
 from xnorflow.folding import fold_to, interval_of_rate
 from xnorflow.inputs import Frames, frames_of_input
 from xnorflow.networks import open_network
-from xnorflow.timing import timing_of
+from xnorflow.timing import Timing, clock_for, routed_clock, timing_of
 
 if TYPE_CHECKING:
     from rtl.boards import Board
@@ -73,11 +73,11 @@ def _fold(flow: Flow, progress: Progress) -> str:
 
     assert flow.network is not None
     board = board_of(flow.settings.board)
-    clock_mhz = flow.settings.clock_mhz or board.clock_mhz
-    interval = interval_of_rate(flow.settings.fps, clock_mhz)
+    clock = clock_for(board, flow.settings.clock_mhz)
+    interval = interval_of_rate(flow.settings.fps, clock.mhz)
     flow.network = fold_to(expose_scores(flow.network), interval, family=board.family)
     save_network(flow.network, flow.settings.out / "folded.xnf")
-    return f"interval {flow.network.interval} cycles, wanted at most {interval}"
+    return f"{timing_of(flow.network, clock)}; wanted an interval of at most {interval:,}"
 
 
 def _simulate(flow: Flow, progress: Progress) -> str:
@@ -119,7 +119,9 @@ def _bitstream(flow: Flow, progress: Progress) -> str:
     flow.bitstream = build_bitstream(
         flow.network, flow.settings.board, folder, clock_mhz=flow.settings.clock_mhz, progress=progress
     )
-    return f"{flow.bitstream.luts:,} LUTs, routed for {flow.bitstream.fmax_mhz:.1f} MHz"
+    report = flow.bitstream
+    clock = routed_clock(report.clock_mhz, report.fmax_mhz, met=report.timing_met)
+    return f"{report.luts:,} LUTs; {Timing(report.latency, report.interval, clock)}"
 
 
 #: The steps, in order: a name for people and a function that says in one line what it made.

@@ -5,12 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from dataflow import InputError, Network
 from dataflow.outputs import expose_scores
 
-__all__ = ["ASSUMED", "Build", "Clock", "Timing", "clock_of", "open_build", "routed_clock", "timing_of"]
+if TYPE_CHECKING:
+    from rtl.boards import Board
+
+__all__ = ["ASSUMED", "Build", "Clock", "Timing", "clock_for", "clock_of", "open_build", "routed_clock", "timing_of"]
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,11 @@ def clock_of(clock_mhz: float | None, build: Build | None = None) -> Clock:
     if not isfinite(clock_mhz) or clock_mhz <= 0:
         raise InputError(f"Clock (--clock-mhz) must be positive, not {clock_mhz}")
     return Clock(clock_mhz, note="as given, not built")
+
+
+def clock_for(board: "Board", clock_mhz: float | None = None) -> Clock:
+    """Return the clock that a design for a board is meant for: the one given, or the board's usual one."""
+    return Clock(board.clock_mhz, note=f"usual for {board.name}, assumed") if clock_mhz is None else clock_of(clock_mhz)
 
 
 def routed_clock(clock_mhz: float, fmax_mhz: float, *, met: bool) -> Clock:

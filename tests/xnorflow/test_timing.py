@@ -9,8 +9,9 @@ import pytest
 
 from dataflow import InputError, expose_scores
 from hwsim import simulate
+from rtl.boards import board_of
 from sim_tests.cases import dense_network
-from xnorflow.timing import ASSUMED, Clock, Timing, clock_of, open_build, routed_clock, timing_of
+from xnorflow.timing import ASSUMED, Clock, Timing, clock_for, clock_of, open_build, routed_clock, timing_of
 
 NETWORK = dense_network((12, 6, 4))
 
@@ -68,6 +69,9 @@ def test_the_clock_is_given_or_assumed_or_that_of_a_build(tmp_path: Path) -> Non
     assert build.figures["fmax_mhz"] == 38.12
     slow = open_build(build_in(tmp_path, timing_met=False), NETWORK)
     assert slow.clock == Clock(24.0, "missed", "NOT met: routed for 38.12 MHz")
+    board = board_of("icebreaker")
+    assert clock_for(board) == Clock(24.0, "assumed", "usual for icebreaker, assumed")
+    assert clock_for(board, 30.0) == Clock(30.0, "assumed", "as given, not built")
     with pytest.raises(InputError, match=r"^Clock must come from --clock-mhz or --build, not both$"):
         clock_of(24.0, build)
 

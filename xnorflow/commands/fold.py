@@ -7,7 +7,7 @@ import typer
 
 from dataflow import InputError, Network
 from xnorflow.commands._options import Json, NetworkName
-from xnorflow.timing import Clock, clock_of
+from xnorflow.timing import Clock, clock_for, clock_of
 
 __all__ = ["fold"]
 
@@ -70,11 +70,11 @@ def _fold(
 
 def _clock(clock_mhz: float | None, board: str | None) -> Clock:
     """Return the clock that the folding is meant at: the one given, the board's usual one, or the assumed one."""
-    if clock_mhz is None and board is not None:
-        from rtl.boards import board_of
+    if board is None:
+        return clock_of(clock_mhz)
+    from rtl.boards import board_of
 
-        return Clock(board_of(board).clock_mhz, note=f"usual for {board}, assumed")
-    return clock_of(clock_mhz)
+    return clock_for(board_of(board), clock_mhz)
 
 
 def _family_of(board: str | None) -> str:
