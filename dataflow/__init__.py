@@ -4,7 +4,7 @@ Everything else writes it (`quant`) or reads it (`hwsim`, `rtl`). Numbers follow
 of `dataflow.elements`.
 """
 
-from dataflow.cost import Cost, network_cost, node_cost
+from dataflow.cost import Cost, fifo_cost, network_cost, node_cost, weight_memory
 from dataflow.elements import BIPOLAR, Bipolar, Element, Integer, signed_for, unsigned_for
 from dataflow.errors import InputError, ToolError
 from dataflow.file import FORMAT_VERSION, load, save_network
@@ -59,6 +59,7 @@ __all__ = [
     "WindowNode",
     "beats_of",
     "expose_scores",
+    "fifo_cost",
     "fold",
     "fold_to_interval",
     "frames_of",
@@ -71,6 +72,7 @@ __all__ = [
     "unsigned_for",
     "values_of_words",
     "verify",
+    "weight_memory",
     "words_of",
     "written_whole",
     "zero_padded",

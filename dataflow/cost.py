@@ -1,56 +1,36 @@
 """Estimated resources of nodes and FIFOs, by device family.
 
-First constants, read off Yosys runs of single units; `docs/cost-model.md` tells how far they are from synthesis.
+What a unit is made of is counted (`dataflow.structure`), what each part costs in LUTs and flip-flops is fitted to
+synthesis by Yosys (``cost_fit.json``, written by ``benchmarks/calibrate_cost.py``). Block RAMs follow the shapes of the
+family (`dataflow.families`). `docs/cost-model.md` tells how far the model is from synthesis.
 """
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import singledispatch
+from functools import cache
+from importlib.resources import files
 
-from dataflow.elements import Bipolar
-from dataflow.errors import InputError
+from dataflow.families import Family, family_of
 from dataflow.network import Network
-from dataflow.nodes import ArgMax, Fork, MatrixVector, Node, PoolNode, SlidingWindow, Threshold, WidthConverter
-from dataflow.storage import in_luts, in_registers
+from dataflow.nodes import Node
+from dataflow.structure import Rom, Structure, fifo_structure, structure
 
-__all__ = ["FAMILIES", "Cost", "Family", "Memory", "fifo_cost", "network_cost", "node_cost"]
-
-
-@dataclass(frozen=True)
-class Memory:
-    """The block RAM of a device family: its bits, and the (depth, width) shapes it can take."""
-
-    bits: int
-    shapes: tuple[tuple[int, int], ...]
-
-    def blocks(self, depth: int, width: int) -> int:
-        """Return the fewest blocks of one shape that hold `depth` words of `width` bits."""
-        return min(-(-depth // rows) * -(-width // columns) for rows, columns in self.shapes)
-
-
-@dataclass(frozen=True)
-class Family:
-    """A device family.
-
-    Parameters
-    ----------
-    memory : its block RAM
-    lone_ffs : part of the flip-flops that take a logic cell of their own, beside those of the LUTs
-    """
-
-    memory: Memory
-    lone_ffs: float
-
-
-FAMILIES = {
-    # A cell is a LUT with a flip-flop that can only take the LUT's output.
-    "ice40": Family(Memory(4096, ((256, 16), (512, 8), (1024, 4), (2048, 2))), lone_ffs=0.65),
-    "ecp5": Family(Memory(18432, ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))), lone_ffs=0.0),
-}
+__all__ = [
+    "Cost",
+    "WeightMemory",
+    "cost_parts",
+    "fifo_cost",
+    "network_cost",
+    "node_cost",
+    "port_cost",
+    "weight_memory",
+]
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Estimated resources: 4-input LUTs, flip-flops, block RAMs, DSP blocks."""
+    """Estimated resources: LUTs (of 4 inputs, Xilinx 7 of 6), flip-flops, block RAMs, DSP blocks."""
 
     luts: int = 0
     ffs: int = 0
@@ -62,110 +42,141 @@ class Cost:
 
     def cells(self, family: str) -> int:
         """Return the logic cells that LUTs and flip-flops take together."""
-        return self.luts + round(_family_of(family).lone_ffs * self.ffs)
+        return self.luts + round(family_of(family).lone_ffs * self.ffs)
 
     def weight(self, family: str) -> int:
         """Return one figure to rank foldings by: a block RAM counts as much as the cells that stand beside one."""
-        return self.cells(family) + 170 * self.brams
+        return self.cells(family) + family_of(family).luts_per_block * self.brams
+
+
+@dataclass(frozen=True)
+class WeightMemory:
+    """Block RAM that holds weights.
+
+    Parameters
+    ----------
+    bits : of weights
+    blocks : that they take
+    block_bits : bits of those blocks
+    """
+
+    bits: int = 0
+    blocks: int = 0
+    block_bits: int = 0
+
+    def __add__(self, other: "WeightMemory") -> "WeightMemory":
+        return WeightMemory(self.bits + other.bits, self.blocks + other.blocks, self.block_bits + other.block_bits)
+
+    @property
+    def waste(self) -> float:
+        """Part of the blocks' bits that hold no weight; 0 if there are no blocks."""
+        return 1 - self.bits / self.block_bits if self.blocks else 0.0
 
 
 def network_cost(network: Network, family: str) -> Cost:
-    """Return the estimated cost of all nodes and FIFOs."""
+    """Return the estimated cost of all nodes and FIFOs, and of the AXI4-Stream ports."""
     total = sum((node_cost(node, family) for node in network.nodes), Cost())
-    return sum((fifo_cost(network.stream(f).width, f.depth, family) for f in network.fifos), total)
+    total = sum((fifo_cost(network.stream(f).width, f.depth, family) for f in network.fifos), total)
+    return total + port_cost(network)
 
 
 def node_cost(node: Node, family: str) -> Cost:
     """Return the estimated cost of one node."""
-    return _cost(node, _family_of(family).memory)
+    device = family_of(family)
+    return _cost(structure(node), device)
 
 
 def fifo_cost(width: int, depth: int, family: str) -> Cost:
     """Return the estimated cost of a FIFO of `depth` words of `width` bits."""
-    memory = _family_of(family).memory
-    count = Cost(luts=2 * depth.bit_length() + 3, ffs=depth.bit_length() + 1)
-    if in_registers(depth, width):
-        return count + Cost(luts=depth * width + 2 * depth, ffs=depth * (width + 1))
-    pointers = Cost(luts=4 * depth.bit_length() + 4 + width, ffs=2 * depth.bit_length() + 2 + width)
-    return count + pointers + Cost(brams=memory.blocks(depth, width))
+    return _fifo_cost(width, depth, family_of(family).name)
 
 
-def _family_of(family: str) -> Family:
-    if family not in FAMILIES:
-        raise InputError(f"Device family must be one of {', '.join(FAMILIES)}, not {family!r}")
-    return FAMILIES[family]
+@cache
+def _fifo_cost(width: int, depth: int, family: str) -> Cost:
+    return _cost(fifo_structure(width, depth), family_of(family))
 
 
-def _read_only(memory: Memory, depth: int, width: int) -> Cost:
-    """Return the cost of a read-only memory; of a single word there is nothing to keep."""
-    if depth == 1:
-        return Cost()
-    if in_luts(depth):
-        return Cost(luts=width, ffs=width)
-    return Cost(brams=memory.blocks(depth, width))
+def weight_memory(network: Network, family: str) -> WeightMemory:
+    """Return the block RAM that the network's weights take; weights in LUTs are not among them."""
+    memory, total = family_of(family).memory, WeightMemory()
+    for node in network.nodes:
+        for depth, width in structure(node).weight_memories:
+            blocks = memory.blocks(depth, width)
+            total += WeightMemory(depth * width, blocks, blocks * memory.bits)
+    return total
 
 
-def _held(memory: Memory, depth: int, width: int) -> Cost:
-    """Return the cost of a vector that is held, `depth` beats of `width` bits."""
-    if in_registers(depth, width):
-        return Cost(luts=width, ffs=depth * width)
-    return Cost(luts=width, ffs=width, brams=memory.blocks(depth, width))
+def port_cost(network: Network) -> Cost:
+    """Return the cost of the AXI4-Stream ports: for each a counter of the frame's beats, compared with the last."""
+    bits = [(terminal.stream.beats - 1).bit_length() for terminal in (*network.inputs, *network.outputs)]
+    return Cost(luts=sum(2 * each + 3 for each in bits), ffs=sum(each + 1 for each in bits))
 
 
-@singledispatch
-def _cost(node: Node, memory: Memory) -> Cost:
-    raise TypeError(f"Node {node.name!r} must be of a kind with a cost, not {node.kind}")
+def _cost(unit: Structure, family: Family) -> Cost:
+    luts, ffs = cost_parts(unit, family)
+    fit = _fit()[family.name][unit.kind]
+    brams = sum(family.memory.blocks(*size) for size in _block_rams(unit, family))
+    dsps = len(unit.multipliers) if family.name != "ice40" else 0
+    return Cost(_priced(luts, fit["luts"]), _priced(ffs, fit["ffs"]), brams, dsps)
 
 
-@_cost.register
-def _(node: MatrixVector, memory: Memory) -> Cost:
-    synapse_folds, neuron_folds = node.synapses // node.simd, node.neurons // node.pe
-    lanes = node.pe * node.simd
-    accumulator = node.synapses.bit_length()
-    threshold = 0 if node.thresholds is None else accumulator
-    cost = Cost(luts=int(1.4 * lanes) + node.pe * (2 * accumulator + threshold) + 40, ffs=int(1.1 * lanes) + 40)
-    cost += Cost(ffs=node.pe * (accumulator + 1))
-    cost += _read_only(memory, synapse_folds * neuron_folds, lanes)
-    cost += _held(memory, synapse_folds, node.simd) if node.group_neurons > node.pe else Cost(ffs=node.simd)
-    levels = node.thresholds if node.offsets is None else node.offsets
-    if levels is not None:
-        cost += _read_only(memory, levels.size // node.pe, node.pe * accumulator)
-    if node.position_classes is not None:
-        counters = len(node.position_classes).bit_length() + neuron_folds.bit_length() + 4
-        cost += Cost(luts=4 * counters + 10, ffs=2 * counters)
-    return cost
+def _priced(parts: Mapping[str, float], prices: Mapping[str, float]) -> int:
+    return max(0, round(sum(prices.get(name, 0.0) * count for name, count in parts.items())))
 
 
-@_cost.register
-def _(node: Threshold, memory: Memory) -> Cost:
-    cost = Cost(luts=node.pe * node.element.width // 2 + 8, ffs=node.pe * (node.element.width + 1) + 8)
-    words = max(1, node.thresholds.size // node.pe)
-    return cost + _read_only(memory, words, node.pe * node.element.width)
+@cache
+def _fit() -> dict[str, dict[str, dict[str, dict[str, float]]]]:
+    """Return what each part costs: by family, kind of unit, resource, part."""
+    text = files("dataflow").joinpath("cost_fit.json").read_text(encoding="utf-8")
+    fit: dict[str, dict[str, dict[str, dict[str, float]]]] = json.loads(text)
+    return fit
 
 
-@_cost.register
-def _(node: WidthConverter, memory: Memory) -> Cost:
-    held = node.lanes_in + node.lanes_out
-    bits = held * node.element.width
-    return Cost(luts=bits + 10, ffs=bits + 6)
+def cost_parts(unit: Structure, family: Family) -> tuple[dict[str, float], dict[str, float]]:
+    """Return the parts of a unit that take LUTs, and those that take flip-flops, in a device family."""
+    muxed = sum((family.memory.parts(*size) - 1) * size[1] for size in _block_rams(unit, family))
+    lut_rams = [size for size in unit.memories if _in_lut_ram(family, *size)]
+    lut_ram_bits = float(sum(width for _, width in lut_rams))
+    # Yosys makes memories that are written and read at once return what was there before, with registers beside them.
+    block_bits = float(sum(width for _, width in unit.memories)) - lut_ram_bits
+    luts = {**unit.parts, "one": 1.0, "rom_luts": sum(_rom_luts(rom, family) for rom in unit.roms)}
+    luts |= {"part_bits": float(muxed), "lut_ram_luts": float(sum(_lut_ram_luts(family, *size) for size in lut_rams))}
+    luts |= {"multiplied_bits": float(sum(left * right for left, right in unit.multipliers)), "block_bits": block_bits}
+    ffs = {"one": 1.0, "registers": float(unit.registers), "lut_ram_bits": lut_ram_bits, "block_bits": block_bits}
+    return luts, ffs
 
 
-@_cost.register
-def _(node: ArgMax, memory: Memory) -> Cost:
-    width = node.key_element.width
-    return Cost(luts=node.pe * 2 * width + 12, ffs=node.pe * 2 * width + 8)
+def _rom_luts(rom: Rom, family: Family) -> float:
+    """Return the LUTs of a read-only memory: tables of as many words as a LUT has, and the choice between them.
+
+    A few last words share a LUT with the choice.
+    """
+    tables, rest = divmod(rom.depth, 1 << family.lut_inputs)
+    if family.wide_muxes:
+        return float(rom.columns * (1 << (tables - (not rest)).bit_length()))
+    tables += rest > 4
+    choice = 0.8 if 0 < rest <= 4 and tables else 0.0
+    return rom.columns * (choice + (1.0 if tables <= 1 else 2.5 * tables - 1.6))
 
 
-@_cost.register
-def _(node: Fork, memory: Memory) -> Cost:
-    width = node.pe * (1 if isinstance(node.element, Bipolar) else node.element.width)
-    return Cost(luts=node.copies + 2, ffs=width + 2)
+def _lut_ram_luts(family: Family, depth: int, width: int) -> int:
+    assert family.lut_ram is not None
+    return family.lut_ram.cells(depth, width) * family.lut_ram.luts
 
 
-@_cost.register(SlidingWindow)
-@_cost.register(PoolNode)
-def _(node: SlidingWindow | PoolNode, memory: Memory) -> Cost:
-    width = node.pe * node.element.width
-    counters = 6 * node.places.bit_length() + 40
-    taken = node.pe * node.output_element.width if isinstance(node, PoolNode) else width
-    return Cost(luts=counters + 2 * taken, ffs=counters + 2 * taken, brams=memory.blocks(node.places, width))
+def _block_rams(unit: Structure, family: Family) -> list[tuple[int, int]]:
+    """Return depth and width of all block RAMs of a unit."""
+    written = [size for size in unit.memories if not _in_lut_ram(family, *size)]
+    return [*unit.weight_memories, *unit.read_only, *written]
+
+
+def _in_lut_ram(family: Family, depth: int, width: int) -> bool:
+    """Return whether Yosys keeps a memory that is written in LUT RAM: where that is cheaper by its own prices.
+
+    Those are 4 for a cell of LUT RAM, 128 for a block RAM, and half for each bit that a multiplexer chooses.
+    """
+    ram, memory = family.lut_ram, family.memory
+    if ram is None:
+        return False
+    in_luts = 4 * ram.cells(depth, width) + 0.5 * width * (-(-depth // ram.depth) - 1)
+    return in_luts < 128 * memory.blocks(depth, width) + 0.5 * width * (memory.parts(depth, width) - 1)

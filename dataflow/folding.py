@@ -75,21 +75,12 @@ def fold_to_interval(
     InputError
         A node cannot be that fast; the sentence gives the least interval it allows.
     """
-    from dataflow.cost import node_cost  # the cost model reads nodes, not foldings
+    from dataflow.choices import FoldingChoices  # the cost model reads nodes, not foldings
 
-    chosen = {}
-    for node in without_converters(network).nodes:
-        options = [node.folded(folding) for folding in node.foldings()]
-        fast = [option for option in options if option.steps <= interval]
-        if not fast:
-            least = min(option.steps for option in options)
-            if strict:
-                raise InputError(f"Interval must be at least {least} for node {node.name!r}, not {interval}")
-            fast = [option for option in options if option.steps == least]
-        best = min(fast, key=lambda option: (node_cost(option, family).weight(family), sorted(option.folding.items())))
-        if best.folding:
-            chosen[node.name] = best.folding
-    return chosen
+    choices = FoldingChoices(network, family)
+    if strict and interval < choices.least_interval:
+        raise InputError(choices.refusal(interval))
+    return choices.to(interval)
 
 
 def _fit_ends(network: Network) -> Network:

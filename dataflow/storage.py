@@ -15,6 +15,12 @@ def in_registers(depth: int, width: int) -> bool:
     return depth <= 10 or depth * (width + 4) <= 320
 
 
-def in_luts(depth: int) -> bool:
-    """Return whether a read-only memory of `depth` words is made of LUTs: one LUT4 per bit up to 16 words."""
-    return depth <= 16
+def in_luts(depth: int, width: int) -> bool:
+    """Return whether a read-only memory of `depth` words of `width` bits is made of LUTs rather than of block RAM.
+
+    A bit takes one LUT4 per 16 words, and more to choose between them. Block RAM of most families has 36 bits in width
+    and 512 words, of iCE40 16 bits and 256 words; a device has 200 to 400 LUTs for each.
+    """
+    sixteens = -(-depth // 16)
+    half_luts = 2 if sixteens == 1 else 5 * sixteens - 4
+    return depth <= 16 or half_luts * width <= 2 * 200 * -(-width // 36) * -(-depth // 512)

@@ -17,7 +17,7 @@ class Board:
     ----------
     name : what users call it
     device : the FPGA
-    family : device family, as in `dataflow.cost.FAMILIES`
+    family : device family, as in `dataflow.families.FAMILIES`
     luts : 4-input LUTs; one flip-flop stands beside each
     brams : block RAMs
     dsps : multipliers

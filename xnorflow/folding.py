@@ -1,59 +1,25 @@
 """Choosing a folding: to a rate, an interval, a board, or from a file; then FIFOs as small as the rate allows."""
 
-import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import inf
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from dataflow import InputError, Network, fold, fold_to_interval, network_cost
+from dataflow.choices import FoldingChoices
+from xnorflow.folding_file import FoldingFile
 
-__all__ = ["FoldingFile", "fold_as", "fold_for_board", "fold_to", "interval_of_rate", "read_folding_file"]
+if TYPE_CHECKING:
+    from rtl.boards import Board
+
+__all__ = ["Folded", "fold_as", "fold_for_board", "fold_to", "fold_towards", "interval_of_rate"]
 
 
 @dataclass(frozen=True)
-class FoldingFile:
-    """A folding as people write it: TOML keyed by stable node names.
+class Folded:
+    """A folded network, and what is missing to its target: a sentence, or None if it is met."""
 
-    ``[nodes.NAME]`` with ``pe`` and ``simd``; ``[fifos]`` with ``"FROM -> TO" = depth``. What it does not name is
-    chosen.
-    """
-
-    nodes: dict[str, dict[str, int]] = field(default_factory=dict)
-    fifos: dict[str, int] = field(default_factory=dict)
-
-
-def read_folding_file(path: Path) -> FoldingFile:
-    """Read a folding file.
-
-    Raises
-    ------
-    InputError
-        Not TOML, or not of that form.
-    """
-    try:
-        content = tomllib.loads(path.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"Folding file {str(path)!r} must be TOML, not a file with: {error}") from error
-    unknown = sorted(set(content) - {"nodes", "fifos"})
-    if unknown:
-        raise InputError(f"Folding file {str(path)!r} must have the tables nodes and fifos, not {unknown[0]!r}")
-    nodes, fifos = content.get("nodes", {}), content.get("fifos", {})
-    if not isinstance(nodes, dict) or not all(isinstance(folding, dict) for folding in nodes.values()):
-        raise InputError(f"Table nodes of {str(path)!r} must have a table per node, not {nodes!r}")
-    if not isinstance(fifos, dict):
-        raise InputError(f"Table fifos of {str(path)!r} must have a depth per FIFO, not {fifos!r}")
-    for name, folding in nodes.items():
-        for parameter, value in folding.items():
-            _check_count(f"{parameter} of node {name!r}", value)
-    for name, depth in fifos.items():
-        _check_count(f"Depth of FIFO {name!r}", depth)
-    return FoldingFile(nodes, fifos)
-
-
-def _check_count(thing: str, value: Any) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise InputError(f"{thing} must be a positive integer, not {value!r}")
+    network: Network
+    missed: str | None = None
 
 
 def interval_of_rate(fps: float, clock_mhz: float) -> int:
@@ -76,6 +42,13 @@ def fold_to(network: Network, interval: int, *, family: str = "ecp5", shrink: bo
     """
     folded = fold(network, fold_to_interval(network, interval, family=family))
     return with_smallest_fifos(folded) if shrink else folded
+
+
+def fold_towards(network: Network, interval: int, *, family: str = "ecp5") -> Folded:
+    """Return the network folded to an interval, or as fast as it can be if it cannot be that fast."""
+    choices = FoldingChoices(network, family)
+    missed = choices.refusal(interval) if interval < choices.least_interval else None
+    return Folded(with_smallest_fifos(fold(network, choices.to(interval))), missed)
 
 
 def fold_as(network: Network, file: FoldingFile, *, family: str = "ecp5") -> Network:
@@ -104,47 +77,63 @@ def with_smallest_fifos(network: Network) -> Network:
     return network.with_depths(shrink_depths(network))
 
 
-def fold_for_board(network: Network, board: str, *, utilization: float = 0.8) -> Network:
-    """Return the fastest folding whose estimated cost stays within `utilization` of a board's LUTs and block RAMs.
+def fold_for_board(network: Network, board: str, *, utilization: float = 0.8) -> Folded:
+    """Return the fastest folding whose estimated cost stays within a board, else the smallest there is.
+
+    It fits if it takes at most `utilization` of the LUTs, and all block RAMs and DSPs at most. For each interval the
+    nodes are folded as cheaply as they can be, at a few prices of block RAM: what is scarce on the board may be saved
+    at the expense of the other.
 
     Raises
     ------
     InputError
-        No such board, or even the smallest folding does not fit.
+        No such board, or a utilization that is none.
     """
     from rtl.boards import board_of
 
     chosen = board_of(board)
     if not 0 < utilization <= 1:
         raise InputError(f"Utilization must be above 0 and at most 1, not {utilization}")
+    choices = FoldingChoices(network, chosen.family)
+    prices = [choices.luts_per_block * factor for factor in (1, 0.5, 0.25, 0.12, 0.06)]
+    priced = [choices.priced(price) for price in prices]
 
-    def fits(candidate: Network) -> bool:
-        cost = network_cost(candidate, chosen.family)
-        return cost.cells(chosen.family) <= utilization * chosen.luts and cost.brams <= chosen.brams
+    def fitting(interval: int) -> Network | None:
+        for each in priced:
+            candidate = fold(network, each.to(interval))
+            if _excess(candidate, chosen, utilization) is None:
+                return candidate
+        return None
 
-    intervals = _candidate_intervals(network)
-    slowest = fold_to(network, intervals[-1], family=chosen.family)
-    if not fits(slowest):
-        cost = network_cost(slowest, chosen.family)
-        raise InputError(
-            f"Network {network.name!r} must fit {chosen.name} with {int(utilization * chosen.luts):,} cells and "
-            f"{chosen.brams} block RAMs, not need {cost.cells(chosen.family):,} cells and {cost.brams} block RAMs"
-        )
-    best, low, high = slowest, 0, len(intervals) - 1
+    intervals = choices.intervals
+    best, low, high = fitting(intervals[-1]), 0, len(intervals) - 1
+    if best is None:
+        return _smallest(network, choices, chosen, utilization)
     while low < high:
         middle = (low + high) // 2
-        candidate = fold_to(network, intervals[middle], family=chosen.family, shrink=False)
-        if fits(candidate) or fits(candidate := with_smallest_fifos(candidate)):
-            best, high = candidate, middle
-        else:
+        candidate = fitting(intervals[middle])
+        if candidate is None:
             low = middle + 1
-    return with_smallest_fifos(best)
+        else:
+            best, high = candidate, middle
+    return Folded(with_smallest_fifos(best))
 
 
-def _candidate_intervals(network: Network) -> list[int]:
-    """Return, rising, every interval at which some node's cheapest folding changes, from the least that all allow."""
-    from dataflow.folding import without_converters
+def _smallest(network: Network, choices: FoldingChoices, board: "Board", utilization: float) -> Folded:
+    """Return the smallest folding, and the sentence about what it needs if it does not fit even so."""
+    smallest = with_smallest_fifos(fold(network, choices.to(choices.intervals[-1])))
+    return Folded(smallest, _excess(smallest, board, utilization))
 
-    steps = [{node.folded(each).steps for each in node.foldings()} for node in without_converters(network).nodes]
-    least = max(min(options) for options in steps)
-    return sorted({step for options in steps for step in options if step >= least})
+
+def _excess(network: Network, board: "Board", utilization: float) -> str | None:
+    """Return the sentence about what a network needs beyond a board, or None if it fits."""
+    cost = network_cost(network, board.family)
+    needed = cost.cells(board.family), cost.brams, cost.dsps
+    limits = int(utilization * board.luts), board.brams, board.dsps
+    if all(need <= limit for need, limit in zip(needed, limits, strict=True)):
+        return None
+
+    def told(counts: tuple[int, int, int]) -> str:
+        return f"{counts[0]:,} cells, {counts[1]:,} block RAMs and {counts[2]:,} DSPs"
+
+    return f"Network {network.name!r} must fit {board.name} with {told(limits)}, not need {told(needed)}"

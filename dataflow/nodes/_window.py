@@ -46,7 +46,7 @@ class WindowNode(Node):
     padding: tuple[int, ...] = (0, 0, 0, 0)
     pe: int = 1
 
-    fold_parameters: ClassVar = ("pe",)
+    fold_parameters: ClassVar[tuple[str, ...]] = ("pe",)
 
     def __post_init__(self) -> None:
         self._check_shape(self.shape)
@@ -81,9 +81,19 @@ class WindowNode(Node):
         return prod(self.kernel)
 
     @property
+    def taps_at_once(self) -> int:
+        """Taps that a step reads."""
+        return 1
+
+    @property
     def channel_folds(self) -> int:
         """Beats of a pixel."""
         return self.shape[-1] // self.pe
+
+    @property
+    def position_steps(self) -> int:
+        """Steps that read the pixels of a position."""
+        return self.taps // self.taps_at_once * self.channel_folds
 
     @property
     def input_streams(self) -> tuple[Stream, ...]:
@@ -107,7 +117,7 @@ class WindowNode(Node):
     @property
     def steps(self) -> int:
         """Steps per frame: the larger of the beats in and the beats read."""
-        return max(self.input_streams[0].beats, prod(self.positions) * self.taps * self.channel_folds)
+        return max(self.input_streams[0].beats, prod(self.positions) * self.position_steps)
 
     @property
     @abstractmethod
@@ -116,7 +126,7 @@ class WindowNode(Node):
 
     @property
     def read_beats(self) -> np.ndarray:
-        """(positions, steps per position) int64: the frame's beat that each step reads, or -1 outside the image."""
+        """(positions, beats per position) int64: the frame's beats in the order of reading, or -1 outside the image."""
         folds = np.arange(self.channel_folds).reshape(-1, 1, self.group_folds)
         pixels = self.tap_pixels[:, None, :, None]
         return np.where(pixels >= 0, pixels * self.channel_folds + folds, -1).reshape(len(pixels), -1)
@@ -165,7 +175,7 @@ class WindowNode(Node):
         """
         waits, freed = self._windows
         beats, positions = self.input_streams[0].beats, len(waits)
-        each, interval = self.taps * self.channel_folds, self.steps
+        each, interval = self.position_steps, self.steps
         # Two frames are enough: what is further away leaves more time, because no frame takes longer than T.
         if positions * each == interval:
             starts = np.arange(positions) * each
@@ -191,7 +201,7 @@ class WindowNode(Node):
         """
         waits, freed = self._windows
         before = np.append(0, freed[:-1])
-        needs, frees = np.zeros((2, len(waits), self.taps * self.channel_folds), np.int64)
+        needs, frees = np.zeros((2, len(waits), self.position_steps), np.int64)
         needs[:, 0] = waits - before
         frees[:, -1] = freed - before
         fill = Schedule(np.ones((1, 1), bool), np.zeros((0, 1), bool), 1, repeats=self.input_streams[0].beats)

@@ -79,8 +79,9 @@ class MatrixVector(Node):
     def __post_init__(self) -> None:
         weights = frozen_array(self.weights, np.int8)
         self._check(weights.ndim == 2 and weights.size, "weights shape", "(neurons, synapses)", weights.shape)
-        if not np.isin(weights, (-1, 1)).all():
-            odd = weights[~np.isin(weights, (-1, 1))][0]
+        signs = (weights == 1) | (weights == -1)
+        if not signs.all():
+            odd = weights[~signs][0]
             raise InputError(f"weights of node {self.name!r} must be -1 or +1, not {int(odd)}")
         object.__setattr__(self, "weights", weights)
         self._check_divides("groups", self.neurons, "neurons")

@@ -29,12 +29,16 @@ class SlidingWindow(WindowNode):
     pad : number (for bits 0 or 1) that stands outside the image
     groups : neighbouring channels, in as many groups of one size, that are read with all their taps before the next
         group's are; `pe` divides a group's channels
+    simd : neighbouring taps at once: a part of a kernel's row, or some of its rows; more than one only with all
+        channels at once
     """
 
     pad: int = 0
     groups: int = 1
+    simd: int = 1
 
-    later_fields: ClassVar = {"groups": 2}
+    fold_parameters: ClassVar[tuple[str, ...]] = ("pe", "simd")
+    later_fields: ClassVar = {"groups": 2, "simd": 2}
 
     #: Cycle 1 reads the buffer, cycle 2 puts in what stands outside the image.
     latency: ClassVar[int] = 2
@@ -46,6 +50,19 @@ class SlidingWindow(WindowNode):
         self._check_divides("groups", self.shape[-1], "channels")
         if self.groups > 1:
             self._check_divides("pe", self.group_channels, "channels of a group")
+        self._check(self.simd in self._taps_at_once, "simd", f"one of {self._taps_at_once} taps", self.simd)
+        whole = self.simd == 1 or (self.pe == self.shape[-1] and self.groups == 1)
+        self._check(whole, "simd", f"1 unless all {self.shape[-1]} channels are read at once", self.simd)
+
+    @property
+    def _taps_at_once(self) -> list[int]:
+        """Neighbouring taps that lie in as many equal parts of the kernel."""
+        height, width = self.kernel
+        return sorted({*divisors(width), *(width * rows for rows in divisors(height))})
+
+    @property
+    def taps_at_once(self) -> int:
+        return self.simd
 
     @property
     def group_channels(self) -> int:
@@ -54,15 +71,18 @@ class SlidingWindow(WindowNode):
 
     @property
     def output_streams(self) -> tuple[Stream, ...]:
-        return (Stream(self.element, (*self.positions, self.taps * self.shape[-1]), self.pe),)
+        return (Stream(self.element, (*self.positions, self.taps * self.shape[-1]), self.pe * self.simd),)
 
     @property
     def group_folds(self) -> int:
         return self.group_channels // self.pe
 
     def schedule(self) -> Buffered:
-        return self._buffered(np.ones(self.taps * self.channel_folds, bool), self.latency)
+        return self._buffered(np.ones(self.position_steps, bool), self.latency)
 
     def foldings(self) -> Iterator[dict[str, int]]:
         for pe in divisors(self.group_channels):
-            yield {"pe": pe}
+            yield {"pe": pe, "simd": 1}
+        if self.groups == 1:
+            for simd in self._taps_at_once[1:]:
+                yield {"pe": self.shape[-1], "simd": simd}

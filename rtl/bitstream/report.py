@@ -18,9 +18,10 @@ class Use:
 
     Parameters
     ----------
-    luts : 4-input LUTs; of an ECP5 also those inside carry cells and LUT RAM
+    luts : 4-input LUTs, of Xilinx 7 those of 6 inputs; also those inside carry cells (but Xilinx', which stand beside
+        the LUTs) and LUT RAM
     ffs : flip-flops
-    brams : block RAMs
+    brams : block RAMs; of Xilinx 7 halves of 18 kbit
     dsps : multipliers
     """
 
@@ -45,6 +46,23 @@ _CELLS = {
         r"TRELLIS_FF": Use(0, 1, 0, 0),
         r"DP16KD|PDPW16KD": Use(0, 0, 1, 0),
         r"MULT18X18D": Use(0, 0, 0, 1),
+    },
+    "gowin": {
+        r"LUT[1-4]|ALU": Use(1, 0, 0, 0),
+        r"RAM16S(DP)?4": Use(4, 0, 0, 0),
+        r"DFF.*": Use(0, 1, 0, 0),
+        r"SP|SPX9|SDPB|SDPX9B|DPB|DPX9B|pROM|pROMX9": Use(0, 0, 1, 0),
+        r"MULT.*": Use(0, 0, 0, 1),
+    },
+    "xilinx7": {
+        r"LUT[1-6]|SRL16E|SRLC32E": Use(1, 0, 0, 0),
+        r"RAM32M|RAM64M": Use(4, 0, 0, 0),
+        r"RAM(32|64)X1D": Use(2, 0, 0, 0),
+        r"RAM128X1D": Use(4, 0, 0, 0),
+        r"FD[CPRS]E.*": Use(0, 1, 0, 0),
+        r"RAMB18E1": Use(0, 0, 1, 0),
+        r"RAMB36E1": Use(0, 0, 2, 0),
+        r"DSP48E1": Use(0, 0, 0, 1),
     },
 }
 

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from amaranth import Const, Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -16,10 +16,12 @@ __all__ = ["LineBuffer"]
 
 
 class LineBuffer(wiring.Component):
-    """Beats in the order in which a kernel reads them: ``o[t + 1] = the beat of the step issued in t``.
+    """Beats in the order in which a kernel reads them: ``o[t + 1] = the beats of the step issued in t``.
 
     Throughput one beat in and one step per cycle, independent of each other; latency 1 cycle. The beats lie in a
     memory, one after the other and round and round, whatever their row and frame.
+
+    A node that reads several taps at once has as many copies of the memory. Their addresses lie apart by constants.
 
     Steps are counted by nested loops. Whatever is linear in the loops' counters, such as the address, grows by one of
     as many constants as there are loops: by which of them goes one further while those inside it start again.
@@ -40,23 +42,23 @@ class LineBuffer(wiring.Component):
         The next step is issued; only while `enough`.
     enough : ``Out(1)``
         All beats of the next step's window are there. Depends on registers only.
-    o : ``Out(width)``
-        The beat of the step before; anything if it is not `inside`.
-    inside : ``Out(1)``
-        The tap of the step before lies in the image.
+    o : ``Out(taps * width)``
+        The beats of the step before, the first tap's lowest; anything where it is not `inside`.
+    inside : ``Out(taps)``
+        Which taps of the step before lie in the image.
     """
 
     def __init__(self, node: dataflow.WindowNode) -> None:
         self.node = node
-        width = node.input_streams[0].width
+        width, taps = node.input_streams[0].width, node.taps_at_once
         self._loops = _loops_of(node)
         super().__init__(
             {
                 "i": In(stream.Signature(width)),
                 "step": In(1),
                 "enough": Out(1),
-                "o": Out(width),
-                "inside": Out(1),
+                "o": Out(taps * width),
+                "inside": Out(taps),
             }
         )
 
@@ -68,17 +70,23 @@ class LineBuffer(wiring.Component):
         m.d.comb += leave.eq(self.step & _all(lasts[2:]))
         self._decide(m, fill, leave, *counters[:2])
 
-        # Never is a beat read that is being written, and so Yosys need not make it see the old one.
-        memory = Memory(shape=len(self.o), depth=node.places, init=[], attrs={"no_rw_check": 1})
-        m.submodules.memory = memory
-        writing, reading = memory.write_port(), memory.read_port()
         tail = Signal(range(node.places))
         with m.If(fill):
             m.d.sync += tail.eq(advanced(tail, node.places))
-        m.d.comb += [writing.addr.eq(tail), writing.data.eq(self.i.payload), writing.en.eq(fill)]
-        m.d.comb += [reading.addr.eq(self._address(m, lasts)), self.o.eq(reading.data)]
-        m.d.sync += self.inside.eq(self._is_inside(m, lasts))
+        addresses = self._addresses(m, lasts)
+        m.d.comb += self.o.eq(Cat(self._read(m, k, fill, tail, address) for k, address in enumerate(addresses)))
+        m.d.sync += self.inside.eq(self._are_inside(m, lasts))
         return m
+
+    def _read(self, m: Module, k: int, fill: Signal, tail: Signal, address: Signal):
+        """Add a copy of the memory; return what it holds at the `address` of the cycle before."""
+        # Never is a beat read that is being written, and so Yosys need not make it see the old one.
+        memory = Memory(shape=len(self.i.payload), depth=self.node.places, init=[], attrs={"no_rw_check": 1})
+        m.submodules[f"memory_{k}" if k else "memory"] = memory
+        writing, reading = memory.write_port(), memory.read_port()
+        m.d.comb += [writing.addr.eq(tail), writing.data.eq(self.i.payload), writing.en.eq(fill)]
+        m.d.comb += reading.addr.eq(address)
+        return reading.data
 
     def _count(self, m: Module) -> tuple[list, list]:
         """Return the loops' counters, outermost first, and whether each is at its last value."""
@@ -119,35 +127,43 @@ class LineBuffer(wiring.Component):
         m.d.sync += surplus.eq(surplus + fill - Mux(leave, claim, 0))
         m.d.sync += room.eq(room - fill + Mux(leave, freed, 0))
 
-    def _address(self, m: Module, lasts: list) -> Signal:
-        """Return where the next step's beat lies."""
+    def _addresses(self, m: Module, lasts: list) -> list[Signal]:
+        """Return where the next step's beats lie."""
         node = self.node
+        places = node.places
         top, _, left, _ = node.padding
-        start = -(top * node.shape[1] + left) * node.channel_folds
-        address = Signal(range(node.places), init=start % node.places)
         strides = [loop.beats for loop in self._loops]
-        steps = [step % node.places for step in _steps_of(strides, self._sizes)]
-        steps.append((node.input_streams[0].beats + _rewind(strides, self._sizes)) % node.places)
+        steps = [step % places for step in _steps_of(strides, self._sizes)]
+        steps.append((node.input_streams[0].beats + _rewind(strides, self._sizes)) % places)
         step = _chosen(m, lasts, steps, name="address_step")
-        beyond = Signal(range(-node.places, node.places))
-        back = _chosen(m, lasts, [step - node.places for step in steps], name="address_back")
-        m.d.comb += beyond.eq(address + back)
-        with m.If(self.step):
-            m.d.sync += address.eq(Mux(beyond >= 0, beyond, address + step))
-        return address
+        back = _chosen(m, lasts, [step - places for step in steps], name="address_back")
+        addresses = []
+        for k, (down, right) in enumerate(_taps_of(node)):
+            start = ((down - top) * node.shape[1] + right - left) * node.channel_folds
+            address = Signal(range(places), name=f"address_{k}", init=start % places)
+            beyond = Signal(range(-places, places), name=f"beyond_{k}")
+            m.d.comb += beyond.eq(address + back)
+            with m.If(self.step):
+                m.d.sync += address.eq(Mux(beyond >= 0, beyond, address + step))
+            addresses.append(address)
+        return addresses
 
     @property
     def _sizes(self) -> list[int]:
         return [loop.size for loop in self._loops]
 
-    def _is_inside(self, m: Module, lasts: list):
-        """Return whether the next step's tap lies in the image."""
+    def _are_inside(self, m: Module, lasts: list):
+        """Return which of the next step's taps lie in the image."""
         node = self.node
         height, width, _ = node.shape
         top, _, left, _ = node.padding
-        rows = self._within(m, lasts, [loop.rows for loop in self._loops], -top, height, name="y")
-        columns = self._within(m, lasts, [loop.columns for loop in self._loops], -left, width, name="x")
-        return rows & columns
+        down, right = ([loop.rows for loop in self._loops], [loop.columns for loop in self._loops])
+        taps = _taps_of(node)
+        rows = {y: self._within(m, lasts, down, y - top, height, name=f"y_{y}") for y in sorted({y for y, _ in taps})}
+        columns = {
+            x: self._within(m, lasts, right, x - left, width, name=f"x_{x}") for x in sorted({x for _, x in taps})
+        }
+        return Cat(rows[y] & columns[x] for y, x in taps)
 
     def _within(self, m: Module, lasts: list, strides: list[int], start: int, size: int, *, name: str):
         """Return whether a coordinate that starts at `start` lies within ``range(size)``."""
@@ -180,13 +196,26 @@ def _loops_of(node: dataflow.WindowNode) -> list[_Loop]:
         _Loop("row", node.positions[0], down * line, rows=down),
         _Loop("column", node.positions[1], right * pixel, columns=right),
     ]
+    tall, wide = _block_of(node)
     taps = [
-        _Loop("tap_row", node.kernel[0], apart_y * line, rows=apart_y),
-        _Loop("tap_column", node.kernel[1], apart_x * pixel, columns=apart_x),
+        _Loop("tap_row", node.kernel[0] // tall, tall * apart_y * line, rows=tall * apart_y),
+        _Loop("tap_column", node.kernel[1] // wide, wide * apart_x * pixel, columns=wide * apart_x),
     ]
     groups = _Loop("group", pixel // node.group_folds, node.group_folds)
     fold = _Loop("fold", node.group_folds, 1)
     return [*windows, *([groups] if groups.size > 1 else []), *taps, *([fold] if fold.size > 1 else [])]
+
+
+def _block_of(node: dataflow.WindowNode) -> tuple[int, int]:
+    """Return (height, width) of the taps that are read at once."""
+    width = node.kernel[1]
+    return max(1, node.taps_at_once // width), min(node.taps_at_once, width)
+
+
+def _taps_of(node: dataflow.WindowNode) -> list[tuple[int, int]]:
+    """Return for each of the taps that are read at once how many rows and columns it lies behind the first."""
+    tall, wide = _block_of(node)
+    return [(y * node.dilation[0], x * node.dilation[1]) for y in range(tall) for x in range(wide)]
 
 
 def _windows_of(node: dataflow.WindowNode) -> tuple[np.ndarray, np.ndarray]:

@@ -25,7 +25,7 @@ def read_only(m: Module, name: str, rows: Sequence[int], width: int, address):
     """
     if len(set(rows)) == 1:
         return Const(rows[0], width)
-    style = "logic" if in_luts(len(rows)) else "block"
+    style = "logic" if in_luts(len(rows), width) else "block"
     memory = Memory(shape=unsigned(width), depth=len(rows), init=rows, attrs={"rom_style": style})
     m.submodules[name] = memory
     port = memory.read_port()

@@ -27,7 +27,7 @@ class SlidingWindow(WindowComponent):
     i : ``In(stream.Signature(payload))``
         Beats of `pe` numbers: the image.
     o : ``Out(Reserved(payload))``
-        Beats of `pe` numbers: the taps in the order group, ky, kx, channel of the group, window by window.
+        Beats of `simd` taps of `pe` numbers, in the order group, ky, kx, channel of the group, window by window.
     """
 
     kind: ClassVar = dataflow.SlidingWindow
@@ -37,8 +37,11 @@ class SlidingWindow(WindowComponent):
         node = self.node
         buffer = self._buffer(m)
         emit_steps(m, self, buffer.step, ready=buffer.enough, emits=Const(1))
-        pad = Const(packed([node.pad] * node.pe, node.element.width), len(buffer.o))
+        width = node.input_streams[0].width
+        pad = Const(packed([node.pad] * node.pe, node.element.width), width)
         bits = Signal(len(buffer.o), reset_less=True)
-        m.d.sync += bits.eq(Mux(buffer.inside, buffer.o, pad))
+        for k in range(node.simd):
+            beat = buffer.o.word_select(k, width)
+            m.d.sync += bits.word_select(k, width).eq(Mux(buffer.inside[k], beat, pad))
         m.d.comb += self.o.payload.eq(bits)
         return m

@@ -59,10 +59,12 @@ class WidthConverter(NodeComponent):
         numbers = Signal(out_width + left_over[-1] * width, reset_less=True)
         with m.If(issue):
             m.d.sync += numbers.eq(Cat(numbers, arriving)[len(arriving) :])
+        m.d.comb += self.o.payload.eq(numbers[len(numbers) - out_width :])
         for count in left_over:
-            end = len(numbers) - count * width
-            with m.If(lookup(step, held == count)):
-                m.d.comb += self.o.payload.eq(numbers[end - out_width : end])
+            if count:
+                end = len(numbers) - count * width
+                with m.If(lookup(step, held == count)):
+                    m.d.comb += self.o.payload.eq(numbers[end - out_width : end])
 
     def _shift_out(self, m: Module, issue: Signal, step: Signal, held: np.ndarray) -> None:
         """Every step emits: the beat out lies at the bottom, a beat that enters goes above what is held."""

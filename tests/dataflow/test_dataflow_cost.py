@@ -1,45 +1,78 @@
-"""The cost model's shape: what costs more, and what it refuses."""
+"""The cost model's shape: what costs more, what block RAM it takes, and what it refuses."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
-from dataflow import BIPOLAR, Cost, InputError, Node, Schedule, Stream, network_cost, node_cost
-from dataflow.cost import FAMILIES, fifo_cost
-from sim_tests.cases import CASES, Case
+from dataflow import (
+    BIPOLAR,
+    Cost,
+    InputError,
+    MatrixVector,
+    Node,
+    Schedule,
+    SlidingWindow,
+    Stream,
+    fifo_cost,
+    fold,
+    network_cost,
+    node_cost,
+    weight_memory,
+)
+from dataflow.cost import port_cost
+from dataflow.families import FAMILIES
+from dataflow.structure import structure
+from sim_tests.cases import CASES, Case, dense_network
+from sim_tests.conv_cases import conv_network
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_network_costs_its_nodes_and_fifos(case: Case, family: str) -> None:
+def test_a_network_costs_its_nodes_fifos_and_ports(case: Case, family: str) -> None:
     network = case.network()
     costs = [node_cost(node, family) for node in network.nodes]
     costs += [fifo_cost(network.stream(fifo).width, fifo.depth, family) for fifo in network.fifos]
-    assert network_cost(network, family) == sum(costs, Cost())
-    assert all(cost.luts > 0 and cost.ffs > 0 for cost in costs)
+    assert network_cost(network, family) == sum([*costs, port_cost(network)], Cost())
+    assert all(cost.ffs > 0 for cost in costs)
+    assert sum(cost.luts for cost in costs) > 0
+    assert port_cost(network).luts > 0
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_more_at_once_costs_more(family: str) -> None:
+    weights = np.random.default_rng(0).choice(np.array([-1, 1], np.int8), (64, 256))
+    costs = [node_cost(MatrixVector("m", weights, pe=pe, simd=16), family) for pe in (1, 4, 16, 64)]
+    assert [cost.luts for cost in costs] == sorted({cost.luts for cost in costs})
+    assert [cost.ffs for cost in costs] == sorted({cost.ffs for cost in costs})
 
 
 def test_costs_add_up() -> None:
     assert Cost(1, 2, 3, 4) + Cost(10, 20, 30, 40) == Cost(11, 22, 33, 44)
     assert Cost(luts=10, ffs=20, brams=2).weight("ice40") == 10 + 13 + 340
-    assert Cost(luts=10, ffs=20, brams=2).weight("ecp5") == 10 + 340
+    assert Cost(luts=10, ffs=20, brams=2).weight("ecp5") == 10 + 800
 
 
 @pytest.mark.parametrize(
-    ("family", "depth", "width", "blocks"),
+    ("family", "depth", "width", "blocks", "parts"),
     [
-        ("ice40", 256, 16, 1),
-        ("ice40", 257, 16, 2),
-        ("ice40", 256, 17, 2),
-        ("ice40", 2048, 2, 1),
-        ("ecp5", 512, 36, 1),
-        ("ecp5", 1024, 36, 2),
-        ("ecp5", 16384, 1, 1),
+        ("ice40", 256, 16, 1, 1),
+        ("ice40", 257, 16, 2, 1),
+        ("ice40", 256, 17, 2, 1),
+        ("ice40", 2048, 2, 1, 1),
+        ("ice40", 1024, 5, 2, 1),
+        ("ice40", 2304, 16, 9, 9),
+        ("ecp5", 512, 36, 1, 1),
+        ("ecp5", 1024, 36, 2, 1),
+        ("ecp5", 16384, 1, 1, 1),
+        ("ecp5", 18432, 5, 5, 9),
+        ("ecp5", 2304, 16, 3, 3),
+        ("xilinx7", 144, 512, 15, 1),
     ],
 )
-def test_blocks_of_the_best_shape(family: str, depth: int, width: int, blocks: int) -> None:
-    assert FAMILIES[family].memory.blocks(depth, width) == blocks
+def test_blocks_of_the_best_shape(family: str, depth: int, width: int, blocks: int, parts: int) -> None:
+    memory = FAMILIES[family].memory
+    assert (memory.blocks(depth, width), memory.parts(depth, width)) == (blocks, parts)
 
 
 def test_deep_fifos_take_block_ram() -> None:
@@ -47,9 +80,43 @@ def test_deep_fifos_take_block_ram() -> None:
     assert fifo_cost(8, 512, "ice40").brams == 1
 
 
+def test_shallow_memories_of_ecp5_are_lut_ram() -> None:
+    assert fifo_cost(32, 20, "ecp5").brams == 0
+    assert fifo_cost(32, 20, "ice40").brams == 2
+    assert fifo_cost(32, 512, "ecp5").brams == 1
+
+
+def test_weights_waste_what_the_blocks_do_not_hold() -> None:
+    network = fold(dense_network((784, 64, 10)), {"fc0": {"pe": 8, "simd": 28}, "fc1": {"simd": 32}})
+    found = weight_memory(network, "ecp5")
+    assert (found.bits, found.blocks, found.block_bits) == (224 * 224, 7, 7 * 18432)
+    assert found.waste == pytest.approx(1 - found.bits / found.block_bits)
+    assert weight_memory(dense_network((4, 4, 4)), "ecp5").waste == 0
+
+
+def test_a_matrix_that_is_computed_at_once_has_no_memory() -> None:
+    weights = np.random.default_rng(0).choice(np.array([-1, 1], np.int8), (8, 12))
+    found = structure(MatrixVector("m", weights, pe=8, simd=12))
+    assert found.roms == found.weight_memories == ()
+    assert found.parts["groups"] == 0
+    assert found.parts["fixed_groups"] == 8 * 2
+
+
+def test_taps_at_once_have_memories_of_their_own() -> None:
+    node = SlidingWindow("w", BIPOLAR, (16, 16, 64), (3, 3), pe=64)
+    brams = [node_cost(node.folded({"simd": simd}), "ice40").brams for simd in (1, 3, 9)]
+    assert brams == [4, 12, 36]
+
+
+def test_every_node_of_a_convolutional_network_has_a_cost() -> None:
+    network = conv_network((8, 8, 3), (4, 4), pool=(2, 2), padding=(1, 1, 1, 1), zero=True, integers=True)
+    for family in FAMILIES:
+        assert all(node_cost(node, family).ffs > 0 for node in network.nodes)
+
+
 def test_unknown_family_is_refused() -> None:
     network = CASES[0].network()
-    sentence = r"^Device family must be one of ice40, ecp5, not 'virtex'$"
+    sentence = r"^Device family must be one of ice40, ecp5, gowin, xilinx7, not 'virtex'$"
     with pytest.raises(InputError, match=sentence):
         network_cost(network, "virtex")
     with pytest.raises(InputError, match=sentence):

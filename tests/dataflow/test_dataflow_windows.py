@@ -54,7 +54,7 @@ def test_groups_of_channels_are_read_one_after_the_other() -> None:
     assert sliding(**options, groups=2).read_beats.tolist() == [[0, 1, 4, 5, 2, 3, 6, 7]]
     assert sliding(**options, groups=2, pe=2).read_beats.tolist() == [[0, 2, 1, 3]]
     assert sliding(**options, groups=4).read_beats.tolist() == [[0, 4, 1, 5, 2, 6, 3, 7]]
-    assert list(sliding(groups=2).foldings()) == [{"pe": 1}, {"pe": 2}]
+    assert list(sliding(groups=2).foldings()) == [{"pe": 1, "simd": 1}, {"pe": 2, "simd": 1}]
 
 
 @pytest.mark.parametrize("groups", [0, 3, 8, 2.0, True])
@@ -103,10 +103,11 @@ def window_nodes(draw: st.DrawFn) -> WindowNode:
     assume(shape[2] % pe == 0)
     groups = {"groups": draw(st.sampled_from([1, 2, 4]))} if kind is SlidingWindow else {}
     try:
-        return kind("w", BIPOLAR, shape, draw(pair), draw(pair), draw(pair), draw(sides), pe=pe, **groups)
+        node = kind("w", BIPOLAR, shape, draw(pair), draw(pair), draw(pair), draw(sides), pe=pe, **groups)
     except InputError:
         assume(False)
         raise
+    return node.folded(draw(st.sampled_from(list(node.foldings()))))
 
 
 @given(window_nodes())
@@ -115,6 +116,7 @@ def test_a_step_reads_beats_that_have_come_and_are_not_freed(node: WindowNode) -
     before = schedule.frees.cumsum() - schedule.frees
     # A position's steps are issued when its first one is.
     come = np.maximum.accumulate(before + schedule.needs)
+    before, come = (np.repeat(beats, node.taps_at_once) for beats in (before, come))
     read = node.read_beats.ravel()
     inside = read >= 0
     assert (before[inside] <= read[inside]).all()
@@ -122,7 +124,7 @@ def test_a_step_reads_beats_that_have_come_and_are_not_freed(node: WindowNode) -
     assert schedule.frees.sum() == node.input_streams[0].beats == schedule.fill.steps
     assert schedule.drain.emits.sum() == node.output_streams[0].beats
     assert schedule.needs.max() <= schedule.places == node.places
-    assert node.steps == schedule.steps == max(node.input_streams[0].beats, read.size)
+    assert node.steps == schedule.steps == max(node.input_streams[0].beats, read.size // node.taps_at_once)
 
 
 def test_places_of_a_usual_convolution() -> None:
@@ -184,9 +186,36 @@ def test_a_pool_with_a_position_outside_is_refused(padding: tuple[int, ...]) -> 
         pool(padding=padding)
 
 
-def test_foldings_of_a_window_are_divisors_of_its_channels() -> None:
-    assert list(sliding().foldings()) == [{"pe": 1}, {"pe": 2}, {"pe": 4}]
+def test_foldings_of_a_window() -> None:
+    taps = [{"pe": 4, "simd": simd} for simd in (3, 6)]
+    assert list(sliding(kernel=(2, 3)).foldings()) == [*({"pe": pe, "simd": 1} for pe in (1, 2, 4)), *taps]
+    assert list(sliding(groups=4).foldings()) == [{"pe": 1, "simd": 1}]
+    assert list(pool().foldings()) == [{"pe": 1}, {"pe": 2}, {"pe": 4}]
     assert sliding().folded({"pe": 4}).steps == 2 * 3 * 4
+
+
+def test_taps_at_once() -> None:
+    node = sliding(kernel=(2, 3), shape=(4, 5, 4), pe=4, simd=3)
+    assert (node.position_steps, node.schedule().drain.steps) == (2, 3 * 3 * 2)
+    assert node.steps == 4 * 5  # the beats in decide
+    assert str(node.output_streams[0]) == "bipolar 3x3x24, 12 at once"
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"simd": 2}, r"simd of node 'w' must be one of \[1, 3, 6\] taps, not 2"),
+        ({"simd": 0}, r"simd of node 'w' must be one of \[1, 3, 6\] taps, not 0"),
+        ({"simd": 3, "pe": 2}, r"simd of node 'w' must be 1 unless all 4 channels are read at once, not 3"),
+        (
+            {"simd": 3, "pe": 1, "groups": 4},
+            r"simd of node 'w' must be 1 unless all 4 channels are read at once, not 3",
+        ),
+    ],
+)
+def test_taps_at_once_that_are_refused(options: dict[str, object], sentence: str) -> None:
+    with pytest.raises(InputError, match=f"^{sentence}$"):
+        sliding(**{"kernel": (2, 3), "shape": (4, 5, 4), "pe": 4, **options})
 
 
 def test_matrix_of_a_convolution() -> None:

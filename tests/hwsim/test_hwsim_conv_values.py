@@ -196,7 +196,8 @@ def convolutions(draw: st.DrawFn) -> Network:
     rng = np.random.default_rng(draw(st.integers(0, 999)))
     neurons = window.groups * draw(st.sampled_from([1, 3, 32, 33, 65] if few and window.groups == 1 else [1, 3]))
     weights = rng.choice(np.array([-1, 1], np.int8), (neurons, window.taps * window.group_channels))
-    matrix = MatrixVector("m", weights, None, 1, window.pe, window.positions, element, window.groups)
+    lanes = window.output_streams[0].lanes
+    matrix = MatrixVector("m", weights, None, 1, lanes, window.positions, element, window.groups)
     kind = draw(st.sampled_from(["sums", "bits", "zero padded sums", "zero padded bits"]))
     if kind.startswith("zero"):
         levels = rng.integers(-2, 3, neurons) if kind == "zero padded bits" else None

@@ -3,7 +3,7 @@
 import pytest
 
 from dataflow import InputError
-from dataflow.cost import FAMILIES
+from dataflow.families import FAMILIES
 from rtl.bitstream.pll import pll_of
 from rtl.bitstream.top import divisor_of
 from rtl.boards import Board, board_of, boards

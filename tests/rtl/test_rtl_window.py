@@ -83,6 +83,19 @@ def test_groups_of_channels(name: str, groups: int) -> None:
         check(node, groups + pe)
 
 
+@pytest.mark.parametrize("seed", [0, 4, 13])
+@pytest.mark.parametrize("name", WINDOWS)
+def test_taps_at_once(name: str, seed: int) -> None:
+    shape, kernel, stride, dilation, padding, _ = WINDOWS[name]
+    element = ELEMENTS[seed % len(ELEMENTS)]
+    whole = dataflow.SlidingWindow(
+        "window", element, shape, kernel, stride, dilation, padding, shape[-1], pad=element.maximum
+    )
+    for folding in whole.foldings():
+        if folding["simd"] > 1:
+            check(whole.folded(folding), seed)
+
+
 @st.composite
 def geometries(draw, *, most_outside: int):
     """Any small geometry, as the arguments of a node; sides of the kernel may lie outside by so many pixels more."""
@@ -98,12 +111,13 @@ def geometries(draw, *, most_outside: int):
     return (draw(st.sampled_from(ELEMENTS)), shape, kernel, stride, dilation, tuple(padding), pe)
 
 
-@given(geometries(most_outside=1), st.booleans(), st.integers(0, 10_000))
-@settings(max_examples=60, deadline=None)
-def test_values_and_timing_of_any_window(arguments, high: bool, seed: int) -> None:
+@given(geometries(most_outside=1), st.booleans(), st.integers(0, 10_000), st.integers(0, 99))
+@settings(max_examples=80, deadline=None)
+def test_values_and_timing_of_any_window(arguments, high: bool, seed: int, folding: int) -> None:
     element = arguments[0]
     node = dataflow.SlidingWindow("window", *arguments, pad=element.maximum if high else element.minimum)
-    check(node, seed)
+    foldings = list(node.foldings())
+    check(node.folded(foldings[folding % len(foldings)]), seed)
 
 
 @given(geometries(most_outside=-1), st.integers(0, 10_000))

@@ -1,6 +1,7 @@
 """The command line: exit codes, one-line errors, JSON keys, nothing half-written."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dataflow import expose_scores, fold, save_network
-from dataflow.cost import FAMILIES
+from dataflow import Cost, expose_scores, fold, save_network
+from dataflow.families import FAMILIES
 from hwsim import predict
 from quant.datasets import load
 from sim_tests.cases import CASES, dense_network
+from sim_tests.conv_cases import conv_network
 from xnorflow.__main__ import main
 from xnorflow.timing import timing_of
 
@@ -76,6 +78,86 @@ def test_fold_to_interval(net: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert json.loads(capsys.readouterr().out)["interval"] <= 12
     assert run("simulate", out, "--frames", 50, "--json") == 0
     assert json.loads(capsys.readouterr().out)["cycles"]["interval"] <= 12
+
+
+def test_a_target_that_cannot_be_reached_gives_the_nearest(
+    net: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    save_network(conv_network((6, 6, 3), (4,), integers=True), tmp_path / "conv.xnf")
+    out = tmp_path / "f.xnf"
+    assert run("fold", tmp_path / "conv.xnf", "-o", out, "--interval", 5, "--json") == 1
+    printed = capfd.readouterr()
+    assert json.loads(printed.out)["interval"] == 36
+    assert printed.err.splitlines()[-1] == (
+        "error: Interval must be at least 36 for node 'conv0.window', not 5. "
+        f"The nearest that there is, interval 36, is in {out}"
+    )
+    assert run("fold", tmp_path / "conv.xnf", "-o", out, "--fps", 1e6, "--clock-mhz", 10) == 1
+    assert "not 10: 1,000,000 frames per second need a clock of 36.0 MHz. The nearest" in capfd.readouterr().err
+    assert run("show", out) == 0
+
+
+def test_a_network_that_no_board_holds_gives_the_smallest(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    save_network(dense_network((784, 512, 512, 10)), tmp_path / "big.xnf")
+    out = tmp_path / "f.xnf"
+    assert run("fold", tmp_path / "big.xnf", "-o", out, "--board", "icebreaker") == 1
+    error = capfd.readouterr().err.splitlines()[-1]
+    assert re.fullmatch(
+        r"error: Network 'dense-784-512-512-10' must fit icebreaker with 4,224 cells, 30 block RAMs and 8 DSPs, "
+        r"not need [\d,]+ cells, \d{3} block RAMs and 0 DSPs\. The nearest that there is, interval \d+, is in .*",
+        error,
+    )
+    assert out.exists()
+
+
+def test_fold_for_a_board_fits_it(net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_network(dense_network((196, 64, 10)), tmp_path / "net.xnf")
+    intervals = []
+    for part in (0.3, 0.6):
+        out = tmp_path / "f.xnf"
+        assert run("fold", tmp_path / "net.xnf", "-o", out, "--board", "icebreaker", "--utilization", part) == 0
+        capsys.readouterr()
+        assert run("show", out, "--board", "icebreaker", "--json") == 0
+        result = json.loads(capsys.readouterr().out)
+        assert Cost(**result["estimate"]).cells("ice40") <= part * 5280
+        assert result["estimate"]["brams"] <= 30
+        intervals.append(result["interval"])
+    assert intervals[0] > intervals[1]
+
+
+def test_the_folding_is_written_and_can_be_given_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    unfolded = dense_network((12, 6, 4))
+    nodes = tuple(replace(node, name='a."b" c') if node.name == "fc0" else node for node in unfolded.nodes)
+    fifos = tuple(
+        replace(fifo, **{end: 'a."b" c' for end in ("source", "target") if getattr(fifo, end) == "fc0"})
+        for fifo in unfolded.fifos
+    )
+    save_network(replace(unfolded, nodes=nodes, fifos=fifos), tmp_path / "net.xnf")
+    assert run("fold", tmp_path / "net.xnf", "-o", tmp_path / "once.xnf", "--interval", 12) == 0
+    assert run("fold", tmp_path / "net.xnf", "-o", tmp_path / "again.xnf", "--config", tmp_path / "once.toml") == 0
+    assert (tmp_path / "once.xnf").read_bytes() == (tmp_path / "again.xnf").read_bytes()
+    assert (tmp_path / "once.toml").read_bytes() == (tmp_path / "again.toml").read_bytes()
+    text = (tmp_path / "once.toml").read_text()
+    assert '[nodes."a.\\"b\\" c"]' in text
+    (tmp_path / "same.toml").write_text(text + "# mine\n")
+    assert run("fold", tmp_path / "net.xnf", "-o", tmp_path / "same.xnf", "--config", tmp_path / "same.toml") == 0
+    assert (tmp_path / "same.toml").read_text().endswith("# mine\n")
+
+
+def test_show_tells_what_the_weight_memories_waste(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folded = fold(dense_network((784, 64, 10)), {"fc0": {"pe": 8, "simd": 28}, "fc1": {"simd": 32}})
+    save_network(folded, tmp_path / "net.xnf")
+    assert run("show", tmp_path / "net.xnf", "--json", "--board", "ulx3s-85f") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["family"] == "ecp5"
+    assert {key: result["weight_memory"][key] for key in ("bits", "blocks", "block_bits")} == {
+        "bits": 50176,
+        "blocks": 7,
+        "block_bits": 7 * 18432,
+    }
+    parts = [*result["nodes"], *result["fifos"], result["ports"]]
+    for count in ("luts", "ffs", "brams", "dsps"):
+        assert sum(part[count] for part in parts) == result["estimate"][count]
 
 
 def test_fold_to_rate_counts_cycles(net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -245,7 +327,20 @@ BAD = [
     (("simulate", "NET", "--diagram", "--trace-frames", 0), "Traced frames must be at least 1, not 0"),
     (("simulate", "NET", "--seed", -1), "Seed of random frames must be at least 0, not -1"),
     (("simulate", "NET", "--stalls", -1), "Seed of stalls must be at least 0, not -1"),
-    (("fold", "NET", "-o", "OUT", "--interval", 0), "Interval must be at least 1 for node 'binarize', not 0"),
+    (("fold", "NET", "-o", "OUT", "--interval", 0), "Interval must be at least 1, not 0"),
+    (
+        ("fold", "NET", "-o", "OUT", "--interval", 9, "--utilization", 0.5),
+        "Utilization must be given with --board, not with --interval",
+    ),
+    (
+        ("fold", "NET", "-o", "OUT", "--board", "icebreaker", "--utilization", 1.5),
+        "Utilization must be above 0 and at most 1, not 1.5",
+    ),
+    (
+        ("fold", "NET", "-o", "OUT", "--board", "icebreaker", "--family", "ecp5"),
+        "Device family of board 'icebreaker' must be ice40, not 'ecp5'",
+    ),
+    (("show", "NET", "--family", "virtex"), "Device family must be one of ice40, ecp5, gowin, xilinx7, not 'virtex'"),
     (("simulate", "NET", "--frames", 0), "Frames must be at least 1, not 0"),
     (("simulate", "NET", "--input", "no.npy"), "File must be usable, not 'no.npy': No such file or directory"),
     (

@@ -1,13 +1,16 @@
 """``xnorflow fold``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dataflow import InputError, Network
+from dataflow import InputError, Network, ToolError
 from xnorflow.commands._options import Json, NetworkName
 from xnorflow.timing import Clock, clock_for, clock_of
+
+if TYPE_CHECKING:
+    from xnorflow.folding import Folded
 
 __all__ = ["fold"]
 
@@ -19,15 +22,21 @@ def fold(
     clock_mhz: Annotated[float | None, typer.Option(help="Clock in MHz that --fps is meant at.")] = None,
     interval: Annotated[int | None, typer.Option(help="Cycles between frames to reach.")] = None,
     board: Annotated[str | None, typer.Option(help="Board to fill: the fastest that fits.")] = None,
-    utilization: Annotated[float, typer.Option(help="Part of the board's LUTs to use.")] = 0.8,
+    utilization: Annotated[
+        float | None, typer.Option(help="Part of the board's LUTs to use; 0.8 without it.", show_default=False)
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="Folding file (TOML); what it does not name is chosen.")] = None,
     family: Annotated[str | None, typer.Option(help="Device family of the estimate.")] = None,
     json: Json = False,
 ) -> None:
-    """Fold a network: to a rate, an interval, a board, or as a file says."""
+    """Fold a network: to a rate, an interval, a board, or as a file says.
+
+    The folding is also written as TOML beside the network, to be edited and given back with --config.
+    """
     from dataflow import save_network
-    from xnorflow.commands.show import folding_summary, print_folding
+    from xnorflow.commands.show import family_of_board, folding_summary, print_folding
     from xnorflow.console import print_json
+    from xnorflow.folding_file import write_folding_file
     from xnorflow.networks import open_network
 
     network = open_network(net)
@@ -35,13 +44,20 @@ def fold(
     given = [name for name, value in targets.items() if value is not None]
     if len(given) != 1:
         raise InputError(f"Folding target must be one of {', '.join(targets)}, not {' and '.join(given) or 'none'}")
-    family = family or _family_of(board)
+    if utilization is not None and board is None:
+        raise InputError(f"Utilization must be given with --board, not with {given[0]}")
+    family = family_of_board(board, family)
     folded = _fold(network, fps, clock_mhz, interval, board, utilization, config, family)
-    save_network(folded, output)
-    result = folding_summary(folded, family, clock=_clock(clock_mhz, board))
+    result = folding_summary(folded.network, family, clock=_clock(clock_mhz, board))
+    file = output.with_suffix(".toml")
+    save_network(folded.network, output)
+    if config is None or file.resolve() != config.resolve():
+        write_folding_file(folded.network, file)
     if json:
         print_json(result)
-    print_folding(folded, result)
+    print_folding(folded.network, result)
+    if folded.missed is not None:
+        raise ToolError(f"{folded.missed}. The nearest that there is, interval {result['interval']}, is in {output}")
 
 
 def _fold(
@@ -50,22 +66,29 @@ def _fold(
     clock_mhz: float | None,
     interval: int | None,
     board: str | None,
-    utilization: float,
+    utilization: float | None,
     config: Path | None,
     family: str,
-) -> Network:
-    from xnorflow.folding import fold_as, fold_for_board, fold_to, interval_of_rate, read_folding_file
+) -> "Folded":
+    from xnorflow.folding import Folded, fold_as, fold_for_board, fold_towards, interval_of_rate
+    from xnorflow.folding_file import read_folding_file
 
     if board is not None:
-        return fold_for_board(network, board, utilization=utilization)
+        return fold_for_board(network, board, utilization=0.8 if utilization is None else utilization)
     if config is not None:
-        return fold_as(network, read_folding_file(config), family=family)
-    if fps is not None:
-        if clock_mhz is None:
-            raise InputError("Clock (--clock-mhz) must be given with --fps, not left out")
-        interval = interval_of_rate(fps, clock_mhz)
-    assert interval is not None
-    return fold_to(network, interval, family=family)
+        return Folded(fold_as(network, read_folding_file(config), family=family))
+    if fps is None:
+        assert interval is not None
+        if interval < 1:
+            raise InputError(f"Interval must be at least 1, not {interval}")
+        return fold_towards(network, interval, family=family)
+    if clock_mhz is None:
+        raise InputError("Clock (--clock-mhz) must be given with --fps, not left out")
+    found = fold_towards(network, interval_of_rate(fps, clock_mhz), family=family)
+    if found.missed is None:
+        return found
+    needed = fps * found.network.interval / 1e6
+    return Folded(found.network, f"{found.missed}: {fps:,.0f} frames per second need a clock of {needed:,.1f} MHz")
 
 
 def _clock(clock_mhz: float | None, board: str | None) -> Clock:
@@ -75,11 +98,3 @@ def _clock(clock_mhz: float | None, board: str | None) -> Clock:
     from rtl.boards import board_of
 
     return clock_for(board_of(board), clock_mhz)
-
-
-def _family_of(board: str | None) -> str:
-    if board is None:
-        return "ecp5"
-    from rtl.boards import board_of
-
-    return str(board_of(board).family)

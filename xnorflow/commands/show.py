@@ -5,13 +5,21 @@ from typing import Annotated, Any
 
 import typer
 
-from dataflow import Network, network_cost, node_cost
+from dataflow import Cost, InputError, Network, fifo_cost, network_cost, node_cost, weight_memory
+from dataflow.cost import port_cost
+from dataflow.families import family_of
 from xnorflow.commands._options import BuildFolder, ClockMhz, Json, NetworkName
 from xnorflow.timing import ASSUMED, Clock, Timing, clock_of, open_build, timing_of
 
-__all__ = ["folding_summary", "print_folding", "show"]
+__all__ = ["family_of_board", "folding_summary", "print_folding", "show"]
 
-Family = Annotated[str, typer.Option("--family", help="Device family of the estimate: ice40 or ecp5.")]
+Family = Annotated[
+    str | None,
+    typer.Option(
+        help="Device family of the estimate: ice40, ecp5, gowin or xilinx7; ecp5 without.", show_default=False
+    ),
+]
+BoardName = Annotated[str | None, typer.Option("--board", help="Board whose device family and sizes count.")]
 
 
 def folding_summary(network: Network, family: str, *, clock: Clock = ASSUMED) -> dict[str, Any]:
@@ -21,29 +29,41 @@ def folding_summary(network: Network, family: str, *, clock: Clock = ASSUMED) ->
         cost = asdict(node_cost(node, family))
         folding = {"pe": node.folding.get("pe"), "simd": node.folding.get("simd")}
         nodes.append({"name": node.name, "kind": node.kind, **folding, "cycles": node.steps, **cost})
-    fifos = [{"name": fifo.name, "depth": fifo.depth, "width": network.stream(fifo).width} for fifo in network.fifos]
-    estimate = asdict(network_cost(network, family))
+    fifos = []
+    for fifo in network.fifos:
+        width = network.stream(fifo).width
+        cost = asdict(fifo_cost(width, fifo.depth, family))
+        fifos.append({"name": fifo.name, "depth": fifo.depth, "width": width, **cost})
+    estimate, held = asdict(network_cost(network, family)), weight_memory(network, family)
+    weights = {**asdict(held), "waste": held.waste}
     timing = timing_of(network, clock)
     timed = {"interval": timing.interval, "timing": timing.to_json()}
-    return {**timed, "family": family, "nodes": nodes, "fifos": fifos, "estimate": estimate}
+    parts = {"nodes": nodes, "fifos": fifos, "ports": asdict(port_cost(network)), "weight_memory": weights}
+    return {**timed, "family": family, **parts, "estimate": estimate}
 
 
 def print_folding(network: Network, result: dict[str, Any]) -> None:
     """Print the table of `folding_summary`."""
     from xnorflow.console import console, say, table_of
 
-    columns = ("node", "kind", "pe", "simd", "cycles", "luts", "ffs", "brams")
-    keys = ("name", "kind", "pe", "simd", "cycles", "luts", "ffs", "brams")
+    counts = ("luts", "ffs", "brams", "dsps")
+    keys = ("name", "kind", "pe", "simd", "cycles", *counts)
     rows = [["-" if node[key] is None else node[key] for key in keys] for node in result["nodes"]]
-    console.print(table_of(f"{network.name}, estimated for {result['family']}", columns, rows))
-    total = result["estimate"]
-    say(f"estimate with FIFOs: {total['luts']:,} LUTs, {total['ffs']:,} flip-flops, {total['brams']} block RAMs")
+    others = [*result["fifos"], result["ports"]]
+    rows.append(["FIFOs and ports", "", "", "", "", *(sum(each[count] for each in others) for count in counts)])
+    rows.append(["all", "", "", "", "", *(result["estimate"][count] for count in counts)])
+    console.print(table_of(f"{network.name}, estimated for {result['family']}", ("node", *keys[1:]), rows))
+    held = result["weight_memory"]
+    if held["blocks"]:
+        waste = f"{held['waste']:.1%} of their bits are wasted"
+        say(f"weights: {held['bits']:,} bits in {held['blocks']} block RAMs; {waste}")
     say(str(Timing.from_json(result["timing"])))
 
 
 def show(
     net: NetworkName,
-    family: Family = "ecp5",
+    family: Family = None,
+    board: BoardName = None,
     clock_mhz: ClockMhz = None,
     build: BuildFolder = None,
     json: Json = False,
@@ -52,9 +72,44 @@ def show(
     from xnorflow.console import print_json
     from xnorflow.networks import open_network
 
+    chosen = family_of_board(board, family)
     network = open_network(net)
     clock = clock_of(clock_mhz, None if build is None else open_build(build, network))
-    result = folding_summary(network, family, clock=clock)
+    result = folding_summary(network, chosen, clock=clock)
     if json:
         print_json(result)
     print_folding(network, result)
+    if board is not None:
+        _print_use(board, result["estimate"])
+
+
+def family_of_board(board: str | None, family: str | None) -> str:
+    """Return the family that costs are told for: the board's, else the one given, else ECP5.
+
+    Raises
+    ------
+    InputError
+        No such board or family, or they contradict each other.
+    """
+    if board is None:
+        return family_of(family or "ecp5").name
+    from rtl.boards import board_of
+
+    chosen = board_of(board)
+    if family not in (None, chosen.family):
+        raise InputError(f"Device family of board {chosen.name!r} must be {chosen.family}, not {family!r}")
+    return chosen.family
+
+
+def _print_use(board: str, estimate: dict[str, int]) -> None:
+    """Print which part of a board's resources the estimate takes."""
+    from rtl.boards import board_of
+    from xnorflow.console import say
+
+    chosen = board_of(board)
+    cells = Cost(**estimate).cells(chosen.family)
+    say(
+        f"{chosen.name}: {cells / chosen.luts:.0%} of {chosen.luts:,} logic cells, "
+        f"{estimate['brams'] / chosen.brams:.0%} of {chosen.brams} block RAMs, "
+        f"{estimate['dsps'] / chosen.dsps:.0%} of {chosen.dsps} DSPs"
+    )

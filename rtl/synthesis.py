@@ -1,0 +1,46 @@
+"""Synthesis by Yosys: the flow of each device family, and what designs become in it."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from dataflow import InputError
+from rtl.bitstream.report import Use, netlist_use
+from rtl.bitstream.tools import run_tool
+
+__all__ = ["FLOWS", "synthesize"]
+
+#: Yosys' command for each device family. Wide multiplexers of ECP5 take pairs of LUTs, which a popcount has no use for.
+FLOWS = {
+    "ice40": "synth_ice40 -abc9 -device u",
+    "ecp5": "synth_ecp5 -abc9 -nowidelut",
+    "gowin": "synth_gowin -noiopads",
+    "xilinx7": "synth_xilinx -family xc7 -flatten -abc9 -noiopad -noclkbuf",
+}
+
+
+def synthesize(designs: Sequence[tuple[str, str]], family: str) -> Iterator[Use]:
+    """Yield what the netlist of each design uses in a device family. All are done by one process.
+
+    Parameters
+    ----------
+    designs : RTLIL of each design, and the name of its top
+
+    Raises
+    ------
+    InputError
+        No such family, or Yosys is not installed.
+    ToolError
+        Yosys failed.
+    """
+    if family not in FLOWS:
+        raise InputError(f"Device family must be one of {', '.join(FLOWS)}, not {family!r}")
+    with tempfile.TemporaryDirectory(prefix="xnorflow-synthesis-") as folder:
+        work, script = Path(folder), []
+        for index, (text, top) in enumerate(designs):
+            (work / f"{index}.il").write_text(text, encoding="utf-8")
+            script += [f"read_rtlil {index}.il", f"{FLOWS[family]} -top {top}"]
+            script += [f"tee -q -o {index}.json stat -json", "design -reset"]
+        run_tool(("yosys", "-q", "-p", "; ".join(script)), work, lambda text: None)
+        for index in range(len(designs)):
+            yield netlist_use(work / f"{index}.json", family)

@@ -1,0 +1,88 @@
+"""The folding file: what is computed at once and how deep the FIFOs are, as TOML that people write and edit."""
+
+import json
+import re
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dataflow import InputError, Network
+from dataflow.folding import without_converters
+from dataflow.writing import written_whole
+
+__all__ = ["FoldingFile", "folding_text", "read_folding_file", "write_folding_file"]
+
+
+@dataclass(frozen=True)
+class FoldingFile:
+    """A folding as people write it: TOML keyed by stable node names.
+
+    ``[nodes.NAME]`` with ``pe`` and ``simd``; ``[fifos]`` with ``"FROM -> TO" = depth``. What it does not name is
+    chosen.
+    """
+
+    nodes: dict[str, dict[str, int]] = field(default_factory=dict)
+    fifos: dict[str, int] = field(default_factory=dict)
+
+
+def read_folding_file(path: Path) -> FoldingFile:
+    """Read a folding file.
+
+    Raises
+    ------
+    InputError
+        Not TOML, or not of that form.
+    """
+    try:
+        content = tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"Folding file {str(path)!r} must be TOML, not a file with: {error}") from error
+    unknown = sorted(set(content) - {"nodes", "fifos"})
+    if unknown:
+        raise InputError(f"Folding file {str(path)!r} must have the tables nodes and fifos, not {unknown[0]!r}")
+    nodes, fifos = content.get("nodes", {}), content.get("fifos", {})
+    if not isinstance(nodes, dict) or not all(isinstance(folding, dict) for folding in nodes.values()):
+        raise InputError(f"Table nodes of {str(path)!r} must have a table per node, not {nodes!r}")
+    if not isinstance(fifos, dict):
+        raise InputError(f"Table fifos of {str(path)!r} must have a depth per FIFO, not {fifos!r}")
+    for name, folding in nodes.items():
+        for parameter, value in folding.items():
+            _check_count(f"{parameter} of node {name!r}", value)
+    for name, depth in fifos.items():
+        _check_count(f"Depth of FIFO {name!r}", depth)
+    return FoldingFile(nodes, fifos)
+
+
+def _check_count(thing: str, value: Any) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise InputError(f"{thing} must be a positive integer, not {value!r}")
+
+
+def folding_text(network: Network) -> str:
+    """Return the network's folding and its FIFO depths as the text of a folding file."""
+    lines = [f"# Folding of {' '.join(network.name.split())}: {network.interval} cycles between frames.", ""]
+    for node in without_converters(network).nodes:
+        if node.folding:
+            lines += [f"[nodes.{_key(node.name)}]", *(f"{name} = {value}" for name, value in node.folding.items()), ""]
+    lines += ["[fifos]", *(f"{_key(fifo.name)} = {fifo.depth}" for fifo in network.fifos)]
+    return "\n".join(lines) + "\n"
+
+
+def write_folding_file(network: Network, path: Path) -> None:
+    """Write the network's folding file, whole or not at all.
+
+    Raises
+    ------
+    InputError
+        The path cannot be written to.
+    """
+    with written_whole(path, "Folding") as part:
+        part.write_text(folding_text(network), encoding="utf-8")
+
+
+def _key(name: str) -> str:
+    """Return a name as a TOML key, quoted if it has to be."""
+    if re.fullmatch(r"[A-Za-z0-9_-]+", name):
+        return name
+    return json.dumps(name, ensure_ascii=False).replace("\x7f", "\\u007f")
