@@ -74,8 +74,10 @@ def _reaches(network: Network, interval: int) -> bool:
     try:
         while stepper.periodic is None and stepper.frames < search_frames:
             stepper.step()
-            if stepper.slowest is not None and stepper.slowest <= interval:
-                return True
+            assert stepper.rates is not None
+            reaches = stepper.rates.reaches(interval)
+            if reaches is not None:
+                return reaches
     except DeadlockError:
         return False
     return stepper.periodic is not None and stepper.periodic.cycles <= interval * stepper.periodic.frames

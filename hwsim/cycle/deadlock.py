@@ -61,10 +61,9 @@ def _next_moves(network: Network, program: c.Program, actor: int, event: int) ->
     """Return the FIFOs that an actor reads and writes in its next event."""
     row = program.actors[actor]
     first, outputs, end = (int(row[column]) for column in (c.FIRST_INPUT, c.FIRST_OUTPUT, c.END_OUTPUT))
-    move = row[c.FIRST_MOVE] + (event - row[c.FIRST_EVENT]) * (end - first) - first
 
     def moving(start: int, stop: int) -> list[Fifo]:
-        numbers = [program.ports[port] for port in range(start, stop) if program.moves[move + port]]
+        numbers = [program.ports[port] for port in range(start, stop) if program.moves[event] >> (port - first) & 1]
         return [network.fifos[number] for number in numbers if number < len(network.fifos)]
 
     return moving(first, outputs), moving(outputs, end)

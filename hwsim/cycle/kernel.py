@@ -33,11 +33,10 @@ from numba import njit
 
 __all__ = ["Program", "State", "advance", "follow"]
 
-# Columns of `Program.actors`: the actor's slices of `gaps` and `ports` (inputs, then outputs), its first flag in
-# `moves`, the numbers of its gates or -1, what a frame is made of, and the buffer that it reads or -1, with the first
-# row in `needs`.
-FIRST_EVENT, END_EVENT, FIRST_MOVE, FIRST_INPUT, FIRST_OUTPUT, END_OUTPUT = range(6)
-GATE_BEFORE, GATE_AFTER, FRAME_EVENTS, FRAME_STEPS, HEAD, TAIL, BUFFER, FIRST_NEED = range(6, 14)
+# Columns of `Program.actors`: the actor's slices of `gaps` and `moves`, and of `ports` (inputs, then outputs), the
+# numbers of its gates or -1, what a frame is made of, and the buffer that it reads or -1, with the first row in `needs`.
+FIRST_EVENT, END_EVENT, FIRST_INPUT, FIRST_OUTPUT, END_OUTPUT = range(5)
+GATE_BEFORE, GATE_AFTER, FRAME_EVENTS, FRAME_STEPS, HEAD, TAIL, BUFFER, FIRST_NEED = range(5, 13)
 
 # Columns of `Program.fifos`: places, cycles from the writer's event to the write, beats in a frame, the FIFO's slice
 # of `State.times`, and the actors that write and read.
@@ -57,9 +56,9 @@ EVENT, DONE, LAST, BLOCKED = range(4)
 # the place for the next write.
 WRITTEN, READ, WRITE_SLOT, READ_SLOT, PLACE_SLOT = range(5)
 
-# Columns of `State.levels`, per FIFO twice (beats stored, places taken): beats followed, their slots, and the highest
-# level.
-LEVEL_WRITTEN, LEVEL_READ, LEVEL_WRITE_SLOT, LEVEL_READ_SLOT, HIGHEST = range(5)
+# Columns of `State.levels`, per FIFO twice (beats stored, places taken): the read that waits to be followed, its slot,
+# and the highest level.
+LEVEL_READ, LEVEL_SLOT, HIGHEST = range(3)
 
 # Columns of `State.times`.
 WRITES, READS = range(2)
@@ -74,9 +73,9 @@ class Program(NamedTuple):
 
     Parameters
     ----------
-    actors : (actors, 14) int64
+    actors : (actors, 13) int64
     gaps : (events,) int64, steps from the event before to this one
-    moves : uint8, one flag per event and port of an actor: does a beat move there?
+    moves : (events,) int64, bit n of an event: does a beat move at port n of its actor?
     ports : int64, the FIFO at each port
     fifos : (fifos, 7) int64
     gates : (gates, 2) int64
@@ -104,8 +103,8 @@ class State(NamedTuple):
     doing : (actors, 4)
     filled : (fifos, 5)
     times : (slots, 2), for each FIFO a ring with the cycles of its latest writes and reads: those of the frames kept,
-        and of `depth` beats before them
-    levels : (fifos, 2, 5), without the buffers
+        of `depth` beats before them, and one to spare
+    levels : (fifos, 2, 3), without the buffers
     residence : (fifos,) cycles that beats were stored, without the buffers
     awake : (actors,) bool, whether anything has changed since the actor could not go on
     """
@@ -144,7 +143,9 @@ def _run(actor, goal, actors, gaps, moves, ports, fifos, gates, waits, needs, do
     """Let one actor go on until it is at its goal or a time it needs is unknown.
 
     Most actors have one input, or a buffer that they drain, and one output. So what is known of these two stands in
-    variables; further ports are looked at in the arrays.
+    variables, and whether a beat moves there is a factor, 0 or 1, not a branch that is hard to predict: a time that does
+    not count is 0, and what is written where no beat moves is overwritten before it is read. Further ports are looked at
+    in the arrays.
     """
     first_event, end_event = actors[actor, FIRST_EVENT], actors[actor, END_EVENT]
     first_input, first_output = actors[actor, FIRST_INPUT], actors[actor, FIRST_OUTPUT]
@@ -153,10 +154,10 @@ def _run(actor, goal, actors, gaps, moves, ports, fifos, gates, waits, needs, do
     buffer, need = actors[actor, BUFFER], actors[actor, FIRST_NEED] - first_event
     event, done = doing[actor, EVENT], doing[actor, DONE]
     last, blocked = doing[actor, LAST], doing[actor, BLOCKED]
-    port_count = end_output - first_input
-    row = actors[actor, FIRST_MOVE] + (event - first_event) * port_count - first_input
-    reads, drains, writes = first_input < first_output, buffer >= 0, first_output < end_output
-    # Where there is no input or no output, the other one stands here, and is never used.
+    drains, reads, writes = buffer >= 0, first_input < first_output, first_output < end_output
+    branches = first_output - first_input > 1 or end_output - first_output > 1
+    input_factor, output_factor, output_bit = np.int64(reads), np.int64(writes), first_output - first_input
+    # Where there is no input or no output, the other one stands here, and its counts stay.
     right = ports[first_output if writes else first_input]
     left = buffer if drains else ports[first_input] if reads else right
     left_first, left_end = fifos[left, FIRST_SLOT], fifos[left, END_SLOT]
@@ -167,81 +168,52 @@ def _run(actor, goal, actors, gaps, moves, ports, fifos, gates, waits, needs, do
     write_slot, place_slot = filled[right, WRITE_SLOT], filled[right, PLACE_SLOT]
     taken, given = stored, room
     while done < goal:
-        emits = writes and moves[np.uintp(row + first_output)]
-        needed = freed = 0
+        move = moves[np.uintp(event)]
+        emitted = move >> output_bit & output_factor
+        needed = freed = counts = move & input_factor
         if drains:
-            needed, freed = needs[np.uintp(need + event), NEEDED], needs[np.uintp(need + event), FREED]
-        elif reads and moves[np.uintp(row + first_input)]:
-            needed = freed = 1
-        if stored < needed or (emits and room == 0):
+            needed, freed, counts = needs[np.uintp(need + event), NEEDED], needs[np.uintp(need + event), FREED], 1
+        if stored < needed or room < emitted:
             break
+        # The last beat needed, or the one before the first.
+        slot = read_slot + needed - 1
+        slot = left_end - 1 if slot < left_first else slot
+        slot = slot + left_first - left_end if slot >= left_end else slot
         fed = last + gaps[np.uintp(event)]
         if gate_before >= 0:
             fed = _opened(gate_before, fed, gates, waits)
-        if needed or drains:
-            slot = read_slot + needed - 1
-            if slot < left_first:
-                slot = left_end - 1
-            elif slot >= left_end:
-                slot += left_first - left_end
-            fed = max(fed, times[np.uintp(slot), WRITES] + 1)
-        known = True
-        for port in range(first_input + 1, first_output):
-            if moves[row + port]:
-                fifo = ports[port]
-                known &= filled[fifo, READ] < filled[fifo, WRITTEN]
-                fed = max(fed, times[filled[fifo, READ_SLOT], WRITES] + 1)
-        time = fed
-        if emits:
-            time = max(time, times[np.uintp(place_slot), READS] + 1)
-        for port in range(first_output + 1, end_output):
-            if moves[row + port]:
-                fifo = ports[port]
-                known &= filled[fifo, WRITTEN] - filled[fifo, READ] < fifos[fifo, DEPTH]
-                time = max(time, times[filled[fifo, PLACE_SLOT], READS] + 1)
-        if not known:
-            break
+        fed = max(fed, counts * (times[np.uintp(slot), WRITES] + 1))
+        time = max(fed, emitted * (times[np.uintp(place_slot), READS] + 1))
+        if branches:
+            fed, time, known = _at_branches(
+                move, fed, time, first_input, first_output, end_output, ports, fifos, filled, times
+            )
+            if not known:
+                break
         blocked += time - fed
         last = time
         if gate_after >= 0:
             last = _opened(gate_after, time, gates, waits)
+        times[np.uintp(write_slot), WRITES] = last + latency
+        room -= emitted
+        write_slot += emitted
+        write_slot = right_first if write_slot == right_end else write_slot
+        place_slot += emitted
+        place_slot = right_first if place_slot == right_end else place_slot
         stored -= freed
-        while freed:
+        while freed > 1:
             times[np.uintp(read_slot), READS] = last
             read_slot += 1
-            if read_slot == left_end:
-                read_slot = left_first
+            read_slot = left_first if read_slot == left_end else read_slot
             freed -= 1
-        if emits:
-            times[np.uintp(write_slot), WRITES] = last + latency
-            room -= 1
-            write_slot += 1
-            if write_slot == right_end:
-                write_slot = right_first
-            place_slot += 1
-            if place_slot == right_end:
-                place_slot = right_first
-        for port in range(first_input + 1, first_output):
-            if moves[row + port]:
-                fifo = ports[port]
-                times[filled[fifo, READ_SLOT], READS] = last
-                filled[fifo, READ_SLOT] = _after(filled[fifo, READ_SLOT], fifo, fifos)
-                filled[fifo, READ] += 1
-                awake[fifos[fifo, WRITER]] = True
-        for port in range(first_output + 1, end_output):
-            if moves[row + port]:
-                fifo = ports[port]
-                times[filled[fifo, WRITE_SLOT], WRITES] = last + fifos[fifo, LATENCY]
-                filled[fifo, WRITE_SLOT] = _after(filled[fifo, WRITE_SLOT], fifo, fifos)
-                filled[fifo, PLACE_SLOT] = _after(filled[fifo, PLACE_SLOT], fifo, fifos)
-                filled[fifo, WRITTEN] += 1
-                awake[fifos[fifo, READER]] = True
+        times[np.uintp(read_slot), READS] = last
+        read_slot += freed
+        read_slot = left_first if read_slot == left_end else read_slot
+        if branches:
+            _move_at_branches(move, last, first_input, first_output, end_output, ports, fifos, filled, times, awake)
         done += 1
         event += 1
-        row += port_count
-        if event == end_event:
-            event = first_event
-            row = actors[actor, FIRST_MOVE] - first_input
+        event = first_event if event == end_event else event
     taken -= stored
     given -= room
     if taken:
@@ -258,6 +230,44 @@ def _run(actor, goal, actors, gaps, moves, ports, fifos, gates, waits, needs, do
 
 
 @njit(inline="always")
+def _at_branches(move, fed, time, first_input, first_output, end_output, ports, fifos, filled, times):  # type: ignore[no-untyped-def] # pragma: no cover
+    """Return when a step is fed and issued with regard to its further ports too, and whether that is known."""
+    known = True
+    for port in range(first_input + 1, first_output):
+        if move >> (port - first_input) & 1:
+            fifo = ports[port]
+            known &= filled[fifo, READ] < filled[fifo, WRITTEN]
+            fed = max(fed, times[filled[fifo, READ_SLOT], WRITES] + 1)
+    time = max(time, fed)
+    for port in range(first_output + 1, end_output):
+        if move >> (port - first_input) & 1:
+            fifo = ports[port]
+            known &= filled[fifo, WRITTEN] - filled[fifo, READ] < fifos[fifo, DEPTH]
+            time = max(time, times[filled[fifo, PLACE_SLOT], READS] + 1)
+    return fed, time, known
+
+
+@njit(inline="always")
+def _move_at_branches(move, last, first_input, first_output, end_output, ports, fifos, filled, times, awake):  # type: ignore[no-untyped-def] # pragma: no cover
+    """Move the beats of a step at its further ports."""
+    for port in range(first_input + 1, first_output):
+        if move >> (port - first_input) & 1:
+            fifo = ports[port]
+            times[filled[fifo, READ_SLOT], READS] = last
+            filled[fifo, READ_SLOT] = _after(filled[fifo, READ_SLOT], fifo, fifos)
+            filled[fifo, READ] += 1
+            awake[fifos[fifo, WRITER]] = True
+    for port in range(first_output + 1, end_output):
+        if move >> (port - first_input) & 1:
+            fifo = ports[port]
+            times[filled[fifo, WRITE_SLOT], WRITES] = last + fifos[fifo, LATENCY]
+            filled[fifo, WRITE_SLOT] = _after(filled[fifo, WRITE_SLOT], fifo, fifos)
+            filled[fifo, PLACE_SLOT] = _after(filled[fifo, PLACE_SLOT], fifo, fifos)
+            filled[fifo, WRITTEN] += 1
+            awake[fifos[fifo, READER]] = True
+
+
+@njit(inline="always")
 def _opened(gate, time, gates, waits):  # type: ignore[no-untyped-def] # pragma: no cover
     """Return the first cycle from `time` on in which a gate is open."""
     return time + waits[gates[gate, FIRST_WAIT] + time % gates[gate, GATE_CYCLES]]
@@ -271,32 +281,36 @@ def _after(slot, fifo, fifos):  # type: ignore[no-untyped-def] # pragma: no cove
 
 @njit(cache=True, _nrt=False)
 def follow(program: Program, state: State) -> None:  # pragma: no cover
-    """Follow how full the FIFOs are, as far as writes and reads are known in the order of time.
+    """Follow how full the FIFOs are, once a frame has been stepped to its end.
 
-    The level is highest at the start of a cycle with a read: all writes of earlier cycles less all earlier reads; for
-    the places taken, the issues that led to the writes. Called after each frame; of the reads, at most `depth` wait
-    for the writes of the next one.
+    The level is highest at the start of a cycle with a read. When beat r is read, more than `highest` beats are stored
+    if and only if beat r + `highest` was written in an earlier cycle; for the places taken, if it was issued. Reads for
+    which that beat is one of the next frame wait for it; without a next frame it never comes.
     """
     _, _, _, _, fifos, _, _, _, _ = program
     _, filled, times, levels, residence, _ = state
     for fifo in range(len(residence)):
-        slot = levels[fifo, 0, LEVEL_WRITE_SLOT]
-        for _ in range(filled[fifo, WRITTEN] - levels[fifo, 0, LEVEL_WRITTEN]):
-            residence[fifo] += times[slot, READS] - times[slot, WRITES]
+        slot = filled[fifo, WRITE_SLOT] - fifos[fifo, FRAME_BEATS]
+        if slot < fifos[fifo, FIRST_SLOT]:
+            slot += fifos[fifo, END_SLOT] - fifos[fifo, FIRST_SLOT]
+        stored = 0
+        for _ in range(fifos[fifo, FRAME_BEATS]):
+            stored += times[slot, READS] - times[slot, WRITES]
             slot = _after(slot, fifo, fifos)
+        residence[fifo] += stored
         for which in range(2):
             lead = which * fifos[fifo, LATENCY]
-            written, read = levels[fifo, which, LEVEL_WRITTEN], levels[fifo, which, LEVEL_READ]
-            write_slot, read_slot = levels[fifo, which, LEVEL_WRITE_SLOT], levels[fifo, which, LEVEL_READ_SLOT]
+            read, read_slot = levels[fifo, which, LEVEL_READ], levels[fifo, which, LEVEL_SLOT]
             highest = levels[fifo, which, HIGHEST]
-            while written < filled[fifo, WRITTEN]:
-                if times[write_slot, WRITES] - lead < times[read_slot, READS]:
-                    written += 1
-                    write_slot = _after(write_slot, fifo, fifos)
+            ahead = read_slot + highest
+            if ahead >= fifos[fifo, END_SLOT]:
+                ahead += fifos[fifo, FIRST_SLOT] - fifos[fifo, END_SLOT]
+            while read + highest < filled[fifo, WRITTEN]:
+                if times[np.uintp(ahead), WRITES] - lead < times[np.uintp(read_slot), READS]:
+                    highest += 1
                 else:
-                    highest = max(highest, written - read)
                     read += 1
                     read_slot = _after(read_slot, fifo, fifos)
-            levels[fifo, which, LEVEL_WRITTEN], levels[fifo, which, LEVEL_READ] = written, read
-            levels[fifo, which, LEVEL_WRITE_SLOT], levels[fifo, which, LEVEL_READ_SLOT] = write_slot, read_slot
+                ahead = _after(ahead, fifo, fifos)
+            levels[fifo, which, LEVEL_READ], levels[fifo, which, LEVEL_SLOT] = read, read_slot
             levels[fifo, which, HIGHEST] = highest

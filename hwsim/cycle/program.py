@@ -54,8 +54,9 @@ class _Actor:
 
     @property
     def moves(self) -> np.ndarray:
-        """(events, inputs + outputs) uint8: which beats move in each event."""
-        return np.concatenate([self.consumes, self.emits])[:, self.event_steps].T.astype(np.uint8)
+        """(events,) int64: the ports at which beats move in each event, a bit each, inputs first."""
+        ports = np.concatenate([self.consumes, self.emits])[:, self.event_steps].astype(np.int64)
+        return (ports << np.arange(len(ports))[:, None]).sum(axis=0)
 
     @property
     def period(self) -> int:
@@ -101,14 +102,13 @@ def flatten(network: Network, stalls: Stalls, *, kept_frames: int = 1) -> Progra
     buffers = {index: len(network.fifos) + row for row, index in enumerate(_fillers(actors))}
     inputs, outputs = _ports(network, actors, buffers)
     gates = [gate for actor in actors for gate in (actor.gate_before, actor.gate_after) if gate is not None]
-    events, moves, ports, needs = 0, 0, 0, 0
+    events, ports, needs = 0, 0, 0
     before, rows = 0, []
     for index, (actor, into, behind) in enumerate(zip(actors, inputs, outputs, strict=True)):
         count = len(actor.event_steps)
         row = {
             c.FIRST_EVENT: events,
             c.END_EVENT: events + count,
-            c.FIRST_MOVE: moves,
             c.FIRST_INPUT: ports,
             c.FIRST_OUTPUT: ports + len(into),
             c.END_OUTPUT: ports + len(into) + len(behind),
@@ -122,13 +122,13 @@ def flatten(network: Network, stalls: Stalls, *, kept_frames: int = 1) -> Progra
             c.FIRST_NEED: needs,
         }
         rows.append([row[column] for column in range(len(row))])
-        events, moves, ports = row[c.END_EVENT], moves + actor.moves.size, row[c.END_OUTPUT]
+        events, ports = row[c.END_EVENT], row[c.END_OUTPUT]
         needs += len(actor.needs)
         before += (actor.gate_before is not None) + (actor.gate_after is not None)
     return Program(
         actors=np.array(rows, np.int64),
         gaps=np.concatenate([actor.gaps for actor in actors]),
-        moves=np.concatenate([actor.moves.ravel() for actor in actors]),
+        moves=np.concatenate([actor.moves for actor in actors]),
         ports=np.array(
             [fifo for into, behind in zip(inputs, outputs, strict=True) for fifo in into + behind], np.int64
         ),
@@ -161,7 +161,7 @@ def _fifo_rows(network: Network, actors: list[_Actor], kept_frames: int) -> np.n
     depths = [fifo.depth for fifo in network.fifos] + [actors[index].fills for index in fillers]
     beats = [network.stream(fifo).beats for fifo in network.fifos] + [actors[index].repeats for index in fillers]
     frames = [kept_frames] * len(network.fifos) + [1] * len(fillers)
-    slots = _starts(kept * count + depth for kept, count, depth in zip(frames, beats, depths, strict=True))
+    slots = _starts(kept * count + depth + 1 for kept, count, depth in zip(frames, beats, depths, strict=True))
     writers = [last[fifo.source] for fifo in network.fifos] + fillers
     readers = [first[fifo.target] for fifo in network.fifos] + [index + 1 for index in fillers]
     latencies = [actors[writer].latency for writer in writers]
@@ -184,8 +184,8 @@ def initial_state(program: Program) -> State:
     filled[:, c.WRITE_SLOT] = filled[:, c.READ_SLOT] = fifos[:, c.FIRST_SLOT]
     # The places of the first `depth` beats have been there since before cycle 0.
     filled[:, c.PLACE_SLOT] = fifos[:, c.END_SLOT] - fifos[:, c.DEPTH]
-    levels = np.zeros((own, 2, 5), np.int64)
-    levels[:, :, c.LEVEL_WRITE_SLOT] = levels[:, :, c.LEVEL_READ_SLOT] = fifos[:own, c.FIRST_SLOT, None]
+    levels = np.zeros((own, 2, 3), np.int64)
+    levels[:, :, c.LEVEL_SLOT] = fifos[:own, c.FIRST_SLOT, None]
     times = np.full((int(fifos[-1, c.END_SLOT]), 2), -1, np.int64)
     return State(doing, filled, times, levels, np.zeros(own, np.int64), np.ones(len(actors), bool))
 

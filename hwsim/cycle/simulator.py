@@ -44,12 +44,14 @@ def simulate(network: Network, frames: int, *, stalls: Stalls | None = None, rec
         stepper.step()
         latencies = _latencies(stepper)
         while stepper.frames < frames and stepper.periodic is None:
-            stepper.step()
+            stepper.leap(frames)
+            if stepper.frames < frames:
+                stepper.step()
     except DeadlockError as deadlock:
         raise InputError(f"{deadlock}{_remedy(network, deadlock)}") from deadlock
     mark = stepper.mark(frames)
-    simulated_frames = stepper.frames
-    fifos = _fifo_uses(stepper, mark, complete=stepper.frames == frames)
+    simulated_frames = stepper.stepped
+    fifos = _fifo_uses(stepper, mark)
     times = {which: _recorded(stepper, which, frames if record else 0) for which in (c.WRITES, c.READS)}
     interval, deviation = _interval(stepper, frames + search_frames)
     return Run(
@@ -105,8 +107,8 @@ def _latencies(stepper: Stepper) -> tuple[int, int]:
     return int(max(times[0] for times in ends) - start), int(max(times[-1] for times in ends) - start)
 
 
-def _fifo_uses(stepper: Stepper, mark: Mark, *, complete: bool) -> tuple[FifoUse, ...]:
-    levels = stepper.highest_levels(complete=complete)
+def _fifo_uses(stepper: Stepper, mark: Mark) -> tuple[FifoUse, ...]:
+    levels = stepper.state.levels[:, :, c.HIGHEST]
     return tuple(
         FifoUse(fifo.name, fifo.depth, int(stored), int(taken), int(residence) / mark.still)
         for fifo, (stored, taken), residence in zip(stepper.network.fifos, levels, mark.residence, strict=True)
@@ -132,17 +134,16 @@ def _interval(stepper: Stepper, most_frames: int) -> tuple[int | float, float]:
     """Return the cycles between frames in the steady state and their standard deviation.
 
     May step on behind the frames asked for, whose figures are settled by now. Where parts of the network drift apart
-    for long, before the periodic state, the interval is still known as soon as nothing is slower than the slowest
-    node, because nothing can be faster either.
+    for long, before the periodic state, the interval is still known as soon as they drift evenly.
     """
-    slowest_node = stepper.network.interval
     while stepper.periodic is None and stepper.frames < most_frames:
-        if stepper.slowest == slowest_node:
-            return slowest_node, 0.0
+        if stepper.rates is not None and stepper.rates.period == 1:
+            assert stepper.rates.rate is not None
+            return int(stepper.rates.rate), 0.0
         stepper.step()
-    periodic = stepper.periodic
-    marks = stepper.marks[1:] if periodic is None else stepper.marks[periodic.start :][: periodic.frames + 1]
-    gaps = np.diff([mark.end for mark in marks])
-    mean = float(gaps.mean())
-    whole = periodic is not None and periodic.cycles % periodic.frames == 0
-    return int(mean) if whole else mean, float(gaps.std())
+    first = 2 if stepper.periodic is None else stepper.periodic.start + 1
+    ends = {frame: mark.end for frame, mark in stepper.marks.items()}
+    gaps = np.array([ends[frame] - ends[frame - 1] for frame in ends if frame >= first and frame - 1 in ends])
+    rate = stepper.rate
+    interval = float(gaps.mean()) if rate is None else int(rate) if rate.denominator == 1 else float(rate)
+    return interval, float(gaps.std())

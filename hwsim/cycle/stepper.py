@@ -1,6 +1,7 @@
 """A network being stepped frame by frame, until its state is one that was there before."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 from hashlib import blake2b
 
 import numpy as np
@@ -8,8 +9,11 @@ import numpy as np
 from dataflow import Fifo, Network
 from hwsim.cycle import kernel as c
 from hwsim.cycle.deadlock import deadlock_of
+from hwsim.cycle.drift import Drift
+from hwsim.cycle.horizon import Horizon
 from hwsim.cycle.kernel import advance, follow
 from hwsim.cycle.program import flatten, initial_state
+from hwsim.cycle.rate import RateFinder
 from hwsim.cycle.run import Periodic
 from hwsim.stalls import Stalls
 
@@ -55,31 +59,33 @@ class Stepper:
 
     Attributes
     ----------
-    marks : the sums at the end of each frame; the first one, before any frame, is zero
+    frames : frames that the state is after
+    stepped : how many of them were stepped; the others were leapt over
+    marks : by frame, the sums at its end, where it is known; those of frame 0, before any other, are zero
     periodic : the periodic state, or None as long as none is known
-    slowest : the most cycles by which anything was later in the last frame than in the one before; None as long as
-        that is not known, or if there are stalls. A frame's times are the same function of the times before, which is
-        monotone and shifts with them: so no later frame takes longer, even if faster parts of the network are still
-        running ahead into deep FIFOs.
+    rates : what is known of the rate of frames; None if there are stalls
     """
 
     def __init__(self, network: Network, stalls: Stalls, kept_frames: int) -> None:
         self.network = network
         self.program = flatten(network, stalls, kept_frames=kept_frames)
         self.state = initial_state(self.program)
+        self.frames = self.stepped = 0
         zeros = np.zeros(len(self.program.actors), np.int64), np.zeros(len(network.fifos), np.int64)
-        self.marks = [Mark(0, 0, *zeros)]
+        self.marks = {0: Mark(0, 0, *zeros)}
         self.periodic: Periodic | None = None
+        self.rates = None if len(self.program.gates) else RateFinder()
+        self._drift = Drift(self.program) if self.rates and kept_frames == 1 else None
+        self._horizon = Horizon(self.program)
         self._row_of = {fifo.name: row for fifo, row in zip(network.fifos, self.program.fifos, strict=False)}
         self._frame_of: dict[bytes, int] = {}
-        self._prepare_state_vector()
-        self._vector = np.zeros(0, np.int64)
-        self.slowest: int | None = None
 
     @property
-    def frames(self) -> int:
-        """Frames stepped."""
-        return len(self.marks) - 1
+    def rate(self) -> Fraction | None:
+        """Cycles between frames in the end, exactly, or None as long as it is not known."""
+        if self.periodic is not None:
+            return Fraction(self.periodic.cycles, self.periodic.frames)
+        return None if self.rates is None else self.rates.rate
 
     def step(self) -> None:
         """Step one more frame through and see whether the state is one that was there before.
@@ -93,20 +99,38 @@ class Stepper:
         if not advance(self.program, self.state, frame):
             raise deadlock_of(self.network, self.program, self.state, frame)
         follow(self.program, self.state)
-        self.marks.append(self._mark())
-        vector = self._state_vector()
-        if frame > 1 and not len(self.program.gates):
-            self.slowest = int((vector - self._vector).max()) + self.marks[frame].end - self.marks[frame - 1].end
-        self._vector = vector
-        phases = self.marks[frame].end % self.program.gates[:, c.GATE_CYCLES]
-        digest = blake2b(vector.tobytes() + phases.tobytes(), digest_size=16).digest()
+        self.stepped += 1
+        self._arrive(frame)
+
+    def leap(self, most: int) -> None:
+        """Go on, if possible, over frames that are known from those stepped, to frame `most` at the farthest.
+
+        To be called after each `step`, by those who need not see every frame. If times are kept, or under stalls, there
+        are no leaps.
+        """
+        if self._drift is None or self.rates is None or self.periodic is not None:
+            return
+        frame = self._drift.leap(self.state, self.frames, most, even=self.rates.even)
+        if frame > self.frames:
+            self.rates.restart()
+            self._arrive(frame)
+
+    def _arrive(self, frame: int) -> None:
+        """Take down the state at the end of a frame."""
+        self.frames = frame
+        self.marks[frame] = mark = self._mark()
+        times = self._horizon.times(self.state)
+        if self.rates is not None:
+            self.rates.add(times)
+        phases = mark.end % self.program.gates[:, c.GATE_CYCLES]
+        digest = blake2b((times - mark.end).tobytes() + phases.tobytes(), digest_size=16).digest()
         before = self._frame_of.setdefault(digest, frame)
         if before != frame:
-            self.periodic = Periodic(before, frame - before, self.marks[frame].end - self.marks[before].end)
+            self.periodic = Periodic(before, frame - before, mark.end - self.marks[before].end)
 
     def mark(self, frame: int) -> Mark:
         """Return the sums at the end of a frame that was stepped, or that the periodic state tells."""
-        if frame < len(self.marks):
+        if frame in self.marks:
             return self.marks[frame]
         assert self.periodic is not None
         start, period = self.periodic.start, self.periodic.frames
@@ -132,44 +156,8 @@ class Stepper:
             times[frame] = times[frame - self.periodic.frames] + self.periodic.cycles
         return times
 
-    def highest_levels(self, *, complete: bool) -> np.ndarray:
-        """Return the most beats stored and places taken at the start of a cycle, (fifos, 2) int64.
-
-        The latest reads wait to be followed until the next frame's writes are known; if `complete`, none come.
-        """
-        levels, filled = self.state.levels, self.state.filled[: len(self.network.fifos)]
-        waiting = np.where(
-            levels[:, :, c.LEVEL_READ] < filled[:, c.READ, None],
-            levels[:, :, c.LEVEL_WRITTEN] - levels[:, :, c.LEVEL_READ],
-            0,
-        )
-        return np.maximum(levels[:, :, c.HIGHEST], waiting if complete else 0)
-
     def _mark(self) -> Mark:
         last = self.state.doing[:, c.LAST]
         end = int(last[-len(self.network.outputs) :].max()) + 1
         still = int((last + self.program.actors[:, c.TAIL]).max()) + 1
         return Mark(end, still, self.state.doing[:, c.BLOCKED].copy(), self.state.residence.copy())
-
-    def _prepare_state_vector(self) -> None:
-        """Lay out the reads in the state vector: for each FIFO its latest `depth` beats, the latest first."""
-        fifos = self.program.fifos
-        depths = fifos[:, c.DEPTH]
-        self._owner = np.repeat(np.arange(len(fifos)), depths)
-        self._newest = (np.cumsum(depths) - depths)[self._owner]
-        self._age = np.arange(len(self._owner)) - self._newest + 1
-        self._first_slot = fifos[self._owner, c.FIRST_SLOT]
-        self._ring_size = (fifos[:, c.END_SLOT] - fifos[:, c.FIRST_SLOT])[self._owner]
-        self._latency = fifos[self._owner, c.LATENCY]
-
-    def _state_vector(self) -> np.ndarray:
-        """Return the times that all later ones follow from, relative to the end of the frame, int64.
-
-        These are each actor's last event and the latest `depth` reads of each FIFO, buffers included. A read no later
-        than the writer's latest emission constrains nothing any more, so it counts as being as late as that.
-        """
-        slots = self.state.filled[self._owner, c.WRITE_SLOT] - self._age
-        slots += np.where(slots < self._first_slot, self._ring_size, 0)
-        times = self.state.times[slots]
-        issues = times[self._newest, c.WRITES] - self._latency
-        return np.concatenate([self.state.doing[:, c.LAST], np.maximum(times[:, c.READS], issues)]) - self.marks[-1].end

@@ -1,0 +1,116 @@
+"""Leaping over frames in which parts of a network drift apart evenly.
+
+Let X(k) be all times of frame k and of the beats before it that are still kept, and G the step of a frame, without
+stalls. Each component of G(X + t S) is convex in t: the latest of times that grow evenly with it. Let S be
+X(k) - X(k - 1), and X(k - 1) - X(k - 2) the same. If stepping a frame from X(k - 1) + n S gives X(k - 1) + (n + 1) S,
+then G is on a straight line at t = -1, 0 and n, so it is everywhere between. That is: frames k + 1 to k + n are what
+even drift makes them, exactly. One frame is stepped instead of n.
+
+What is summed up over a frame grows evenly too. Beats' times in FIFOs are differences of times. The cycles in which a
+node was blocked are a sum of times less a sum of convex functions, so if they are even at the three points, they are
+between. And a FIFO holds more than L beats when beat r is read if and only if beat r + L was written before: this
+compares two times that grow evenly, so between two frames it is true only if it is at one of them.
+"""
+
+import numpy as np
+
+from hwsim.cycle import kernel as c
+from hwsim.cycle.horizon import LatestBeats
+from hwsim.cycle.kernel import Program, State, advance, follow
+
+__all__ = ["Drift"]
+
+#: Frames of the first leap that is tried.
+first_leap = 8
+
+
+class Drift:
+    """Watches frames being stepped, and leaps over those that are known.
+
+    Parameters
+    ----------
+    program : a program without gates, whose rings keep one frame
+    """
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._beats = LatestBeats(program, program.fifos[:, c.FRAME_BEATS] + program.fifos[:, c.DEPTH])
+        self._views: list[np.ndarray] = []
+        self._sums = np.zeros(0, np.int64)
+
+    def leap(self, state: State, frame: int, most: int, *, even: bool) -> int:
+        """Go on from the state after a frame as far as it is known, and return the frame that it is then after.
+
+        To be called after each frame.
+
+        Parameters
+        ----------
+        most : the last frame to go to
+        even : whether the frame seems to have drifted as the one before
+        """
+        before, self._sums = self._sums, self._sums_of(state)
+        if not even:
+            self._views.clear()
+            return frame
+        self._views = [*self._views[-2:], self._view(state, self._sums - before)]
+        if len(self._views) < 3 or not np.array_equal(*np.diff(self._views, axis=0)):
+            return frame
+        slope = self._views[2] - self._views[1]
+        length = first_leap
+        while min(length, most - frame) > 1:
+            length = min(length, most - frame)
+            if self._lands(state, frame, slope, length):
+                frame += length
+                length *= 2
+            else:
+                length //= 4
+        self._views.clear()
+        return frame
+
+    def _sums_of(self, state: State) -> np.ndarray:
+        return np.concatenate([state.doing[:, c.BLOCKED], state.residence])
+
+    def _view(self, state: State, sums: np.ndarray) -> np.ndarray:
+        """Return everything that must drift evenly: all times, and what was summed up over the frame."""
+        return np.concatenate([state.times[self._beats.slots(state)].ravel(), state.doing[:, c.LAST], sums])
+
+    def _lands(self, state: State, frame: int, slope: np.ndarray, length: int) -> bool:
+        """Go `length` frames on and return True, or leave the state as it is and return False."""
+        kept = [array.copy() for array in state]
+        self._move(state, slope, length - 1)
+        before = self._sums_of(state)
+        landed = advance(self._program, state, frame + length)
+        assert landed
+        follow(self._program, state)
+        sums = self._sums_of(state)
+        view = self._view(state, sums - before)
+        if np.array_equal(view, self._views[-1] + length * slope):
+            self._views[-1], self._sums = view, sums
+            return True
+        for array, old in zip(state, kept, strict=True):
+            array[...] = old
+        return False
+
+    def _move(self, state: State, slope: np.ndarray, frames: int) -> None:
+        """Make a state the one that it is after some more frames of even drift."""
+        actors, fifos = self._program.actors, self._program.fifos
+        slots = self._beats.slots(state)
+        beats, last, sums = np.split(slope, [2 * len(slots), 2 * len(slots) + len(actors)])
+        state.times[slots] += frames * beats.reshape(-1, 2)
+        state.doing[:, c.LAST] += frames * last
+        state.doing[:, c.DONE] += frames * actors[:, c.FRAME_EVENTS]
+        state.filled[:, [c.WRITTEN, c.READ]] += frames * fifos[:, c.FRAME_BEATS, None]
+        # The sums of the next frame, of the one behind it ...
+        totals = frames * self._views[-1][-len(sums) :] + frames * (frames + 1) // 2 * sums
+        state.doing[:, c.BLOCKED] += totals[: len(actors)]
+        state.residence[:] += totals[len(actors) :]
+        self._move_levels(state)
+
+    def _move_levels(self, state: State) -> None:
+        """Let the levels stand where `kernel.follow` leaves them: at the read that looks for the next beat written."""
+        fifos, filled, levels = self._program.fifos, state.filled, state.levels
+        own = slice(len(levels))
+        levels[:, :, c.LEVEL_READ] = filled[own, c.WRITTEN, None] - levels[:, :, c.HIGHEST]
+        slots = filled[own, c.WRITE_SLOT, None] - levels[:, :, c.HIGHEST]
+        ring_size = (fifos[own, c.END_SLOT] - fifos[own, c.FIRST_SLOT])[:, None]
+        levels[:, :, c.LEVEL_SLOT] = np.where(slots < fifos[own, c.FIRST_SLOT, None], slots + ring_size, slots)
