@@ -1,20 +1,27 @@
 """FIFO sizing: the smallest depths that cost no throughput, found with the cycle simulator."""
 
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+
+import numpy as np
+
 from dataflow import Fifo, InputError, Network
-from hwsim.cycle.deadlock import DeadlockError, smallest
-from hwsim.cycle.stepper import Stepper
-from hwsim.stalls import Stalls
+from hwsim.cycle import simulate
+from hwsim.cycle.trial import Trial, smallest
 
 __all__ = ["shrink_depths"]
-
-#: Frames in which the periodic state must show, for depths to be trusted.
-search_frames = 1000
 
 #: How often the depths are doubled before the interval is given up.
 most_doublings = 12
 
 
-def shrink_depths(network: Network, *, interval: int | None = None) -> dict[str, int]:
+def shrink_depths(
+    network: Network,
+    *,
+    interval: int | None = None,
+    slack: Fraction | int = 0,
+    fixed: Mapping[str, int] | None = None,
+) -> dict[str, int]:
     """Return the smallest depth of every FIFO with which frames still follow each other at `interval`.
 
     Deeper FIFOs never make anything later. So the smallest depth of one FIFO, the others given, is found by
@@ -24,60 +31,69 @@ def shrink_depths(network: Network, *, interval: int | None = None) -> dict[str,
     Parameters
     ----------
     interval : cycles between frames in the steady state; without, those of FIFOs without bound, which are the
-        steps of the slowest node (`Network.interval`)
+        steps of the slowest node (`Network.interval`); or what the fixed depths allow, if that is more
+    slack : part of the interval by which it may grow, if that saves places
+    fixed : depths by name that are not to be chosen
 
     Returns
     -------
     dict
-        Depths by FIFO name, for ``Network.with_depths``.
+        Depths by FIFO name, for ``Network.with_depths``, the fixed ones among them.
 
     Raises
     ------
     InputError
-        No depths reach the interval.
+        No depths reach the interval, the slack is negative, a fixed depth is not one, or lets the network stand still.
     """
+    if slack < 0:
+        raise InputError(f"Interval slack must be at least 0, not {float(slack)}")
+    network = network.with_depths(fixed or {})
+    free = np.array([fifo.name not in (fixed or {}) for fifo in network.fifos])
+    trial = Trial(network)
+    kept, depths = _kept_interval(network, trial, free, interval)
+    goal = kept * (1 + slack)
+    order = sorted(range(len(depths)), key=lambda row: (-_bits(network, network.fifos[row], int(depths[row])), row))
+    for row in order:
+        if free[row]:
+            depths[row] = smallest(_reaching(trial, depths, row, goal), 1, int(depths[row]))
+    return {fifo.name: int(depth) for fifo, depth in zip(network.fifos, depths, strict=True)}
+
+
+def _kept_interval(
+    network: Network, trial: Trial, free: np.ndarray, interval: int | None
+) -> tuple[Fraction | int, np.ndarray]:
+    """Return the interval to keep, and depths that reach it: the present ones, the free ones doubled if needed."""
     goal = network.interval if interval is None else interval
-    depths = _sufficient_depths(network, goal)
-    for fifo in sorted(network.fifos, key=lambda fifo: (-_bits(network, fifo, depths[fifo.name]), fifo.name)):
-
-        def reaches(depth: int, name: str = fifo.name) -> bool:
-            return _reaches(network.with_depths({**depths, name: depth}), goal)
-
-        depths[fifo.name] = smallest(reaches, 1, depths[fifo.name])
-    return depths
-
-
-def _bits(network: Network, fifo: Fifo, depth: int) -> int:
-    return network.stream(fifo).width * depth
-
-
-def _sufficient_depths(network: Network, interval: int) -> dict[str, int]:
-    """Return the present depths, or as many times as needed doubled."""
-    if interval < network.interval:
+    if goal < network.interval:
         raise InputError(
             f"Interval of network {network.name!r} must be at least {network.interval}, the steps of its slowest node, "
-            f"not {interval}"
+            f"not {goal}"
         )
+    present = np.array([fifo.depth for fifo in network.fifos])
     for doublings in range(most_doublings + 1):
-        depths = {fifo.name: fifo.depth << doublings for fifo in network.fifos}
-        if _reaches(network.with_depths(depths), interval):
-            return depths
+        depths = np.where(free, present << doublings, present)
+        if trial.reaches(depths, goal):
+            return goal, depths
+    if interval is None and not free.all():
+        names = [fifo.name for fifo in network.fifos]
+        simulate(network.with_depths(dict(zip(names, depths.tolist(), strict=True))), 1)  # tells of a deadlock
+        rate = trial.rate(depths)
+        if rate is not None:
+            return rate, depths
     raise InputError(
-        f"FIFOs of network {network.name!r} must reach an interval of {interval} when their depths are doubled "
+        f"FIFOs of network {network.name!r} must reach an interval of {goal} when their depths are doubled "
         f"{most_doublings} times, not miss it"
     )
 
 
-def _reaches(network: Network, interval: int) -> bool:
-    """Return whether frames follow each other in `interval` cycles or fewer in the steady state."""
-    stepper = Stepper(network, Stalls.none(), 1)
-    try:
-        while stepper.periodic is None and stepper.frames < search_frames:
-            stepper.step()
-            assert stepper.rates is not None
-            reaches = stepper.rates.reaches(interval)
-            if reaches is not None:
-                return reaches
-    except DeadlockError:
-        return False
-    return stepper.periodic is not None and stepper.periodic.cycles <= interval * stepper.periodic.frames
+def _reaching(trial: Trial, depths: np.ndarray, row: int, goal: Fraction | int) -> Callable[[int], bool]:
+    def reaches(depth: int) -> bool:
+        changed = depths.copy()
+        changed[row] = depth
+        return trial.reaches(changed, goal)
+
+    return reaches
+
+
+def _bits(network: Network, fifo: Fifo, depth: int) -> int:
+    return network.stream(fifo).width * depth

@@ -1,17 +1,20 @@
 """Choosing a folding: to a rate, an interval, a board, or from a file; then FIFOs as small as the rate allows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from math import inf
 from typing import TYPE_CHECKING
 
 from dataflow import InputError, Network, fold, fold_to_interval, network_cost
 from dataflow.choices import FoldingChoices
+from dataflow.folding import default_depth
 from xnorflow.folding_file import FoldingFile
 
 if TYPE_CHECKING:
     from rtl.boards import Board
 
-__all__ = ["Folded", "fold_as", "fold_for_board", "fold_to", "fold_towards", "interval_of_rate"]
+__all__ = ["Folded", "fold_as", "fold_for_board", "fold_to", "fold_towards", "interval_of_rate", "with_fifos"]
 
 
 @dataclass(frozen=True)
@@ -67,14 +70,64 @@ def fold_as(network: Network, file: FoldingFile, *, family: str = "ecp5") -> Net
     if file.nodes:
         interval = max(folded.node(name).steps for name in file.nodes)
         folded = fold(network, {**fold_to_interval(network, interval, family=family, strict=False), **file.nodes})
-    return with_smallest_fifos(folded).with_depths(file.fifos)
+    return with_smallest_fifos(folded, fixed=file.fifos)
 
 
-def with_smallest_fifos(network: Network) -> Network:
-    """Return the network with the smallest FIFO depths that keep its interval, found by simulation."""
+def with_smallest_fifos(
+    network: Network, *, slack: Fraction | int = 0, fixed: Mapping[str, int] | None = None
+) -> Network:
+    """Return the network with the smallest FIFO depths that keep its interval, found by simulation.
+
+    Parameters
+    ----------
+    slack : part of the interval by which it may grow
+    fixed : depths by name that are not to be chosen
+    """
     from hwsim.fifo_sizing import shrink_depths
 
-    return network.with_depths(shrink_depths(network))
+    return network.with_depths(shrink_depths(network, slack=slack, fixed=fixed))
+
+
+def with_fifos(
+    network: Network, how: str, *, slack: str | None = None, fixed: Mapping[str, int] | None = None
+) -> Network:
+    """Return the network with FIFO depths chosen anew.
+
+    Parameters
+    ----------
+    how : "auto" for the smallest depths that keep the interval, "full" for depths that cost no throughput by the rule
+        of `dataflow.folding.default_depth`
+    slack : percentage of the interval by which it may grow, such as "5%"
+    fixed : depths by name that are not to be chosen
+
+    Raises
+    ------
+    InputError
+        Another word, a slack that is none or cannot be used, or the network stands still for ever with fixed depths.
+    """
+    from hwsim import simulate
+
+    if how not in ("auto", "full"):
+        raise InputError(f"FIFOs (--fifos) must be auto or full, not {how!r}")
+    full = network.with_depths({fifo.name: default_depth(network, fifo) for fifo in network.fifos})
+    if how == "full":
+        if slack is not None:
+            raise InputError(f"Interval slack must be given with --fifos auto, not with {how}")
+        chosen = full.with_depths(fixed or {})
+        simulate(chosen, 1)  # tells of a deadlock
+        return chosen
+    return with_smallest_fifos(full, slack=_part_of(slack or "0%"), fixed=fixed)
+
+
+def _part_of(percentage: str) -> Fraction:
+    """Return what part a percentage is."""
+    try:
+        part = Fraction(percentage.removesuffix("%")) / 100 if percentage.endswith("%") else Fraction(-1)
+    except (ValueError, ZeroDivisionError):
+        part = Fraction(-1)
+    if part < 0:
+        raise InputError(f"Interval slack must be a percentage of at least 0, such as 5%, not {percentage!r}")
+    return part
 
 
 def fold_for_board(network: Network, board: str, *, utilization: float = 0.8) -> Folded:

@@ -1,13 +1,14 @@
-"""Why nothing can move any more, and which depth would free it."""
+"""Why nothing can move any more, and which depths would free it."""
 
-from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
 from dataflow import Fifo, InputError, Network
 from hwsim.cycle import kernel as c
+from hwsim.cycle.trial import Trial, smallest
 
-__all__ = ["DeadlockError", "deadlock_of", "smallest"]
+__all__ = ["DeadlockError", "deadlock_of", "remedy_of"]
 
 
 class DeadlockError(InputError):
@@ -69,12 +70,29 @@ def _next_moves(network: Network, program: c.Program, actor: int, event: int) ->
     return moving(first, outputs), moving(outputs, end)
 
 
-def smallest(holds: Callable[[int], bool], low: int, high: int) -> int:
-    """Return the least of `low` to `high` for which a condition holds that holds for all above it, and for `high`."""
-    while low < high:
-        middle = (low + high) // 2
-        if holds(middle):
-            high = middle
-        else:
-            low = middle + 1
-    return high
+def remedy_of(network: Network, deadlock: DeadlockError) -> dict[str, int]:
+    """Return the smallest depths that free a deadlock, by FIFO name.
+
+    One FIFO alone, if one of those that are full can free it; otherwise several, none of which may be one lower. No
+    FIFO ever needs more places than a frame has beats.
+    """
+    trial = Trial(network)
+    present = np.array([fifo.depth for fifo in network.fifos])
+    every = np.maximum(present, [network.stream(fifo).beats for fifo in network.fifos])
+
+    def passes_with(depths: np.ndarray, row: int, depth: int) -> bool:
+        changed = depths.copy()
+        changed[row] = depth
+        return trial.passes(changed)
+
+    rows = {fifo.name: row for row, fifo in enumerate(network.fifos)}
+    for name in deadlock.full:
+        row = rows[name]
+        if passes_with(present, row, every[row]):
+            return {name: smallest(partial(passes_with, present, row), int(present[row]) + 1, int(every[row]))}
+    depths = every.copy()
+    # Those that are full come last, and keep what the others do not need.
+    for name in sorted(rows, key=lambda name: name in deadlock.full):
+        row = rows[name]
+        depths[row] = smallest(partial(passes_with, depths, row), int(present[row]), int(every[row]))
+    return {name: int(depths[row]) for name, row in rows.items() if depths[row] > present[row]}

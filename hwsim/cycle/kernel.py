@@ -34,7 +34,8 @@ from numba import njit
 __all__ = ["Program", "State", "advance", "follow"]
 
 # Columns of `Program.actors`: the actor's slices of `gaps` and `moves`, and of `ports` (inputs, then outputs), the
-# numbers of its gates or -1, what a frame is made of, and the buffer that it reads or -1, with the first row in `needs`.
+# numbers of its gates or -1, what a frame is made of, and the buffer that it reads or -1, with the first row in
+# `needs`.
 FIRST_EVENT, END_EVENT, FIRST_INPUT, FIRST_OUTPUT, END_OUTPUT = range(5)
 GATE_BEFORE, GATE_AFTER, FRAME_EVENTS, FRAME_STEPS, HEAD, TAIL, BUFFER, FIRST_NEED = range(5, 13)
 
@@ -143,9 +144,9 @@ def _run(actor, goal, actors, gaps, moves, ports, fifos, gates, waits, needs, do
     """Let one actor go on until it is at its goal or a time it needs is unknown.
 
     Most actors have one input, or a buffer that they drain, and one output. So what is known of these two stands in
-    variables, and whether a beat moves there is a factor, 0 or 1, not a branch that is hard to predict: a time that does
-    not count is 0, and what is written where no beat moves is overwritten before it is read. Further ports are looked at
-    in the arrays.
+    variables, and whether a beat moves there is a factor, 0 or 1, not a branch that is hard to predict: a time that
+    does not count is 0, and what is written where no beat moves is overwritten before it is read. Further ports are
+    looked at in the arrays.
     """
     first_event, end_event = actors[actor, FIRST_EVENT], actors[actor, END_EVENT]
     first_input, first_output = actors[actor, FIRST_INPUT], actors[actor, FIRST_OUTPUT]

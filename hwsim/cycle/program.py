@@ -12,7 +12,7 @@ from hwsim.cycle import kernel as c
 from hwsim.cycle.kernel import Program, State
 from hwsim.stalls import Stalls
 
-__all__ = ["flatten", "initial_state"]
+__all__ = ["flatten", "initial_state", "with_depths"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,6 +166,18 @@ def _fifo_rows(network: Network, actors: list[_Actor], kept_frames: int) -> np.n
     readers = [first[fifo.target] for fifo in network.fifos] + [index + 1 for index in fillers]
     latencies = [actors[writer].latency for writer in writers]
     return _table([depths, latencies, beats, slots[:-1], slots[1:], writers, readers])
+
+
+def with_depths(program: Program, depths: np.ndarray) -> Program:
+    """Return a program with other depths of the network's FIFOs, (fifos,) int64; those of buffers stay."""
+    fifos = program.fifos.copy()
+    fifos[: len(depths), c.DEPTH] = depths
+    sizes = (
+        program.fifos[:, c.END_SLOT] - program.fifos[:, c.FIRST_SLOT] + fifos[:, c.DEPTH] - program.fifos[:, c.DEPTH]
+    )
+    slots = _starts(sizes)
+    fifos[:, c.FIRST_SLOT], fifos[:, c.END_SLOT] = slots[:-1], slots[1:]
+    return program._replace(fifos=fifos)
 
 
 def _table(columns: Iterable[Iterable[int]]) -> np.ndarray:

@@ -4,7 +4,7 @@ import numpy as np
 
 from dataflow import InputError, Network
 from hwsim.cycle import kernel as c
-from hwsim.cycle.deadlock import DeadlockError, smallest
+from hwsim.cycle.deadlock import DeadlockError, remedy_of
 from hwsim.cycle.run import FifoUse, NodeActivity, Run
 from hwsim.cycle.stepper import Mark, Stepper
 from hwsim.stalls import Stalls
@@ -30,7 +30,7 @@ def simulate(network: Network, frames: int, *, stalls: Stalls | None = None, rec
     ------
     InputError
         The number of frames is not positive, the stalls belong to another network, or nothing can move any more:
-        then the sentence tells which node waits for what, and the smallest depth that frees it.
+        then the sentence tells which node waits for what, and the smallest depths that free it.
     """
     if isinstance(frames, bool) or not isinstance(frames, int | np.integer):
         raise TypeError(f"Number of frames must be an integer, not {frames!r}")
@@ -72,30 +72,11 @@ def simulate(network: Network, frames: int, *, stalls: Stalls | None = None, rec
 
 
 def _remedy(network: Network, deadlock: DeadlockError) -> str:
-    """Return the smallest depth of a full FIFO that alone frees a deadlock, as the end of its sentence.
-
-    Whether a frame gets through does not depend on the stalls. No FIFO ever needs more places than beats.
-    """
-    for name in deadlock.full:
-        fifo = next(fifo for fifo in network.fifos if fifo.name == name)
-
-        def frees(depth: int, name: str = name) -> bool:
-            return _gets_through(network.with_depths({name: depth}), deadlock.frame)
-
-        every = deadlock.frame * network.stream(fifo).beats
-        if frees(every):
-            return f"; a depth of {smallest(frees, fifo.depth + 1, every)} for {name!r} frees it"
-    return ""
-
-
-def _gets_through(network: Network, frames: int) -> bool:
-    stepper = Stepper(network, Stalls.none(), 1)
-    try:
-        while stepper.frames < frames:
-            stepper.step()
-    except DeadlockError:
-        return False
-    return True
+    """Return the smallest depths that free a deadlock, as the end of its sentence."""
+    depths = remedy_of(network, deadlock)
+    if len(depths) == 1:
+        return "".join(f"; a depth of {depth} for {name!r} frees it" for name, depth in depths.items())
+    return "; depths of " + " and ".join(f"{depth} for {name!r}" for name, depth in depths.items()) + " free it"
 
 
 def _latencies(stepper: Stepper) -> tuple[int, int]:

@@ -4,13 +4,14 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import assume, event, given, settings
+from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 from patterns_network import Pattern, network_of, pattern_networks
 
 from dataflow import Fifo, InputError, Network, fold
 from hwsim import Run, Stalls, random_stalls, simulate
 from hwsim.cycle import step_slowly
+from hwsim.cycle.deadlock import DeadlockError, remedy_of
 from hwsim.cycle.stepper import Stepper
 from sim_tests.cases import CASES, Case, dense_network
 from sim_tests.strategies import dense_networks
@@ -205,7 +206,7 @@ def test_one_place_more_frees_the_deadlock() -> None:
     assert_exact(reconvergent(4), 5, Stalls.none())
 
 
-def test_a_deadlock_that_takes_two_fifos_has_no_single_remedy() -> None:
+def test_a_deadlock_that_takes_two_fifos_is_freed_by_both() -> None:
     # The join reads the first branch whole before the others, which both need two places for it.
     split = Pattern("split", ("xx",), ("xx", "xx", "xx"))
     join = Pattern("join", ("xx....", "..xx..", "....xx"), (".....x",))
@@ -215,10 +216,35 @@ def test_a_deadlock_that_takes_two_fifos_has_no_single_remedy() -> None:
         r"^Network 'net' must be able to move, not stand still for ever: "
         r"'split' waits for a place in "
         r"'split\.1 -> join\.1' \(full with 1\) and 'split\.2 -> join\.2' \(full with 1\); "
-        r"'join' waits for a beat in 'split -> join'$"
+        r"'join' waits for a beat in 'split -> join'; "
+        r"depths of 2 for 'split\.1 -> join\.1' and 2 for 'split\.2 -> join\.2' free it$"
     )
     with pytest.raises(InputError, match=sentence):
         simulate(network, 1)
+    assert_exact(network.with_depths({"split.1 -> join.1": 2, "split.2 -> join.2": 2}), 3, Stalls.none())
+
+
+def stands(network: Network) -> DeadlockError | None:
+    try:
+        simulate(network, 1)
+    except InputError as error:
+        assert isinstance(error.__cause__, DeadlockError)
+        return error.__cause__
+    return None
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.filter_too_much])
+@given(pattern_networks())
+def test_the_depths_that_free_a_deadlock_are_the_smallest(network: Network) -> None:
+    deadlock = stands(network)
+    assume(deadlock is not None)
+    assert deadlock is not None
+    depths = remedy_of(network, deadlock)
+    freed = network.with_depths(depths)
+    assert stands(freed) is None
+    event(f"{len(depths)} FIFOs")
+    for name, depth in depths.items():
+        assert stands(freed.with_depths({name: depth - 1})) is not None
 
 
 @pytest.mark.parametrize("frames", [0, -3])

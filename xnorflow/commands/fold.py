@@ -1,5 +1,6 @@
 """``xnorflow fold``."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,6 +27,12 @@ def fold(
         float | None, typer.Option(help="Part of the board's LUTs to use; 0.8 without it.", show_default=False)
     ] = None,
     config: Annotated[Path | None, typer.Option(help="Folding file (TOML); what it does not name is chosen.")] = None,
+    fifos: Annotated[
+        str, typer.Option(help="auto: the smallest depths that keep the interval; full: enough by rule.")
+    ] = "auto",
+    interval_slack: Annotated[
+        str | None, typer.Option(metavar="PERCENT", help="How much the interval may grow to save places, such as 5%.")
+    ] = None,
     family: Annotated[str | None, typer.Option(help="Device family of the estimate.")] = None,
     json: Json = False,
 ) -> None:
@@ -36,7 +43,8 @@ def fold(
     from dataflow import save_network
     from xnorflow.commands.show import family_of_board, folding_summary, print_folding
     from xnorflow.console import print_json
-    from xnorflow.folding_file import write_folding_file
+    from xnorflow.folding import with_fifos
+    from xnorflow.folding_file import read_folding_file, write_folding_file
     from xnorflow.networks import open_network
 
     network = open_network(net)
@@ -48,6 +56,9 @@ def fold(
         raise InputError(f"Utilization must be given with --board, not with {given[0]}")
     family = family_of_board(board, family)
     folded = _fold(network, fps, clock_mhz, interval, board, utilization, config, family)
+    if fifos != "auto" or interval_slack is not None:
+        fixed = {} if config is None else read_folding_file(config).fifos
+        folded = replace(folded, network=with_fifos(folded.network, fifos, slack=interval_slack, fixed=fixed))
     result = folding_summary(folded.network, family, clock=_clock(clock_mhz, board))
     file = output.with_suffix(".toml")
     save_network(folded.network, output)

@@ -1,0 +1,29 @@
+"""The networks of the zoo: every beat's value and cycle on every stream."""
+
+from pathlib import Path
+
+import pytest
+
+import zoo
+from hwsim import random_stalls
+from sim_tests.cases import random_frames
+from sim_tests.simulators import available
+from sim_tests.verification import verify_rtl
+from xnorflow.networks import open_network
+
+pytestmark = [
+    pytest.mark.sim,
+    pytest.mark.slow,
+    pytest.mark.skipif(available()["verilator"] is not None, reason=str(available()["verilator"])),
+]
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_the_zoo_in_verilator(name: str, tmp_path: Path) -> None:
+    network = open_network(name)
+    for seed in (None, 3):
+        stalls = None if seed is None else random_stalls(network, seed)
+        frames = random_frames(network, 3)
+        verification = verify_rtl(network, frames, simulator="verilator", stalls=stalls, build_dir=tmp_path)
+        assert verification.passed, str(verification)
+        assert verification.streams == len(network.fifos)
