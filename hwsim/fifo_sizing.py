@@ -63,27 +63,42 @@ def _kept_interval(
     network: Network, trial: Trial, free: np.ndarray, interval: int | None
 ) -> tuple[Fraction | int, np.ndarray]:
     """Return the interval to keep, and depths that reach it: the present ones, the free ones doubled if needed."""
-    goal = network.interval if interval is None else interval
+    goal: Fraction | int = network.interval if interval is None else interval
     if goal < network.interval:
         raise InputError(
             f"Interval of network {network.name!r} must be at least {network.interval}, the steps of its slowest node, "
             f"not {goal}"
         )
     present = np.array([fifo.depth for fifo in network.fifos])
+    if interval is None and not free.all():
+        goal = _least_interval(network, trial, np.where(free, np.maximum(present, _unbounded(network)), present))
     for doublings in range(most_doublings + 1):
         depths = np.where(free, present << doublings, present)
         if trial.reaches(depths, goal):
             return goal, depths
-    if interval is None and not free.all():
-        names = [fifo.name for fifo in network.fifos]
-        simulate(network.with_depths(dict(zip(names, depths.tolist(), strict=True))), 1)  # tells of a deadlock
-        rate = trial.rate(depths)
-        if rate is not None:
-            return rate, depths
     raise InputError(
         f"FIFOs of network {network.name!r} must reach an interval of {goal} when their depths are doubled "
         f"{most_doublings} times, not miss it"
     )
+
+
+def _least_interval(network: Network, trial: Trial, depths: np.ndarray) -> Fraction | int:
+    """Return the interval that depths allow."""
+    names = [fifo.name for fifo in network.fifos]
+    simulate(network.with_depths(dict(zip(names, depths.tolist(), strict=True))), 1)  # tells of a deadlock
+    rate = trial.rate(depths)
+    if rate is None:
+        raise InputError(
+            f"FIFOs of network {network.name!r} must show their interval in the search, not go on changing"
+        )
+    return rate
+
+
+def _unbounded(network: Network) -> np.ndarray:
+    """Return depths that are as good as none: all beats of as many frames as can be on their way at once."""
+    steps = sum(node.steps + node.latency for node in network.nodes)
+    flight = 2 + -(-steps // network.interval)
+    return np.array([flight * network.stream(fifo).beats for fifo in network.fifos])
 
 
 def _reaching(trial: Trial, depths: np.ndarray, row: int, goal: Fraction | int) -> Callable[[int], bool]:

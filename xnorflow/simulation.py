@@ -1,5 +1,6 @@
 """Values and cycles of a run together: what ``xnorflow simulate`` prints."""
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -28,10 +29,12 @@ def simulation_summary(
             "first_beat_latency": run.first_beat_latency,
             "first_frame_latency": run.first_frame_latency,
             "interval": run.interval,
+            "interval_deviation": run.interval_deviation,
             "total": run.total,
         },
         "timing": Timing(run.first_frame_latency, run.interval, clock).to_json(),
-        "nodes": [{"name": n.name, "busy": n.busy, "starved": n.starved, "blocked": n.blocked} for n in run.nodes],
-        "fifos": [{"name": f.name, "depth": f.depth, "max_occupancy": f.max_occupancy} for f in run.fifos],
+        "nodes": [asdict(node) for node in run.nodes],
+        "fifos": [asdict(fifo) for fifo in run.fifos],
+        "periodic": None if run.periodic is None else asdict(run.periodic),
     }
     return result, prediction

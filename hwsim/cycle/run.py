@@ -80,7 +80,7 @@ class Run:
     nodes : activity, in the network's order
     fifos : use, in the network's order
     periodic : the periodic state, or None if none was reached
-    simulated_frames : frames stepped; the others follow from the periodic state
+    simulated_frames : frames stepped; the others follow from the periodic state, or from even drift before it
     writes, reads : for every FIFO's name the cycle of each beat's write and read, int64; empty unless recorded
     """
 

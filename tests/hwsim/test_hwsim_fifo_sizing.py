@@ -3,16 +3,15 @@
 from fractions import Fraction
 
 import pytest
-from hypothesis import assume, given, reject, settings
+from hypothesis import assume, given, settings
 from patterns_network import Pattern, network_of, pattern_networks
-from window_networks import conv_networks
 
 from dataflow import Fifo, InputError, Network, fold
 from hwsim import fifo_sizing, simulate
 from hwsim.cycle import trial
 from hwsim.fifo_sizing import shrink_depths
 from sim_tests.cases import CASES, Case, dense_network
-from sim_tests.strategies import dense_networks
+from sim_tests.strategies import conv_networks, dense_networks
 
 
 def assert_minimal(network: Network, interval: int) -> dict[str, int]:
@@ -57,12 +56,7 @@ def test_random_convolutions(network: Network) -> None:
 @settings(deadline=None, max_examples=60)
 @given(pattern_networks())
 def test_random_networks_with_branches(network: Network) -> None:
-    try:
-        assert_minimal(network, network.interval)
-    except InputError as error:
-        # Beats of different rates: not even the deepest FIFOs of the search keep these in step.
-        assert "must reach an interval" in str(error)
-        reject()
+    assert_minimal(network, network.interval)
 
 
 def test_more_interval_takes_fewer_places() -> None:
@@ -87,14 +81,14 @@ def test_fixed_depths_stay_and_the_others_keep_what_these_allow() -> None:
     fixed = {name: free[name] - 1}
     depths = shrink_depths(network, fixed=fixed)
     assert depths[name] == fixed[name]
-    deep = network.with_depths({fifo.name: 500 for fifo in network.fifos} | fixed)
+    deep = network.with_depths({fifo.name: 100 for fifo in network.fifos} | fixed)
     slower = simulate(deep, 1).interval
     shrunk = network.with_depths(depths)
     assert network.interval < simulate(shrunk, 1).interval == slower
     for other, depth in depths.items():
         if other != name and depth > 1:
             assert simulate(shrunk.with_depths({other: depth - 1}), 1).interval > slower
-    assert shrink_depths(network, fixed={name: 500}) == {**shrink_depths(network, fixed={name: 500}), name: 500}
+    assert shrink_depths(network, fixed={name: 50})[name] == 50
 
 
 def test_a_fixed_depth_that_deadlocks_is_explained() -> None:

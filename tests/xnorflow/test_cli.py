@@ -12,11 +12,12 @@ import pytest
 
 from dataflow import Cost, expose_scores, fold, save_network
 from dataflow.families import FAMILIES
-from hwsim import predict
+from hwsim import predict, simulate
 from quant.datasets import load
 from sim_tests.cases import CASES, dense_network
 from sim_tests.conv_cases import conv_network
 from xnorflow.__main__ import main
+from xnorflow.networks import open_network
 from xnorflow.timing import timing_of
 
 
@@ -175,6 +176,20 @@ def test_fold_as_a_file_says(net: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert result["interval"] == 6  # that of fc0; the others follow
 
 
+def test_fold_trades_places_for_interval(net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def folded(*options: object) -> tuple[int, int | float]:
+        out = tmp_path / "f.xnf"
+        assert run("fold", net, "-o", out, "--interval", 12, *options, "--json") == 0
+        network = open_network(out)
+        capsys.readouterr()
+        return sum(fifo.depth for fifo in network.fifos), simulate(network, 1).interval
+
+    auto, full, slack = folded(), folded("--fifos", "full"), folded("--interval-slack", "30%")
+    assert auto == folded("--fifos", "auto") == folded("--interval-slack", "0%")
+    assert full[0] > auto[0] > slack[0]
+    assert full[1] == auto[1] < slack[1] <= 1.3 * auto[1]
+
+
 def test_fold_as_a_file_of_fifos_says(net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = tmp_path / "fold.toml"
     config.write_text('[fifos]\n"fc0 -> fc1" = 9\n')
@@ -290,6 +305,22 @@ BAD = [
         ("show", "no-such-model"),
         "Model must be a file, a folder with model.onnx or one of cnv-mnist-small, sfc-w1a1, tfc-w1a1, "
         "not 'no-such-model'",
+    ),
+    (
+        ("fold", "NET", "-o", "OUT", "--interval", 12, "--interval-slack", "-5%"),
+        "Interval slack must be a percentage of at least 0, such as 5%, not '-5%'",
+    ),
+    (
+        ("fold", "NET", "-o", "OUT", "--interval", 12, "--interval-slack", "0.05"),
+        "Interval slack must be a percentage of at least 0, such as 5%, not '0.05'",
+    ),
+    (
+        ("fold", "NET", "-o", "OUT", "--interval", 12, "--interval-slack", "5%", "--fifos", "full"),
+        "Interval slack must be given with --fifos auto, not with full",
+    ),
+    (
+        ("fold", "NET", "-o", "OUT", "--interval", 12, "--fifos", "small"),
+        "FIFOs (--fifos) must be auto or full, not 'small'",
     ),
     (("fold", "NET", "-o", "OUT"), "Folding target must be one of --fps, --interval, --board, --config, not none"),
     (
@@ -423,6 +454,11 @@ def test_bad_frames(
         ("[nodes.fc0]\npe = 0", "pe of node 'fc0' must be a positive integer, not 0"),
         ("[nodes.fc0]\nlanes = 2", "Folding of node 'fc0' (MatrixVector) must name pe, simd, not 'lanes'"),
         ('[fifos]\n"input -> binarize" = 0', "Depth of FIFO 'input -> binarize' must be a positive integer, not 0"),
+        (
+            '[fifos]\n"fc0->fc1" = 2',
+            "FIFO must be one of arg_max -> class, binarize -> fc0, fc0 -> fc1, fc1 -> arg_max, input -> binarize, "
+            "not 'fc0->fc1' (did you mean 'fc0 -> fc1'?)",
+        ),
         ("[fifo]", "Folding file 'FILE' must have the tables nodes and fifos, not 'fifo'"),
         ("nodes = 3", "Table nodes of 'FILE' must have a table per node, not 3"),
         ("fifos = 3", "Table fifos of 'FILE' must have a depth per FIFO, not 3"),

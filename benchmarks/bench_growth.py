@@ -1,0 +1,55 @@
+"""How time grows with the number of layers: a figure per size, and the exponent of the growth."""
+
+import numpy as np
+
+from benchmarks.networks import deep
+from benchmarks.rows import Row, processor_seconds_of
+from dataflow import Network, fold, fold_to_interval
+from hwsim.cycle.stepper import Stepper
+from hwsim.fifo_sizing import shrink_depths
+from hwsim.stalls import Stalls
+
+__all__ = ["rows"]
+
+LAYERS = (5, 10, 20, 50, 100, 200)
+FRAMES = 50
+
+
+def rows() -> list[Row]:
+    """Return seconds of processor time by the number of layers, and the exponents fitted to them."""
+    networks = [deep(layers) for layers in LAYERS]
+    work, figures = [], []
+    for network in networks:
+        stepper, seconds = _stepped(network)
+        node_cycles = len(network.nodes) * stepper.marks[FRAMES].end
+        figures.append(Row(f"{len(network.nodes)} nodes, {FRAMES} frames stepped", seconds, "s"))
+        work.append((node_cycles, seconds))
+    figures.append(Row("simulation, exponent over nodes x cycles", _exponent(*zip(*work, strict=True)), "", "<= 1"))
+    for what, of, goal in (("folding search", search, "<= 2"), ("FIFO sizing", shrink_depths, "")):
+        times = [processor_seconds_of(lambda network=network, of=of: of(network), repeats=1) for network in networks]
+        figures += [Row(f"{layers} layers, {what}", each, "s") for layers, each in zip(LAYERS, times, strict=True)]
+        figures.append(Row(f"{what}, exponent over layers", _exponent(LAYERS, times), "", goal))
+    return figures
+
+
+def search(network: Network) -> Network:
+    """Fold a network to half the interval that it has, without sizing its FIFOs."""
+    return fold(network, fold_to_interval(network, network.interval // 2))
+
+
+def _stepped(network: Network) -> tuple[Stepper, float]:
+    steppers: list[Stepper] = []
+
+    def step() -> None:
+        stepper = Stepper(network, Stalls.none(), 1)
+        while stepper.frames < FRAMES:
+            stepper.step()
+        steppers.append(stepper)
+
+    seconds = processor_seconds_of(step)
+    return steppers[-1], seconds
+
+
+def _exponent(sizes: tuple[float, ...], seconds: tuple[float, ...] | list[float]) -> float:
+    """Return the exponent of the power of the size that fits the seconds best."""
+    return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
