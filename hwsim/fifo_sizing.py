@@ -96,7 +96,7 @@ def _least_interval(network: Network, trial: Trial, depths: np.ndarray) -> Fract
 
 def _unbounded(network: Network) -> np.ndarray:
     """Return depths that are as good as none: all beats of as many frames as can be on their way at once."""
-    steps = sum(node.steps + node.latency for node in network.nodes)
+    steps = sum(node.steps + node.schedule().latency for node in network.nodes)
     flight = 2 + -(-steps // network.interval)
     return np.array([flight * network.stream(fifo).beats for fifo in network.fifos])
 

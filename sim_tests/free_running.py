@@ -92,7 +92,7 @@ def run_free(network: Network, frames: int, *, build_dir: Path, stalls: Stalls |
 def _patience(network: Network, stalls: Stalls) -> int:
     """Return the cycles without a beat at either end after which nothing will ever move: all steps of one frame."""
     gates = [len(gate) for gate in (*stalls.inputs.values(), *stalls.outputs.values())]
-    moves = sum(node.steps + node.latency for node in network.nodes) + sum(f.depth for f in network.fifos)
+    moves = sum(node.steps + node.schedule().latency for node in network.nodes) + sum(f.depth for f in network.fifos)
     return (1 + moves) * max([1, *gates])
 
 
