@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from dataflow import BIPOLAR, Fifo, Network, Node, Schedule, Stream, Terminal, verify
 
-__all__ = ["Pattern", "network_of", "pattern_networks"]
+__all__ = ["Pattern", "branching_networks", "network_of", "pattern_networks"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,3 +89,21 @@ def pattern_networks(draw: st.DrawFn) -> Network:
         nodes.append(node)
     fifos += [Fifo(name, f"out{i}", port, 0, draw(st.integers(1, 4))) for i, (name, port) in enumerate(open_ends)]
     return network_of(nodes, fifos)
+
+
+@st.composite
+def branching_networks(draw: st.DrawFn) -> Network:
+    """Draw a network whose branches part and meet again, with few places: many of them cannot move for ever."""
+    beats, branches = draw(st.integers(1, 4), label="beats in a frame"), draw(st.integers(2, 3), label="branches")
+    period = beats * branches
+    split = Pattern("split", ("x" * beats,), ("x" * beats,) * branches)
+    nodes, fifos = [split], [Fifo("in", "split")]
+    for port in range(branches):
+        depth = draw(st.integers(1, 2))
+        if draw(st.booleans()):
+            nodes.append(Pattern(f"n{port}", draw(_ports(1, beats, period)), draw(_ports(1, beats, period))))
+            fifos += [Fifo("split", f"n{port}", port, 0, depth), Fifo(f"n{port}", "join", 0, port, 1)]
+        else:
+            fifos.append(Fifo("split", "join", port, port, depth))
+    join = Pattern("join", draw(_ports(branches, beats, period)), ("." * (period - 1) + "x",))
+    return network_of([*nodes, join], [*fifos, Fifo("join", "out")])
