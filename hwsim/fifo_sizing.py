@@ -70,6 +70,9 @@ def _kept_interval(
             f"not {goal}"
         )
     present = np.array([fifo.depth for fifo in network.fifos])
+    if not free.any():
+        simulate(network, 1)  # tells of a deadlock
+        return goal, present
     if interval is None and not free.all():
         goal = _least_interval(network, trial, np.where(free, np.maximum(present, _unbounded(network)), present))
     for doublings in range(most_doublings + 1):
