@@ -121,4 +121,6 @@ def _load_array(path: Path) -> np.ndarray:
         raise InputError(f"Input {str(path)!r} must be an .npy file with one array, not an archive of several")
     if array.dtype.kind not in "iu":
         raise InputError(f"Input {str(path)!r} must hold integers, not {array.dtype}")
+    if array.ndim == 0:
+        raise InputError(f"Input {str(path)!r} must hold frames, not a single number")
     return array
