@@ -17,6 +17,7 @@ from dataflow import (
     Network,
     Node,
     SlidingWindow,
+    SumPool,
     Threshold,
     WidthConverter,
     fold,
@@ -57,7 +58,7 @@ def samples() -> list[Sample]:
     found = []
     for part in parts:
         found += [Sample(name, thing, index % 4 != 3) for index, (name, thing) in enumerate(part())]
-    return found + list(_networks())
+    return [*found, *(Sample(name, thing, fitted=False) for name, thing in _others()), *_networks()]
 
 
 def _bit_matrices() -> Iterator[tuple[str, Node]]:
@@ -234,6 +235,17 @@ def _pools() -> Iterator[tuple[str, Node]]:
     ]:
         name = _window_name("max_pool", element, shape, kernel, stride, (1, 1), padding, pe)
         yield name, MaxPool("node", element, shape, kernel, stride, padding=padding, pe=pe)
+
+
+def _others() -> Iterator[tuple[str, Node]]:
+    """Yield what the model is never fitted to: taps at once, sums below a kernel, groups, levels by position."""
+    yield "taps-3", SlidingWindow("node", BIPOLAR, (30, 30, 64), (3, 3), pe=64, simd=3)
+    yield "taps-9", SlidingWindow("node", Integer(8), (32, 32, 3), (3, 3), pe=3, simd=9)
+    yield "sum_pool", SumPool("node", Integer(4), (8, 8, 32), (4, 4), (4, 4), pe=4)
+    grouped = conv_network((10, 10, 8), (16,), groups=4, padding=(1, 1, 1, 1), zero=True)
+    yield "grouped", grouped.node("conv0").folded({"pe": 2, "simd": 6})
+    classed = conv_network((12, 12, 16), (32,), padding=(1, 1, 1, 1), zero=True)
+    yield "by-position", classed.node("conv0").folded({"pe": 4, "simd": 36})
 
 
 def _window_name(kind: str, element: Element, shape, kernel, stride, dilation, padding, pe: int) -> str:

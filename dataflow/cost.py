@@ -179,4 +179,4 @@ def _in_lut_ram(family: Family, depth: int, width: int) -> bool:
     if ram is None:
         return False
     in_luts = 4 * ram.cells(depth, width) + 0.5 * width * (-(-depth // ram.depth) - 1)
-    return in_luts < 128 * memory.blocks(depth, width) + 0.5 * width * (memory.parts(depth, width) - 1)
+    return in_luts <= 128 * memory.blocks(depth, width) + 0.5 * width * (memory.parts(depth, width) - 1)

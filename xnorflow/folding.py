@@ -148,7 +148,7 @@ def fold_for_board(network: Network, board: str, *, utilization: float = 0.8) ->
     if not 0 < utilization <= 1:
         raise InputError(f"Utilization must be above 0 and at most 1, not {utilization}")
     choices = FoldingChoices(network, chosen.family)
-    prices = [choices.luts_per_block * factor for factor in (1, 0.5, 0.25, 0.12, 0.06)]
+    prices = [choices.luts_per_block * factor for factor in (1, 0.25, 4)]
     priced = [choices.priced(price) for price in prices]
 
     def fitting(interval: int) -> Network | None:
