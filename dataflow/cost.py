@@ -137,12 +137,14 @@ def cost_parts(unit: Structure, family: Family) -> tuple[dict[str, float], dict[
     muxed = sum((family.memory.parts(*size) - 1) * size[1] for size in _block_rams(unit, family))
     lut_rams = [size for size in unit.memories if _in_lut_ram(family, *size)]
     lut_ram_bits = float(sum(width for _, width in lut_rams))
-    # Yosys makes memories that are written and read at once return what was there before, with registers beside them.
-    block_bits = float(sum(width for _, width in unit.memories)) - lut_ram_bits
+    # Yosys makes memories that are written and read at once return what was there before: a multiplexer behind each,
+    # and registers, which copies of a memory share.
+    blocks = [size for size in unit.memories if size not in lut_rams]
+    muxed_bits, held_bits = float(sum(size[1] for size in blocks)), float(sum(size[1] for size in set(blocks)))
     luts = {**unit.parts, "one": 1.0, "rom_luts": sum(_rom_luts(rom, family) for rom in unit.roms)}
     luts |= {"part_bits": float(muxed), "lut_ram_luts": float(sum(_lut_ram_luts(family, *size) for size in lut_rams))}
-    luts |= {"multiplied_bits": float(sum(left * right for left, right in unit.multipliers)), "block_bits": block_bits}
-    ffs = {"one": 1.0, "registers": float(unit.registers), "lut_ram_bits": lut_ram_bits, "block_bits": block_bits}
+    luts |= {"multiplied_bits": float(sum(left * right for left, right in unit.multipliers)), "block_bits": muxed_bits}
+    ffs = {"one": 1.0, "registers": float(unit.registers), "lut_ram_bits": lut_ram_bits, "block_bits": held_bits}
     return luts, ffs
 
 

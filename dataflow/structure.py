@@ -106,7 +106,7 @@ class _Parts:
             self.roms.append(Rom(depth, columns))
             self.registers += columns
         else:
-            self.blocks.append((depth, width))
+            self.blocks.append((depth, columns))
         return fixed
 
     def written(self, depth: int, width: int) -> None:
@@ -345,7 +345,8 @@ def _(node: SlidingWindow | PoolNode) -> Structure:
     found.registers += len(loops) + node.latency + 2
     place_bits = (node.places - 1).bit_length()
     found.count(node.places)
-    found.add(address_bits=at_once * place_bits, chosen_bits=place_bits * len(loops))
+    # What an address grows by is found once for all.
+    found.add(address_bits=(0.4 + 0.6 * at_once) * place_bits, chosen_bits=place_bits * len(loops))
     found.registers += at_once * place_bits
     schedule = node.schedule()
     for name, values in (("waited", schedule.needs), ("freed", schedule.frees)):
