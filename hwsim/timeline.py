@@ -1,12 +1,13 @@
 """A run unrolled over time: what every node does in every cycle, and how full every FIFO is.
 
-The cycle simulator gives the cycle of every write and read. The steps between follow from them, by the timing contract
-(`hwsim.cycle.kernel`): step k of a node is issued at
+The cycle simulator gives the cycle of every write and read. What lies between follows from them, by the timing contract
+(`hwsim.cycle.kernel`): event k of a node, a step in which beats move, is issued at
 
-    t[k] = max(t[k - 1] + 1, c[k])
+    t[k] = max(t[k - 1] + gap[k], c[k])
 
-where c[k] is known: the read or the write of the beats that the step moves, or, for a step that only looks into a
-buffer, the cycle after the last beat that it needs came in. With u[k] = t[k] - k this is a running maximum.
+where c[k] is known: the read or the write of the beats that move, or, for a step that only looks into a buffer, the
+cycle after the last beat that it needs came in. With the sum G[k] of the gaps, t[k] - G[k] is a running maximum. The
+quiet steps between two events are issued right behind the first of them.
 """
 
 from dataclasses import dataclass
@@ -14,14 +15,16 @@ from functools import cached_property
 
 import numpy as np
 
-from dataflow import Buffered, Network, Schedule
-from hwsim.cycle import Run, simulate
+from dataflow import Network
+from hwsim.cycle import Run, kernel, simulate
+from hwsim.cycle.program import flatten
 from hwsim.stalls import Stalls
 
-__all__ = ["FifoTrack", "NodeTrack", "Spells", "Timeline", "unroll"]
+__all__ = ["BLOCKED", "BUSY", "STARVED", "STATES", "FifoTrack", "NodeTrack", "Spells", "Timeline", "unroll"]
 
 #: What a node does in a cycle, by the numbers in `Spells.states`.
 STATES = ("busy", "starved", "blocked")
+BUSY, STARVED, BLOCKED = range(3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +43,23 @@ class Spells:
     states: np.ndarray
     frames: np.ndarray
 
+    def cycles_between(self, borders: np.ndarray, state: int, frame: int | None = None) -> np.ndarray:
+        """Return in how many cycles between each two borders the node is in a state, with a frame if one is given.
+
+        Parameters
+        ----------
+        borders : (n + 1,) int64, rising
+
+        Returns
+        -------
+        (n,) int64
+        """
+        chosen = (self.states == state) & (True if frame is None else self.frames == frame)
+        edges = np.stack([self.starts[chosen], self.stops[chosen]], axis=1)
+        sums = np.cumsum(np.stack([np.zeros(len(edges), np.int64), edges[:, 1] - edges[:, 0]], axis=1).ravel())
+        before = np.interp(borders, edges.ravel(), sums) if len(edges) else np.zeros(len(borders))
+        return np.diff(np.rint(before).astype(np.int64))
+
 
 @dataclass(frozen=True, eq=False)
 class NodeTrack:
@@ -48,45 +68,27 @@ class NodeTrack:
     Parameters
     ----------
     name : the node
-    steps : (frames, steps) int64, the cycle in which each step is issued
-    fed : (frames, steps) int64, the first cycle in which the step before is past and all beats are there
-    latency : cycles from a step to the write of its beat
+    steps : steps of each frame
+    spells : what the node does, from cycle 0 to its last step
     """
 
     name: str
-    steps: np.ndarray
-    fed: np.ndarray
-    latency: int
-
-    @property
-    def starved(self) -> np.ndarray:
-        """(frames, steps) int64, cycles before each step in which a beat is missing."""
-        flat = self.steps.ravel()
-        return self.fed - np.concatenate([[-1], flat[:-1]]).reshape(self.steps.shape) - 1
-
-    @property
-    def blocked(self) -> np.ndarray:
-        """(frames, steps) int64, cycles before each step in which only a place is missing."""
-        return self.steps - self.fed
-
-    def span(self, frame: int) -> tuple[int, int]:
-        """Return the cycle of a frame's first step, and the one behind the cycle of its last step."""
-        return int(self.steps[frame, 0]), int(self.steps[frame, -1]) + 1
+    steps: int
+    spells: Spells
 
     @cached_property
-    def spells(self) -> Spells:
-        """What the node does, from cycle 0 to its last step."""
-        busy, fed = self.steps.ravel(), self.fed.ravel()
-        frames = np.repeat(np.arange(len(self.steps)), self.steps.shape[1])
-        # Each step ends up to three pieces: starved until `fed`, blocked until `steps`, busy for one cycle.
-        stops = np.stack([fed, busy, busy + 1], axis=1).ravel()
-        starts = np.concatenate([[0], stops[:-1]])
-        states = np.tile([STATES.index(state) for state in ("starved", "blocked", "busy")], len(busy))
-        keep = stops > starts
-        starts, stops, states, frames = starts[keep], stops[keep], states[keep], np.repeat(frames, 3)[keep]
-        first = np.append(True, (np.diff(states) != 0) | (np.diff(frames) != 0))
-        last = np.append(first[1:], True)
-        return Spells(starts[first], stops[last], states[first], frames[first])
+    def spans(self) -> np.ndarray:
+        """(frames, 2) int64, the cycle of each frame's first step, and the one behind the cycle of its last step."""
+        busy = np.flatnonzero(self.spells.states == BUSY)
+        frames = self.spells.frames[busy]
+        first, last = np.searchsorted(frames, np.arange(frames[-1] + 1)), np.append(np.diff(frames) > 0, True)
+        return np.stack([self.spells.starts[busy][first], self.spells.stops[busy][last]], axis=1)
+
+    def waits(self, frame: int) -> tuple[int, int]:
+        """Return the cycles between a frame's first and last step in which the node is starved, and blocked."""
+        borders = self.spans[frame]
+        starved, blocked = (int(self.spells.cycles_between(borders, state)[0]) for state in (STARVED, BLOCKED))
+        return starved, blocked
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,53 +154,73 @@ def unroll(network: Network, frames: int, *, stalls: Stalls | None = None) -> Ti
         )
         for fifo in network.fifos
     )
-    nodes = tuple(_track(network, name, run) for name in (node.name for node in network.nodes))
+    program = flatten(network, stalls or Stalls.none())
+    nodes = tuple(_track(network, program, number, run) for number in range(len(network.nodes)))
     return Timeline(frames, run.cycles, nodes, fifos)
 
 
-def _track(network: Network, name: str, run: Run) -> NodeTrack:
-    schedule = network.node(name).schedule()
-    actor = schedule.drain if isinstance(schedule, Buffered) else schedule
-    taken = [run.reads[fifo.name] for fifo in network.fifos_into(name)]
-    entered = [run.writes[fifo.name] for fifo in network.fifos_into(name)]
-    given = [run.writes[fifo.name] for fifo in network.fifos_out_of(name)]
-    count = run.frames * actor.steps
-    known, fed = np.zeros(count, np.int64), np.zeros(count, np.int64)
-
-    def at_least(array: np.ndarray, steps: np.ndarray, cycles: np.ndarray) -> None:
-        array[steps] = np.maximum(array[steps], cycles)
-
-    if isinstance(schedule, Buffered):
-        steps, cycles = _beats_needed(schedule, run.frames, taken[0])
-        at_least(fed, steps, cycles)
-    else:
-        for port in range(len(taken)):
-            steps = _moving(actor, actor.consumes[port], run.frames)
-            at_least(fed, steps, entered[port] + 1)
-            at_least(known, steps, taken[port])
-    for port in range(len(given)):
-        at_least(known, _moving(actor, actor.emits[port], run.frames), given[port] - actor.latency)
-    order = np.arange(count)
-    times = order + np.maximum.accumulate(np.maximum(known, fed) - order)
-    due = np.append(0, times[:-1] + 1)
-    shape = (run.frames, actor.steps)
-    return NodeTrack(name, times.reshape(shape), np.maximum(due, fed).reshape(shape), actor.latency)
+def _track(network: Network, program: kernel.Program, number: int, run: Run) -> NodeTrack:
+    """Return the track of the node with a number."""
+    row = program.actors[program.nodes[number]]
+    events = slice(row[kernel.FIRST_EVENT], row[kernel.END_EVENT])
+    gaps = np.tile(program.gaps[events], run.frames * row[kernel.FRAME_EVENTS] // (events.stop - events.start))
+    known, fed = _known(network, program, number, run)
+    known[0] = max(known[0], row[kernel.HEAD])
+    sums = np.cumsum(gaps)
+    times = sums + np.maximum.accumulate(np.maximum(known, fed) - sums)
+    due = np.append(row[kernel.HEAD], times[:-1] + gaps[1:])
+    spells = _spells(times, due, np.maximum(due, fed), row)
+    return NodeTrack(network.nodes[number].name, int(row[kernel.FRAME_STEPS]), spells)
 
 
-def _moving(actor: Schedule, moves: np.ndarray, frames: int) -> np.ndarray:
-    """Return the numbers of the steps in which a beat moves at a port."""
-    return np.flatnonzero(np.tile(moves, frames * actor.repeats))
+def _known(network: Network, program: kernel.Program, number: int, run: Run) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each event of a node the cycle that its beats tell, and the first one in which they are all there.
 
-
-def _beats_needed(schedule: Buffered, frames: int, filled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the steps of `drain` that need a beat, and the cycle from which each one's last beat is there.
-
-    Parameters
-    ----------
-    filled : (beats,) int64, the cycles in which beats entered the buffer
+    Where nothing is known the cycle is 0.
     """
-    patterns = frames * schedule.drain.repeats
-    frees, needs = np.tile(schedule.frees, patterns), np.tile(schedule.needs, patterns)
-    last = np.cumsum(frees) - frees + needs - 1
-    steps = np.flatnonzero(last >= 0)
-    return steps, filled[last[steps]] + 1
+    row, name = program.actors[program.nodes[number]], network.nodes[number].name
+    count = row[kernel.END_EVENT] - row[kernel.FIRST_EVENT]
+    patterns = run.frames * row[kernel.FRAME_EVENTS] // count
+    known, fed = np.zeros(patterns * count, np.int64), np.zeros(patterns * count, np.int64)
+    inputs = [] if row[kernel.BUFFER] >= 0 else [fifo.name for fifo in network.fifos_into(name)]
+    outputs = network.fifos_out_of(name)
+    width = len(inputs) + len(outputs)
+    moves = program.moves[row[kernel.FIRST_MOVE] :][: count * width].reshape(count, width)
+
+    def at_least(array: np.ndarray, port: int, cycles: np.ndarray) -> None:
+        events = np.flatnonzero(np.tile(moves[:, port], patterns))
+        array[events] = np.maximum(array[events], cycles)
+
+    for port, fifo in enumerate(inputs):
+        at_least(fed, port, run.writes[fifo] + 1)
+        at_least(known, port, run.reads[fifo])
+    latency = network.nodes[number].schedule().latency
+    for port, behind in enumerate(outputs, len(inputs)):
+        at_least(known, port, run.writes[behind.name] - latency)
+    if row[kernel.BUFFER] >= 0:
+        needs = np.tile(program.needs[row[kernel.FIRST_NEED] :][:count], (patterns, 1))
+        freed = needs[:, kernel.FREED]
+        last = np.cumsum(freed) - freed + needs[:, kernel.NEEDED] - 1
+        filled = run.reads[network.fifos_into(name)[0].name]  # `fill` writes the buffer in the cycle of its read
+        fed[last >= 0] = filled[last[last >= 0]] + 1
+    return known, fed
+
+
+def _spells(times: np.ndarray, due: np.ndarray, fed: np.ndarray, row: np.ndarray) -> Spells:
+    """Return what a node does, from its events' cycles, those in which they are due, and those in which they are fed.
+
+    Behind the last event of a frame stand `TAIL` quiet steps of it, before the first one `HEAD` of its own.
+    """
+    frames = np.arange(len(times)) // row[kernel.FRAME_EVENTS]
+    first = np.append(True, np.diff(frames) > 0)
+    begun = np.append(0, times[:-1] + 1)
+    begun[first] += np.where(frames[first] > 0, row[kernel.TAIL], 0)
+    # The pieces in front of each event: quiet steps of the frame before, of its own, two waits, and the event itself.
+    stops = np.append(np.stack([begun, due, fed, times, times + 1], axis=1).ravel(), times[-1] + 1 + row[kernel.TAIL])
+    starts = np.append(0, stops[:-1])
+    states = np.append(np.tile([BUSY, BUSY, STARVED, BLOCKED, BUSY], len(times)), BUSY)
+    owners = np.append(np.stack([np.append(0, frames[:-1]), *[frames] * 4], axis=1).ravel(), frames[-1])
+    keep = stops > starts
+    starts, stops, states, owners = starts[keep], stops[keep], states[keep], owners[keep]
+    begins = np.append(True, (np.diff(states) != 0) | (np.diff(owners) != 0))
+    return Spells(starts[begins], stops[np.append(begins[1:], True)], states[begins], owners[begins])

@@ -9,7 +9,7 @@ from patterns_network import pattern_networks
 from dataflow import InputError, Network
 from hwsim import Stalls, Timeline, random_stalls, simulate, unroll
 from hwsim.cycle import step_slowly
-from hwsim.timeline import STATES, FifoTrack, NodeTrack
+from hwsim.timeline import BLOCKED, BUSY, STATES, FifoTrack, NodeTrack
 from sim_tests.cases import CASES, Case, dense_network
 from sim_tests.strategies import conv_networks
 
@@ -26,14 +26,31 @@ def levels_of(track: FifoTrack, cycles: int) -> tuple[int, ...]:
     return tuple(np.repeat(stored, np.diff(np.append(starts, max(cycles, starts[-1] + 1))))[:cycles].tolist())
 
 
+def check_spans(track: NodeTrack, history: tuple[str, ...], frames: int) -> None:
+    """Compare spans, waits and sums between borders with what a node does in each cycle."""
+    doing = np.array(history)
+    steps = np.flatnonzero(doing == "busy").reshape(frames, track.steps)
+    assert track.spans.tolist() == [[frame[0], frame[-1] + 1] for frame in steps]
+    borders = np.arange(0, len(doing) + 3, 3)
+    for frame, (start, stop) in enumerate(track.spans.tolist()):
+        within = doing[start:stop]
+        assert track.waits(frame) == ((within == "starved").sum(), (within == "blocked").sum())
+        counts = np.bincount(steps[frame] // 3, minlength=len(borders) - 1)
+        assert track.spells.cycles_between(borders, BUSY, frame).tolist() == counts.tolist()
+    blocked = np.bincount(np.flatnonzero(doing == "blocked") // 3, minlength=len(borders) - 1)
+    assert track.spells.cycles_between(borders, BLOCKED).tolist() == blocked.tolist()
+
+
 def check(network: Network, frames: int, stalls: Stalls) -> Timeline:
     slow = step_slowly(network, frames, stalls=stalls)
     timeline = unroll(network, frames, stalls=stalls)
     run = simulate(network, frames, stalls=stalls)
     assert timeline.cycles == slow.cycles
     for track, activity in zip(timeline.nodes, run.nodes, strict=True):
-        assert history_of(track, slow.cycles) == slow.history[track.name]
-        assert (track.starved.sum() <= activity.starved, track.blocked.sum()) == (True, activity.blocked)
+        history = history_of(track, slow.cycles)
+        assert history == slow.history[track.name]
+        assert track.steps * frames == activity.busy
+        check_spans(track, history, frames)
     for fifo in timeline.fifos:
         assert levels_of(fifo, slow.cycles) == slow.levels[fifo.name]
         starts, stored = fifo.levels
@@ -68,10 +85,10 @@ def test_windows(network: Network, frames: int, seed: int | None) -> None:
 def test_a_frame_of_a_node_by_hand() -> None:
     # Two pixels come in cycles 0 and 1 and are there from 1 and 2 on; the beat behind is there from the cycle 4 on.
     timeline = unroll(dense_network((2, 1)), 1)
-    binarize, matrix, arg_max = timeline.nodes
-    assert (binarize.steps.tolist(), binarize.fed.tolist(), binarize.latency) == ([[1, 2]], [[1, 2]], 2)
-    assert (matrix.steps.tolist(), matrix.starved.tolist()) == ([[4, 5]], [[4, 0]])
-    assert arg_max.span(0) == (10, 11)
+    assert [node.spans.tolist() for node in timeline.nodes] == [[[1, 3]], [[4, 6]], [[10, 11]]]
+    matrix = timeline.nodes[1]
+    assert (matrix.steps, matrix.waits(0)) == (2, (0, 0))
+    assert (matrix.spells.starts.tolist(), matrix.spells.states.tolist()) == ([0, 4], [1, 0])
     cycles, stored = timeline.fifos[0].levels
     assert (cycles.tolist(), stored.tolist()) == ([0, 1, 3], [0, 1, 0])
 
@@ -80,5 +97,7 @@ def test_an_earlier_frame_does_not_depend_on_later_ones() -> None:
     network = CASES[-1].network()
     short, long = unroll(network, 2), unroll(network, 5)
     for few, many in zip(short.nodes, long.nodes, strict=True):
-        assert (few.steps == many.steps[:2]).all()
-        assert (few.fed == many.fed[:2]).all()
+        assert (few.spans == many.spans[:2]).all()
+        mine = many.spells.frames < 2
+        for name in ("starts", "stops", "states", "frames"):
+            assert (getattr(few.spells, name) == getattr(many.spells, name)[mine]).all()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from dataflow import Fifo, InputError, Network, expose_scores, network_cost
 from dataflow.nodes import Fork
 from hwsim import random_stalls, simulate, unroll
+from hwsim.timeline import BLOCKED, BUSY
 from sim_tests.cases import CASES, dense_network
 from xnorflow.report import write_report
 from xnorflow.report.charts import axis_of, bars_of, blocked_of, curve_of, runs
@@ -52,11 +53,11 @@ def test_bars_and_curves_are_the_recorded_cycles(scale: int, monkeypatch: pytest
     assert axis.per_column == scale
     borders = np.arange(axis.columns + 1) * scale
     for node in timeline.nodes:
-        every = np.zeros(axis.columns * scale)
-        for bar, steps in zip(bars_of(node, axis, 9.0), node.steps, strict=True):
+        doing = np.repeat(node.spells.states, node.spells.stops - node.spells.starts)
+        all_steps = np.flatnonzero(doing == BUSY).reshape(3, node.steps)
+        for bar, steps in zip(bars_of(node, axis, 9.0), all_steps, strict=True):
             busy = np.zeros(axis.columns * scale, int)
             busy[steps] = 1
-            every += busy
             shares = busy.reshape(-1, scale).mean(axis=1)
             drawn = np.zeros(axis.columns)
             for outline, share in ((bar.some, 0.25), (bar.much, 1.0)):
@@ -66,8 +67,7 @@ def test_bars_and_curves_are_the_recorded_cycles(scale: int, monkeypatch: pytest
             assert (bar.start, bar.stop) == (steps[0], steps[-1] + 1)
             assert bar.stop - bar.start == len(steps) + bar.starved + bar.blocked
         waits = np.zeros(axis.columns * scale)
-        for fed, step in zip(node.fed.ravel(), node.steps.ravel(), strict=True):
-            waits[fed:step] = 1
+        waits[: len(doing)] = doing == BLOCKED
         blocked = np.zeros(axis.columns, bool)
         for left, right in columns_of(blocked_of(node, axis, 3.0)):
             blocked[(borders[:-1] >= left) & (borders[:-1] < right)] = True

@@ -121,7 +121,7 @@ def test_every_mark_is_drawn(which: str, built: bool, tmp_path: Path) -> None:
     assert seen["outside"] == seen["covered"] == seen["loaded"] == []
     assert seen["wide"] <= 0
     timeline = unroll(network, frames)
-    spans = [(node.name, frame, *node.span(frame)) for node in timeline.nodes for frame in range(frames)]
+    spans = [(node.name, frame, *node.spans[frame].tolist()) for node in timeline.nodes for frame in range(frames)]
     for (name, frame, start, stop), (title, left, right) in zip(spans, seen["bars"], strict=True):
         assert title.startswith(f"{name}, frame {frame + 1}: cycles {start:,} to {stop - 1:,};")
         assert left == pytest.approx(start / timeline.cycles, abs=0.002)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hwsim.timeline import STATES, FifoTrack, NodeTrack
+from hwsim.timeline import BLOCKED, BUSY, FifoTrack, NodeTrack
 
 __all__ = ["COLUMNS", "Axis", "Curve", "FrameBar", "axis_of", "bars_of", "blocked_of", "curve_of", "runs"]
 
@@ -84,32 +84,18 @@ class FrameBar:
 def bars_of(node: NodeTrack, axis: Axis, height: float) -> list[FrameBar]:
     """Return a bar for each frame, its upper edge at 0."""
     bars = []
-    for frame, steps in enumerate(node.steps):
-        busy = np.bincount(steps // axis.per_column, minlength=axis.columns) / axis.per_column
-        start, stop = node.span(frame)
-        bars.append(
-            FrameBar(
-                frame + 1,
-                start,
-                stop,
-                int(node.starved[frame, 1:].sum()),
-                int(node.blocked[frame, 1:].sum()),
-                _outline(runs((busy > 0) & (busy < 0.5)), axis, height),
-                _outline(runs(busy >= 0.5), axis, height),
-            )
-        )
+    for frame, (start, stop) in enumerate(node.spans.tolist()):
+        busy = node.spells.cycles_between(_borders(axis), BUSY, frame) / axis.per_column
+        some = _outline(runs((busy > 0) & (busy < 0.5)), axis, height)
+        much = _outline(runs(busy >= 0.5), axis, height)
+        bars.append(FrameBar(frame + 1, start, stop, *node.waits(frame), some, much))
     return bars
 
 
 def blocked_of(node: NodeTrack, axis: Axis, height: float) -> str:
     """Return the outline of the columns in which the node is blocked in at least half of the cycles."""
-    spells = node.spells
-    blocked = spells.states == STATES.index("blocked")
-    changes = np.append(spells.starts[blocked], spells.stops[blocked])
-    signs = np.repeat([1, -1], blocked.sum())
-    order = np.argsort(changes, kind="stable")
-    mean = _means(changes[order], np.cumsum(signs[order]), axis)
-    return _outline(runs(mean >= 0.5), axis, height)
+    borders = _borders(axis)
+    return _outline(runs(node.spells.cycles_between(borders, BLOCKED) / np.diff(borders) >= 0.5), axis, height)
 
 
 def _outline(spans: list[tuple[int, int]], axis: Axis, height: float) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 from rich.text import Text
 
 from hwsim import Timeline
-from hwsim.timeline import NodeTrack
+from hwsim.timeline import BUSY, NodeTrack
 
 __all__ = ["diagram"]
 
@@ -47,11 +47,11 @@ def _axis(columns: int, per_column: int) -> str:
 
 def _cells(node: NodeTrack, columns: int, per_column: int) -> Iterator[str | tuple[str, str]]:
     """Yield the cells of a node's row."""
-    busy = np.stack([np.bincount(steps // per_column, minlength=columns) for steps in node.steps])
+    borders = np.arange(columns + 1) * per_column
+    busy = np.stack([node.spells.cycles_between(borders, BUSY, frame) for frame in range(len(node.spans))])
     frame_of = busy.argmax(axis=0)
     inside = np.zeros(columns, bool)
-    for frame in range(len(node.steps)):
-        start, stop = node.span(frame)
+    for start, stop in node.spans.tolist():
         inside[start // per_column : (stop - 1) // per_column + 1] = True
     for column in range(columns):
         frame, cycles = int(frame_of[column]), int(busy[:, column].sum())

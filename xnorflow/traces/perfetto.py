@@ -12,7 +12,7 @@ import numpy as np
 
 from dataflow import Network
 from hwsim import Timeline
-from hwsim.timeline import STATES, FifoTrack, NodeTrack
+from hwsim.timeline import BUSY, STATES, FifoTrack, NodeTrack
 
 __all__ = ["write_perfetto"]
 
@@ -54,11 +54,8 @@ def _names(network: Network, timeline: Timeline) -> Iterator[Event]:
 def _slices(number: int, node: NodeTrack) -> Iterator[Event]:
     """Yield a slice per frame, and inside it one per wait."""
     track = {"ph": "X", "pid": NODES, "tid": number}
-    starved, blocked = node.starved, node.blocked
-    for frame in range(len(node.steps)):
-        start, stop = node.span(frame)
-        # What the first step waited for lies before the frame.
-        waits = {"starved": int(starved[frame, 1:].sum()), "blocked": int(blocked[frame, 1:].sum())}
+    for frame, (start, stop) in enumerate(node.spans.tolist()):
+        starved, blocked = node.waits(frame)
         yield {
             **track,
             "ts": start,
@@ -66,11 +63,10 @@ def _slices(number: int, node: NodeTrack) -> Iterator[Event]:
             "name": f"frame {frame + 1}",
             "cat": "frame",
             "cname": COLORS[frame % len(COLORS)],
-            "args": {"frame": frame + 1, "steps": node.steps.shape[1], **waits},
+            "args": {"frame": frame + 1, "steps": node.steps, "starved": starved, "blocked": blocked},
         }
     spells = node.spells
-    begins = node.steps[:, 0][spells.frames]
-    inside = np.flatnonzero((spells.states != STATES.index("busy")) & (spells.starts > begins))
+    inside = np.flatnonzero((spells.states != BUSY) & (spells.starts > node.spans[spells.frames, 0]))
     for spell in inside.tolist():
         start, stop = int(spells.starts[spell]), int(spells.stops[spell])
         yield {**track, "ts": start, "dur": stop - start, "name": STATES[spells.states[spell]], "cat": "wait"}

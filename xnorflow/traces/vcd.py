@@ -65,7 +65,7 @@ def _node(scope: tuple[str, ...], node: NodeTrack) -> Iterator[Signal]:
         values = (spells.states == number).astype(np.int64)
         yield scope, state, 1, np.append(spells.starts, end), np.append(values, 0)
     frames = spells.frames + 1
-    yield scope, "frame", len(node.steps).bit_length(), spells.starts, frames
+    yield scope, "frame", len(node.spans).bit_length(), spells.starts, frames
 
 
 def _pulses(cycles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
