@@ -184,11 +184,10 @@ def _known(network: Network, program: kernel.Program, number: int, run: Run) -> 
     known, fed = np.zeros(patterns * count, np.int64), np.zeros(patterns * count, np.int64)
     inputs = [] if row[kernel.BUFFER] >= 0 else [fifo.name for fifo in network.fifos_into(name)]
     outputs = network.fifos_out_of(name)
-    width = len(inputs) + len(outputs)
-    moves = program.moves[row[kernel.FIRST_MOVE] :][: count * width].reshape(count, width)
+    moves = program.moves[row[kernel.FIRST_EVENT] : row[kernel.END_EVENT]]
 
     def at_least(array: np.ndarray, port: int, cycles: np.ndarray) -> None:
-        events = np.flatnonzero(np.tile(moves[:, port], patterns))
+        events = np.flatnonzero(np.tile(moves >> port & 1, patterns))
         array[events] = np.maximum(array[events], cycles)
 
     for port, fifo in enumerate(inputs):
