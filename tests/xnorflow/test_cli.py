@@ -216,7 +216,8 @@ def test_simulate_writes_outputs(net: Path, tmp_path: Path, capsys: pytest.Captu
     assert run("simulate", net, "--input", tmp_path / "x.npy", "--outputs", out, "--json") == 0
     result = json.loads(capsys.readouterr().out)
     assert (result["frames"], result["accuracy"]) == (9, None)
-    assert set(result["cycles"]) == {"first_beat_latency", "first_frame_latency", "interval", "total"}
+    keys = {"first_beat_latency", "first_frame_latency", "interval", "interval_deviation", "total"}
+    assert set(result["cycles"]) == keys
     with np.load(out) as saved:
         assert saved["predictions"].dtype == np.int64
         assert saved["scores"].shape == (9, 4)

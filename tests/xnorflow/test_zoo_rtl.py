@@ -9,7 +9,11 @@ from hwsim import random_stalls
 from sim_tests.cases import random_frames
 from sim_tests.simulators import available
 from sim_tests.verification import verify_rtl
+from xnorflow.folding import fold_to
 from xnorflow.networks import open_network
+
+#: Cycles per frame that the networks are folded to at most, so that three frames take a simulator seconds.
+INTERVAL = 40_000
 
 pytestmark = [
     pytest.mark.sim,
@@ -20,7 +24,7 @@ pytestmark = [
 
 @pytest.mark.parametrize("name", zoo.names())
 def test_the_zoo_in_verilator(name: str, tmp_path: Path) -> None:
-    network = open_network(name)
+    network = fold_to(open_network(name), INTERVAL)
     for seed in (None, 3):
         stalls = None if seed is None else random_stalls(network, seed)
         frames = random_frames(network, 3)
