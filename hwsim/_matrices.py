@@ -67,7 +67,7 @@ def product(node: MatrixVector, x: Windows) -> Tensor:
     else:
         out = np.empty((tiles * tile_rows, matrix.limits.shape[1]), matrix.limits.dtype)
     pixels = x.pixels.astype(matrix.weights.dtype, copy=False)
-    multiply(pixels, x.starts, x.length, matrix.weights, matrix.limits, matrix.levels, out)
+    multiply(pixels, x.starts, x.offsets, matrix.weights, matrix.limits, matrix.levels, out)
     if node.thresholds is not None:
         words = out.view("<u8").astype(np.uint64, copy=False)[:rows]
         return Tensor(words.reshape(-1, *stream.shape[:-1], words.shape[1]), stream.shape, True)

@@ -67,8 +67,8 @@ class Tensor:
         data = np.ascontiguousarray(self.data)
         width = data.shape[-1]
         pixels = data.reshape(len(data), -1)
-        starts = np.arange(0, pixels.shape[1], width)[:, None]
-        return Windows(pixels, starts, width, self.shape[-1], self.shape, self.packed)
+        starts = np.arange(0, pixels.shape[1], width)
+        return Windows(pixels, starts, np.arange(width), self.shape[-1], self.shape, self.packed)
 
     def reshaped(self, shape: tuple[int, ...]) -> "Tensor | Windows":
         """Return the same numbers as frames of another shape; of bits, one with the same channels or with one axis."""
@@ -77,28 +77,28 @@ class Tensor:
         if self.packed and shape[-1] != self.shape[-1] and self.shape[-1] % word_width:
             # The words of a pixel are not full: the frame is a window of all pixels.
             pixels = np.ascontiguousarray(self.data).reshape(len(self.data), -1)
-            return Windows(pixels, np.zeros((1, 1), np.int64), pixels.shape[1], self.shape[-1], shape, True)
+            return Windows(pixels, np.zeros(1, np.int64), np.arange(pixels.shape[1]), self.shape[-1], shape, True)
         return Tensor(self.data.reshape(len(self.data), *shape[:-1], -1), shape, self.packed)
 
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """A stream whose vectors are windows of an image: runs of neighbouring pixels, one behind the other.
+    """A stream whose vectors are windows of an image: elements at the same places from each window's start on.
 
     An element is a number, or of packed bits a word; each pixel has its own words.
 
     Parameters
     ----------
     pixels : (frames, elements) uint64 if `packed`, else signed integers
-    starts : (positions, runs) int64, the element with which each run starts
-    length : elements of a run
+    starts : (positions,) int64, the element with which each window starts
+    offsets : (elements of a window,) int64, where they are, from its start on
     channels : numbers of a pixel
     shape : shape of a frame
     """
 
     pixels: np.ndarray
     starts: np.ndarray
-    length: int
+    offsets: np.ndarray
     channels: int
     shape: tuple[int, ...]
     packed: bool
@@ -111,7 +111,7 @@ class Windows:
     @property
     def plain(self) -> Tensor:
         """The windows copied out."""
-        vectors = self.pixels[:, self.starts[:, :, None] + np.arange(self.length)]
+        vectors = self.pixels[:, self.starts[:, None] + self.offsets]
         if self.packed and self.channels % word_width:
             words = -(-self.channels // word_width)
             vectors = pack(unpack(vectors.reshape(-1, words), self.channels).reshape(-1, self.shape[-1]))
@@ -142,10 +142,9 @@ def windows_of(node: SlidingWindow, x: Tensor) -> Windows:
     x : (height, width, channels) as its shape
     """
     data = _padded(node, x.data)
-    starts, run = _runs(node)
-    width = data.shape[-1]
+    starts, offsets = _places(node, data.shape[-1])
     pixels = np.ascontiguousarray(data).reshape(len(data), -1)
-    return Windows(pixels, starts * width, run * width, node.shape[-1], node.output_streams[0].shape, x.packed)
+    return Windows(pixels, starts, offsets, node.shape[-1], node.output_streams[0].shape, x.packed)
 
 
 def grouped_windows_of(node: SlidingWindow, x: Tensor) -> Tensor:
@@ -176,12 +175,16 @@ def _outside(element: Element, channels: int, pad: int) -> np.ndarray:
 
 
 @remembered
-def _runs(node: SlidingWindow) -> tuple[np.ndarray, int]:
-    """Return where the runs of a node's windows start on the padded image, (positions, runs), and their pixels."""
+def _places(node: SlidingWindow, elements: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return where windows start on the padded image, and where the elements of each are from there on.
+
+    Parameters
+    ----------
+    elements : those of a pixel
+    """
     height, width, channels = node.shape
     top, bottom, left, right = node.padding
     whole = replace(node, shape=(height + top + bottom, width + left + right, channels), padding=(0, 0, 0, 0))
-    run = node.kernel[1] if node.dilation[1] == 1 else 1
-    if run == whole.shape[1]:
-        run = node.taps if node.dilation[0] == 1 else run
-    return np.ascontiguousarray(whole.tap_pixels[:, ::run]), run
+    starts = whole.tap_pixels[:, 0] * elements
+    taps = (whole.tap_pixels[0] - whole.tap_pixels[0, 0]) * elements
+    return starts, (taps[:, None] + np.arange(elements)).reshape(-1)

@@ -37,10 +37,8 @@ def tile_neurons(dtype: np.dtype) -> int:
 def _tile(
     typing_context: Any,
     pixels: Any,
-    frames: Any,
-    starts: Any,
-    windows: Any,
-    length: Any,
+    places: Any,
+    offsets: Any,
     weights: Any,
     block: Any,
     limits: Any,
@@ -52,11 +50,11 @@ def _tile(
 
     Parameters
     ----------
-    frames, windows, levels : (tile_rows,) int64, the frame, position and class of limits of each row
+    places, levels : (tile_rows,) int64, where the window of each row starts in all of `pixels`, and its class of limits
     block : which of the weights
     first : the first row in `out`
     """
-    signature = types.void(pixels, frames, starts, windows, length, weights, block, limits, levels, out, first)
+    signature = types.void(pixels, places, offsets, weights, block, limits, levels, out, first)
     # Elements are counted from the start of an array.
     assert all(kind.layout == "C" for kind in signature.args if isinstance(kind, types.Array))
 
@@ -76,8 +74,8 @@ class _Tile:
 
     def __init__(self, builder: Any, element: Any, packs: bool, *arguments: Any) -> None:
         self.builder, self.packs = builder, packs
-        self.pixels, self.frames, self.starts, self.windows, self.length = arguments[:5]
-        self.weights, self.block, self.limits, self.levels, self.out, self.first = arguments[5:]
+        self.pixels, self.places, self.offsets, self.weights, self.block = arguments[:5]
+        self.limits, self.levels, self.out, self.first = arguments[5:]
         self.bits = not element.signed
         self.lanes = vector_width // element.bitwidth
         self.neurons = tile_neurons(np.dtype(element.name))
@@ -90,30 +88,22 @@ class _Tile:
         zero = ir.Constant(self.vector, [0] * self.lanes)
         vectors = range(self.neurons // self.lanes)
         sums = [[cgutils.alloca_once_value(builder, zero) for _ in vectors] for _ in range(tile_rows)]
-        runs = builder.extract_value(self.starts.shape, 1)
         elements = builder.extract_value(self.weights.shape, 1)
         before = builder.mul(self.block, elements)
-        frames = [
-            builder.mul(self._at(self.frames, row), builder.extract_value(self.pixels.shape, 1))
-            for row in range(tile_rows)
-        ]
-        windows = [builder.mul(self._at(self.windows, row), runs) for row in range(tile_rows)]
-        with cgutils.for_range(builder, runs) as outer:
-            places = [
-                builder.add(frame, builder.load(builder.gep(self.starts.data, [builder.add(window, outer.index)])))
-                for frame, window in zip(frames, windows, strict=True)
-            ]
-            begin = builder.add(before, builder.mul(outer.index, self.length))
-            with cgutils.for_range(builder, self.length) as loop:
-                start = builder.mul(builder.add(begin, loop.index), _i64(self.neurons))
-                weights = [self._load(self.weights, start, vector) for vector in vectors]
-                for totals, place in zip(sums, places, strict=True):
-                    x = self._spread(builder.load(builder.gep(self.pixels.data, [builder.add(place, loop.index)])))
-                    for total, weight in zip(totals, weights, strict=True):
-                        builder.store(builder.add(builder.load(total), self._product(x, weight)), total)
-        for row in range(tile_rows):
+        windows = [builder.gep(self.pixels.data, [self._at(self.places, row)]) for row in range(tile_rows)]
+        with cgutils.for_range(builder, elements) as loop:
+            offset = builder.load(builder.gep(self.offsets.data, [loop.index]))
+            start = builder.mul(builder.add(before, loop.index), _i64(self.neurons))
+            weights = [self._load(self.weights, start, vector) for vector in vectors]
+            for totals, window in zip(sums, windows, strict=True):
+                x = self._spread(builder.load(builder.gep(window, [offset])))
+                for total, weight in zip(totals, weights, strict=True):
+                    builder.store(builder.add(builder.load(total), self._product(x, weight)), total)
+        # Before the first store, after which everything in memory would be loaded again.
+        levels = [self._at(self.levels, row) for row in range(tile_rows)]
+        for row, level in enumerate(levels):
             for vector in vectors:
-                self._write(builder.load(sums[row][vector]), row, vector)
+                self._write(builder.load(sums[row][vector]), level, row, vector)
 
     def _at(self, array: Any, row: int) -> Any:
         return self.builder.load(self.builder.gep(array.data, [_i64(row)]))
@@ -126,13 +116,13 @@ class _Tile:
         popcount = cgutils.get_or_insert_function(self.builder.module, kind, name)
         return self.builder.call(popcount, [self.builder.xor(x, weight)])
 
-    def _write(self, total: Any, row: int, vector: int) -> None:
+    def _write(self, total: Any, level: Any, row: int, vector: int) -> None:
         builder = self.builder
         width = builder.extract_value(self.out.shape, 1)
         place = builder.mul(builder.add(self.first, _i64(row)), width)
         neuron = builder.add(builder.mul(self.block, _i64(self.neurons)), _i64(vector * self.lanes))
         if self.packs:
-            start = builder.mul(self._at(self.levels, row), builder.extract_value(self.limits.shape, 1))
+            start = builder.mul(level, builder.extract_value(self.limits.shape, 1))
             limit = self._load(self.limits, builder.add(start, neuron), 0)
             met = builder.icmp_signed("<=" if self.bits else ">=", total, limit)
             total = builder.bitcast(met, ir.IntType(self.lanes))
@@ -155,15 +145,14 @@ class _Tile:
 
 
 @njit(cache=True, nogil=True)
-def multiply(pixels, starts, length, weights, limits, levels, out):  # type: ignore[no-untyped-def] # pragma: no cover
+def multiply(pixels, starts, offsets, weights, limits, levels, out):  # type: ignore[no-untyped-def] # pragma: no cover
     """Multiply a matrix with a window at every position of every frame, and compare the sums if `out` takes bits.
-
-    A window is `length` elements of the frame from each of its starts on, one run after the other.
 
     Parameters
     ----------
     pixels : (frames, elements) uint64 words of bits, or int16, int32, int64 numbers
-    starts : (positions, runs) int64
+    starts : (positions,) int64, the element of a frame with which each window starts
+    offsets : (elements of a window,) int64, where they are, from its start on
     weights : (blocks, elements of a window, neurons of a tile), of the same type
     limits : (classes, neurons of all blocks) int64 for bits, else of the same type: the most synapses that may
         differ, or the least sum, where a bit is one
@@ -171,19 +160,18 @@ def multiply(pixels, starts, length, weights, limits, levels, out):  # type: ign
     out : (rows, bytes) uint8, written with bits, neuron 0 lowest, or (rows, neurons of all blocks) of the type of
         sums, written with the sums; its rows are frames times positions, and more to a multiple of `tile_rows`
     """
-    frames = np.zeros(tile_rows, np.int64)
-    windows, classes = np.zeros_like(frames), np.zeros_like(frames)
+    places, classes = np.zeros(tile_rows, np.int64), np.zeros(tile_rows, np.int64)
     frame = position = 0
     rows = len(pixels) * len(starts)
     for first in range(0, rows, tile_rows):
         for row in range(min(tile_rows, rows - first)):
-            frames[row], windows[row], classes[row] = frame, position, levels[position]
+            places[row], classes[row] = frame + starts[position], levels[position]
             position += 1
             if position == len(starts):
                 position = 0
-                frame += 1
+                frame += pixels.shape[1]
         for block in range(len(weights)):
-            _tile(pixels, frames, starts, windows, length, weights, block, limits, classes, out, first)
+            _tile(pixels, places, offsets, weights, block, limits, classes, out, first)
 
 
 @njit(cache=True, nogil=True)
