@@ -81,6 +81,17 @@ def test_matrices_at_borders_of_words_and_tiles(synapses: int, rows: int, neuron
     assert (y.values == ((expected + synapses) // 2 >= bits.thresholds)).all()
 
 
+@pytest.mark.parametrize("frames", [1, 5])
+def test_limits_by_class_in_tiles_that_span_frames(frames: int) -> None:
+    rng = np.random.default_rng(frames)
+    weights, classes = rng.choice(np.array([-1, 1], np.int8), (40, 27)), np.array([2, 0, 1, 1, 0, 2, 0])
+    node = MatrixVector("m", weights, rng.integers(8, 20, (3, 40)), positions=(1, 7), position_classes=classes)
+    x = rng.integers(0, 2, (frames, 1, 7, 27))
+    (y,) = packed.apply(node, packed.Tensor(pack(x), (1, 7, 27), True))
+    assert (y.values == reference.matrix_vector(node, x)).all()
+    assert (y.values == (((2 * x - 1) @ weights.T.astype(np.int64) + 27) // 2 >= node.thresholds[classes])).all()
+
+
 def test_evaluate_only_keeps_what_is_asked_for() -> None:
     network = CASES[0].network()
     frames = random_frames(network, 3)
