@@ -64,6 +64,11 @@ class Timing:
         """Frames per second."""
         return self.clock.mhz * 1e6 / self.interval
 
+    @property
+    def fps_text(self) -> str:
+        """Frames per second, for people."""
+        return f"{self.fps:,.{2 if self.fps < 100 else 0}f}"
+
     def to_json(self) -> dict[str, Any]:
         """Return latency, interval and clock as plain values, each in cycles and in time."""
         return {
@@ -86,7 +91,7 @@ class Timing:
         microseconds = f"{self.latency_us:,.{2 if self.latency_us < 1000 else 0}f}"
         return (
             f"latency {self.latency:,} cycles ({microseconds} us from first beat in to last beat out), "
-            f"interval {round(self.interval, 2):,} cycles ({self.fps:,.0f} frames per second) at {self.clock}"
+            f"interval {round(self.interval, 2):,} cycles ({self.fps_text} frames per second) at {self.clock}"
         )
 
 

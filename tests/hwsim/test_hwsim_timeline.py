@@ -1,5 +1,7 @@
 """The timeline: every cycle of every node and FIFO against the simulation that steps cycle by cycle."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -91,6 +93,18 @@ def test_a_frame_of_a_node_by_hand() -> None:
     assert (matrix.spells.starts.tolist(), matrix.spells.states.tolist()) == ([0, 4], [1, 0])
     cycles, stored = timeline.fifos[0].levels
     assert (cycles.tolist(), stored.tolist()) == ([0, 1, 3], [0, 1, 0])
+
+
+def test_quiet_steps_take_no_memory() -> None:
+    network, frames = dense_network((256, 256)), 20
+    unroll(network, 1)
+    tracemalloc.start()
+    timeline = unroll(network, frames)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    steps = sum(node.steps for node in timeline.nodes) * frames
+    assert steps > 1_300_000
+    assert peak < 8 * steps  # less than one number for each of them
 
 
 def test_an_earlier_frame_does_not_depend_on_later_ones() -> None:

@@ -45,6 +45,19 @@ def test_an_axis_has_few_round_ticks(cycles: int, most: int) -> None:
     assert axis.column_x(axis.columns) == axis.x(cycles) == 100.0
 
 
+@given(st.integers(1, 10**9))
+def test_labels_of_an_axis_stand_side_by_side_within_it(cycles: int) -> None:
+    axis = axis_of(cycles, 340.0, most_ticks=3)
+    sides = []
+    for tick in axis.ticks:
+        width = 7 * len(f"{tick:,}")
+        sides.append(axis.x(tick) - {"start": 0, "middle": width / 2, "end": width}[axis.anchor(tick)])
+        sides.append(sides[-1] + width)
+    assert sides == sorted(sides)
+    assert sides[0] == 0
+    assert sides[-1] <= 340.0
+
+
 @pytest.mark.parametrize("scale", [1, 7])
 def test_bars_and_curves_are_the_recorded_cycles(scale: int, monkeypatch: pytest.MonkeyPatch) -> None:
     timeline = unroll(NETWORK, 3, stalls=random_stalls(NETWORK, 1))

@@ -47,6 +47,11 @@ def test_latency_and_interval_are_the_simulator_s() -> None:
             "(65,929 frames per second) at 25.5 MHz (NOT met: routed for 20 MHz)",
         ),
         (
+            Timing(31_177_809, 28_901_376),
+            "latency 31,177,809 cycles (311,778 us from first beat in to last beat out), interval 28,901,376 cycles "
+            "(3.46 frames per second) at 100 MHz (assumed)",
+        ),
+        (
             Timing(1, 1),
             "latency 1 cycles (0.01 us from first beat in to last beat out), interval 1 cycles "
             "(100,000,000 frames per second) at 100 MHz (assumed)",

@@ -14,6 +14,9 @@ __all__ = ["COLUMNS", "Axis", "Curve", "FrameBar", "axis_of", "bars_of", "blocke
 #: Most columns of a chart over time.
 COLUMNS = 460
 
+#: The most pixels that a letter of a tick's label takes.
+LETTER = 7.0
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -44,6 +47,12 @@ class Axis:
     def column_x(self, column: int) -> float:
         """Return where a column begins, in pixels; the last one may be cut off."""
         return self.x(min(self.cycles, int(column) * self.per_column))
+
+    def anchor(self, tick: int) -> str:
+        """Return which part of a tick's label, as SVG calls it, stands over the tick, so that none passes the end."""
+        if tick == 0:
+            return "start"
+        return "end" if self.x(tick) + len(f"{tick:,}") * LETTER / 2 > self.pixels else "middle"
 
 
 def axis_of(cycles: int, pixels: float, *, most_ticks: int = 9) -> Axis:

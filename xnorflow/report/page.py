@@ -158,7 +158,7 @@ def _over_time(network: Network, timeline: Timeline) -> dict[str, Any]:
     names = [_short(node.name) for node in timeline.nodes]
     left = max(map(len, names)) * LETTER + 14
     axis = axis_of(timeline.cycles, WIDTH - left - 24)
-    small = axis_of(timeline.cycles, CURVE_WIDTH, most_ticks=4)
+    small = axis_of(timeline.cycles, CURVE_WIDTH, most_ticks=3)
     return {
         "timeline": timeline,
         "sizes": {"width": WIDTH, "left": left, "row": ROW, "bar": BAR},
