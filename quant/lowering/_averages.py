@@ -14,7 +14,7 @@ from fractions import Fraction
 import numpy as np
 
 from dataflow import BIPOLAR, InputError
-from quant.lowering._chains import Chain, Source, affine_behind, between, codes_of
+from quant.lowering._chains import Chain, Source, affine_behind, between, codes_of, find_chain
 from quant.lowering._graph import Average, Graph, Operation, Sums
 from quant.lowering._reals import Affine, Constant, NotAffineError
 from quant.lowering._sites import Pooled
@@ -43,7 +43,8 @@ def _next(graph: Graph, start: str, end: str) -> Average | None:
         return None
     later: list[Operation] = list(graph.operations)
     averages = (each for each in later if isinstance(each, Average))
-    return next((each for each in averages if between(graph, start, each.source) is not None), None)
+    first = next((each for each in averages if between(graph, start, each.source) is not None), None)
+    return None if first is None or find_chain(graph, start, first.source) is not None else first
 
 
 def _behind(graph: Graph, sums: Sums, average: Average) -> Sums:

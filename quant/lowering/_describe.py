@@ -23,7 +23,7 @@ from dataflow import (
     position_classes,
     unsigned_for,
 )
-from quant.lowering._graph import Classes, Graph, InputBits, InputIntegers, Layer, Operation
+from quant.lowering._graph import BitSums, Classes, Graph, InputBits, InputIntegers, Layer, Operation
 
 __all__ = ["clean_name", "describe"]
 
@@ -45,9 +45,8 @@ def describe(graph: Graph, *, with_class: bool) -> Network:
         element = BIPOLAR
     taken = set(names.values()) | _TAKEN
     for layer in layers:
-        assert isinstance(layer, Layer | Classes)
-        nodes += _nodes_of(layer, names[layer.output], element, taken)
-        element = BIPOLAR
+        nodes += _nodes_behind(nodes, layer, names[layer.output], element, taken)
+        element = nodes[-1].output_streams[0].element
     scores = Scores(nodes[-1].name, classes.logit_scale, classes.logit_bias)
     (sums,) = nodes[-1].output_streams
     if with_class:
@@ -64,6 +63,22 @@ def describe(graph: Graph, *, with_class: bool) -> Network:
         scores,
         graph.metadata,
     )
+
+
+def _nodes_behind(nodes: list[Node], layer: Operation, name: str, element: Element, taken: set[str]) -> Iterator[Node]:
+    """Yield the nodes of an operation behind others."""
+    if isinstance(layer, InputBits):
+        (sums,) = nodes[-1].output_streams
+        yield Threshold(name, layer.element, sums.shape, _shared(layer.thresholds))
+    elif isinstance(layer, BitSums):
+        for index, pool in enumerate(layer.averages):
+            options = [clean_name(pool.name), clean_name(f"{pool.name}_{pool.output}"), f"{name}_average"]
+            node = pool.sum_pool(name if index == 0 else _take(options, taken), element)
+            element = node.output_element
+            yield node
+    else:
+        assert isinstance(layer, Layer | Classes)
+        yield from _nodes_of(layer, name, element, taken)
 
 
 def _nodes_of(layer: Layer | Classes, name: str, element: Element, taken: set[str]) -> Iterator[Node]:

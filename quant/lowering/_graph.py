@@ -18,6 +18,7 @@ from quant.lowering._sites import DENSE, Site, Window
 
 __all__ = [
     "Average",
+    "BitSums",
     "Classes",
     "Curve",
     "Dense",
@@ -148,6 +149,18 @@ class Average(_Single):
         """Return the hardware's sums."""
         window = self.window
         return SumPool(name, element, self.image, window.kernel, window.stride, window.dilation, window.padding)
+
+
+@dataclass(frozen=True, eq=False)
+class BitSums(_Single):
+    """The sums of bits, as -1 and +1, below the windows of average pools.
+
+    Parameters
+    ----------
+    averages : the pools, in order, each adding up what the one in front of it gives
+    """
+
+    averages: tuple[Average, ...]
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,7 @@ from quant.lowering._graph import Dense, Graph, InputBits, Layer
 from quant.lowering._reals import Exact
 from quant.lowering._sites import Padding, Site
 
-__all__ = ["pad_bits"]
+__all__ = ["integer_outside", "pad_bits"]
 
 
 def pad_bits(
@@ -60,6 +60,17 @@ def pad_bits(
     uncounted = np.unique((~position_classes(window).inside).astype(np.int64) @ midway.T)
     reach = [np.arange(count - synapses, synapses - count + 1, 2) for count in uncounted]
     return site, shifts, np.unique(np.concatenate(reach))
+
+
+def integer_outside(padding: Padding, points: np.ndarray, slope: Exact, offset: Exact) -> int | None:
+    """Return the point that stands for the number outside in all channels, ``slope * point + offset``, or None."""
+    value = padding.value.exact()
+    if not (slope.signs() != 0).all():
+        return None
+    for number in points:
+        if not (slope * slope.lift(Fraction(int(number))) + offset - value).signs().any():
+            return int(number)
+    return None
 
 
 def _signs_outside(graph: Graph, dense: Dense, padding: Padding, bits: InputBits | Layer) -> np.ndarray:

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from lower_oracle import Builder, Oracle, fractions
 
-from dataflow import Integer, Network, Threshold
+from dataflow import InputError, Integer, Network, SlidingWindow, Threshold
 from hwsim.reference import evaluate
 from quant.lowering import lower
 
@@ -100,3 +100,34 @@ def test_pixels_are_divided_exactly() -> None:
     node = lower(net.model(net.dense(x, W))).node("binarize")
     assert isinstance(node, Threshold)
     assert node.thresholds.tolist() == [52]
+
+
+def nine_bits(net: Builder) -> str:
+    """Return codes that are the pixels, of a Quant that has negative ones as well."""
+    return quant(net, net("Mul", net.input, 255 / 256), 1 / 256, 0.0, 9.0, signed=1, narrow=0)
+
+
+@pytest.mark.parametrize(("outside", "kind"), [(3 / 256, "uint8/255"), (-3 / 256, "quant")])
+def test_codes_are_taken_where_no_pixel_stands_for_the_padding(outside: float, kind: str) -> None:
+    net = Builder((1, 1, 2, 2))
+    x = net.conv(net.pad(nine_bits(net), (1, 0, 0, 0), outside), np.ones((3, 1, 2, 2)), name="conv")
+    model = net.model(net.dense(net("Flatten", net("BipolarQuant", net("Sub", x, 0.5), 1.0)), np.ones((2, 6))))
+    network = lower(model)
+    assert network.metadata["input"] == kind
+    window = network.node("conv_window")
+    assert isinstance(window, SlidingWindow)
+    assert window.pad == round(outside * 256)
+    if kind == "quant":
+        assert network.metadata["codes_of_pixels"] == " ".join(map(str, range(256)))
+
+
+def test_padding_that_no_pixel_stands_for_is_refused_where_there_are_no_codes() -> None:
+    net = Builder((1, 1, 2, 2))
+    x = net.conv(net("Sub", net.input, 0.3), np.ones((3, 1, 2, 2)), name="conv", pads=[1, 0, 0, 0])
+    model = net.model(net.dense(net("Flatten", net("BipolarQuant", x, 1.0)), np.ones((2, 6))))
+    message = (
+        r"^Padding of node 'conv' must be a number that an integer of a frame stands for in all channels, not 0: "
+        r"pad with such a number, or leave the padding out$"
+    )
+    with pytest.raises(InputError, match=message):
+        lower(model)

@@ -20,12 +20,12 @@ What is outside an image is in `_padding`.
 """
 
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 
 from dataflow import InputError
 from quant.lowering._averages import averaged, check_variants
+from quant.lowering._bit_averages import average_of_bits, settle_averages
 from quant.lowering._chains import Source, between, code_value, codes_of, find_chain, values_behind
 from quant.lowering._graph import Dense, Graph, InputBits, InputIntegers, Layer, Operation, Sums
 from quant.lowering._padding import pad_bits
@@ -48,11 +48,18 @@ def absorb_chains(graph: Graph) -> Graph:
     bits: InputBits | InputIntegers | Layer
     bits = next(each for each in graph.operations if isinstance(each, InputBits | InputIntegers))
     kept: list[Operation] = [bits]
-    for layer, following in pairwise(dense):
+    layer, *others = dense
+    for following in others:
         sums = averaged(graph, _sums_of(graph, layer, bits), following.source)
-        bits = _layer_of(graph, sums, following)
-        kept.append(bits)
-    last = averaged(graph, _sums_of(graph, dense[-1], bits), graph.output)
+        found = _layer_of(graph, sums, following)
+        added, bits, layer = settle_averages(graph, found, following)
+        kept += [found, *added]
+    last = averaged(graph, _sums_of(graph, layer, bits), graph.output)
+    pool = average_of_bits(graph, last.output, graph.output)
+    if pool is not None:
+        raise InputError(
+            f"Node {pool.name!r} (AveragePool) must have a layer behind it, not be the mean of the scores' bits"
+        )
     kept.append(last)
     behind = between(graph, last.output, graph.output)
     assert behind is not None
@@ -76,7 +83,9 @@ def _sums_of(graph: Graph, dense: Dense, bits: InputBits | InputIntegers | Layer
 
 
 def _layer_of(graph: Graph, sums: Sums, following: Dense) -> Layer:
-    chain = find_chain(graph, sums.output, following.source)
+    pool = average_of_bits(graph, sums.output, following.source)
+    pools = () if pool else following.site.pools
+    chain = find_chain(graph, sums.output, pool.source if pool else following.source)
     if chain is None:
         raise InputError(
             f"Input of node {following.name!r} must be binary, not the sums of {sums.name!r}: "
@@ -88,8 +97,8 @@ def _layer_of(graph: Graph, sums: Sums, following: Dense) -> Layer:
     bits = np.broadcast_to(codes == high, (len(sums.totals), len(sums.signs)))
     switch = switch_of(bits, chain.quantizer.name, "the sum of neuron", sums.totals)
     zero, one = (code_value(graph, chain.quantizer, code) for code in (low, high))
-    check_variants(graph, sums, chain, following.site.pools, codes)
-    other = takes_and(graph, following.site.pools, chain, source, switch, (zero, one))
+    check_variants(graph, sums, chain, pools, codes)
+    other = takes_and(graph, pools, chain, source, switch, (zero, one))
     upright = switch.rising ^ other
     places = np.append(sums.totals, sums.totals[-1] + 1)[switch.place]
     sums = inverted(sums, ~upright)

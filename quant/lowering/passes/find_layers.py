@@ -27,7 +27,7 @@ def find_layers(graph: Graph) -> Graph:
         for each in graph.operations
     )
     if not any(isinstance(each, Dense) for each in operations):
-        raise InputError("Model must have a dense layer (Gemm or MatMul), not none")
+        raise InputError("Model must have a layer (Gemm, MatMul or Conv), not none")
     return graph.with_operations(operations)
 
 

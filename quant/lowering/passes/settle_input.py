@@ -21,6 +21,7 @@ from quant.lowering._chains import (
     values_behind,
 )
 from quant.lowering._graph import Dense, Elementwise, Graph, InputBits, InputIntegers, parameter_name
+from quant.lowering._padding import integer_outside
 from quant.lowering._pools import takes_and
 from quant.lowering._reals import Affine, Constant, Exact, NotAffineError
 from quant.lowering._switches import Switch, choose, levels_of, switch_of
@@ -31,8 +32,12 @@ __all__ = ["settle_input"]
 _widest = 16
 
 
-class _BentInputError(InputError):
-    """The first layer takes no affine function of the integers of a frame."""
+class _NoPixelsError(InputError):
+    """The first layer takes no affine function of the integers of a frame, or none stands for its padding."""
+
+
+class _NoCodesError(InputError):
+    """The model's input has no Quant of several bits."""
 
 
 def settle_input(graph: Graph) -> Graph:
@@ -86,8 +91,11 @@ def _settled_as_it_fits(graph: Graph) -> Graph:
         return settle_input(codes)
     try:
         return settle_input(pixels)
-    except _BentInputError:
-        return settle_input(codes)
+    except _NoPixelsError as error:
+        try:
+            return settle_input(codes)
+        except _NoCodesError:
+            raise error from None
 
 
 def _check_pools(
@@ -161,7 +169,7 @@ def _affine_table(
     offset = Exact(values.values[0]) - slope * Exact(points.values[0])
     bent = (values - points * slope - offset).signs().any(axis=1)
     if bent.any():
-        raise _BentInputError(
+        raise _NoPixelsError(
             f"Input of node {first.name!r} must be an affine function of the integers of a frame, "
             f"not one that bends at {int(source.points[bent.argmax() - 1])}: "
             "use input kind 'quant', where frames hold the codes of the input's Quant, or a BipolarQuant in front"
@@ -181,14 +189,13 @@ def _padded_integer(graph: Graph, first: Dense, start: str, element: Integer, so
     if between(graph, start, padding.tensor) is None:
         raise InputError(f"Node {padding.name!r} (Pad) must stand behind the input's quantizer, not in front of it")
     slope, offset = _affine_at(graph, first, padding.tensor, start, source)
-    value = padding.value.exact()
-    for number in source.points if (slope.signs() != 0).all() else ():
-        if not (slope * slope.lift(Fraction(int(number))) + offset - value).signs().any():
-            return int(number)
-    raise InputError(
-        f"Padding of node {padding.name!r} must be a number that an integer of a frame stands for in all channels, "
-        f"not {float(value.values.item()):g}: pad with such a number, or leave the padding out"
-    )
+    number = integer_outside(padding, source.points, slope, offset)
+    if number is None:
+        raise _NoPixelsError(
+            f"Padding of node {padding.name!r} must be a number that an integer of a frame stands for in all channels, "
+            f"not {float(padding.value.exact().values.item()):g}: pad with such a number, or leave the padding out"
+        )
+    return number
 
 
 def _start_of(graph: Graph, first: Dense) -> tuple[str, Integer, Source]:
@@ -222,7 +229,7 @@ def _quantized_start(graph: Graph, first: Dense) -> tuple[str, Integer, Source]:
         offset = -(scale.exact() * zero_point.exact())
         element = signed_for(low, high) if low < 0 else unsigned_for(high)
         return operation.output, element, Source(np.arange(low, high + 1), scale, Constant.of(offset.values))
-    raise InputError(
+    raise _NoCodesError(
         f"Input kind must be 'uint8/255' for model {graph.name!r}, whose input has no Quant of several bits, "
         f"not {graph.input_kind!r}"
     )
