@@ -41,11 +41,10 @@ def lower(
 ) -> None:
     """Lower a QONNX model to the XNOR-popcount dataflow description, exactly."""
     from dataflow import save_network
-    from quant.lowering import lower as run_lowering
     from xnorflow.console import console, print_json, say, table_of
-    from xnorflow.networks import model_path
+    from xnorflow.networks import lowered_network
 
-    network = run_lowering(model_path(model), input_kind=input_kind, outputs=outputs)
+    network = lowered_network(model, input_kind=input_kind, outputs=outputs)
     save_network(network, output)
     result = summary(network)
     if json:
