@@ -3,13 +3,16 @@
 from bisect import bisect_right
 from functools import cached_property
 
-from dataflow.cost import Cost, node_cost
+from dataflow.cost import Cost, fifo_cost, node_cost
 from dataflow.families import family_of
 from dataflow.folding import without_converters
 from dataflow.network import Network
 from dataflow.nodes import Node
 
 __all__ = ["FoldingChoices"]
+
+#: Places that most FIFOs have once they are as small as they can be.
+_DEPTH = 2
 
 
 class FoldingChoices:
@@ -90,6 +93,11 @@ class FoldingChoices:
 
 
 def _options_of(node: Node, family: str) -> list[tuple[int, Cost, dict[str, int]]]:
-    """Return steps, cost and folding of every legal folding of a node."""
+    """Return steps, cost and folding of every legal folding of a node, with the FIFOs behind it."""
     nodes = [node.folded(folding) for folding in node.foldings()]
-    return [(each.steps, node_cost(each, family), each.folding) for each in nodes]
+    return [(each.steps, node_cost(each, family) + _fifos_behind(each, family), each.folding) for each in nodes]
+
+
+def _fifos_behind(node: Node, family: str) -> Cost:
+    """Return the cost of FIFOs of `_DEPTH` places at a node's outputs: wide beats of sums cost more there."""
+    return sum((fifo_cost(stream.width, _DEPTH, family) for stream in node.output_streams), Cost())
