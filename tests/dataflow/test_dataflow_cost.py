@@ -22,6 +22,7 @@ from dataflow import (
 )
 from dataflow.cost import port_cost
 from dataflow.families import FAMILIES
+from dataflow.storage import in_luts
 from dataflow.structure import structure
 from sim_tests.cases import CASES, Case, dense_network
 from sim_tests.conv_cases import conv_network
@@ -84,6 +85,14 @@ def test_shallow_memories_of_ecp5_are_lut_ram() -> None:
     assert fifo_cost(32, 20, "ecp5").brams == 0
     assert fifo_cost(32, 20, "ice40").brams == 2
     assert fifo_cost(32, 512, "ecp5").brams == 1
+
+
+@pytest.mark.parametrize(
+    ("depth", "width", "luts"),
+    [(16, 1000, True), (17, 36, True), (48, 36, True), (64, 36, False), (512, 1, True), (2304, 1, False), (589_824, 1, False)],
+)
+def test_weights_are_in_luts_where_a_block_would_stay_nearly_empty(depth: int, width: int, luts: bool) -> None:
+    assert in_luts(depth, width) == luts
 
 
 def test_weights_waste_what_the_blocks_do_not_hold() -> None:

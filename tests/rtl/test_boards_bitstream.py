@@ -270,7 +270,8 @@ def test_tfc(board: str, fps: float, tmp_path: Path) -> None:
 def test_tfc_that_does_not_fit(tmp_path: Path) -> None:
     parallel = fold(tfc(), {"fc0": {"pe": 16}})
     with pytest.raises(
-        InputError, match=r"^Network 'dense-784-64-64-64-10' must fit icebreaker with .* not need .* 4\d block RAMs .*$"
+        InputError,
+        match=r"^Network 'dense-784-64-64-64-10' must fit icebreaker with .* not need .* 3[1-9] block RAMs .*$",
     ):
         build(parallel, "icebreaker", tmp_path / "out", interval=112, latency=1000)
     assert not list(tmp_path.iterdir())
