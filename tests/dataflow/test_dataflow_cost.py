@@ -89,7 +89,15 @@ def test_shallow_memories_of_ecp5_are_lut_ram() -> None:
 
 @pytest.mark.parametrize(
     ("depth", "width", "luts"),
-    [(16, 1000, True), (17, 36, True), (48, 36, True), (64, 36, False), (512, 1, True), (2304, 1, False), (589_824, 1, False)],
+    [
+        (16, 1000, True),
+        (17, 36, True),
+        (48, 36, True),
+        (64, 36, False),
+        (512, 1, True),
+        (2304, 1, False),
+        (589_824, 1, False),
+    ],
 )
 def test_weights_are_in_luts_where_a_block_would_stay_nearly_empty(depth: int, width: int, luts: bool) -> None:
     assert in_luts(depth, width) == luts
