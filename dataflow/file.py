@@ -24,7 +24,7 @@ from dataflow.writing import written_whole
 
 __all__ = ["FORMAT_VERSION", "load", "save_network"]
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 def save_network(network: Network, path: str | os.PathLike[str]) -> None:
@@ -36,8 +36,9 @@ def save_network(network: Network, path: str | os.PathLike[str]) -> None:
         The path cannot be written to.
     """
     tensors: dict[str, np.ndarray] = {}
+    parts: list[Node | Terminal] = [*network.nodes, *network.inputs, *network.outputs]
     structure = {
-        "format_version": max(map(_version_of, network.nodes), default=1),
+        "format_version": max(map(_version_of, parts), default=1),
         "name": network.name,
         "frame_shape": network.frame_shape,
         "inputs": [{"name": t.name, "stream": _stream_to_json(t.stream)} for t in network.inputs],
@@ -124,9 +125,13 @@ def _node_to_json(node: Node, tensors: dict[str, np.ndarray]) -> dict[str, Any]:
     return entry
 
 
-def _version_of(node: Node) -> int:
-    """Return the oldest format version that knows the node and all its fields that are stored."""
-    return max([node.format_version, *(node.later_fields.get(name, 1) for name in node.stored_fields)])
+def _version_of(part: Node | Terminal) -> int:
+    """Return the oldest format version that knows a node and all its fields that are stored, or an end."""
+    streams = (part.stream,) if isinstance(part, Terminal) else (*part.input_streams, *part.output_streams)
+    version = 3 if any(stream.inert for stream in streams) else 1
+    if isinstance(part, Terminal):
+        return version
+    return max([version, part.format_version, *(part.later_fields.get(name, 1) for name in part.stored_fields)])
 
 
 def _node_of_json(entry: dict[str, Any], tensors: dict[str, np.ndarray]) -> Node:
@@ -150,11 +155,12 @@ def _node_of_json(entry: dict[str, Any], tensors: dict[str, np.ndarray]) -> Node
 
 
 def _stream_to_json(stream: Stream) -> dict[str, Any]:
-    return {"element": _element_to_json(stream.element), "shape": stream.shape, "lanes": stream.lanes}
+    parts = {"parts": stream.parts} if stream.parts > 1 else {}
+    return {"element": _element_to_json(stream.element), "shape": stream.shape, "lanes": stream.lanes, **parts}
 
 
 def _stream_of_json(entry: dict[str, Any]) -> Stream:
-    return Stream(_element_of_json(entry["element"]), tuple(entry["shape"]), entry["lanes"])
+    return Stream(_element_of_json(entry["element"]), tuple(entry["shape"]), entry["lanes"], entry.get("parts", 1))
 
 
 def _element_to_json(element: Element) -> str:

@@ -9,7 +9,7 @@ from dataflow.nodes import Node, WidthConverter
 from dataflow.schedule import Buffered
 from dataflow.streams import Stream
 
-__all__ = ["default_depth", "fold", "fold_to_interval", "input_lanes", "without_converters"]
+__all__ = ["converter_between", "default_depth", "fold", "fold_to_interval", "input_lanes", "without_converters"]
 
 
 def without_converters(network: Network) -> Network:
@@ -87,7 +87,8 @@ def _fit_ends(network: Network) -> Network:
     """Return the network with its ends as wide as the nodes beside them."""
 
     def fit(terminal: Terminal, stream: Stream) -> Terminal:
-        return replace(terminal, stream=replace(terminal.stream, lanes=stream.lanes))
+        parts = max(1, terminal.stream.shape[-1] // stream.vector) if stream.inert else 1
+        return replace(terminal, stream=replace(terminal.stream, lanes=stream.lanes, parts=parts))
 
     def first_reader(terminal: Terminal) -> Stream:
         fifo = network.fifos_out_of(terminal.name)[0]
@@ -110,18 +111,24 @@ def _insert_converters(network: Network) -> Network:
     for fifo in network.fifos:
         source = network.stream(fifo)
         target = source if fifo.target in outputs else network.node(fifo.target).input_streams[fifo.target_port]
-        if source.lanes == target.lanes:
+        if source.has_beats_of(target):
             fifos.append(fifo)
             continue
-        # Both ends see the shape that has more channels: a flattened frame may have beats across pixels.
-        shape = max(source.shape, target.shape, key=lambda shape: shape[-1])
         name = f"{fifo.target}.{fifo.target_port}.width" if fifo.target_port else f"{fifo.target}.width"
-        converter = WidthConverter(name, source.element, shape, source.lanes, target.lanes)
+        converter = converter_between(name, source, target)
         before.setdefault(fifo.target, []).append(converter)
         fifos.append(replace(fifo, target=name, target_port=0))
         fifos.append(Fifo(name, fifo.target, 0, fifo.target_port))
     nodes = tuple(each for node in network.nodes for each in (*before.get(node.name, ()), node))
     return replace(network, nodes=nodes, fifos=tuple(fifos))
+
+
+def converter_between(name: str, source: Stream, target: Stream) -> WidthConverter:
+    """Return the converter from the beats of one stream to those of another."""
+    # Both ends see the shape that has more channels: a flattened frame may have beats across pixels.
+    shape = max(source.shape, target.shape, key=lambda shape: shape[-1])
+    parts_in, parts_out = (shape[-1] // each.vector if each.inert else 1 for each in (source, target))
+    return WidthConverter(name, source.element, shape, source.lanes, target.lanes, parts_in, parts_out)
 
 
 def default_depth(network: Network, fifo: Fifo) -> int:

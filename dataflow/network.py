@@ -207,7 +207,7 @@ def _verify_streams(network: Network) -> None:
             target = network.node(fifo.target).input_streams[fifo.target_port]
         else:
             target = network._terminal_of_name[fifo.target].stream
-        same = (source.element, source.size, source.lanes) == (target.element, target.size, target.lanes)
+        same = source.element == target.element and source.has_beats_of(target)
         if not same or (source.shape[-1] != target.shape[-1] and target.shape != (source.size,)):
             raise InputError(f"Node {fifo.target!r} must read what {fifo.source!r} writes ({source}), not ({target})")
 

@@ -23,22 +23,29 @@ class Stream:
 
     Frames travel in H, W, C order. A beat carries `lanes` neighbouring channels, channel 0 in the lowest bits.
 
+    A vector of channels begins with a new beat. If `lanes` does not divide it, the last beat of a vector has lanes that
+    carry no channel: they are inert, and carry 0.
+
     Parameters
     ----------
     element : the type of one number
     shape : shape of a frame, ``(features,)`` or ``(height, width, channels)``
-    lanes : numbers per beat; divides the last dimension
+    lanes : numbers per beat, at most those of a vector
+    parts : vectors that the channels are cut into, of one size, such as the groups of a convolution
     """
 
     element: Element
     shape: tuple[int, ...]
     lanes: int = 1
+    parts: int = 1
 
     def __post_init__(self) -> None:
         if not are_sizes(self.shape):
             raise InputError(f"Stream shape must be positive sizes, not {self.shape!r}")
-        if type(self.lanes) is not int or self.lanes < 1 or self.shape[-1] % self.lanes:
-            raise InputError(f"Stream lanes must divide the {self.shape[-1]} channels, not {self.lanes!r}")
+        if type(self.parts) is not int or self.parts < 1 or self.shape[-1] % self.parts:
+            raise InputError(f"Stream parts must divide the {self.shape[-1]} channels, not {self.parts!r}")
+        if type(self.lanes) is not int or not 1 <= self.lanes <= self.vector:
+            raise InputError(f"Stream lanes must be 1 to {self.vector}, the channels of a vector, not {self.lanes!r}")
 
     @property
     def size(self) -> int:
@@ -48,7 +55,22 @@ class Stream:
     @property
     def beats(self) -> int:
         """Beats per frame."""
-        return self.size // self.lanes
+        return self.size // self.vector * self.vector_beats
+
+    @property
+    def vector(self) -> int:
+        """Numbers of a vector, which begins with a new beat."""
+        return self.shape[-1] // self.parts
+
+    @property
+    def vector_beats(self) -> int:
+        """Beats of a vector."""
+        return -(-self.vector // self.lanes)
+
+    @property
+    def inert(self) -> int:
+        """Lanes of a vector's last beat that carry no number."""
+        return -self.vector % self.lanes
 
     @property
     def width(self) -> int:
@@ -56,11 +78,18 @@ class Stream:
         return self.lanes * self.element.width
 
     def __str__(self) -> str:
-        return f"{self.element} {'x'.join(map(str, self.shape))}, {self.lanes} at once"
+        cut = f" of every {self.vector}" if self.parts > 1 else ""
+        return f"{self.element} {'x'.join(map(str, self.shape))}, {self.lanes} at once{cut}"
+
+    def has_beats_of(self, other: "Stream") -> bool:
+        """Return whether the numbers of a frame lie in the same beats and lanes as those of another stream."""
+        if (self.size, self.lanes) != (other.size, other.lanes):
+            return False
+        return self.vector == other.vector or not (self.inert or other.inert)
 
 
 def beats_of(values: np.ndarray, stream: Stream) -> np.ndarray:
-    """Cut frames into beats.
+    """Cut frames into beats; inert lanes carry 0.
 
     Parameters
     ----------
@@ -70,14 +99,16 @@ def beats_of(values: np.ndarray, stream: Stream) -> np.ndarray:
     -------
     (frames * beats, lanes) int64
     """
-    return np.asarray(values, np.int64).reshape(-1, stream.lanes)
+    vectors = np.asarray(values, np.int64).reshape(-1, stream.vector)
+    return np.pad(vectors, ((0, 0), (0, stream.inert))).reshape(-1, stream.lanes)
 
 
 def frames_of(beats: np.ndarray, stream: Stream) -> np.ndarray:
     """Join beats to frames: the inverse of `beats_of`; an unfinished frame at the end is left out."""
     beats = np.asarray(beats, np.int64).reshape(-1, stream.lanes)
     complete = len(beats) // stream.beats
-    return beats[: complete * stream.beats].reshape(complete, *stream.shape)
+    vectors = beats[: complete * stream.beats].reshape(-1, stream.vector + stream.inert)
+    return vectors[:, : stream.vector].reshape(complete, *stream.shape)
 
 
 def words_of(beats: np.ndarray, stream: Stream) -> list[int]:

@@ -27,6 +27,7 @@ from dataflow.nodes import (
     popcount_stages,
 )
 from dataflow.storage import in_luts, in_registers
+from dataflow.streams import beats_of
 
 __all__ = ["Rom", "Structure", "fifo_structure", "structure"]
 
@@ -150,16 +151,14 @@ def structure(node: Node) -> Structure:
 @structure.register
 def _(node: MatrixVector) -> Structure:
     found = _Parts()
-    synapse_folds, neuron_folds = node.synapses // node.simd, node.group_neurons // node.pe
+    synapse_folds, neuron_folds = node.synapse_folds, node.neuron_folds
     steps, of_bits = synapse_folds * neuron_folds * node.groups, isinstance(node.operand, Bipolar)
     counted = popcount_stages(node.simd) + 1
     found.count(steps, synapse_folds, steps // synapse_folds)
     found.registers += 3 + counted + node.latency
     _held_vector(found, synapse_folds if neuron_folds > 1 else 1, node.simd * node.operand.width, neuron_folds > 1)
 
-    shape = (node.groups * neuron_folds, node.pe, synapse_folds, node.simd)
-    weights = node.weights.reshape(shape).transpose(0, 2, 1, 3)
-    fixed = found.read_only(steps, node.pe * node.simd, lambda: weights.reshape(steps, -1) > 0)
+    fixed = found.read_only(steps, node.pe * node.simd, lambda: node.weight_words)
     weight_memories, found.blocks = tuple(found.blocks), []
     if of_bits:
         whole, rest = divmod(node.simd, popcount_group)
@@ -174,18 +173,27 @@ def _(node: MatrixVector) -> Structure:
         found.sums(_integer_sums(factor, node.simd), node.pe)
 
     levels, width = _levels(node)
-    rows = levels.reshape(-1, node.pe)
+    rows = node.neuron_words(levels)
     roms = len(found.roms)
     found.read_only(len(rows), node.pe * width, lambda: _bits(rows, width))
     found.add(level_columns=sum(rom.columns for rom in found.roms[roms:]))
     found.registers += node.pe * width
     found.add(**{"accumulator_bits" if synapse_folds > 1 else "level_bits": node.pe * width})
     found.registers += node.pe * node.element.width
+    _watch_inert(found, node)
     if node.position_classes is not None:
         found.count(len(node.position_classes))
         found.add(class_bits=4 * int(node.position_classes.max()).bit_length())
     kind = "MatrixVector.bits" if of_bits else "MatrixVector.integers"
     return found.structure(kind, weight_memories=weight_memories, read_only=tuple(found.blocks))
+
+
+def _watch_inert(found: _Parts, node: Node) -> None:
+    """Add what tells the last beat of a vector out, where it has inert lanes; the lanes' registers are reset then."""
+    (stream,) = node.output_streams
+    if stream.inert:
+        found.count(stream.vector_beats)
+        found.registers += 1
 
 
 def _held_vector(found: _Parts, folds: int, width: int, repeated: bool) -> None:
@@ -251,7 +259,8 @@ def _bits(words: np.ndarray, width: int) -> np.ndarray:
 @structure.register
 def _(node: Threshold) -> Structure:
     found = _Parts()
-    words = node.thresholds.size // node.pe if node.thresholds.size > 1 else 1
+    words = node.input_streams[0].vector_beats if node.thresholds.size > 1 else 1
+    _watch_inert(found, node)
     found.registers += 4
     if words <= 1:
         limits = chain.from_iterable([node.thresholds.tolist()] * (node.pe if node.thresholds.size == 1 else 1))
@@ -261,7 +270,7 @@ def _(node: Threshold) -> Structure:
     low, high = int(node.thresholds.min()), int(node.thresholds.max())
     limit = unsigned_for(high) if low >= 0 else signed_for(low, high)
     found.count(words)
-    rows = node.thresholds.reshape(words, node.pe)
+    rows = beats_of(node.thresholds, node.input_streams[0])
     found.read_only(words, node.pe * limit.width, lambda: _bits(rows, limit.width))
     found.add(compared_bits=node.pe * max(limit.width, node.element.width))
     found.registers += node.pe * (node.element.width + 1)
@@ -279,19 +288,16 @@ def _constant_luts(element: Element, limit: int) -> int:
 @structure.register
 def _(node: WidthConverter) -> Structure:
     found = _Parts()
-    held, width = node.held_before, node.element.width
-    schedule = node.schedule()
-    found.count(schedule.period)
+    width = node.element.width
+    found.count(node.schedule().period)
     found.registers += 3
-    if node.lanes_in > node.lanes_out:
-        waiting = sorted(set(held[held < node.lanes_out].tolist()))
-        bits = (waiting[-1] + node.lanes_in) * width
-        moved = bits - node.lanes_out * width
-        found.add(moved_bits=moved, shifted_bits=bits * (len(waiting) - 1), patterns=len(waiting))
+    if node.shifts_in:
+        bits, places = node.depth * width, len(node.windows)
+        found.add(chosen_bits=node.lanes_out * width * (places - 1), patterns=places)
     else:
-        left_over = sorted(set(held[held < node.lanes_in].tolist()))
-        bits = (node.lanes_out + left_over[-1]) * width
-        found.add(chosen_bits=node.lanes_out * width * (len(left_over) - 1), patterns=len(left_over))
+        bits, places = node.depth * width, len(node.arrivals)
+        moved = bits - node.lanes_out * width
+        found.add(moved_bits=moved, shifted_bits=bits * (places - 1), patterns=places)
     found.registers += bits
     return found.structure("WidthConverter")
 
@@ -299,7 +305,7 @@ def _(node: WidthConverter) -> Structure:
 @structure.register
 def _(node: ArgMax) -> Structure:
     found = _Parts()
-    steps, width = node.classes // node.pe, node.key_element.width
+    steps, width = node.input_streams[0].beats, node.key_element.width
     found.count(steps)
     index = (node.classes - 1).bit_length()
     multipliers = []
@@ -364,6 +370,7 @@ def _(node: SlidingWindow | PoolNode) -> Structure:
     else:
         found.add(padded_bits=taken if inside else 0)
     found.registers += taken
+    _watch_inert(found, node)
     for _ in range(at_once):
         found.written(node.places, width)
     return found.structure("Window")

@@ -128,7 +128,7 @@ class Case:
         return self.name
 
 
-#: Sizes 1, non-powers of two, ragged ratios, fully parallel, FIFOs too small for full rate.
+#: Sizes 1, non-powers of two, ragged ratios, fully parallel, FIFOs too small for full rate, inert lanes.
 CASES = (
     Case("one-by-one", (12, 6, 4)),
     Case("smallest", (1, 1, 1)),
@@ -167,5 +167,40 @@ CASES = (
         (24, 8, 6, 4),
         {"binarize": {"pe": 6}, "fc0": {"pe": 4, "simd": 4}, "fc1": {"pe": 3, "simd": 8}, "fc2": {"pe": 2, "simd": 2}},
         {"fc0 -> fc1.width": 1, "input -> binarize": 1, "fc2 -> arg_max.width": 2, "arg_max -> class": 1},
+    ),
+    Case(
+        "inert",
+        (23, 11, 10),
+        {
+            "binarize": {"pe": 4},
+            "fc0": {"pe": 3, "simd": 5},
+            "fc1": {"pe": 4, "simd": 7},
+            "arg_max": {"pe": 3},
+        },
+        uneven=True,
+    ),
+    Case(
+        "inert-neighbours",
+        (13, 7, 5),
+        {
+            "binarize": {"pe": 6},
+            "fc0": {"pe": 4, "simd": 6},
+            "fc1": {"pe": 3, "simd": 4},
+            "arg_max": {"pe": 3},
+            "scores_fork": {"pe": 3},
+        },
+        outputs="both",
+    ),
+    Case(
+        "inert-wide",
+        (97, 21, 6, 3),
+        {
+            "binarize": {"pe": 9},
+            "fc0": {"pe": 8, "simd": 50},
+            "fc1": {"pe": 4, "simd": 10},
+            "fc2": {"pe": 2, "simd": 5},
+            "arg_max": {"pe": 2},
+        },
+        {"fc0 -> fc1.width": 1, "fc2 -> arg_max": 1},
     ),
 )

@@ -3,7 +3,7 @@
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from dataflow import InputError, Network, fold
+from dataflow import InputError, Network, Node, fold
 from dataflow.folding import without_converters
 from sim_tests.cases import dense_network
 from sim_tests.conv_cases import POOLS, conv_network
@@ -62,9 +62,18 @@ def conv_networks(draw: st.DrawFn) -> Network:
     return network
 
 
+def _foldings(node: Node) -> st.SearchStrategy[dict[str, int]]:
+    """Draw foldings of a node: half of them divide its shape, the others may have inert lanes."""
+    return st.sampled_from(list(node.foldings())) | st.sampled_from(list(node.foldings(_all_lanes)))
+
+
+def _all_lanes(number: int) -> list[int]:
+    return list(range(1, number + 1))
+
+
 def _folded(draw: st.DrawFn, unfolded: Network) -> Network:
     nodes = without_converters(unfolded).nodes
-    foldings = {node.name: draw(st.sampled_from(list(node.foldings())), label=node.name) for node in nodes}
+    foldings = {node.name: draw(_foldings(node), label=node.name) for node in nodes}
     folded = fold(unfolded, foldings)
     depths = {
         fifo.name: draw(st.integers(1, fifo.depth + 1), label=fifo.name)

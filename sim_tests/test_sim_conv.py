@@ -151,6 +151,63 @@ CASES = {
     "max-pool-of-integers": ConvCase(
         (7, 6, 2), (3, 4), {"kernel": (2, 2), "pool": (2, 1), "sums": (True,), "integers": True}
     ),
+    "inert": ConvCase(
+        (6, 5, 3),
+        (5, 7),
+        {"pool": (2, 1), "padding": (1, 1, 1, 1), "pad": 1},
+        {
+            "binarize": {"pe": 2},
+            "conv0.window": {"pe": 2},
+            "conv0": {"pe": 3, "simd": 8},
+            "pool0": {"pe": 4},
+            "conv1.window": {"pe": 3},
+            "conv1": {"pe": 4, "simd": 7},
+            "pool1": {"pe": 5},
+            "fc": {"pe": 3, "simd": 6},
+            "arg_max": {"pe": 3},
+        },
+    ),
+    "inert-neighbours": ConvCase(
+        (5, 4, 5),
+        (5, 5),
+        {"kernel": (1, 1), "padding": (0, 1, 1, 0), "pad": 1},
+        {
+            **{name: {"pe": 3} for name in ("binarize", "conv0.window", "conv1.window")},
+            **{name: {"pe": 3, "simd": 3} for name in ("conv0", "conv1")},
+            "fc": {"simd": 3},
+        },
+    ),
+    "inert-sums": ConvCase(
+        (6, 5, 3),
+        (5, 3),
+        {"pool": (2, 2), "pool_kinds": ("sum",), "padding": (1, 1, 1, 1), "zero": True, "sums": (True, False)},
+        {
+            "conv0": {"pe": 3, "simd": 4},
+            "pool0": {"pe": 3},
+            "sign0": {"pe": 2},
+            "conv1": {"pe": 2, "simd": 11},
+            "pool1": {"pe": 2},
+            "fc": {"pe": 3, "simd": 2},
+        },
+    ),
+    "inert-integers": ConvCase(
+        (5, 5, 3),
+        (5, 4),
+        {"integers": True, "padding": (1, 0, 1, 1), "zero": True, "pad": 1, "sums": (True,)},
+        {"conv0.window": {"pe": 2}, "conv0": {"pe": 4, "simd": 10}, "sign0": {"pe": 3}, "conv1": {"pe": 3, "simd": 6}},
+    ),
+    "inert-groups": ConvCase(
+        (6, 5, 6),
+        (6, 10),
+        {"groups": 2, "padding": (1, 1, 1, 1), "pad": 1, "pool": (1, 2), "sums": (False, True)},
+        {
+            "conv0.window": {"pe": 2},
+            "conv0": {"pe": 2, "simd": 4},
+            "conv1.window": {"pe": 2},
+            "conv1": {"pe": 3, "simd": 5},
+            "pool1": {"pe": 3},
+        },
+    ),
     "everything": ConvCase(
         (7, 8, 4),
         (4, 6),
@@ -195,6 +252,8 @@ def test_convolutions_in_icarus(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(available()["verilator"] is not None, reason=str(available()["verilator"]))
-@pytest.mark.parametrize("name", ["odd-channels-pool", "not-square", "integers", "everything"])
+@pytest.mark.parametrize(
+    "name", ["odd-channels-pool", "not-square", "integers", "everything", "inert", "inert-sums", "inert-groups"]
+)
 def test_convolutions_in_verilator(name: str, tmp_path: Path) -> None:
     verify_case(name, simulator="verilator", seed=11, frames=6, build_dir=tmp_path)

@@ -1,7 +1,7 @@
 """What all node kinds have in common."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Self
 
@@ -11,7 +11,23 @@ from dataflow.errors import InputError
 from dataflow.schedule import Buffered, Schedule
 from dataflow.streams import Stream, are_sizes
 
-__all__ = ["Node", "divisors", "frozen_array"]
+__all__ = ["LaneCounts", "Node", "divisors", "frozen_array", "useful_lanes"]
+
+#: Gives the numbers of lanes among which folding chooses for so many numbers, in rising order.
+LaneCounts = Callable[[int], list[int]]
+
+
+def divisors(number: int) -> list[int]:
+    """Return the divisors of `number` in rising order."""
+    return [d for d in range(1, number + 1) if number % d == 0]
+
+
+def useful_lanes(number: int) -> list[int]:
+    """Return the fewest lanes for each count of beats that `number` numbers may take, in rising order.
+
+    All divisors are among them. Lanes in between would only add inert ones.
+    """
+    return sorted({-(-number // beats) for beats in range(1, number + 1)})
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +86,11 @@ class Node(ABC):
         default = next(each.default for each in fields(self) if each.name == name)
         return value is default if name in self.array_fields else bool(value == default)
 
-    def foldings(self) -> Iterator[dict[str, int]]:
-        """Yield every legal choice of the `fold_parameters`."""
+    def foldings(self, lanes: LaneCounts = divisors) -> Iterator[dict[str, int]]:
+        """Yield choices of the `fold_parameters`: those with certain numbers of lanes, by default the divisors.
+
+        All numbers up to those of the shape are legal.
+        """
         yield {}
 
     @property
@@ -98,13 +117,13 @@ class Node(ABC):
         legal = type(value) is int and value >= 1 and size % value == 0
         self._check(legal, field, f"a divisor of its {size} {what}", value)
 
+    def _check_lanes(self, field: str, size: int, what: str) -> None:
+        value = getattr(self, field)
+        legal = type(value) is int and 1 <= value <= size
+        self._check(legal, field, f"1 to {size}, the number of its {what}", value)
+
     def _check_shape(self, shape: object) -> None:
         self._check(are_sizes(shape), "shape", "positive sizes", shape)
-
-
-def divisors(number: int) -> list[int]:
-    """Return the divisors of `number` in rising order."""
-    return [d for d in range(1, number + 1) if number % d == 0]
 
 
 def frozen_array(values: object, dtype: type) -> np.ndarray:

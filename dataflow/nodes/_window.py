@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from dataflow.elements import Element
-from dataflow.nodes._node import Node, divisors
+from dataflow.nodes._node import LaneCounts, Node, divisors
 from dataflow.schedule import Buffered, Schedule
 from dataflow.streams import Stream
 
@@ -35,7 +35,7 @@ class WindowNode(Node):
     kernel : (height, width)
     stride, dilation : (rows, columns)
     padding : (top, bottom, left, right)
-    pe : channels of a tap at once, a divisor of the channels
+    pe : channels of a tap at once
     """
 
     element: Element
@@ -60,7 +60,7 @@ class WindowNode(Node):
             self._check(
                 extent <= padded, "kernel", f"at most the padded image's {padded} in size, dilation included", extent
             )
-        self._check_divides("pe", self.shape[-1], "channels")
+        self._check_lanes("pe", self.shape[-1], "channels")
 
     @property
     def extents(self) -> tuple[int, ...]:
@@ -88,7 +88,7 @@ class WindowNode(Node):
     @property
     def channel_folds(self) -> int:
         """Beats of a pixel."""
-        return self.shape[-1] // self.pe
+        return self.input_streams[0].beats // prod(self.shape[:-1])
 
     @property
     def position_steps(self) -> int:
@@ -208,6 +208,6 @@ class WindowNode(Node):
         drain = Schedule(np.zeros((0, needs.size), bool), np.tile(emits, len(needs))[None], latency)
         return Buffered(fill, drain, self.places, needs.ravel(), frees.ravel())
 
-    def foldings(self) -> Iterator[dict[str, int]]:
-        for pe in divisors(self.shape[-1]):
+    def foldings(self, lanes: LaneCounts = divisors) -> Iterator[dict[str, int]]:
+        for pe in lanes(self.shape[-1]):
             yield {"pe": pe}

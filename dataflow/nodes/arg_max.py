@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from dataflow.elements import Element, Integer, signed_for, unsigned_for
-from dataflow.nodes._node import Node, divisors, frozen_array
+from dataflow.nodes._node import LaneCounts, Node, divisors, frozen_array
 from dataflow.schedule import Schedule
 from dataflow.streams import Stream
 
@@ -26,7 +26,7 @@ class ArgMax(Node):
     element : type of the scores
     scale : (classes,) int64, positive
     offset : (classes,) int64
-    pe : scores compared at once, a divisor of the classes
+    pe : scores compared at once
     """
 
     element: Element
@@ -44,7 +44,7 @@ class ArgMax(Node):
         self._check(scale.min() >= 1, "scale", "positive", int(scale.min()))
         object.__setattr__(self, "scale", scale)
         object.__setattr__(self, "offset", offset)
-        self._check_divides("pe", self.classes, "classes")
+        self._check_lanes("pe", self.classes, "classes")
         low, high = self._key_range
         width = max(high, -low - 1).bit_length() + 1
         self._check(width <= 63, "Keys", "at most 63 bits wide", width)
@@ -78,11 +78,11 @@ class ArgMax(Node):
         return 2 + (self.pe - 1).bit_length()
 
     def schedule(self) -> Schedule:
-        steps = self.classes // self.pe
+        steps = self.input_streams[0].beats
         emits = np.zeros((1, steps), bool)
         emits[0, -1] = True
         return Schedule(np.ones((1, steps), bool), emits, self.latency)
 
-    def foldings(self) -> Iterator[dict[str, int]]:
-        for pe in divisors(self.classes):
+    def foldings(self, lanes: LaneCounts = divisors) -> Iterator[dict[str, int]]:
+        for pe in lanes(self.classes):
             yield {"pe": pe}

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import prod
 from typing import ClassVar
 
 import numpy as np
 
 from dataflow.elements import Element
-from dataflow.nodes._node import Node, divisors
+from dataflow.nodes._node import LaneCounts, Node, divisors
 from dataflow.schedule import Schedule
 from dataflow.streams import Stream
 
@@ -24,7 +23,7 @@ class Fork(Node):
     element : type of the numbers
     shape : shape of a frame
     copies : number of outputs, at least 2
-    pe : numbers per beat, a divisor of the channels
+    pe : numbers per beat
     """
 
     element: Element
@@ -40,7 +39,7 @@ class Fork(Node):
     def __post_init__(self) -> None:
         self._check_shape(self.shape)
         self._check(type(self.copies) is int and self.copies >= 2, "copies", "at least 2", self.copies)
-        self._check_divides("pe", self.shape[-1], "channels")
+        self._check_lanes("pe", self.shape[-1], "channels")
 
     @property
     def input_streams(self) -> tuple[Stream, ...]:
@@ -52,8 +51,8 @@ class Fork(Node):
 
     def schedule(self) -> Schedule:
         emits = np.ones((self.copies, 1), bool)
-        return Schedule(np.ones((1, 1), bool), emits, self.latency, repeats=prod(self.shape) // self.pe)
+        return Schedule(np.ones((1, 1), bool), emits, self.latency, repeats=self.input_streams[0].beats)
 
-    def foldings(self) -> Iterator[dict[str, int]]:
-        for pe in divisors(self.shape[-1]):
+    def foldings(self, lanes: LaneCounts = divisors) -> Iterator[dict[str, int]]:
+        for pe in lanes(self.shape[-1]):
             yield {"pe": pe}

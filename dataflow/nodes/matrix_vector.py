@@ -9,7 +9,7 @@ import numpy as np
 
 from dataflow.elements import BIPOLAR, Bipolar, Element, signed_for
 from dataflow.errors import InputError
-from dataflow.nodes._node import Node, divisors, frozen_array
+from dataflow.nodes._node import LaneCounts, Node, divisors, frozen_array
 from dataflow.schedule import Schedule
 from dataflow.streams import Stream, are_sizes
 
@@ -37,9 +37,10 @@ class MatrixVector(Node):
     thresholds the signed sum ``2*ones[j] - synapses``. Of integers, ``total[j] = sum(w[j] * x)``; the output is the
     bit ``total[j] >= thresholds[j]``, or the total.
 
-    One vector costs ``(neurons/pe) * (synapses/simd)`` steps: for each group of `pe` neurons all groups of `simd`
-    synapses. The vector is consumed during the first group of neurons and held for the others; a beat is emitted in
-    the last step of each group.
+    One vector costs ``(neurons/pe) * (synapses/simd)`` steps, each quotient rounded up: for each group of `pe` neurons
+    all groups of `simd` synapses. The vector is consumed during the first group of neurons and held for the others; a
+    beat is emitted in the last step of each group. What is left of the last group of either kind is inert: synapses
+    that match nothing, and neurons that give 0.
 
     A grouped convolution has a vector of ``groups * synapses`` numbers, one group's behind the other's, and as many
     neurons of each group, in the same order. So it is one product behind the other, with the same steps for each.
@@ -52,8 +53,8 @@ class MatrixVector(Node):
     weights : (neurons, synapses of one group) int8, values -1 or +1
     thresholds : (neurons,) or (classes, neurons) int64 on `ones`, 0 (always met) to synapses + 1 (never met), or None;
         of integers on the total, from its least value (always met) to one above its greatest (never met)
-    pe : neurons computed at once, a divisor of a group's neurons
-    simd : synapses of each computed at once, a divisor of the synapses
+    pe : neurons computed at once, at most a group's
+    simd : synapses of each computed at once
     positions : (height, width) of the output of a convolution, whose vectors come from a `SlidingWindow`; () for a
         dense layer
     operand : type of the vector's numbers
@@ -90,8 +91,8 @@ class MatrixVector(Node):
         self._check_levels()
         width = max(*self.counted, *map(abs, self._totals)).bit_length() + 1
         self._check(width <= 63, "Sums", "at most 63 bits wide", width)
-        self._check_divides("pe", self.group_neurons, "neurons of a group" if self.groups > 1 else "neurons")
-        self._check_divides("simd", self.synapses, "synapses")
+        self._check_lanes("pe", self.group_neurons, "neurons of a group" if self.groups > 1 else "neurons")
+        self._check_lanes("simd", self.synapses, "synapses")
 
     def _check_levels(self) -> None:
         """Check thresholds and offsets, and the classes that tell them apart."""
@@ -147,6 +148,42 @@ class MatrixVector(Node):
         return self.neurons // self.groups
 
     @property
+    def neuron_folds(self) -> int:
+        """Groups of `pe` neurons, the last one maybe with inert ones, of a group of the convolution."""
+        return -(-self.group_neurons // self.pe)
+
+    @property
+    def synapse_folds(self) -> int:
+        """Groups of `simd` synapses, the last one maybe with inert ones."""
+        return -(-self.synapses // self.simd)
+
+    @property
+    def weight_words(self) -> np.ndarray:
+        """(steps of a vector, pe * simd) bool: the weights that are +1, by neuron and then by synapse.
+
+        Those of inert synapses are +1: a lane that carries 0 does not match, and adds 0 to a sum.
+        """
+        bits = self.weights.reshape(self.groups, self.group_neurons, self.synapses) > 0
+        inert = (0, -self.group_neurons % self.pe), (0, -self.synapses % self.simd)
+        bits = np.pad(bits, ((0, 0), *inert), constant_values=True)
+        shape = (self.groups * self.neuron_folds, self.pe, self.synapse_folds, self.simd)
+        return bits.reshape(shape).transpose(0, 2, 1, 3).reshape(-1, self.pe * self.simd)
+
+    def neuron_words(self, values: np.ndarray) -> np.ndarray:
+        """Return a number of each neuron as the neurons are computed at once, with 0 for the inert ones.
+
+        Parameters
+        ----------
+        values : (classes, neurons) int64
+
+        Returns
+        -------
+        (classes * groups of `pe` neurons, pe) int64
+        """
+        each = values.reshape(-1, self.group_neurons)
+        return np.pad(each, ((0, 0), (0, -self.group_neurons % self.pe))).reshape(-1, self.pe)
+
+    @property
     def counted(self) -> tuple[int, int]:
         """Least and greatest value of what thresholds are compared with: `ones` of bits, the total of integers."""
         if isinstance(self.operand, Bipolar):
@@ -169,15 +206,17 @@ class MatrixVector(Node):
 
     @property
     def input_streams(self) -> tuple[Stream, ...]:
-        return (Stream(self.operand, (*self.positions, self.groups * self.synapses), self.simd),)
+        parts = self.groups if self.synapses % self.simd else 1
+        return (Stream(self.operand, (*self.positions, self.groups * self.synapses), self.simd, parts),)
 
     @property
     def output_streams(self) -> tuple[Stream, ...]:
-        return (Stream(self.element, (*self.positions, self.neurons), self.pe),)
+        parts = self.groups if self.group_neurons % self.pe else 1
+        return (Stream(self.element, (*self.positions, self.neurons), self.pe, parts),)
 
     @property
     def steps(self) -> int:
-        return prod(self.positions) * (self.neurons // self.pe) * (self.synapses // self.simd)
+        return prod(self.positions) * self.groups * self.neuron_folds * self.synapse_folds
 
     @property
     def macs(self) -> int:
@@ -190,15 +229,14 @@ class MatrixVector(Node):
         return 1 + popcount_stages(self.simd) + 1 + 1
 
     def schedule(self) -> Schedule:
-        synapse_folds, neuron_folds = self.synapses // self.simd, self.group_neurons // self.pe
-        consumes = np.zeros((neuron_folds, synapse_folds), bool)
+        consumes = np.zeros((self.neuron_folds, self.synapse_folds), bool)
         consumes[0] = True
-        emits = np.zeros((neuron_folds, synapse_folds), bool)
+        emits = np.zeros((self.neuron_folds, self.synapse_folds), bool)
         emits[:, -1] = True
         repeats = prod(self.positions) * self.groups
         return Schedule(consumes.reshape(1, -1), emits.reshape(1, -1), self.latency, repeats)
 
-    def foldings(self) -> Iterator[dict[str, int]]:
-        for pe in divisors(self.group_neurons):
-            for simd in divisors(self.synapses):
+    def foldings(self, lanes: LaneCounts = divisors) -> Iterator[dict[str, int]]:
+        for pe in lanes(self.group_neurons):
+            for simd in lanes(self.synapses):
                 yield {"pe": pe, "simd": simd}

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from dataflow.nodes._node import divisors
+from dataflow.nodes._node import LaneCounts, divisors
 from dataflow.nodes._window import WindowNode
 from dataflow.schedule import Buffered
 from dataflow.streams import Stream
@@ -28,7 +28,7 @@ class SlidingWindow(WindowNode):
     ----------
     pad : number (for bits 0 or 1) that stands outside the image
     groups : neighbouring channels, in as many groups of one size, that are read with all their taps before the next
-        group's are; `pe` divides a group's channels
+        group's are; `pe` is at most a group's channels
     simd : neighbouring taps at once: a part of a kernel's row, or some of its rows; more than one only with all
         channels at once
     """
@@ -49,7 +49,7 @@ class SlidingWindow(WindowNode):
         self._check(within, "pad", f"within {self.element.minimum} to {self.element.maximum}", self.pad)
         self._check_divides("groups", self.shape[-1], "channels")
         if self.groups > 1:
-            self._check_divides("pe", self.group_channels, "channels of a group")
+            self._check_lanes("pe", self.group_channels, "channels of a group")
         self._check(self.simd in self._taps_at_once, "simd", f"one of {self._taps_at_once} taps", self.simd)
         whole = self.simd == 1 or (self.pe == self.shape[-1] and self.groups == 1)
         self._check(whole, "simd", f"1 unless all {self.shape[-1]} channels are read at once", self.simd)
@@ -70,18 +70,23 @@ class SlidingWindow(WindowNode):
         return self.shape[-1] // self.groups
 
     @property
+    def input_streams(self) -> tuple[Stream, ...]:
+        return (Stream(self.element, self.shape, self.pe, self.groups if self.group_channels % self.pe else 1),)
+
+    @property
     def output_streams(self) -> tuple[Stream, ...]:
-        return (Stream(self.element, (*self.positions, self.taps * self.shape[-1]), self.pe * self.simd),)
+        parts = self.taps * self.groups if self.group_channels % self.pe else 1
+        return (Stream(self.element, (*self.positions, self.taps * self.shape[-1]), self.pe * self.simd, parts),)
 
     @property
     def group_folds(self) -> int:
-        return self.group_channels // self.pe
+        return -(-self.group_channels // self.pe)
 
     def schedule(self) -> Buffered:
         return self._buffered(np.ones(self.position_steps, bool), self.latency)
 
-    def foldings(self) -> Iterator[dict[str, int]]:
-        for pe in divisors(self.group_channels):
+    def foldings(self, lanes: LaneCounts = divisors) -> Iterator[dict[str, int]]:
+        for pe in lanes(self.group_channels):
             yield {"pe": pe, "simd": 1}
         if self.groups == 1:
             for simd in self._taps_at_once[1:]:

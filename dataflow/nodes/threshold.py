@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import prod
 from typing import ClassVar
 
 import numpy as np
 
 from dataflow.elements import BIPOLAR, Element
-from dataflow.nodes._node import Node, divisors, frozen_array
+from dataflow.nodes._node import LaneCounts, Node, divisors, frozen_array
 from dataflow.schedule import Schedule
 from dataflow.streams import Stream
 
@@ -25,7 +24,7 @@ class Threshold(Node):
     shape : shape of a frame
     thresholds : (1,) int64 shared by all channels, or (channels,) int64; `element.minimum` is always met and
         ``element.maximum + 1`` never
-    pe : channels compared at once, a divisor of the channels
+    pe : channels compared at once
     """
 
     element: Element
@@ -48,7 +47,7 @@ class Threshold(Node):
         low, high = self.element.minimum, self.element.maximum + 1
         within = thresholds.min() >= low and thresholds.max() <= high
         self._check(within, "thresholds", f"within {low} to {high}", (int(thresholds.min()), int(thresholds.max())))
-        self._check_divides("pe", channels, "channels")
+        self._check_lanes("pe", channels, "channels")
         object.__setattr__(self, "thresholds", thresholds)
 
     @property
@@ -61,8 +60,8 @@ class Threshold(Node):
 
     def schedule(self) -> Schedule:
         every = np.ones((1, 1), bool)
-        return Schedule(every, every, self.latency, repeats=prod(self.shape) // self.pe)
+        return Schedule(every, every, self.latency, repeats=self.input_streams[0].beats)
 
-    def foldings(self) -> Iterator[dict[str, int]]:
-        for pe in divisors(self.shape[-1]):
+    def foldings(self, lanes: LaneCounts = divisors) -> Iterator[dict[str, int]]:
+        for pe in lanes(self.shape[-1]):
             yield {"pe": pe}

@@ -10,9 +10,10 @@ from operator import and_
 import numpy as np
 from amaranth import Cat, Const, Module, Mux, Signal
 
+import dataflow
 from rtl.components._component import NodeComponent
 
-__all__ = ["advanced", "delayed", "emit_steps", "foreseen", "issue_steps", "lookup"]
+__all__ = ["advanced", "delayed", "emit_steps", "ends_vector", "foreseen", "issue_steps", "lookup"]
 
 
 def issue_steps(m: Module, component: NodeComponent, issue: Signal, *, consumes, emits) -> Signal:
@@ -86,6 +87,23 @@ def lookup(counter: Signal, pattern: np.ndarray):
     if not missed:
         return Const(1)
     return counter.matches(*met) if len(met) <= len(missed) else ~counter.matches(*missed)
+
+
+def ends_vector(m: Module, passes, stream: dataflow.Stream):
+    """Return whether the next beat of a stream is the last of its vector and has inert lanes, from a register.
+
+    Parameters
+    ----------
+    passes : value of one bit
+        The next beat passes.
+    """
+    beats = stream.vector_beats
+    if not stream.inert:
+        return Const(0)
+    beat = Signal(range(beats), name="vector_beat")
+    with m.If(passes):
+        m.d.sync += beat.eq(advanced(beat, beats))
+    return foreseen(m, passes, beat, np.arange(beats) == beats - 1, name="ends_vector")
 
 
 def foreseen(m: Module, issue: Signal, counter: Signal, pattern: np.ndarray, *, name: str):

@@ -7,7 +7,7 @@ from amaranth import Module, Signal
 
 from rtl.components._component import NodeComponent
 from rtl.components._line_buffer import LineBuffer
-from rtl.components._steps import advanced, delayed, emit_steps, foreseen
+from rtl.components._steps import advanced, delayed, emit_steps, ends_vector, foreseen
 
 __all__ = ["PoolComponent", "WindowComponent"]
 
@@ -58,6 +58,12 @@ class PoolComponent(WindowComponent):
         first = Signal(init=1)
         with m.If(valid):
             m.d.sync += first.eq(emitting[0])
+        (stream,) = node.output_streams
+        ends = ends_vector(m, emitting[0], stream)
         for k in range(node.pe):
-            m.d.comb += self.o.payload[k].eq(self._take(m, k, buffer, first, valid))
+            number = self._take(m, k, buffer, first, valid)
+            if k >= node.pe - stream.inert:
+                with m.If(ends):
+                    m.d.sync += number.eq(0)
+            m.d.comb += self.o.payload[k].eq(number)
         return m

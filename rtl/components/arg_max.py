@@ -15,8 +15,8 @@ __all__ = ["ArgMax"]
 class ArgMax(NodeComponent):
     """The class with the highest key: ``o = argmax(scale*i + offset)``, the lowest at a tie.
 
-    Throughput one beat per cycle, ``classes/pe`` steps per frame; latency ``2 + ceil(log2(pe))`` cycles: keys, a
-    registered tree over the lanes, the best so far.
+    Throughput one beat per cycle, ``classes/pe`` steps per frame, rounded up; latency ``2 + ceil(log2(pe))`` cycles:
+    keys, a registered tree over the lanes, the best so far.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class ArgMax(NodeComponent):
     def elaborate(self, platform) -> Module:
         m = Module()
         node = self.node
-        steps = node.classes // node.pe
+        steps = node.input_streams[0].beats
         issue, step = Signal(), Signal(range(steps))
         last = foreseen(m, issue, step, np.arange(steps) == steps - 1, name="last")
         emitting = issue_steps(m, self, issue, consumes=Const(1), emits=last)
@@ -43,7 +43,7 @@ class ArgMax(NodeComponent):
             m.d.sync += step.eq(advanced(step, steps))
         valid = delayed(m, issue, node.latency - 1, name="valid")
 
-        key, lane = self._highest(m, self._keys(m, issue, step))
+        key, lane = self._highest(m, self._keys(m, issue, step, last))
         best_key = Signal.like(key, name="best_key", reset_less=True)
         best = Signal(range(node.classes), reset_less=True)
         first, base = Signal(init=1), Signal(range(node.classes))
@@ -55,15 +55,25 @@ class ArgMax(NodeComponent):
         m.d.comb += self.o.payload[0].eq(best)
         return m
 
-    def _keys(self, m: Module, issue: Signal, step: Signal) -> list[Signal]:
-        """Return the registered keys of a beat, one per lane."""
+    def _keys(self, m: Module, issue: Signal, step: Signal, last) -> list[Signal]:
+        """Return the registered keys of a beat, one per lane; those of inert lanes are as low as a key can be.
+
+        Parameters
+        ----------
+        last : value of one bit
+            The beat is its frame's last.
+        """
         node = self.node
+        steps, inert = node.input_streams[0].beats, node.input_streams[0].inert
         keys = []
         for k in range(node.pe):
-            scale = _by_step(m, issue, step, node.scale[k :: node.pe].tolist(), name=f"scale_{k}")
-            offset = _by_step(m, issue, step, node.offset[k :: node.pe].tolist(), name=f"offset_{k}")
+            scale = _by_step(m, issue, step, node.scale[k :: node.pe].tolist(), steps=steps, name=f"scale_{k}")
+            offset = _by_step(m, issue, step, node.offset[k :: node.pe].tolist(), steps=steps, name=f"offset_{k}")
             key = Signal(signed(node.key_element.width), name=f"key_{k}", reset_less=True)
             m.d.sync += key.eq(self.i.payload[k] * scale + offset)
+            if k >= node.pe - inert:
+                with m.If(last):
+                    m.d.sync += key.eq(node.key_element.minimum)
             keys.append(key)
         return keys
 
@@ -84,10 +94,12 @@ class ArgMax(NodeComponent):
         return ranked[0]
 
 
-def _by_step(m: Module, issue: Signal, step: Signal, values: list[int], *, name: str):
+def _by_step(m: Module, issue: Signal, step: Signal, values: list[int], *, steps: int, name: str):
     """Return a lane's factor for the present step, which is read one step ahead."""
     if len(set(values)) == 1:
         return Const(values[0])
+    # An inert lane of the last beat needs none: it keeps the one before.
+    values += values[-1:] * (steps - len(values))
     low, high = min(values), max(values)
     element = dataflow.signed_for(low, high)
     value = Signal(signed(element.width), name=name, init=values[0])

@@ -18,6 +18,9 @@ the number of the neuron's weights -1, which is known beforehand. So the accumul
 
 * with thresholds, ``level = threshold``, and the bit out is the accumulator's inverted sign;
 * without, ``level = 0``, and the total is the accumulator.
+
+Inert synapses have the weight +1 and carry 0: they do not match, and add 0. Inert neurons count something, and are set
+to 0 where they come out.
 """
 
 from typing import ClassVar
@@ -30,7 +33,7 @@ from rtl.components._component import NodeComponent
 from rtl.components._held_vector import HeldVector
 from rtl.components._popcount import Popcount
 from rtl.components._raster import by_window, raster
-from rtl.components._steps import advanced, delayed, foreseen, issue_steps
+from rtl.components._steps import advanced, delayed, ends_vector, foreseen, issue_steps
 from rtl.components._storage import packed, read_only
 from rtl.components._sum import Sum
 
@@ -42,7 +45,7 @@ class MatrixVector(NodeComponent):
 
     Of integers, ``o[j] = sum(weights[j] * i) >= thresholds[j]``.
 
-    Throughput one step per cycle, ``(neurons/pe) * (synapses/simd)`` steps per vector; latency
+    Throughput one step per cycle, ``(neurons/pe) * (synapses/simd)`` steps per vector, each rounded up; latency
     ``1 + popcount_stages(simd) + 1 + 1`` cycles: memory read, popcount, accumulator, comparison.
 
     Parameters
@@ -62,7 +65,7 @@ class MatrixVector(NodeComponent):
     def elaborate(self, platform) -> Module:
         m = Module()
         node = self.node
-        synapse_folds, neuron_folds = node.synapses // node.simd, node.group_neurons // node.pe
+        synapse_folds, neuron_folds = node.synapse_folds, node.neuron_folds
         steps = synapse_folds * neuron_folds * node.groups
 
         # The next step: its number, its group of synapses, and whether its neurons are the first to see the vector.
@@ -95,9 +98,14 @@ class MatrixVector(NodeComponent):
         with m.If(valid[-1]):
             m.d.sync += start.eq(emitting[counted - 1])
         levels, odds = self._levels(m, emitting[counted - 2], valid[-1])
+        (stream,) = node.output_streams
+        last = ends_vector(m, emitting[-2], stream)
         for k in range(node.pe):
             row = weights.word_select(k, node.simd)
             number = self._neuron(m, k, vector.o, row, levels[k], odds[k], start, valid[-1])
+            if k >= node.pe - stream.inert:
+                with m.If(last):
+                    m.d.sync += number.eq(0)
             m.d.comb += self.o.payload[k].eq(number)
         return m
 
@@ -109,7 +117,7 @@ class MatrixVector(NodeComponent):
         leave : value of one bit
             The last step of these neurons is issued.
         """
-        neuron_folds = self.node.group_neurons // self.node.pe
+        neuron_folds = self.node.neuron_folds
         if self.node.groups == 1:
             return step == steps - 1
         neuron = Signal(range(neuron_folds))
@@ -156,10 +164,7 @@ class MatrixVector(NodeComponent):
 
     def _weight_rows(self) -> list[int]:
         """Return for each step the bits of `pe` neurons' groups of weights, the first neuron's first synapse lowest."""
-        node = self.node
-        shape = (node.neurons // node.pe, node.pe, node.synapses // node.simd, node.simd)
-        bits = (node.weights > 0).reshape(shape).transpose(0, 2, 1, 3).reshape(-1, node.pe * node.simd)
-        rows = np.packbits(bits, axis=1, bitorder="little")
+        rows = np.packbits(self.node.weight_words, axis=1, bitorder="little")
         return [int.from_bytes(row.tobytes(), "little") for row in rows]
 
     def _levels(self, m: Module, finished, valid) -> tuple[list, list]:
@@ -175,10 +180,10 @@ class MatrixVector(NodeComponent):
             A step is in the accumulator.
         """
         node, width, odds = self.node, self._excess_width, self._all_odds
-        words = -self._all_levels.reshape(-1, node.pe)
+        words = -node.neuron_words(self._all_levels)
         mixed = bool(node.thresholds is None and self._of_bits and odds.min() != odds.max())
         if mixed:
-            words = 2 * words + odds.reshape(-1, node.pe)
+            words = 2 * words + node.neuron_words(odds)
         each = width + mixed
         levels = Signal(node.pe * each)
         rows = [packed(row, each) for row in words.tolist()]
@@ -194,7 +199,7 @@ class MatrixVector(NodeComponent):
     def _word(self, m: Module, finished) -> Signal:
         """Return where the levels of the neurons at work lie: those of a class one behind the other, class by class."""
         node = self.node
-        folds = node.neurons // node.pe
+        folds = node.groups * node.neuron_folds
         group = Signal(range(folds))
         with m.If(finished):
             m.d.sync += group.eq(advanced(group, folds))
@@ -207,7 +212,7 @@ class MatrixVector(NodeComponent):
         row, column = raster(m, leave, starts.shape, name="level")
         # The next position's, since its address is needed when it begins.
         following = by_window(m, leave, row, column, np.roll(starts, -1).reshape(starts.shape), name="level_start")
-        word = Signal(range(self._all_levels.size // node.pe), name="level_word", init=int(starts[0, 0]))
+        word = Signal(range(len(self._all_levels) * folds), name="level_word", init=int(starts[0, 0]))
         with m.If(finished):
             m.d.sync += word.eq(Mux(last, following, word + 1))
         return word
@@ -217,7 +222,7 @@ class MatrixVector(NodeComponent):
         node = self.node
         count = self._popcount(m, k, vector, row) if self._of_bits else self._sum(m, k, vector, row)
         excess = Signal(signed(self._excess_width), name=f"excess_{k}", reset_less=True)
-        base = level if node.simd == node.synapses else Mux(start, level, excess)
+        base = level if node.synapse_folds == 1 else Mux(start, level, excess)
         with m.If(valid):
             m.d.sync += excess.eq(base + count)
         if node.thresholds is not None:

@@ -5,7 +5,7 @@ from typing import ClassVar
 from amaranth import Const, Module, Mux, Signal
 
 import dataflow
-from rtl.components._steps import emit_steps
+from rtl.components._steps import emit_steps, ends_vector
 from rtl.components._storage import packed
 from rtl.components._window import WindowComponent
 
@@ -36,12 +36,15 @@ class SlidingWindow(WindowComponent):
         m = Module()
         node = self.node
         buffer = self._buffer(m)
-        emit_steps(m, self, buffer.step, ready=buffer.enough, emits=Const(1))
+        emitting = emit_steps(m, self, buffer.step, ready=buffer.enough, emits=Const(1))
         width = node.input_streams[0].width
         pad = Const(packed([node.pad] * node.pe, node.element.width), width)
         bits = Signal(len(buffer.o), reset_less=True)
         for k in range(node.simd):
             beat = buffer.o.word_select(k, width)
             m.d.sync += bits.word_select(k, width).eq(Mux(buffer.inside[k], beat, pad))
+        (stream,) = node.output_streams
+        with m.If(ends_vector(m, emitting[0], stream)):
+            m.d.sync += bits[len(bits) - stream.inert * node.element.width :].eq(0)
         m.d.comb += self.o.payload.eq(bits)
         return m

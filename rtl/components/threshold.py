@@ -6,14 +6,14 @@ from amaranth import Cat, Const, Module, Signal
 
 import dataflow
 from rtl.components._component import NodeComponent
-from rtl.components._steps import advanced, issue_steps
+from rtl.components._steps import advanced, ends_vector, issue_steps
 from rtl.components._storage import packed, read_only
 
 __all__ = ["Threshold"]
 
 
 class Threshold(NodeComponent):
-    """Bits of numbers: ``o[c] = i[c] >= thresholds[c]``.
+    """Bits of numbers: ``o[c] = i[c] >= thresholds[c]``; inert lanes give 0.
 
     Throughput one beat per cycle, latency 2 cycles: one reads the thresholds, one compares.
 
@@ -36,17 +36,27 @@ class Threshold(NodeComponent):
         issue = Signal()
         issue_steps(m, self, issue, consumes=Const(1), emits=Const(1))
         bits = Signal(self.node.pe, reset_less=True)
-        if self._words == 1:
+        if self.node.thresholds.size == 1 or self._words == 1:
             self._compare_constants(m, bits)
         else:
             self._compare_memory(m, bits, issue)
+        self._clear_inert(m, bits, issue)
         m.d.comb += self.o.payload.eq(bits)
         return m
+
+    def _clear_inert(self, m: Module, bits: Signal, issue: Signal) -> None:
+        """Let inert lanes give 0, in the second cycle."""
+        (stream,) = self.node.output_streams
+        if stream.inert:
+            last = Signal(name="last")
+            m.d.sync += last.eq(ends_vector(m, issue, stream))
+            with m.If(last):
+                m.d.sync += bits[-stream.inert :].eq(0)
 
     @property
     def _words(self) -> int:
         """Groups of channels that have thresholds of their own."""
-        return max(1, self.node.thresholds.size // self.node.pe)
+        return self.node.output_streams[0].vector_beats
 
     def _compare_constants(self, m: Module, bits: Signal) -> None:
         """Compare in the first cycle, since there is nothing to read: a bit is less to hold than a number."""
@@ -63,7 +73,7 @@ class Threshold(NodeComponent):
         word = Signal(range(words))
         with m.If(issue):
             m.d.sync += word.eq(advanced(word, words))
-        rows = [packed(row, limit.width) for row in node.thresholds.reshape(words, node.pe).tolist()]
+        rows = [packed(row, limit.width) for row in dataflow.beats_of(node.thresholds, node.output_streams[0]).tolist()]
         limits = Signal(limit.width * node.pe)
         m.d.comb += limits.eq(read_only(m, "thresholds", rows, len(limits), word))
         numbers = Signal(self.i.payload.shape(), reset_less=True)

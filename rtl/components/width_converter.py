@@ -2,7 +2,6 @@
 
 from typing import ClassVar
 
-import numpy as np
 from amaranth import Cat, Module, Signal, Value
 
 import dataflow
@@ -15,7 +14,8 @@ __all__ = ["WidthConverter"]
 class WidthConverter(NodeComponent):
     """Beats of `lanes_in` numbers repacked into beats of `lanes_out`; the order stays.
 
-    Throughput one step per cycle, ``max(beats in, beats out)`` steps per frame; latency 1 cycle.
+    Throughput one step per cycle, ``max(beats in, beats out)`` steps per frame, with inert lanes maybe one more for
+    each vector; latency 1 cycle.
 
     Parameters
     ----------
@@ -33,51 +33,62 @@ class WidthConverter(NodeComponent):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        schedule, held = self.node.schedule(), self.node.held_before
+        schedule = self.node.schedule()
         issue, step = Signal(), Signal(range(schedule.period))
         consumes = foreseen(m, issue, step, schedule.consumes[0], name="consumes")
         emits = foreseen(m, issue, step, schedule.emits[0], name="emits")
         issue_steps(m, self, issue, consumes=consumes, emits=emits)
         with m.If(issue):
             m.d.sync += step.eq(advanced(step, schedule.period))
-        if self.node.lanes_in > self.node.lanes_out:
-            self._shift_out(m, issue, step, held)
+        if self.node.shifts_in:
+            self._shift_in(m, issue if schedule.consumes.all() else issue & consumes, step)
         else:
-            self._shift_in(m, issue, step, held)
+            self._shift_out(m, issue, step)
         return m
 
-    def _shift_in(self, m: Module, issue: Signal, step: Signal, held: np.ndarray) -> None:
-        """Every step consumes: beats enter at the top, and the beat out is cut out where it lies.
+    def _shift_in(self, m: Module, taken, step: Signal) -> None:
+        """Beats enter at the top, and the beat out is cut out where it lies.
 
-        After a step that emits, the numbers left over are those `held` before the next one; the beat out lies right
-        below them.
+        Above the last numbers of a vector are the inert lanes of the beat that brought them, and so 0.
+
+        Parameters
+        ----------
+        taken : value of one bit
+            A step is issued that takes a beat.
         """
         width = self.node.element.width
         arriving = Value.cast(self.i.payload)
-        out_width = self.node.lanes_out * width
-        left_over = sorted(set(held[held < self.node.lanes_in].tolist()))
-        numbers = Signal(out_width + left_over[-1] * width, reset_less=True)
-        with m.If(issue):
+        numbers = Signal(self.node.depth * width, reset_less=True)
+        with m.If(taken):
             m.d.sync += numbers.eq(Cat(numbers, arriving)[len(arriving) :])
-        m.d.comb += self.o.payload.eq(numbers[len(numbers) - out_width :])
-        for count in left_over:
-            if count:
-                end = len(numbers) - count * width
-                with m.If(lookup(step, held == count)):
-                    m.d.comb += self.o.payload.eq(numbers[end - out_width : end])
+        (first, *others), patterns = self.node.windows, self.node.windows
 
-    def _shift_out(self, m: Module, issue: Signal, step: Signal, held: np.ndarray) -> None:
-        """Every step emits: the beat out lies at the bottom, a beat that enters goes above what is held."""
+        def window(start: int, shown: int):
+            begin = len(numbers) - start * width
+            return numbers[begin : begin + shown * width]
+
+        m.d.comb += self.o.payload.eq(window(*first))
+        for place in others:
+            with m.If(lookup(step, patterns[place])):
+                m.d.comb += self.o.payload.eq(window(*place))
+
+    def _shift_out(self, m: Module, issue: Signal, step: Signal) -> None:
+        """The beat out lies at the bottom, a beat that enters goes above what is held; above that is 0."""
         width = self.node.element.width
         arriving = Value.cast(self.i.payload)
         out_width = self.node.lanes_out * width
-        waiting = sorted(set(held[held < self.node.lanes_out].tolist()))
-        numbers = Signal(waiting[-1] * width + len(arriving), reset_less=True)
+        numbers = Signal(self.node.depth * width, reset_less=True)
         rest = Signal(len(numbers))
         m.d.comb += rest.eq(numbers >> out_width)
+        for count, pattern in self.node.short_shifts.items():
+            with m.If(lookup(step, pattern)):
+                m.d.comb += rest.eq(numbers >> count * width)
         m.d.comb += self.o.payload.eq(numbers[:out_width])
+        for count, pattern in self.node.short_beats.items():
+            with m.If(lookup(step, pattern)):
+                m.d.comb += self.o.payload.eq(numbers[: count * width])
         with m.If(issue):
             m.d.sync += numbers.eq(rest)
-            for count in waiting:
-                with m.If(lookup(step, held == count)):
+            for count, pattern in self.node.arrivals.items():
+                with m.If(lookup(step, pattern)):
                     m.d.sync += numbers.eq(Cat(rest[: count * width], arriving))

@@ -1,8 +1,10 @@
 """The place where a frame waits until its checksum is known."""
 
-from amaranth import Cat, Module, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
+
+from rtl.components._steps import advanced
 
 __all__ = ["FrameBuffer"]
 
@@ -16,7 +18,9 @@ class FrameBuffer(wiring.Component):
     Parameters
     ----------
     frame_size : bytes of a frame
-    lanes : pixels of a beat, a divisor of `frame_size`
+    lanes : pixels of a beat
+    vector : pixels that begin with a new beat, a divisor of `frame_size`; the whole frame if it is not given. If
+        `lanes` does not divide it, its last beat is filled up with zeros.
 
     Members
     -------
@@ -28,11 +32,15 @@ class FrameBuffer(wiring.Component):
     o : Out(stream.Signature(data.ArrayLayout(8, lanes)))
     """
 
-    def __init__(self, frame_size: int, lanes: int):
-        if lanes < 1 or frame_size % lanes:
-            raise ValueError(f"Lanes of a frame buffer must divide its {frame_size} bytes, not {lanes!r}")
+    def __init__(self, frame_size: int, lanes: int, vector: int | None = None):
+        vector = frame_size if vector is None else vector
+        if vector < 1 or frame_size % vector:
+            raise ValueError(f"Vector of a frame buffer must divide its {frame_size} bytes, not {vector!r}")
+        if not 1 <= lanes <= vector:
+            raise ValueError(f"Lanes of a frame buffer must be 1 to {vector}, not {lanes!r}")
         self._frame_size = frame_size
         self._lanes = lanes
+        self._vector = vector
         super().__init__(
             {
                 "write": In(1),
@@ -73,17 +81,30 @@ class FrameBuffer(wiring.Component):
         return m
 
     def _collect(self, m, pixel, loaded, advance):
-        """Make beats: the pixels before the last wait in a register, the last comes from the memory itself."""
+        """Make beats: the pixels before the last wait in a register, the last comes from the memory itself.
+
+        Behind a vector stand zeros, which come from nowhere and take a cycle each as pixels do.
+        """
         waiting = Signal(8 * (self._lanes - 1))
         lane = Signal(range(self._lanes))
         last = Signal()
+        moves, there = advance, loaded
+        if self._vector % self._lanes:
+            moves, blank = Signal(), Signal()
+            place = Signal(range(self._vector))
+            with m.If(advance):
+                m.d.sync += [place.eq(advanced(place, self._vector)), blank.eq(place == self._vector - 1)]
+            with m.Elif(moves & last):
+                m.d.sync += blank.eq(0)
+            m.d.comb += advance.eq(moves & ~blank)
+            pixel, there = Mux(blank, 0, pixel), loaded | blank
         m.d.comb += [
             last.eq(lane == self._lanes - 1),
             self.o.payload.eq(Cat(waiting, pixel)),
-            self.o.valid.eq(loaded & last),
-            advance.eq(loaded & (~last | self.o.ready)),
+            self.o.valid.eq(there & last),
+            moves.eq(there & (~last | self.o.ready)),
         ]
-        with m.If(advance):
+        with m.If(moves):
             m.d.sync += lane.eq(lane + 1)
             with m.If(last):
                 m.d.sync += lane.eq(0)

@@ -5,9 +5,12 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.crc.catalog import CRC16_IBM_3740
 from amaranth.lib.wiring import In, Out
 
+from dataflow import Stream
+from rtl.components._steps import advanced
 from rtl.link.protocol import HEADER_SIZE, Info, Kind
 from rtl.link.receiver import Outcome, Ticket
 from rtl.link.slip import Token
+from rtl.streams import payload_of
 
 __all__ = ["MessageSender"]
 
@@ -20,24 +23,24 @@ class MessageSender(wiring.Component):
     Parameters
     ----------
     info : what the board says about itself
-    scores_layout : payload of the network's scores
+    scores : the network's scores
     class_width : bits of the network's class
 
     Members
     -------
     i_ticket : In(stream.Signature(Ticket))
-    i_scores : In(stream.Signature(scores_layout))
+    i_scores : In(stream.Signature(payload_of(scores)))
     i_class : In(stream.Signature(data.ArrayLayout(class_width, 1)))
     o : Out(stream.Signature(Token))
     """
 
-    def __init__(self, info: Info, scores_layout: data.ArrayLayout, class_width: int):
+    def __init__(self, info: Info, scores: Stream, class_width: int):
         self._info = info
-        self._lanes = scores_layout.length
+        self._scores = scores
         super().__init__(
             {
                 "i_ticket": In(stream.Signature(Ticket)),
-                "i_scores": In(stream.Signature(scores_layout)),
+                "i_scores": In(stream.Signature(payload_of(scores))),
                 "i_class": In(stream.Signature(data.ArrayLayout(class_width, 1))),
                 "o": Out(stream.Signature(Token)),
             }
@@ -121,7 +124,8 @@ class MessageSender(wiring.Component):
     def _result(self, m, left, there, taken, byte):
         """Offer the bytes of scores and class as the network gives them."""
         size = self._info.score_size
-        part, lane = Signal(range(size)), Signal(range(self._lanes))
+        lanes = self._scores.lanes
+        part, lane = Signal(range(size)), Signal(range(lanes))
         score = Signal(signed(8 * size))
         m.d.comb += score.eq(self.i_scores.payload[lane])
         with m.If(left > 2):
@@ -129,8 +133,13 @@ class MessageSender(wiring.Component):
             with m.If(taken):
                 m.d.sync += part.eq(part + 1)
                 with m.If(part == size - 1):
-                    m.d.sync += [part.eq(0), lane.eq(Mux(lane == self._lanes - 1, 0, lane + 1))]
-                    m.d.comb += self.i_scores.ready.eq(lane == self._lanes - 1)
+                    last = lane == lanes - 1
+                    if self._scores.inert:
+                        place = Signal(range(self._scores.vector))
+                        m.d.sync += place.eq(advanced(place, self._scores.vector))
+                        last |= place == self._scores.vector - 1
+                    m.d.sync += [part.eq(0), lane.eq(Mux(last, 0, lane + 1))]
+                    m.d.comb += self.i_scores.ready.eq(last)
         with m.Else():
             label = Signal(16)
             m.d.comb += [

@@ -4,7 +4,7 @@ from amaranth import Module, Signal
 from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from dataflow import Network
+from dataflow import Network, Stream
 from rtl.core import Core
 from rtl.link.frame_buffer import FrameBuffer
 from rtl.link.protocol import Info, info_of
@@ -27,8 +27,8 @@ class SerialLink(wiring.Component):
     ----------
     info : what the board says about itself
     divisor : clock cycles per bit of the line, at least 8
-    lanes : pixels of a beat
-    scores_layout, class_width : types of the network's outputs
+    pixels : what the network takes
+    scores, class_width : types of the network's outputs
 
     Members
     -------
@@ -36,25 +36,25 @@ class SerialLink(wiring.Component):
     tx : Out(1)
     active : Out(1), turns over with every good request
     damaged : Out(1), the last request was answered with an error
-    o : Out(stream.Signature(data.ArrayLayout(8, lanes)))
-    i_scores : In(stream.Signature(scores_layout))
+    o : Out(stream.Signature(data.ArrayLayout(8, pixels.lanes)))
+    i_scores : In(stream.Signature(payload_of(scores)))
     i_class : In(stream.Signature(data.ArrayLayout(class_width, 1)))
     """
 
-    def __init__(self, info: Info, divisor: int, *, lanes: int, scores_layout: data.ArrayLayout, class_width: int):
+    def __init__(self, info: Info, divisor: int, *, pixels: Stream, scores: Stream, class_width: int):
         self._receiver = UartReceiver(divisor)
         self._transmitter = UartTransmitter(divisor)
         self._messages = MessageReceiver(info.frame_size)
-        self._buffer = FrameBuffer(info.frame_size, lanes)
-        self._sender = MessageSender(info, scores_layout, class_width)
+        self._buffer = FrameBuffer(info.frame_size, pixels.lanes, pixels.vector)
+        self._sender = MessageSender(info, scores, class_width)
         super().__init__(
             {
                 "rx": In(1, init=1),
                 "tx": Out(1, init=1),
                 "active": Out(1),
                 "damaged": Out(1),
-                "o": Out(stream.Signature(data.ArrayLayout(8, lanes))),
-                "i_scores": In(stream.Signature(scores_layout)),
+                "o": Out(stream.Signature(data.ArrayLayout(8, pixels.lanes))),
+                "i_scores": In(stream.Signature(payload_of(scores))),
                 "i_class": In(stream.Signature(data.ArrayLayout(class_width, 1))),
             }
         )
@@ -121,14 +121,14 @@ class SerialNetwork(wiring.Component):
 
     def __init__(self, network: Network, divisor: int):
         info = info_of(network)
-        payloads = {terminal.name: payload_of(terminal.stream) for terminal in network.outputs}
+        outputs = {terminal.name: terminal.stream for terminal in network.outputs}
         self._network = network
         self._link = SerialLink(
             info,
             divisor,
-            lanes=network.inputs[0].stream.lanes,
-            scores_layout=payloads["scores"],
-            class_width=payloads["class"].size,
+            pixels=network.inputs[0].stream,
+            scores=outputs["scores"],
+            class_width=outputs["class"].width,
         )
         super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "active": Out(1), "damaged": Out(1)})
 

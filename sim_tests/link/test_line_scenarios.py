@@ -50,6 +50,12 @@ def test_odd_divisor_and_several_lanes(simulator: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("simulator", simulators()[:1])
+def test_inert_lanes(simulator: str, tmp_path: Path) -> None:
+    foldings = {"binarize": {"pe": 5}, "fc0": {"pe": 4, "simd": 5}, "fc1": {"pe": 3, "simd": 4}, "arg_max": {"pe": 3}}
+    run_link(fold(small_network(), foldings), tmp_path, simulator=simulator)
+
+
+@pytest.mark.parametrize("simulator", simulators()[:1])
 def test_signed_numbers(simulator: str, tmp_path: Path) -> None:
     run_link(dense_network((12, 6, 4), outputs="both", element=SIGNED), tmp_path, simulator=simulator)
 

@@ -12,7 +12,19 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save
 
-from dataflow import InputError, Network, fold, load, save_network
+from dataflow import (
+    Fifo,
+    InputError,
+    Integer,
+    MatrixVector,
+    Network,
+    Stream,
+    Terminal,
+    fold,
+    load,
+    save_network,
+    verify,
+)
 from sim_tests.cases import CASES, Case, dense_network
 from sim_tests.conv_cases import conv_network
 
@@ -88,6 +100,23 @@ def written_version(path: Path) -> object:
         return json.loads(file.metadata()["xnorflow"])["format_version"]
 
 
+def test_inert_lanes_come_back(tmp_path: Path) -> None:
+    """Converters and ends may have parts: here a group's channels at the input, its neurons at the output."""
+    rng = np.random.default_rng(0)
+    weights = rng.choice(np.array([-1, 1], np.int8), (10, 3))
+    matrix = MatrixVector("m", weights, positions=(2,), operand=Integer(8), groups=2)
+    ends = (Terminal("i", Stream(Integer(8), (2, 6))),), (Terminal("o", matrix.output_streams[0]),)
+    bare = verify(Network("net", (matrix,), (Fifo("i", "m"), Fifo("m", "o")), *ends))
+    network = fold(bare, {"m": {"pe": 3, "simd": 2}})
+    assert (network.inputs[0].stream.parts, network.outputs[0].stream.parts) == (2, 2)
+    for each in (network, fold(NETWORK, {"fc0": {"pe": 4, "simd": 5}, "fc1": {"simd": 4}})):
+        save_network(each, tmp_path / "net.xnf")
+        assert written_version(tmp_path / "net.xnf") == 3
+        assert parts(load(tmp_path / "net.xnf")) == parts(each)
+    again = fold(network, {"m": {"pe": 5, "simd": 3}})
+    assert (again.inputs[0].stream.parts, again.outputs[0].stream.parts) == (1, 1)
+
+
 def test_a_file_names_the_oldest_version_that_knows_its_fields(tmp_path: Path) -> None:
     save_network(NETWORK, tmp_path / "net.xnf")
     assert written_version(tmp_path / "net.xnf") == 1
@@ -160,9 +189,9 @@ def refused(change: Change, tmp_path: Path, sentence: str) -> None:
         loaded_after(change, tmp_path)
 
 
-@pytest.mark.parametrize("version", [3, 0, "1", True, None])
+@pytest.mark.parametrize("version", [4, 0, "1", True, None])
 def test_other_versions(version: object, tmp_path: Path) -> None:
-    sentence = rf"^Format version of '{tmp_path / 'net.xnf'}' must be at most 2, not {version!r}: update xnorflow$"
+    sentence = rf"^Format version of '{tmp_path / 'net.xnf'}' must be at most 3, not {version!r}: update xnorflow$"
     with pytest.raises(InputError, match=sentence):
         loaded_after(lambda structure, _: structure.update(format_version=version), tmp_path)
 
@@ -215,8 +244,11 @@ def node(structure: dict[str, Any], name: str) -> dict[str, Any]:
             lambda s, t: node(s, "binarize").update(shape=[]),
             r"shape of node 'binarize' must be positive sizes, not \(\)",
         ),
-        (lambda s, t: node(s, "fc0").update(pe=4), "pe of node 'fc0' must be a divisor of its 6 neurons, not 4"),
-        (lambda s, t: node(s, "fc0").update(pe="2"), "pe of node 'fc0' must be a divisor of its 6 neurons, not '2'"),
+        (lambda s, t: node(s, "fc0").update(pe=7), "pe of node 'fc0' must be 1 to 6, the number of its neurons, not 7"),
+        (
+            lambda s, t: node(s, "fc0").update(pe="2"),
+            "pe of node 'fc0' must be 1 to 6, the number of its neurons, not '2'",
+        ),
         (lambda s, t: node(s, "fc0").update(name="fc1"), "Name of a node must be unique, .*, not 'fc1'"),
         (
             lambda s, t: s["fifos"][0].update(depth=0),
@@ -231,8 +263,8 @@ def node(structure: dict[str, Any], name: str) -> dict[str, Any]:
         (lambda s, t: s.update(name=3), "Name of a network must be a text, not 3"),
         (lambda s, t: s.update(frame_shape=[5]), r"Frame shape of network 'net' must have 12 numbers, not \(5,\)"),
         (
-            lambda s, t: s["inputs"][0]["stream"].update(lanes=5),
-            "Stream lanes must divide the 12 channels, not 5",
+            lambda s, t: s["inputs"][0]["stream"].update(lanes=13),
+            "Stream lanes must be 1 to 12, the channels of a vector, not 13",
         ),
     ],
 )

@@ -21,6 +21,7 @@ from dataflow import (
     fold,
     fold_to_interval,
     node_cost,
+    verify,
 )
 from dataflow.cost import fifo_cost
 from dataflow.folding import input_lanes, without_converters
@@ -96,6 +97,25 @@ def test_flattened_frames_get_converters_across_pixels() -> None:
     assert (converter.shape, converter.lanes_in, converter.lanes_out) == ((24,), 4, 12)
 
 
+def test_a_flattened_image_gets_a_converter_for_its_inert_lanes() -> None:
+    threshold = Threshold("t", Integer(8), (2, 2, 5), np.array([1]))
+    matrix = MatrixVector("m", np.ones((3, 20), np.int8))
+    ends = (Terminal("i", Stream(Integer(8), (2, 2, 5))),), (Terminal("o", matrix.output_streams[0]),)
+    bare = verify(Network("net", (threshold, matrix), (Fifo("i", "t"), Fifo("t", "m"), Fifo("m", "o")), *ends))
+    folded = fold(bare, {"t": {"pe": 2}, "m": {"pe": 2, "simd": 2}})
+    converter = folded.node("m.width")
+    assert isinstance(converter, WidthConverter)
+    assert (converter.shape, converter.lanes_in, converter.lanes_out) == ((20,), 2, 2)
+    assert (converter.parts_in, converter.parts_out) == (4, 1)
+    assert (folded.inputs[0].stream.beats, folded.outputs[0].stream.beats) == (12, 2)
+    assert [node.name for node in fold(folded, {"t": {"pe": 5}, "m": {"simd": 5}}).nodes] == ["t", "m"]
+    with pytest.raises(
+        InputError,
+        match=r"^Node 'm' must read what 't' writes \(bipolar 2x2x5, 2 at once\), not \(bipolar 20, 2 at once\)$",
+    ):
+        verify(replace(without_converters(folded), fifos=bare.fifos))
+
+
 def test_depths_are_the_users_where_given() -> None:
     folded = fold(NETWORK, {}, depths={"fc0 -> fc1": 33})
     assert {fifo.name: fifo.depth for fifo in folded.fifos} == {
@@ -114,8 +134,8 @@ def test_depths_are_the_users_where_given() -> None:
         ({"zzz": {}}, r"Folded node of network 'net' must be one of .*, not 'zzz'"),
         ({"fc0.width": {}}, r"Folded node of network 'net' must be one of .*, not 'fc0\.width'( \(did .*\))?"),
         ({"fc0": {"pe": 2, "lanes": 1}}, r"Folding of node 'fc0' \(MatrixVector\) must name pe, simd, not 'lanes'"),
-        ({"fc0": {"pe": 5}}, r"pe of node 'fc0' must be a divisor of its 6 neurons, not 5"),
-        ({"fc1": {"simd": 12}}, r"simd of node 'fc1' must be a divisor of its 6 synapses, not 12"),
+        ({"fc0": {"pe": 7}}, r"pe of node 'fc0' must be 1 to 6, the number of its neurons, not 7"),
+        ({"fc1": {"simd": 12}}, r"simd of node 'fc1' must be 1 to 6, the number of its synapses, not 12"),
     ],
 )
 def test_foldings_that_do_not_fit_are_refused(foldings: dict, sentence: str) -> None:

@@ -73,20 +73,20 @@ def test_thresholds_beyond_always_and_never_are_refused(low: int, high: int) -> 
         Threshold("t", element, (2,), np.array([low, high]))
 
 
-@pytest.mark.parametrize("value", [0, -1, 3, 8, 2.0, True, "2"])
-def test_foldings_that_do_not_divide_are_refused(value: object) -> None:
+@pytest.mark.parametrize("value", [0, -1, 5, 8, 2.0, True, "2"])
+def test_foldings_beyond_the_shape_are_refused(value: object) -> None:
     cases = {
-        "pe of node 'm' must be a divisor of its 2 neurons": lambda: MatrixVector("m", SIGNS, pe=value),  # type: ignore[arg-type]
-        "simd of node 'm' must be a divisor of its 4 synapses": lambda: MatrixVector("m", SIGNS, simd=value),  # type: ignore[arg-type]
-        "pe of node 't' must be a divisor of its 4 channels": lambda: Threshold(
+        "pe of node 'm' must be 1 to 2, the number of its neurons": lambda: MatrixVector("m", SIGNS, pe=value),  # type: ignore[arg-type]
+        "simd of node 'm' must be 1 to 4, the number of its synapses": lambda: MatrixVector("m", SIGNS, simd=value),  # type: ignore[arg-type]
+        "pe of node 't' must be 1 to 4, the number of its channels": lambda: Threshold(
             "t", BIPOLAR, (5, 4), np.array([1]), value
         ),  # type: ignore[arg-type]
-        "pe of node 'a' must be a divisor of its 4 classes": lambda: ArgMax("a", Integer(3), ONES, ONES, value),  # type: ignore[arg-type]
-        "pe of node 'f' must be a divisor of its 4 channels": lambda: Fork("f", BIPOLAR, (4,), 2, value),  # type: ignore[arg-type]
-        "lanes_in of node 'w' must be a divisor of its 4 channels": lambda: WidthConverter(
+        "pe of node 'a' must be 1 to 4, the number of its classes": lambda: ArgMax("a", Integer(3), ONES, ONES, value),  # type: ignore[arg-type]
+        "pe of node 'f' must be 1 to 4, the number of its channels": lambda: Fork("f", BIPOLAR, (4,), 2, value),  # type: ignore[arg-type]
+        "lanes_in of node 'w' must be 1 to 4, the number of its channels": lambda: WidthConverter(
             "w", BIPOLAR, (4,), value, 4
         ),  # type: ignore[arg-type]
-        "lanes_out of node 'w' must be a divisor of its 4 channels": lambda: WidthConverter(
+        "lanes_out of node 'w' must be 1 to 4, the number of its channels": lambda: WidthConverter(
             "w", BIPOLAR, (4,), 4, value
         ),  # type: ignore[arg-type]
     }

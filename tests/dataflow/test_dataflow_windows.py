@@ -64,7 +64,9 @@ def test_groups_that_do_not_divide_the_channels_are_refused(groups: object) -> N
 
 
 def test_beats_across_groups_are_refused() -> None:
-    with pytest.raises(InputError, match=r"^pe of node 'w' must be a divisor of its 2 channels of a group, not 4$"):
+    with pytest.raises(
+        InputError, match=r"^pe of node 'w' must be 1 to 2, the number of its channels of a group, not 4$"
+    ):
         sliding(groups=2, pe=4)
 
 
@@ -157,8 +159,8 @@ def test_places_of_a_usual_convolution() -> None:
             {"dilation": (1, 5), "padding": (0, 0, 1, 0)},
             "kernel of node 'w' must be at most the padded image's 5 in size, dilation included, not 6",
         ),
-        ({"pe": 3}, "pe of node 'w' must be a divisor of its 4 channels, not 3"),
-        ({"pe": 8}, "pe of node 'w' must be a divisor of its 4 channels, not 8"),
+        ({"pe": 0}, "pe of node 'w' must be 1 to 4, the number of its channels, not 0"),
+        ({"pe": 8}, "pe of node 'w' must be 1 to 4, the number of its channels, not 8"),
     ],
 )
 def test_windows_that_are_refused(make: Callable[..., WindowNode], options: dict[str, object], sentence: str) -> None:
@@ -241,7 +243,9 @@ def test_groups_of_a_matrix_that_are_refused() -> None:
     weights = np.ones((6, 4), np.int8)
     with pytest.raises(InputError, match=r"^groups of node 'm' must be a divisor of its 6 neurons, not 4$"):
         MatrixVector("m", weights, groups=4)
-    with pytest.raises(InputError, match=r"^pe of node 'm' must be a divisor of its 2 neurons of a group, not 3$"):
+    with pytest.raises(
+        InputError, match=r"^pe of node 'm' must be 1 to 2, the number of its neurons of a group, not 3$"
+    ):
         MatrixVector("m", weights, pe=3, groups=3)
 
 

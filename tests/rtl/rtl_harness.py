@@ -6,15 +6,24 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from amaranth import Value
 from amaranth.sim import Simulator
+from hypothesis import strategies as st
 
 import dataflow
 from rtl.components import component_of
 
-__all__ = ["gate_open", "run", "run_node"]
+__all__ = ["gate_open", "lanes_and_size", "run", "run_node"]
 
 STALL = 500  #: cycles without a beat anywhere after which a run is given up
 
 Gate = Sequence[bool]
+
+
+@st.composite
+def lanes_and_size(draw, lanes: int, beats: int) -> tuple[int, int]:
+    """Draw up to so many lanes, and a size of up to so many beats of them; the last may have inert lanes."""
+    chosen, count = draw(st.integers(1, lanes)), draw(st.integers(1, beats))
+    inert = draw(st.integers(0, chosen - 1)) if count > 1 else 0
+    return chosen, chosen * count - inert
 
 
 def run(dut, step: Callable[..., bool], *, limit: int = 100_000) -> None:
@@ -66,8 +75,9 @@ def run_node(
     """Run frames through the component of a node; return the frames of each output.
 
     In every cycle the ports are compared with the timing contract: a step is issued iff its beat is there and a place
-    is free, its beat out is written exactly `latency` cycles later, and nothing else happens. A node with a buffer
-    takes a beat iff one is there and the buffer has a place, and issues a step iff the beats it needs are stored.
+    is free, its beat out is written exactly `latency` cycles later, and nothing else happens. Inert lanes must carry 0.
+    A node with a buffer takes a beat iff one is there and the buffer has a place, and issues a step iff the beats it
+    needs are stored.
 
     Parameters
     ----------
@@ -126,5 +136,12 @@ def run_node(
     assert now["issued"] == steps
     if elapsed is not None:
         elapsed.append(now["cycle"])
-    pairs = zip(written, node.output_streams, strict=True)
-    return [dataflow.frames_of(dataflow.values_of_words(taken, each), each) for taken, each in pairs]
+    return [_frames_of(taken, stream) for taken, stream in zip(written, node.output_streams, strict=True)]
+
+
+def _frames_of(words: list[int], stream: dataflow.Stream) -> np.ndarray:
+    """Return the frames that words carry; inert lanes must carry 0."""
+    beats = dataflow.values_of_words(words, stream)
+    frames = dataflow.frames_of(beats, stream)
+    np.testing.assert_array_equal(dataflow.beats_of(frames, stream), beats, "inert lanes")
+    return frames

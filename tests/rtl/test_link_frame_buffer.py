@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
+import dataflow
 from rtl.link.frame_buffer import FrameBuffer
 
 
@@ -92,6 +93,26 @@ def test_a_pixel_that_has_not_left_is_kept() -> None:
     assert seen[-1] == 0
 
 
+@pytest.mark.parametrize(
+    ("size", "lanes", "vector"), [(7, 2, 7), (12, 5, 12), (10, 9, 10), (12, 2, 3), (20, 4, 5), (6, 2, 2), (33, 8, 11)]
+)
+def test_a_vector_is_filled_up_with_zeros(size: int, lanes: int, vector: int) -> None:
+    dut = FrameBuffer(size, lanes, vector)
+    frames = np.random.default_rng(1).integers(1, 256, (4, size))
+
+    async def source(ctx):
+        for frame in frames:
+            await write(ctx, dut, bytes(frame.tolist()))
+        await ctx.tick().repeat(16 * size + 20)
+
+    expected = dataflow.beats_of(frames, dataflow.Stream(dataflow.Integer(8), (size // vector, vector), lanes))
+    assert run(dut, source) == expected.tolist()
+
+
 def test_lanes_are_checked() -> None:
-    with pytest.raises(ValueError, match=r"^Lanes of a frame buffer must divide its 12 bytes, not 5$"):
-        FrameBuffer(12, 5)
+    with pytest.raises(ValueError, match=r"^Lanes of a frame buffer must be 1 to 12, not 13$"):
+        FrameBuffer(12, 13)
+    with pytest.raises(ValueError, match=r"^Lanes of a frame buffer must be 1 to 4, not 0$"):
+        FrameBuffer(12, 0, 4)
+    with pytest.raises(ValueError, match=r"^Vector of a frame buffer must divide its 12 bytes, not 5$"):
+        FrameBuffer(12, 1, 5)

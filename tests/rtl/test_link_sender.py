@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from amaranth import signed
-from amaranth.lib import data
 from amaranth.sim import Simulator
 
+from dataflow import Integer, Stream, beats_of
 from rtl.link.protocol import END, ErrorCode, Info, Kind, Message, Result, escape, pack
 from rtl.link.receiver import Outcome
 from rtl.link.sender import MessageSender
+
+SCORE = Stream(Integer(9, signed=True), (1,))
 
 
 def sent(dut: MessageSender, tickets, beats, labels, *, seed: int = 0) -> bytes:
@@ -56,7 +57,18 @@ def ticket(sequence: int, outcome: Outcome) -> dict:
 
 @pytest.mark.parametrize(
     ("classes", "lanes", "width", "size"),
-    [(1, 1, 2, 2), (10, 1, 8, 2), (10, 5, 11, 2), (4, 4, 16, 2), (6, 2, 17, 3), (3, 1, 24, 3), (5, 1, 32, 4)],
+    [
+        (1, 1, 2, 2),
+        (10, 1, 8, 2),
+        (10, 5, 11, 2),
+        (4, 4, 16, 2),
+        (6, 2, 17, 3),
+        (3, 1, 24, 3),
+        (5, 1, 32, 4),
+        (10, 4, 11, 2),
+        (5, 3, 8, 2),
+        (3, 2, 24, 3),
+    ],
 )
 def test_results(classes: int, lanes: int, width: int, size: int) -> None:
     info = Info(1, classes, size, 0xC0DBDCDD)
@@ -65,9 +77,10 @@ def test_results(classes: int, lanes: int, width: int, size: int) -> None:
     scores[0, 0], scores[1, 0] = -(2 ** (width - 1)), 2 ** (width - 1) - 1
     labels = rng.integers(0, classes, 3).tolist()
     label_width = max(1, (classes - 1).bit_length())
-    dut = MessageSender(info, data.ArrayLayout(signed(width), lanes), label_width)
+    stream = Stream(Integer(width, signed=True), (classes,), lanes)
+    dut = MessageSender(info, stream, label_width)
     tickets = [ticket(sequence, Outcome.RESULT) for sequence in (0, END, 255)]
-    line = sent(dut, tickets, scores.reshape(-1, lanes).tolist(), labels, seed=classes)
+    line = sent(dut, tickets, beats_of(scores, stream).tolist(), labels, seed=classes)
     assert line == b"".join(
         pack(Message(Kind.RESULT, sequence, Result(row, label).pack(info)))
         for sequence, row, label in zip((0, END, 255), scores, labels, strict=True)
@@ -76,7 +89,7 @@ def test_results(classes: int, lanes: int, width: int, size: int) -> None:
 
 def test_replies_of_all_kinds_in_the_order_of_their_tickets() -> None:
     info = Info(784, 1, 2, 0xC0DBDCDD)
-    dut = MessageSender(info, data.ArrayLayout(signed(9), 1), 16)
+    dut = MessageSender(info, SCORE, 16)
     tickets = [
         ticket(1, Outcome.INFO),
         ticket(2, Outcome.RESULT),
@@ -95,5 +108,5 @@ def test_replies_of_all_kinds_in_the_order_of_their_tickets() -> None:
 
 
 def test_no_result_is_begun_before_its_scores_are_there() -> None:
-    dut = MessageSender(Info(1, 2, 2, 0), data.ArrayLayout(signed(9), 1), 1)
+    dut = MessageSender(Info(1, 2, 2, 0), SCORE, 1)
     assert sent(dut, [ticket(1, Outcome.RESULT)], [], []) == b""

@@ -1,11 +1,9 @@
 """The link as a whole, with a stand-in for the network that can be held."""
 
 import pytest
-from amaranth import signed
-from amaranth.lib import data
 from amaranth.sim import Simulator
 
-from dataflow import InputError
+from dataflow import InputError, Integer, Stream
 from rtl.link.protocol import ErrorCode, Info, Kind, Message, Unpacker, pack
 from rtl.link.serial import TICKETS, SerialLink, SerialNetwork
 from sim_tests.cases import dense_network
@@ -13,13 +11,14 @@ from sim_tests.link.line import LineReader, wave_of
 
 DIVISOR = 8
 INFO = Info(4, 2, 2, 0x01020304)
+PIXELS, SCORES = Stream(Integer(8), (4,), 2), Stream(Integer(9, signed=True), (2,))
 
 
 class Bench:
     """A link whose network answers with its pixels: scores ``p0 - 128`` and ``p1 - 128``, class ``p2``."""
 
     def __init__(self) -> None:
-        self.dut = SerialLink(INFO, DIVISOR, lanes=2, scores_layout=data.ArrayLayout(signed(9), 1), class_width=8)
+        self.dut = SerialLink(INFO, DIVISOR, pixels=PIXELS, scores=SCORES, class_width=8)
         self.frames: list[list[int]] = []
         self.replies: list[Message] = []
         self.held = False  # the network takes nothing

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rtl_harness import run_node
+from rtl_harness import lanes_and_size, run_node
 
 import dataflow
 from rtl.components import ArgMax
@@ -14,8 +14,7 @@ from rtl.components import ArgMax
 def nodes(draw) -> dataflow.ArgMax:
     """Small arg max of any folding, with and without an affine of the scores."""
     element = draw(st.sampled_from([dataflow.Integer(2), dataflow.Integer(3, signed=True)]))
-    pe, steps = draw(st.integers(1, 6)), draw(st.integers(1, 4))
-    classes = pe * steps
+    pe, classes = draw(lanes_and_size(6, 4))
     if draw(st.booleans()):
         scale, offset = np.ones(classes, np.int64), np.zeros(classes, np.int64)
     else:
@@ -35,7 +34,7 @@ def test_values_and_timing_of_any_folding(node: dataflow.ArgMax, seed: int) -> N
     np.testing.assert_array_equal(actual[:, 0], np.argmax(node.scale * scores + node.offset, axis=1))
 
 
-@pytest.mark.parametrize("pe", [1, 2, 5, 10])
+@pytest.mark.parametrize("pe", [1, 2, 3, 4, 5, 7, 10])
 def test_lowest_class_wins_a_tie(pe: int) -> None:
     scores = np.zeros((10, 10), np.int64)
     for first in range(10):
@@ -43,6 +42,16 @@ def test_lowest_class_wins_a_tie(pe: int) -> None:
     node = dataflow.ArgMax("arg_max", dataflow.Integer(3), np.ones(10, np.int64), np.zeros(10, np.int64), pe)
     (actual,) = run_node(node, scores)
     np.testing.assert_array_equal(actual[:, 0], np.arange(10))
+
+
+@pytest.mark.parametrize("pe", [2, 3, 4, 6])
+def test_inert_lanes_never_win_where_all_keys_are_the_lowest(pe: int) -> None:
+    element = dataflow.Integer(4, signed=True)
+    node = dataflow.ArgMax("arg_max", element, np.ones(7, np.int64), np.zeros(7, np.int64), pe)
+    scores = np.full((7, 7), element.minimum)
+    scores[np.arange(1, 7), np.arange(1, 7)] += 1
+    (actual,) = run_node(node, scores)
+    np.testing.assert_array_equal(actual[:, 0], np.arange(7))
 
 
 def test_wide_keys_keep_their_order() -> None:

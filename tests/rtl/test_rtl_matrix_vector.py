@@ -1,6 +1,7 @@
 """MatrixVector in hardware, against the sum written out."""
 
 from dataclasses import replace
+from itertools import product
 from math import prod
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from amaranth import Value
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rtl_harness import run, run_node
+from rtl_harness import lanes_and_size, run, run_node
 
 import dataflow
 from dataflow.nodes import popcount_stages
@@ -16,6 +17,14 @@ from hwsim.reference.matrix_vector import matrix_vector
 from rtl.components import MatrixVector
 from rtl.components._popcount import Popcount
 from rtl.components._sum import Sum
+
+OPERANDS = [
+    dataflow.Integer(1),
+    dataflow.Integer(2),
+    dataflow.Integer(1, signed=True),
+    dataflow.Integer(3, signed=True),
+    dataflow.Integer(8),
+]
 
 
 def ones_of(bits: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -27,8 +36,7 @@ def ones_of(bits: np.ndarray, weights: np.ndarray) -> np.ndarray:
 @st.composite
 def nodes(draw) -> dataflow.MatrixVector:
     """Small matrices with any folding, thresholds at and beyond both ends included."""
-    pe, simd = draw(st.integers(1, 3)), draw(st.integers(1, 8))
-    neurons, synapses = pe * draw(st.integers(1, 3)), simd * draw(st.integers(1, 4))
+    (pe, neurons), (simd, synapses) = draw(lanes_and_size(4, 3)), draw(lanes_and_size(8, 4))
     signs = st.sampled_from([-1, 1])
     kind = draw(st.sampled_from(["random", "plus", "minus"]))
     if kind == "random":
@@ -81,6 +89,21 @@ def test_vectors_held_in_registers_and_in_memory(pe: int, simd: int) -> None:
     np.testing.assert_array_equal(actual, ones_of(bits, weights) >= node.thresholds)
 
 
+@pytest.mark.parametrize("operand", [dataflow.BIPOLAR, *OPERANDS], ids=str)
+def test_inert_neurons_give_0_and_inert_synapses_add_nothing(operand: dataflow.Element) -> None:
+    rng = np.random.default_rng(9)
+    low, high = operand.minimum, operand.maximum
+    for sign, value in product((-1, 1), (low, high)):
+        weights = np.full((5, 7), sign, np.int8)
+        bare = dataflow.MatrixVector("fc", weights, None, 3, 5, operand=operand)
+        vectors = np.full((2, 7), value)
+        vectors[1] = rng.integers(low, high + 1, 7)
+        for level in (None, *bare.counted):
+            node = bare if level is None else replace(bare, thresholds=np.full(5, level))
+            (actual,) = run_node(node, vectors)
+            np.testing.assert_array_equal(actual, matrix_vector(node, vectors))
+
+
 def test_many_neurons_read_their_thresholds_from_a_memory() -> None:
     rng = np.random.default_rng(3)
     weights = rng.choice(np.array([-1, 1], np.int8), (40, 6))
@@ -111,20 +134,10 @@ def test_popcount_has_the_stages_of_the_description(lanes: int) -> None:
     assert popcount.latency == latency
 
 
-OPERANDS = [
-    dataflow.Integer(1),
-    dataflow.Integer(2),
-    dataflow.Integer(1, signed=True),
-    dataflow.Integer(3, signed=True),
-    dataflow.Integer(8),
-]
-
-
 @st.composite
 def integer_nodes(draw) -> dataflow.MatrixVector:
     """Small matrices for integers with any folding, thresholds at both ends included."""
-    pe, simd = draw(st.integers(1, 3)), draw(st.integers(1, 8))
-    neurons, synapses = pe * draw(st.integers(1, 3)), simd * draw(st.integers(1, 4))
+    (pe, neurons), (simd, synapses) = draw(lanes_and_size(4, 3)), draw(lanes_and_size(8, 4))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     weights = rng.choice(np.array([-1, 1], np.int8), (neurons, synapses))
     sign = draw(st.sampled_from([None, -1, 1]))
@@ -156,8 +169,9 @@ def test_values_and_timing_of_integers(node: dataflow.MatrixVector, seed: int) -
 @st.composite
 def placed_nodes(draw) -> dataflow.MatrixVector:
     """Small matrices in groups, with levels of their own at positions of any class."""
-    pe, simd, groups = draw(st.integers(1, 2)), draw(st.integers(1, 4)), draw(st.integers(1, 4))
-    neurons, synapses = pe * groups * draw(st.integers(1, 3)), simd * draw(st.integers(1, 3))
+    (pe, each), (simd, synapses) = draw(lanes_and_size(3, 3)), draw(lanes_and_size(4, 3))
+    groups = draw(st.integers(1, 4))
+    neurons = groups * each
     positions = draw(st.sampled_from([(), (5,), (1, 4), (3, 1), (3, 4)]))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     weights = rng.choice(np.array([-1, 1], np.int8), (neurons, synapses))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rtl_harness import run_node
+from rtl_harness import lanes_and_size, run_node
 
 import dataflow
 from rtl.components import Threshold
@@ -14,9 +14,9 @@ from rtl.components import Threshold
 def nodes(draw) -> dataflow.Threshold:
     """Small thresholds of any folding, always and never met included, shared or one per channel."""
     element = draw(st.sampled_from([dataflow.Integer(1), dataflow.Integer(4), dataflow.Integer(5, signed=True)]))
-    pe, words, positions = draw(st.integers(1, 3)), draw(st.integers(1, 4)), draw(st.integers(1, 2))
-    shape = (positions, pe * words) if positions > 1 else (pe * words,)
-    size = draw(st.sampled_from([1, pe * words]))
+    (pe, channels), positions = draw(lanes_and_size(4, 4)), draw(st.integers(1, 2))
+    shape = (positions, channels) if positions > 1 else (channels,)
+    size = draw(st.sampled_from([1, channels]))
     levels = st.integers(element.minimum, element.maximum + 1)
     thresholds = draw(st.lists(levels, min_size=size, max_size=size))
     return dataflow.Threshold("binarize", element, shape, np.array(thresholds), pe)

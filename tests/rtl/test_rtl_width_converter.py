@@ -5,9 +5,12 @@ from math import lcm
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rtl_harness import run_node
 
 import dataflow
+from hwsim.reference import width_converter
 from rtl.components import Fork, WidthConverter
 
 
@@ -32,7 +35,28 @@ def test_wide_beats_keep_the_order(lanes_in: int, lanes_out: int) -> None:
     np.testing.assert_array_equal(actual, values)
 
 
-@pytest.mark.parametrize(("copies", "pe"), [(2, 1), (3, 2), (5, 6)])
+@st.composite
+def nodes(draw) -> dataflow.WidthConverter:
+    """Converters of vectors that the lanes may not divide, cut into parts or not."""
+    parts_in, parts_out = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    channels = lcm(parts_in, parts_out) * draw(st.integers(1, 6))
+    lanes = [draw(st.integers(1, channels // parts)) for parts in (parts_in, parts_out)]
+    element = draw(st.sampled_from([dataflow.BIPOLAR, dataflow.Integer(3, signed=True)]))
+    return dataflow.WidthConverter("width", element, (2, channels), *lanes, parts_in, parts_out)
+
+
+@given(nodes(), st.integers(0, 2**32 - 1))
+@settings(max_examples=120, deadline=None)
+def test_vectors_with_inert_lanes_keep_the_order(node: dataflow.WidthConverter, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = rng.integers(node.element.minimum, node.element.maximum + 1, (3, *node.shape))
+    gates = {"arriving": rng.random(61) < 0.6, "free": rng.random(67) < 0.6} if seed % 2 else {}
+    (actual,) = run_node(node, values, **gates)
+    np.testing.assert_array_equal(actual, values)
+    np.testing.assert_array_equal(width_converter(node, values), values)
+
+
+@pytest.mark.parametrize(("copies", "pe"), [(2, 1), (3, 2), (3, 4), (5, 6)])
 def test_every_copy_gets_every_beat(copies: int, pe: int) -> None:
     rng = np.random.default_rng(copies)
     node = dataflow.Fork("copy", dataflow.Integer(4, signed=True), (6,), copies, pe)

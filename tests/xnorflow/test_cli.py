@@ -451,7 +451,7 @@ def test_bad_frames(
             "Folded node of network 'dense-12-6-4' must be one of arg_max, binarize, fc0, fc1, "
             "not 'fc' (did you mean 'fc1'?)",
         ),
-        ("[nodes.fc0]\npe = 5", "pe of node 'fc0' must be a divisor of its 6 neurons, not 5"),
+        ("[nodes.fc0]\npe = 7", "pe of node 'fc0' must be 1 to 6, the number of its neurons, not 7"),
         ("[nodes.fc0]\npe = 0", "pe of node 'fc0' must be a positive integer, not 0"),
         ("[nodes.fc0]\nlanes = 2", "Folding of node 'fc0' (MatrixVector) must name pe, simd, not 'lanes'"),
         ('[fifos]\n"input -> binarize" = 0', "Depth of FIFO 'input -> binarize' must be a positive integer, not 0"),
