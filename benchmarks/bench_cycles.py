@@ -46,7 +46,7 @@ def stepped_node_cycles(network: Network, frames: int) -> float:
 
     def step() -> None:
         nonlocal cycles
-        stepper = Stepper(network, Stalls.none(), 1)
+        stepper = Stepper(network, Stalls.none())
         while stepper.frames < frames:
             stepper.step()
         cycles = stepper.marks[frames].end

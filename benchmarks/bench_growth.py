@@ -42,7 +42,7 @@ def _stepped(network: Network) -> tuple[Stepper, float]:
     steppers: list[Stepper] = []
 
     def step() -> None:
-        stepper = Stepper(network, Stalls.none(), 1)
+        stepper = Stepper(network, Stalls.none())
         while stepper.frames < FRAMES:
             stepper.step()
         steppers.append(stepper)

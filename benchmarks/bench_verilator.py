@@ -54,7 +54,7 @@ def networks() -> dict[str, Network]:
 
 def step(network: Network) -> Stepper:
     """Step every frame, without stalls and without looking for what repeats."""
-    stepper = Stepper(network, Stalls.none(), 1)
+    stepper = Stepper(network, Stalls.none())
     while stepper.frames < STEPPED:
         stepper.step()
     return stepper

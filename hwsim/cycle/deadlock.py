@@ -12,31 +12,30 @@ __all__ = ["DeadlockError", "deadlock_of", "remedy_of"]
 
 
 class DeadlockError(InputError):
-    """Nothing can move any more before the frames are through.
+    """Nothing can move any more before the first frame is through.
 
     Parameters
     ----------
-    frame : number of the frame that does not get through, from 1
     full : names of the full FIFOs that nodes wait for
     """
 
-    def __init__(self, text: str, *, frame: int, full: tuple[str, ...]) -> None:
+    def __init__(self, text: str, *, full: tuple[str, ...]) -> None:
         super().__init__(text)
-        self.frame, self.full = frame, full
+        self.full = full
 
 
-def deadlock_of(network: Network, program: c.Program, state: c.State, frame: int) -> DeadlockError:
-    """Return the error that tells which node waits for what, in a state in which none can finish a frame."""
-    counts = state.filled[:, c.WRITTEN] - state.filled[:, c.READ]
+def deadlock_of(network: Network, program: c.Program, reached: c.Counts) -> DeadlockError:
+    """Return the error that tells which node waits for what, where none can go on before a frame is through."""
+    counts = reached.filled[:, c.WRITTEN] - reached.filled[:, c.READ]
     unread = {fifo.name: int(count) for fifo, count in zip(network.fifos, counts, strict=False)}
     waits: list[str] = []
     full: list[str] = []
     for actor, node in zip(program.nodes, network.nodes, strict=True):
-        if state.doing[actor, c.DONE] == frame * program.actors[actor, c.FRAME_EVENTS]:
+        if reached.doing[actor, c.DONE] == program.actors[actor, c.FRAME_EVENTS]:
             continue
         # If a beat is missing in the buffer, then because `fill`, the actor before, waits for one.
-        waiting = actor - 1 if _lacks_in_buffer(program, actor, state.doing[actor, c.EVENT], counts) else actor
-        into, behind = _next_moves(network, program, waiting, state.doing[waiting, c.EVENT])
+        waiting = actor - 1 if _lacks_in_buffer(program, actor, reached.doing[actor, c.EVENT], counts) else actor
+        into, behind = _next_moves(network, program, waiting, reached.doing[waiting, c.EVENT])
         missing = [f"{fifo.name!r}" for fifo in into if unread[fifo.name] == 0]
         taken = [fifo for fifo in behind if unread[fifo.name] == fifo.depth]
         if missing:
@@ -46,7 +45,7 @@ def deadlock_of(network: Network, program: c.Program, state: c.State, frame: int
             waits.append(f"{node.name!r} waits for a place in {places}")
             full += [fifo.name for fifo in taken]
     text = f"Network {network.name!r} must be able to move, not stand still for ever: {'; '.join(waits)}"
-    return DeadlockError(text, frame=frame, full=tuple(full))
+    return DeadlockError(text, full=tuple(full))
 
 
 def _lacks_in_buffer(program: c.Program, actor: int, event: int, counts: np.ndarray) -> bool:

@@ -14,9 +14,7 @@ compares two times that grow evenly, so between two frames it is true only if it
 
 import numpy as np
 
-from hwsim.cycle import kernel as c
-from hwsim.cycle.horizon import LatestBeats
-from hwsim.cycle.kernel import Program, State, advance, follow
+from hwsim.cycle.times import Plan, State, advance, carry, follow
 
 __all__ = ["Drift"]
 
@@ -29,12 +27,11 @@ class Drift:
 
     Parameters
     ----------
-    program : a program without gates, whose rings keep one frame
+    plan : a plan without gates
     """
 
-    def __init__(self, program: Program) -> None:
-        self._program = program
-        self._beats = LatestBeats(program, program.fifos[:, c.FRAME_BEATS] + program.fifos[:, c.DEPTH])
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
         self._views: list[np.ndarray] = []
         self._sums = np.zeros(0, np.int64)
 
@@ -59,7 +56,7 @@ class Drift:
         length = first_leap
         while min(length, most - frame) > 1:
             length = min(length, most - frame)
-            if self._lands(state, frame, slope, length):
+            if self._lands(state, slope, length):
                 frame += length
                 length *= 2
             else:
@@ -68,20 +65,20 @@ class Drift:
         return frame
 
     def _sums_of(self, state: State) -> np.ndarray:
-        return np.concatenate([state.doing[:, c.BLOCKED], state.residence])
+        return np.concatenate([state.blocked, state.residence])
 
     def _view(self, state: State, sums: np.ndarray) -> np.ndarray:
         """Return everything that must drift evenly: all times, and what was summed up over the frame."""
-        return np.concatenate([state.times[self._beats.slots(state)].ravel(), state.doing[:, c.LAST], sums])
+        return np.concatenate([state.times[1:], sums])
 
-    def _lands(self, state: State, frame: int, slope: np.ndarray, length: int) -> bool:
+    def _lands(self, state: State, slope: np.ndarray, length: int) -> bool:
         """Go `length` frames on and return True, or leave the state as it is and return False."""
         kept = [array.copy() for array in state]
         self._move(state, slope, length - 1)
         before = self._sums_of(state)
-        landed = advance(self._program, state, frame + length)
-        assert landed
-        follow(self._program, state)
+        advance(self._plan, state)
+        follow(self._plan, state)
+        carry(self._plan, state)
         sums = self._sums_of(state)
         view = self._view(state, sums - before)
         if np.array_equal(view, self._views[-1] + length * slope):
@@ -93,24 +90,9 @@ class Drift:
 
     def _move(self, state: State, slope: np.ndarray, frames: int) -> None:
         """Make a state the one that it is after some more frames of even drift."""
-        actors, fifos = self._program.actors, self._program.fifos
-        slots = self._beats.slots(state)
-        beats, last, sums = np.split(slope, [2 * len(slots), 2 * len(slots) + len(actors)])
-        state.times[slots] += frames * beats.reshape(-1, 2)
-        state.doing[:, c.LAST] += frames * last
-        state.doing[:, c.DONE] += frames * actors[:, c.FRAME_EVENTS]
-        state.filled[:, [c.WRITTEN, c.READ]] += frames * fifos[:, c.FRAME_BEATS, None]
+        times, sums = np.split(slope, [len(state.times) - 1])
+        state.times[1:] += frames * times
         # The sums of the next frame, of the one behind it ...
         totals = frames * self._views[-1][-len(sums) :] + frames * (frames + 1) // 2 * sums
-        state.doing[:, c.BLOCKED] += totals[: len(actors)]
-        state.residence[:] += totals[len(actors) :]
-        self._move_levels(state)
-
-    def _move_levels(self, state: State) -> None:
-        """Let the levels stand where `kernel.follow` leaves them: at the read that looks for the next beat written."""
-        fifos, filled, levels = self._program.fifos, state.filled, state.levels
-        own = slice(len(levels))
-        levels[:, :, c.LEVEL_READ] = filled[own, c.WRITTEN, None] - levels[:, :, c.HIGHEST]
-        slots = filled[own, c.WRITE_SLOT, None] - levels[:, :, c.HIGHEST]
-        ring_size = (fifos[own, c.END_SLOT] - fifos[own, c.FIRST_SLOT])[:, None]
-        levels[:, :, c.LEVEL_SLOT] = np.where(slots < fifos[own, c.FIRST_SLOT, None], slots + ring_size, slots)
+        state.blocked[:] += totals[: len(state.blocked)]
+        state.residence[:] += totals[len(state.blocked) :]

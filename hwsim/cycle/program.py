@@ -9,10 +9,10 @@ import numpy as np
 
 from dataflow import Network, Node, Schedule, Terminal
 from hwsim.cycle import kernel as c
-from hwsim.cycle.kernel import Program, State
+from hwsim.cycle.kernel import Program
 from hwsim.stalls import Stalls
 
-__all__ = ["flatten", "initial_state", "with_depths"]
+__all__ = ["flatten", "with_depths"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +59,12 @@ class _Actor:
         return (ports << np.arange(len(ports))[:, None]).sum(axis=0)
 
     @property
+    def parts(self) -> int:
+        """Parts of a frame, as in `hwsim.cycle.times.Plan`: none waits for more than one beat and one place."""
+        ports = (array[:, self.event_steps].sum(axis=0) for array in (self.consumes, self.emits))
+        return self.repeats * int(sum(np.maximum(1, moves) for moves in ports).sum() - len(self.event_steps))
+
+    @property
     def period(self) -> int:
         return self.consumes.shape[1]
 
@@ -95,15 +101,15 @@ def _actors(network: Network, stalls: Stalls) -> list[_Actor]:
     return [*map(source, network.inputs), *nodes, *map(sink, network.outputs)]
 
 
-def flatten(network: Network, stalls: Stalls, *, kept_frames: int = 1) -> Program:
-    """Return the program of a network under stalls, with room for the times of `kept_frames` frames."""
+def flatten(network: Network, stalls: Stalls) -> Program:
+    """Return the program of a network under stalls."""
     actors = _actors(network, stalls)
     last = {actor.name: index for index, actor in enumerate(actors)}
     buffers = {index: len(network.fifos) + row for row, index in enumerate(_fillers(actors))}
     inputs, outputs = _ports(network, actors, buffers)
     gates = [gate for actor in actors for gate in (actor.gate_before, actor.gate_after) if gate is not None]
     events, ports, needs = 0, 0, 0
-    before, rows = 0, []
+    before, slot, rows = 0, 1, []
     for index, (actor, into, behind) in enumerate(zip(actors, inputs, outputs, strict=True)):
         count = len(actor.event_steps)
         row = {
@@ -120,11 +126,14 @@ def flatten(network: Network, stalls: Stalls, *, kept_frames: int = 1) -> Progra
             c.TAIL: actor.period - 1 - int(actor.event_steps[-1]),
             c.BUFFER: -1 if actor.drains is None else buffers[index - 1],
             c.FIRST_NEED: needs,
+            c.FRAME_PARTS: actor.parts,
+            c.BEFORE_SLOT: slot,
         }
         rows.append([row[column] for column in range(len(row))])
         events, ports = row[c.END_EVENT], row[c.END_OUTPUT]
         needs += len(actor.needs)
         before += (actor.gate_before is not None) + (actor.gate_after is not None)
+        slot += 1 + row[c.FRAME_PARTS]
     return Program(
         actors=np.array(rows, np.int64),
         gaps=np.concatenate([actor.gaps for actor in actors]),
@@ -132,7 +141,7 @@ def flatten(network: Network, stalls: Stalls, *, kept_frames: int = 1) -> Progra
         ports=np.array(
             [fifo for into, behind in zip(inputs, outputs, strict=True) for fifo in into + behind], np.int64
         ),
-        fifos=_fifo_rows(network, actors, kept_frames),
+        fifos=_fifo_rows(network, actors),
         gates=_table([_starts(map(len, gates))[:-1], [len(gate) for gate in gates]]),
         waits=np.concatenate([np.zeros(0, np.int64), *map(_waits, gates)]),
         needs=np.ascontiguousarray(np.concatenate([actor.needs for actor in actors])),
@@ -154,52 +163,30 @@ def _fillers(actors: list[_Actor]) -> list[int]:
     return [index for index, actor in enumerate(actors) if actor.fills]
 
 
-def _fifo_rows(network: Network, actors: list[_Actor], kept_frames: int) -> np.ndarray:
+def _fifo_rows(network: Network, actors: list[_Actor]) -> np.ndarray:
     fillers = _fillers(actors)
     last = {actor.name: index for index, actor in enumerate(actors)}
     first = {actor.name: index for index, actor in reversed(list(enumerate(actors)))}
     depths = [fifo.depth for fifo in network.fifos] + [actors[index].fills for index in fillers]
     beats = [network.stream(fifo).beats for fifo in network.fifos] + [actors[index].repeats for index in fillers]
-    frames = [kept_frames] * len(network.fifos) + [1] * len(fillers)
-    slots = _starts(kept * count + depth + 1 for kept, count, depth in zip(frames, beats, depths, strict=True))
     writers = [last[fifo.source] for fifo in network.fifos] + fillers
     readers = [first[fifo.target] for fifo in network.fifos] + [index + 1 for index in fillers]
     latencies = [actors[writer].latency for writer in writers]
-    return _table([depths, latencies, beats, slots[:-1], slots[1:], writers, readers])
+    writes = _starts(1 + count for count in beats)[:-1]
+    reads = _starts(depth + count for depth, count in zip(depths, beats, strict=True))[:-1]
+    return _table([depths, latencies, beats, writers, readers, writes, reads])
 
 
 def with_depths(program: Program, depths: np.ndarray) -> Program:
     """Return a program with other depths of the network's FIFOs, (fifos,) int64; those of buffers stay."""
     fifos = program.fifos.copy()
     fifos[: len(depths), c.DEPTH] = depths
-    sizes = (
-        program.fifos[:, c.END_SLOT] - program.fifos[:, c.FIRST_SLOT] + fifos[:, c.DEPTH] - program.fifos[:, c.DEPTH]
-    )
-    slots = _starts(sizes)
-    fifos[:, c.FIRST_SLOT], fifos[:, c.END_SLOT] = slots[:-1], slots[1:]
+    fifos[:, c.FIRST_READ] = _starts(fifos[:, c.DEPTH] + fifos[:, c.FRAME_BEATS])[:-1]
     return program._replace(fifos=fifos)
 
 
 def _table(columns: Iterable[Iterable[int]]) -> np.ndarray:
     return np.ascontiguousarray(np.array([list(column) for column in columns], np.int64).T)
-
-
-def initial_state(program: Program) -> State:
-    """Return the state before cycle 0: nothing has moved."""
-    actors, fifos = program.actors, program.fifos
-    doing = np.zeros((len(actors), 4), np.int64)
-    doing[:, c.EVENT] = actors[:, c.FIRST_EVENT]
-    # So that the first event is due in the cycle of its step.
-    doing[:, c.LAST] = actors[:, c.HEAD] - program.gaps[actors[:, c.FIRST_EVENT]]
-    filled = np.zeros((len(fifos), 5), np.int64)
-    own = len(fifos) - int((actors[:, c.BUFFER] >= 0).sum())
-    filled[:, c.WRITE_SLOT] = filled[:, c.READ_SLOT] = fifos[:, c.FIRST_SLOT]
-    # The places of the first `depth` beats have been there since before cycle 0.
-    filled[:, c.PLACE_SLOT] = fifos[:, c.END_SLOT] - fifos[:, c.DEPTH]
-    levels = np.zeros((own, 2, 3), np.int64)
-    levels[:, :, c.LEVEL_SLOT] = fifos[:own, c.FIRST_SLOT, None]
-    times = np.full((int(fifos[-1, c.END_SLOT]), 2), -1, np.int64)
-    return State(doing, filled, times, levels, np.zeros(own, np.int64), np.ones(len(actors), bool))
 
 
 def _waits(gate: np.ndarray) -> np.ndarray:

@@ -39,20 +39,22 @@ def simulate(network: Network, frames: int, *, stalls: Stalls | None = None, rec
     frames = int(frames)
     stalls = stalls or Stalls.none()
     stalls.check(network)
-    stepper = Stepper(network, stalls, frames if record else 1)
     try:
-        stepper.step()
-        latencies = _latencies(stepper)
-        while stepper.frames < frames and stepper.periodic is None:
-            stepper.leap(frames)
-            if stepper.frames < frames:
-                stepper.step()
+        stepper = Stepper(network, stalls, recorded_frames=frames if record else 0)
     except DeadlockError as deadlock:
         raise InputError(f"{deadlock}{_remedy(network, deadlock)}") from deadlock
+    stepper.step()
+    latencies = _latencies(stepper)
+    while stepper.frames < frames and stepper.periodic is None:
+        stepper.leap(frames)
+        if stepper.frames < frames:
+            stepper.step()
     mark = stepper.mark(frames)
     simulated_frames = stepper.stepped
     fifos = _fifo_uses(stepper, mark)
-    times = {which: _recorded(stepper, which, frames if record else 0) for which in (c.WRITES, c.READS)}
+    recorded = network.fifos if record else ()
+    writes = {fifo.name: stepper.writes(fifo, frames).ravel() for fifo in recorded}
+    reads = {fifo.name: stepper.reads(fifo, frames).ravel() for fifo in recorded}
     interval, deviation = _interval(stepper, frames + search_frames)
     return Run(
         frames=frames,
@@ -66,8 +68,8 @@ def simulate(network: Network, frames: int, *, stalls: Stalls | None = None, rec
         fifos=fifos,
         periodic=stepper.periodic,
         simulated_frames=simulated_frames,
-        writes=times[c.WRITES],
-        reads=times[c.READS],
+        writes=writes,
+        reads=reads,
     )
 
 
@@ -82,24 +84,17 @@ def _remedy(network: Network, deadlock: DeadlockError) -> str:
 def _latencies(stepper: Stepper) -> tuple[int, int]:
     """Return the cycles from the first write to the first frame's first and last beat, after the first frame."""
     network = stepper.network
-    starts = [stepper.times(network.fifos_out_of(t.name)[0], c.WRITES, 1)[0, 0] for t in network.inputs]
-    ends = [stepper.times(network.fifos_into(t.name)[0], c.READS, 1)[0] for t in network.outputs]
+    starts = [stepper.writes(network.fifos_out_of(t.name)[0], 1)[0, 0] for t in network.inputs]
+    ends = [stepper.reads(network.fifos_into(t.name)[0], 1)[0] for t in network.outputs]
     start = min(starts)
     return int(max(times[0] for times in ends) - start), int(max(times[-1] for times in ends) - start)
 
 
 def _fifo_uses(stepper: Stepper, mark: Mark) -> tuple[FifoUse, ...]:
-    levels = stepper.state.levels[:, :, c.HIGHEST]
     return tuple(
         FifoUse(fifo.name, fifo.depth, int(stored), int(taken), int(residence) / mark.still)
-        for fifo, (stored, taken), residence in zip(stepper.network.fifos, levels, mark.residence, strict=True)
+        for fifo, (stored, taken), residence in zip(stepper.network.fifos, stepper.state.highest, mark.residence, strict=True)
     )
-
-
-def _recorded(stepper: Stepper, which: int, frames: int) -> dict[str, np.ndarray]:
-    if frames == 0:
-        return {}
-    return {fifo.name: stepper.times(fifo, which, frames).ravel() for fifo in stepper.network.fifos}
 
 
 def _activities(stepper: Stepper, mark: Mark, frames: int) -> tuple[NodeActivity, ...]:

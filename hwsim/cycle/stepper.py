@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
-from hashlib import blake2b
 
 import numpy as np
 
@@ -10,11 +9,12 @@ from dataflow import Fifo, Network
 from hwsim.cycle import kernel as c
 from hwsim.cycle.deadlock import deadlock_of
 from hwsim.cycle.drift import Drift
-from hwsim.cycle.horizon import Horizon
-from hwsim.cycle.kernel import advance, follow
-from hwsim.cycle.program import flatten, initial_state
+from hwsim.cycle.horizon import fingerprint, horizon
+from hwsim.cycle.plan import Standstill, initial_state, plan_of
+from hwsim.cycle.program import flatten
 from hwsim.cycle.rate import RateFinder
 from hwsim.cycle.run import Periodic
+from hwsim.cycle.times import advance, carry, follow
 from hwsim.stalls import Stalls
 
 __all__ = ["Mark", "Stepper"]
@@ -55,7 +55,12 @@ class Stepper:
 
     Parameters
     ----------
-    kept_frames : frames whose times are kept; the latest, if more are stepped
+    recorded_frames : first frames whose times are kept; without any, those of the latest
+
+    Raises
+    ------
+    DeadlockError
+        Nothing can move any more before a frame is through.
 
     Attributes
     ----------
@@ -66,18 +71,23 @@ class Stepper:
     rates : what is known of the rate of frames; None if there are stalls
     """
 
-    def __init__(self, network: Network, stalls: Stalls, kept_frames: int) -> None:
+    def __init__(self, network: Network, stalls: Stalls, *, recorded_frames: int = 0) -> None:
         self.network = network
-        self.program = flatten(network, stalls, kept_frames=kept_frames)
-        self.state = initial_state(self.program)
+        self.program = flatten(network, stalls)
+        try:
+            self.plan = plan_of(self.program)
+        except Standstill as standstill:
+            raise deadlock_of(network, self.program, standstill.counts) from None
+        self.state = initial_state(self.program, self.plan)
         self.frames = self.stepped = 0
         zeros = np.zeros(len(self.program.actors), np.int64), np.zeros(len(network.fifos), np.int64)
         self.marks = {0: Mark(0, 0, *zeros)}
         self.periodic: Periodic | None = None
         self.rates = None if len(self.program.gates) else RateFinder()
-        self._drift = Drift(self.program) if self.rates and kept_frames == 1 else None
-        self._horizon = Horizon(self.program)
-        self._row_of = {fifo.name: row for fifo, row in zip(network.fifos, self.program.fifos, strict=False)}
+        self._drift = None if recorded_frames or self.rates is None else Drift(self.plan)
+        self._recorded_frames = recorded_frames
+        self._recorded = [] if recorded_frames else [self.state.times]
+        self._number_of = {fifo.name: number for number, fifo in enumerate(network.fifos)}
         self._frame_of: dict[bytes, int] = {}
 
     @property
@@ -88,25 +98,20 @@ class Stepper:
         return None if self.rates is None else self.rates.rate
 
     def step(self) -> None:
-        """Step one more frame through and see whether the state is one that was there before.
-
-        Raises
-        ------
-        DeadlockError
-            Nothing can move any more.
-        """
-        frame = self.frames + 1
-        if not advance(self.program, self.state, frame):
-            raise deadlock_of(self.network, self.program, self.state, frame)
-        follow(self.program, self.state)
+        """Step one more frame through and see whether the state is one that was there before."""
+        advance(self.plan, self.state)
+        follow(self.plan, self.state)
+        carry(self.plan, self.state)
+        if len(self._recorded) < self._recorded_frames:
+            self._recorded.append(self.state.times.copy())
         self.stepped += 1
-        self._arrive(frame)
+        self._arrive(self.frames + 1)
 
     def leap(self, most: int) -> None:
         """Go on, if possible, over frames that are known from those stepped, to frame `most` at the farthest.
 
-        To be called after each `step`, by those who need not see every frame. If times are kept, or under stalls, there
-        are no leaps.
+        To be called after each `step`, by those who need not see every frame. If times are recorded, or under stalls,
+        there are no leaps.
         """
         if self._drift is None or self.rates is None or self.periodic is not None:
             return
@@ -119,12 +124,11 @@ class Stepper:
         """Take down the state at the end of a frame."""
         self.frames = frame
         self.marks[frame] = mark = self._mark()
-        times = self._horizon.times(self.state)
+        times = horizon(self.plan, self.state)
         if self.rates is not None:
             self.rates.add(times)
         phases = mark.end % self.program.gates[:, c.GATE_CYCLES]
-        digest = blake2b((times - mark.end).tobytes() + phases.tobytes(), digest_size=16).digest()
-        before = self._frame_of.setdefault(digest, frame)
+        before = self._frame_of.setdefault(fingerprint(times - mark.end).tobytes() + phases.tobytes(), frame)
         if before != frame:
             self.periodic = Periodic(before, frame - before, mark.end - self.marks[before].end)
 
@@ -137,27 +141,35 @@ class Stepper:
         times, rest = divmod(frame - start, period)
         return self.marks[start + rest].moved(self.marks[start], self.marks[start + period], times)
 
-    def times(self, fifo: Fifo, which: int, frames: int) -> np.ndarray:
-        """Return the cycles of a FIFO's writes or reads in the first frames, all of them kept.
+    def writes(self, fifo: Fifo, frames: int) -> np.ndarray:
+        """Return the cycles of a FIFO's writes in the first frames, as `reads`."""
+        number = self._number_of[fifo.name]
+        first = self.plan.first_writes[number] + 1
+        return self._times(self.plan.writes[first : first + self.plan.beats[number]], frames) + self.plan.latencies[number]
 
-        Parameters
-        ----------
-        which : `kernel.WRITES` or `kernel.READS`
+    def reads(self, fifo: Fifo, frames: int) -> np.ndarray:
+        """Return the cycles of a FIFO's reads in the first frames, all of them recorded; without any, of the latest.
 
         Returns
         -------
         (frames, beats) int64; the frames that were not stepped follow from the periodic state
         """
-        row = self._row_of[fifo.name]
-        start, beats = row[c.FIRST_SLOT], row[c.FRAME_BEATS]
-        times = self.state.times[start : start + frames * beats, which].reshape(frames, beats).copy()
-        for frame in range(self.frames, frames):
-            assert self.periodic is not None
-            times[frame] = times[frame - self.periodic.frames] + self.periodic.cycles
+        number = self._number_of[fifo.name]
+        first = self.plan.first_reads[number] + self.plan.depths[number]
+        return self._times(self.plan.reads[first : first + self.plan.beats[number]], frames)
+
+    def _times(self, slots: np.ndarray, frames: int) -> np.ndarray:
+        times = np.empty((frames, len(slots)), np.int64)
+        for frame in range(frames):
+            if frame < len(self._recorded):
+                times[frame] = self._recorded[frame][slots]
+            else:
+                assert self.periodic is not None
+                times[frame] = times[frame - self.periodic.frames] + self.periodic.cycles
         return times
 
     def _mark(self) -> Mark:
-        last = self.state.doing[:, c.LAST]
+        last = self.state.times[self.plan.befores]
         end = int(last[-len(self.network.outputs) :].max()) + 1
         still = int((last + self.program.actors[:, c.TAIL]).max()) + 1
-        return Mark(end, still, self.state.doing[:, c.BLOCKED].copy(), self.state.residence.copy())
+        return Mark(end, still, self.state.blocked.copy(), self.state.residence.copy())

@@ -7,10 +7,11 @@ from typing import TypeVar
 import numpy as np
 
 from dataflow import Network
-from hwsim.cycle.horizon import Horizon
-from hwsim.cycle.kernel import advance
-from hwsim.cycle.program import flatten, initial_state, with_depths
+from hwsim.cycle.horizon import horizon
+from hwsim.cycle.plan import Standstill, initial_state, plan_of
+from hwsim.cycle.program import flatten, with_depths
 from hwsim.cycle.rate import RateFinder
+from hwsim.cycle.times import advance, carry
 from hwsim.stalls import Stalls
 
 __all__ = ["Trial", "smallest"]
@@ -33,8 +34,11 @@ class Trial:
         What passes in which order does not depend on time, and after a frame all FIFOs are empty as they were before.
         So if the first frame gets through, all do.
         """
-        program = with_depths(self._program, depths)
-        return bool(advance(program, initial_state(program), 1))
+        try:
+            plan_of(with_depths(self._program, depths))
+        except Standstill:
+            return False
+        return True
 
     def reaches(self, depths: np.ndarray, interval: Fraction | int) -> bool:
         """Return whether frames follow each other in `interval` cycles or fewer in the end."""
@@ -46,11 +50,15 @@ class Trial:
 
     def _decide(self, depths: np.ndarray, question: Callable[[RateFinder], Answer | None]) -> Answer | None:
         program = with_depths(self._program, depths)
-        state, horizon, rates = initial_state(program), Horizon(program), RateFinder()
-        for frame in range(1, search_frames + 1):
-            if not advance(program, state, frame):
-                return None
-            rates.add(horizon.times(state))
+        try:
+            plan = plan_of(program)
+        except Standstill:
+            return None
+        state, rates = initial_state(program, plan), RateFinder()
+        for _ in range(search_frames):
+            advance(plan, state)
+            carry(plan, state)
+            rates.add(horizon(plan, state))
             answer = question(rates)
             if answer is not None:
                 return answer

@@ -82,17 +82,15 @@ def test_random_schedules(network: Network, frames: int, seed: int | None) -> No
 def test_the_periodic_state_continues_what_stepping_gives(case: Case) -> None:
     network = case.network()
     frames = 150
-    stepper = Stepper(network, Stalls.none(), frames)
+    stepper = Stepper(network, Stalls.none(), recorded_frames=frames)
     while stepper.frames < frames:
         stepper.step()
     run = simulate(network, frames, record=True)
     assert run.simulated_frames < frames
     assert run.total == stepper.marks[frames].end
-    for index, fifo in enumerate(network.fifos):
-        start = stepper.program.fifos[index, 3]
-        size = frames * network.stream(fifo).beats
-        np.testing.assert_array_equal(run.writes[fifo.name], stepper.state.times[start : start + size, 0])
-        np.testing.assert_array_equal(run.reads[fifo.name], stepper.state.times[start : start + size, 1])
+    for fifo in network.fifos:
+        np.testing.assert_array_equal(run.writes[fifo.name], stepper.writes(fifo, frames).ravel())
+        np.testing.assert_array_equal(run.reads[fifo.name], stepper.reads(fifo, frames).ravel())
 
 
 def test_the_periodic_state_counts_the_phase_of_the_gates() -> None:

@@ -65,19 +65,19 @@ def test_random_networks_with_branches(network: Network, frames: int) -> None:
 @settings(deadline=None, max_examples=60)
 @given(pattern_networks())
 def test_the_rate_is_that_of_the_periodic_state(network: Network) -> None:
-    stepper, rate = Stepper(network, Stalls.none(), 1), None
-    assert stepper.rates is not None
     try:
-        while stepper.periodic is None and stepper.frames < 600:
-            stepper.step()
-            if rate is None and stepper.rates.rate is not None:
-                rate = stepper.rates.rate
-                event(f"known {'before' if stepper.periodic is None else 'with'} the periodic state")
-            if stepper.frames > 1:
-                assert stepper.rates.least is not None
-                assert stepper.rates.most is not None
+        stepper, rate = Stepper(network, Stalls.none()), None
     except InputError:
         assume(False)
+    assert stepper.rates is not None
+    while stepper.periodic is None and stepper.frames < 600:
+        stepper.step()
+        if rate is None and stepper.rates.rate is not None:
+            rate = stepper.rates.rate
+            event(f"known {'before' if stepper.periodic is None else 'with'} the periodic state")
+        if stepper.frames > 1:
+            assert stepper.rates.least is not None
+            assert stepper.rates.most is not None
     assume(stepper.periodic is not None)
     assert stepper.periodic is not None
     exact = Fraction(stepper.periodic.cycles, stepper.periodic.frames)
