@@ -16,8 +16,8 @@ from functools import cached_property
 import numpy as np
 
 from dataflow import Network
-from hwsim.cycle import Run, kernel, simulate
-from hwsim.cycle.program import flatten
+from hwsim.cycle import Run, simulate
+from hwsim.cycle.actors import Actor, actors_of
 from hwsim.stalls import Stalls
 
 __all__ = ["BLOCKED", "BUSY", "STARVED", "STATES", "FifoTrack", "NodeTrack", "Spells", "Timeline", "unroll"]
@@ -154,68 +154,60 @@ def unroll(network: Network, frames: int, *, stalls: Stalls | None = None) -> Ti
         )
         for fifo in network.fifos
     )
-    program = flatten(network, stalls or Stalls.none())
-    nodes = tuple(_track(network, program, number, run) for number in range(len(network.nodes)))
+    actors = {actor.name: actor for actor in actors_of(network, stalls or Stalls.none())}  # of two of a node the drain
+    nodes = tuple(_track(network, actors[node.name], run) for node in network.nodes)
     return Timeline(frames, run.cycles, nodes, fifos)
 
 
-def _track(network: Network, program: kernel.Program, number: int, run: Run) -> NodeTrack:
-    """Return the track of the node with a number."""
-    row = program.actors[program.nodes[number]]
-    events = slice(row[kernel.FIRST_EVENT], row[kernel.END_EVENT])
-    gaps = np.tile(program.gaps[events], run.frames * row[kernel.FRAME_EVENTS] // (events.stop - events.start))
-    known, fed = _known(network, program, number, run)
-    known[0] = max(known[0], row[kernel.HEAD])
+def _track(network: Network, actor: Actor, run: Run) -> NodeTrack:
+    """Return the track of a node."""
+    gaps = np.tile(actor.gaps, run.frames * actor.repeats)
+    known, fed = _known(network, actor, run)
+    known[0] = max(known[0], actor.head)
     sums = np.cumsum(gaps)
     times = sums + np.maximum.accumulate(np.maximum(known, fed) - sums)
-    due = np.append(row[kernel.HEAD], times[:-1] + gaps[1:])
-    spells = _spells(times, due, np.maximum(due, fed), row)
-    return NodeTrack(network.nodes[number].name, int(row[kernel.FRAME_STEPS]), spells)
+    due = np.append(actor.head, times[:-1] + gaps[1:])
+    return NodeTrack(actor.name, actor.steps, _spells(times, due, np.maximum(due, fed), actor))
 
 
-def _known(network: Network, program: kernel.Program, number: int, run: Run) -> tuple[np.ndarray, np.ndarray]:
+def _known(network: Network, actor: Actor, run: Run) -> tuple[np.ndarray, np.ndarray]:
     """Return for each event of a node the cycle that its beats tell, and the first one in which they are all there.
 
     Where nothing is known the cycle is 0.
     """
-    row, name = program.actors[program.nodes[number]], network.nodes[number].name
-    count = row[kernel.END_EVENT] - row[kernel.FIRST_EVENT]
-    patterns = run.frames * row[kernel.FRAME_EVENTS] // count
-    known, fed = np.zeros(patterns * count, np.int64), np.zeros(patterns * count, np.int64)
-    inputs = [] if row[kernel.BUFFER] >= 0 else [fifo.name for fifo in network.fifos_into(name)]
-    outputs = network.fifos_out_of(name)
-    moves = program.moves[row[kernel.FIRST_EVENT] : row[kernel.END_EVENT]]
+    patterns = run.frames * actor.repeats
+    known, fed = np.zeros((2, run.frames * actor.events), np.int64)
+    inputs = [] if actor.drains is not None else [fifo.name for fifo in network.fifos_into(actor.name)]
+    outputs = network.fifos_out_of(actor.name)
 
     def at_least(array: np.ndarray, port: int, cycles: np.ndarray) -> None:
-        events = np.flatnonzero(np.tile(moves >> port & 1, patterns))
+        events = np.flatnonzero(np.tile(actor.moves[port], patterns))
         array[events] = np.maximum(array[events], cycles)
 
     for port, fifo in enumerate(inputs):
         at_least(fed, port, run.writes[fifo] + 1)
         at_least(known, port, run.reads[fifo])
-    latency = network.nodes[number].schedule().latency
     for port, behind in enumerate(outputs, len(inputs)):
-        at_least(known, port, run.writes[behind.name] - latency)
-    if row[kernel.BUFFER] >= 0:
-        needs = np.tile(program.needs[row[kernel.FIRST_NEED] :][:count], (patterns, 1))
-        freed = needs[:, kernel.FREED]
-        last = np.cumsum(freed) - freed + needs[:, kernel.NEEDED] - 1
-        filled = run.reads[network.fifos_into(name)[0].name]  # `fill` writes the buffer in the cycle of its read
+        at_least(known, port, run.writes[behind.name] - actor.latency)
+    if actor.drains is not None:
+        needed, freed = np.tile(actor.needs, patterns)
+        last = np.cumsum(freed) - freed + needed - 1
+        filled = run.reads[network.fifos_into(actor.name)[0].name]  # `fill` writes the buffer in the cycle of its read
         fed[last >= 0] = filled[last[last >= 0]] + 1
     return known, fed
 
 
-def _spells(times: np.ndarray, due: np.ndarray, fed: np.ndarray, row: np.ndarray) -> Spells:
+def _spells(times: np.ndarray, due: np.ndarray, fed: np.ndarray, actor: Actor) -> Spells:
     """Return what a node does, from its events' cycles, those in which they are due, and those in which they are fed.
 
-    Behind the last event of a frame stand `TAIL` quiet steps of it, before the first one `HEAD` of its own.
+    Behind the last event of a frame stand the quiet steps of the actor's tail, before the first one those of its head.
     """
-    frames = np.arange(len(times)) // row[kernel.FRAME_EVENTS]
+    frames = np.arange(len(times)) // actor.events
     first = np.append(True, np.diff(frames) > 0)
     begun = np.append(0, times[:-1] + 1)
-    begun[first] += np.where(frames[first] > 0, row[kernel.TAIL], 0)
+    begun[first] += np.where(frames[first] > 0, actor.tail, 0)
     # The pieces in front of each event: quiet steps of the frame before, of its own, two waits, and the event itself.
-    stops = np.append(np.stack([begun, due, fed, times, times + 1], axis=1).ravel(), times[-1] + 1 + row[kernel.TAIL])
+    stops = np.append(np.stack([begun, due, fed, times, times + 1], axis=1).ravel(), times[-1] + 1 + actor.tail)
     starts = np.append(0, stops[:-1])
     states = np.append(np.tile([BUSY, BUSY, STARVED, BLOCKED, BUSY], len(times)), BUSY)
     owners = np.append(np.stack([np.append(0, frames[:-1]), *[frames] * 4], axis=1).ravel(), frames[-1])

@@ -5,7 +5,8 @@ from functools import partial
 import numpy as np
 
 from dataflow import Fifo, InputError, Network
-from hwsim.cycle import kernel as c
+from hwsim.cycle.kernel import SOURCE
+from hwsim.cycle.program import Channel, Program
 from hwsim.cycle.trial import Trial, smallest
 
 __all__ = ["DeadlockError", "deadlock_of", "remedy_of"]
@@ -24,18 +25,22 @@ class DeadlockError(InputError):
         self.full = full
 
 
-def deadlock_of(network: Network, program: c.Program, reached: c.Counts) -> DeadlockError:
-    """Return the error that tells which node waits for what, where none can go on before a frame is through."""
-    counts = reached.filled[:, c.WRITTEN] - reached.filled[:, c.READ]
-    unread = {fifo.name: int(count) for fifo, count in zip(network.fifos, counts, strict=False)}
+def deadlock_of(network: Network, program: Program, nexts: np.ndarray) -> DeadlockError:
+    """Return the error that tells which node waits for what, where none can go on before a frame is through.
+
+    Parameters
+    ----------
+    nexts : (actors,) int64, the slot of each actor's next part
+    """
+    unread = {fifo.name: _unread(channel, nexts) for fifo, channel in zip(network.fifos, program.channels, strict=False)}
     waits: list[str] = []
     full: list[str] = []
-    for actor, node in zip(program.nodes, network.nodes, strict=True):
-        if reached.doing[actor, c.DONE] == program.actors[actor, c.FRAME_EVENTS]:
+    for actor, node in zip(program.nodes.tolist(), network.nodes, strict=True):
+        if nexts[actor] > program.latests[actor]:
             continue
         # If a beat is missing in the buffer, then because `fill`, the actor before, waits for one.
-        waiting = actor - 1 if _lacks_in_buffer(program, actor, reached.doing[actor, c.EVENT], counts) else actor
-        into, behind = _next_moves(network, program, waiting, reached.doing[waiting, c.EVENT])
+        waiting = actor - 1 if _lacks_in_buffer(program, actor, nexts) else actor
+        into, behind = _next_moves(network, program, waiting, nexts)
         missing = [f"{fifo.name!r}" for fifo in into if unread[fifo.name] == 0]
         taken = [fifo for fifo in behind if unread[fifo.name] == fifo.depth]
         if missing:
@@ -48,25 +53,28 @@ def deadlock_of(network: Network, program: c.Program, reached: c.Counts) -> Dead
     return DeadlockError(text, full=tuple(full))
 
 
-def _lacks_in_buffer(program: c.Program, actor: int, event: int, counts: np.ndarray) -> bool:
+def _unread(channel: Channel, nexts: np.ndarray) -> int:
+    """Return how many beats are in a channel."""
+    return int((channel.writes < nexts[channel.writer]).sum()) - int((channel.reads < nexts[channel.reader]).sum())
+
+
+def _lacks_in_buffer(program: Program, actor: int, nexts: np.ndarray) -> bool:
     """Return whether the next event of an actor needs beats that its buffer does not hold."""
-    row = program.actors[actor]
-    if row[c.BUFFER] < 0:
+    if program.actors[actor].drains is None:
         return False
-    needed = program.needs[row[c.FIRST_NEED] + event - row[c.FIRST_EVENT], c.NEEDED]
-    return bool(counts[row[c.BUFFER]] < needed)
+    return bool(program.needs[SOURCE, nexts[actor]] >= nexts[actor - 1])
 
 
-def _next_moves(network: Network, program: c.Program, actor: int, event: int) -> tuple[list[Fifo], list[Fifo]]:
+def _next_moves(
+    network: Network, program: Program, number: int, nexts: np.ndarray
+) -> tuple[list[Fifo], list[Fifo]]:
     """Return the FIFOs that an actor reads and writes in its next event."""
-    row = program.actors[actor]
-    first, outputs, end = (int(row[column]) for column in (c.FIRST_INPUT, c.FIRST_OUTPUT, c.END_OUTPUT))
-
-    def moving(start: int, stop: int) -> list[Fifo]:
-        numbers = [program.ports[port] for port in range(start, stop) if program.moves[event] >> (port - first) & 1]
-        return [network.fifos[number] for number in numbers if number < len(network.fifos)]
-
-    return moving(first, outputs), moving(outputs, end)
+    actor, events = program.actors[number], program.layouts[number].events
+    moves = actor.moves[:, np.searchsorted(events, nexts[number]) % actor.moves.shape[1]]
+    pairs = list(zip(network.fifos, program.channels, strict=False))
+    into = {fifo.target_port: fifo for fifo, channel in pairs if channel.reader == number}
+    behind = {len(actor.consumes) + fifo.source_port: fifo for fifo, channel in pairs if channel.writer == number}
+    return [into[port] for port in sorted(into) if moves[port]], [behind[port] for port in sorted(behind) if moves[port]]
 
 
 def remedy_of(network: Network, deadlock: DeadlockError) -> dict[str, int]:

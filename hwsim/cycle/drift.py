@@ -14,7 +14,7 @@ compares two times that grow evenly, so between two frames it is true only if it
 
 import numpy as np
 
-from hwsim.cycle.times import Plan, State, advance, carry, follow
+from hwsim.cycle.kernel import Plan, State, advance
 
 __all__ = ["Drift"]
 
@@ -76,9 +76,7 @@ class Drift:
         kept = [array.copy() for array in state]
         self._move(state, slope, length - 1)
         before = self._sums_of(state)
-        advance(self._plan, state)
-        follow(self._plan, state)
-        carry(self._plan, state)
+        advance(self._plan, state, True)
         sums = self._sums_of(state)
         view = self._view(state, sums - before)
         if np.array_equal(view, self._views[-1] + length * slope):

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from hwsim.cycle.times import Plan, State
+from hwsim.cycle.kernel import FIRST_KEPT, Plan, State
 
 __all__ = ["fingerprint", "horizon"]
 
@@ -14,7 +14,7 @@ def horizon(plan: Plan, state: State) -> np.ndarray:
 
     These are each actor's last event and the latest `depth` reads of each FIFO, buffers included.
     """
-    return np.concatenate([state.times[plan.befores], state.times[plan.first_kepts[0] :]])
+    return np.concatenate([state.times[plan.befores], state.times[plan.fifos[0, FIRST_KEPT] :]])
 
 
 def fingerprint(times: np.ndarray) -> np.ndarray:

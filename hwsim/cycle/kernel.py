@@ -1,22 +1,23 @@
-"""A network as flat arrays, and the compiled pass that finds in which order the times of a frame follow from each other.
+"""The compiled loops: in which order the times of a frame follow from each other, and what they are.
 
-Nodes, sources and sinks are all *actors*: things with a token schedule. Only the steps in which beats move are kept,
-as *events*; the quiet steps before an event are counted in its *gap*.
+The timing contract, solved for time. An actor issues a step in the first cycle in which its last step is past, every
+beat it consumes is visible, and every beat it emits has a place. Once true these stay true until the step is issued,
+so the cycle of an event is the latest of
 
-A `Buffered` node is two actors, with a FIFO between them that `fill` writes with no latency. `drain` reads it in its
-own way: an event *needs* some beats there, counted from the oldest, and *frees* some, 0 or several, which need not
-have come yet. The steps in which it needs or frees beats are events, and so are those after a free, which wait until
-all beats freed have come.
+* ``last + gap``: the event before and the quiet steps between, one per cycle;
+* ``write + 1`` for each beat consumed, where a beat is written `latency` cycles after the event that emits it;
+* ``read + 1`` for the beat `depth` places before each beat emitted, whose place it takes;
+* ``write + 1`` for the last beat that the step needs in its buffer.
 
-Which beats an event waits for, and the read that makes a place for the beat that it emits, are known from their numbers
-alone: time plays no part in it, and between two frames every FIFO is empty. So `arrange` runs a frame once without
-times, only counting beats, and takes down each event when all that it waits for was taken down before. In this order
-the times of every frame are then computed, by `hwsim.cycle.times`. Where no actor can go on, no cycle of real time
-would let one: a deadlock, in every frame or in none.
+No state needs to be looked at cycle by cycle; waiting costs nothing. And which writes and reads these are follows from
+the numbers of the beats alone: time plays no part in it, and between two frames every FIFO is empty. So it is the same
+in every frame. `arrange` finds once in which order the events of a frame can be computed, so that each follows from
+those before it; `advance` then computes the times of one frame after the other, without a branch. Where there is no
+such order, no cycle of real time would let anything move: a deadlock, in every frame or in none.
 
-The arrays are rows whose columns are named here, in the same file as the function that is compiled with these
-numbers: the compiled code is cached for as long as its own file does not change. No function here allocates, so
-reference counts are switched off (`_nrt`), which would take most of the time.
+Rows and columns of arrays are named here, in the same file as the functions that are compiled with these numbers: the
+compiled code is cached for as long as its own file does not change. No function here allocates, so reference counts
+are switched off (`_nrt`).
 """
 
 from typing import NamedTuple
@@ -24,194 +25,222 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from hwsim.cycle.times import Plan
+__all__ = ["NEVER", "Plan", "State", "advance", "arrange"]
 
-__all__ = ["Counts", "Program", "arrange"]
+#: The time in slot 0, which no other time is earlier than, whatever is added.
+NEVER = -(2**62)
 
-# Columns of `Program.actors`: the actor's slices of `gaps` and `moves`, and of `ports` (inputs, then outputs), the
-# numbers of its gates or -1, what a frame is made of, the buffer that it reads or -1, with the first row in `needs`,
-# its parts in a frame, and the slot of its last event of the frame before, behind which those of its parts stand.
-FIRST_EVENT, END_EVENT, FIRST_INPUT, FIRST_OUTPUT, END_OUTPUT = range(5)
-GATE_BEFORE, GATE_AFTER, FRAME_EVENTS, FRAME_STEPS, HEAD, TAIL, BUFFER, FIRST_NEED = range(5, 13)
-FRAME_PARTS, BEFORE_SLOT = range(13, 15)
-
-# Columns of `Program.fifos`: places, cycles from the writer's event to the write, beats in a frame, the actors that
-# write and read, and the FIFO's slices of `Plan.writes` and `Plan.reads`.
-DEPTH, LATENCY, FRAME_BEATS, WRITER, READER, FIRST_WRITE, FIRST_READ = range(7)
-
-# Columns of `Program.gates`: the gate's slice of `waits`, as a start and a length.
-FIRST_WAIT, GATE_CYCLES = range(2)
-
-# Columns of `Program.needs`: beats needed in the buffer, and freed there.
-NEEDED, FREED = range(2)
-
-# Columns of `Counts.doing`: the event that comes next, how many there were, and the slot of the next part.
-EVENT, DONE, SLOT = range(3)
-
-# Columns of `Counts.filled`: beats written and read.
-WRITTEN, READ = range(2)
-
-#: Events that an actor goes on for at most. Where the parts of several actors alternate, a processor computes some at
-#: once; where one actor goes on for long, each waits for the one before.
+#: Parts of an actor that are taken down one behind the other at most. Where those of several actors alternate, a
+#: processor computes some at once; of one actor, each waits for the one before.
 longest_burst = 8
 
+# Rows of `Plan.parts`.
+SLOT, OWNER, GAP, SOURCE, DELAY, PLACE = range(6)
 
-class Program(NamedTuple):
-    """The actors of a network in topological order (sources, nodes, sinks) and its FIFOs in the network's order.
+# Columns of `Plan.fifos`: places, cycles from the writer's event to the write, beats in a frame, the FIFO's slices of
+# `writes` and `reads`, and of `State.times` for the reads kept.
+DEPTH, LATENCY, BEATS, FIRST_WRITE, FIRST_READ, FIRST_KEPT = range(6)
 
-    Behind the network's FIFOs stand the buffers of its `Buffered` nodes.
+# Columns of `Plan.gates`: the slices of `waits` of the gates that an actor waits for before it moves a beat, and with
+# which it waits once a beat could move, each as a start and a length, which is 0 without a gate.
+BEFORE_START, BEFORE_CYCLES, AFTER_START, AFTER_CYCLES = range(4)
 
-    The rows' columns are named above.
+# Columns of `State.highest`.
+STORED, TAKEN = range(2)
+
+
+class Plan(NamedTuple):
+    """How the times of a frame follow from each other and from those of the frame before.
+
+    A frame is made of *parts*. An event is one part; where beats move at several inputs or outputs it is several, one
+    behind the other, so that none waits for more than one beat and one place. With T the times by slot, a part has
+
+        T[slot] = max(T[slot - 1] + gap, T[source] + delay, T[place] + 1)
+
+    where slot - 1 is its owner's part before, `source` the slot of the event that writes the beat it needs, and `place`
+    that of the event that reads the beat whose place it takes. Slot 0 stands where nothing is waited for.
+
+    Rows and columns are named above. Buffers stand behind the FIFOs.
 
     Parameters
     ----------
-    actors : (actors, 15) int64
-    gaps : (events,) int64, steps from the event before to this one
-    moves : (events,) int64, bit n of an event: does a beat move at port n of its actor?
-    ports : int64, the FIFO at each port
-    fifos : (fifos, 7) int64
-    gates : (gates, 2) int64
+    parts : (6, parts) int32, in an order in which each needs only those before it; the owner is the actor
+    befores, latests : (actors,) int64, the slots of the last event of the frame before, and of this one
+    fifos : (fifos, 6) int64
+    writes : (sum of beats,) int32, for each FIFO the slots of this frame's writes
+    reads : (sum of depths + beats,) int32, for each FIFO the slots of the `depth` reads kept of the frames before, and
+        those of this frame's reads
+    gates : (actors, 4) int64; no rows if there are no gates
     waits : int64, for each cycle of each gate the cycles until it is open
-    needs : (events of drains, 2) int64
-    nodes : (nodes,) int64, the actor that stands for each node; of a `Buffered` one the drain, just behind its fill
     """
 
-    actors: np.ndarray
-    gaps: np.ndarray
-    moves: np.ndarray
-    ports: np.ndarray
+    parts: np.ndarray
+    befores: np.ndarray
+    latests: np.ndarray
     fifos: np.ndarray
+    writes: np.ndarray
+    reads: np.ndarray
     gates: np.ndarray
     waits: np.ndarray
-    needs: np.ndarray
-    nodes: np.ndarray
 
 
-class Counts(NamedTuple):
-    """How far a frame was arranged.
+class State(NamedTuple):
+    """What changes from frame to frame, int64.
 
     Parameters
     ----------
-    doing : (actors, 3) int64
-    filled : (fifos, 2) int64
-    awake : (actors,) bool, whether anything has changed since the actor could not go on
+    times : (slots,) the time in slot 0, which is `NEVER`; for each actor that of its last event of the frame before,
+        and of the parts of the latest frame; for each FIFO the latest `depth` reads, as they count for later frames
+    blocked : (actors,) cycles in which only a place was missing
+    residence : (fifos,) cycles that beats were stored, without the buffers
+    highest : (fifos, 2) most beats stored and places taken at the start of a cycle, without the buffers
+    scratch : (2, most beats + depth of a FIFO)
     """
 
-    doing: np.ndarray
-    filled: np.ndarray
-    awake: np.ndarray
+    times: np.ndarray
+    blocked: np.ndarray
+    residence: np.ndarray
+    highest: np.ndarray
+    scratch: np.ndarray
 
 
 @njit(cache=True, _nrt=False)
-def arrange(program: Program, plan: Plan, counts: Counts) -> bool:  # pragma: no cover
-    """Take down the parts of a frame in an order in which they can be computed; return False if there is none."""
-    waiting, parts, moved = len(counts.awake), 0, True
-    while waiting and moved:
-        moved = False
-        for actor in range(len(counts.awake)):
-            if counts.awake[actor]:
-                done = counts.doing[actor, DONE]
-                parts = _arrange(actor, parts, program, plan, counts)
-                if counts.doing[actor, DONE] != done:
-                    moved = True
-                    waiting -= counts.doing[actor, DONE] == program.actors[actor, FRAME_EVENTS]
-    return waiting == 0
+def arrange(needs, latests, known, nexts, waiting, queue, parts):  # type: ignore[no-untyped-def] # pragma: no cover
+    """Take down the parts of a frame in an order in which they can be computed, and return how many there are.
+
+    Parameters
+    ----------
+    needs : (6, slots) int32, the parts by slot
+    latests : as in `Plan`
+    known : (slots,) bool, whether the time in a slot is known; at first, of the frame before
+    nexts : (actors,) int64, the next part of each; at first, its first one
+    waiting : (2, slots) int32, the actor that waited last for a slot, and, by actor, the one that waited for the same
+        before it; at first -1
+    queue : (actors,) int64, a ring of actors that can go on; at first, all
+    parts : (6, parts) int32, as in `Plan`
+    """
+    count, first, length = 0, 0, len(queue)
+    while length:
+        actor = queue[first]
+        first = first + 1 if first + 1 < len(queue) else 0
+        length -= 1
+        slot, missing = nexts[actor], 0
+        end = min(latests[actor] + 1, slot + longest_burst)
+        while slot < end:
+            source, place = needs[SOURCE, np.uintp(slot)], needs[PLACE, np.uintp(slot)]
+            if not (known[np.uintp(source)] and known[np.uintp(place)]):
+                missing = place if known[np.uintp(source)] else source
+                break
+            parts[SLOT, count], parts[OWNER, count], parts[GAP, count] = slot, actor, needs[GAP, np.uintp(slot)]
+            parts[SOURCE, count], parts[DELAY, count] = source, needs[DELAY, np.uintp(slot)]
+            parts[PLACE, count] = place
+            count += 1
+            known[np.uintp(slot)] = True
+            waker = waiting[0, np.uintp(slot)]
+            while waker >= 0:
+                queue[(first + length) % len(queue)] = waker
+                length += 1
+                waker = waiting[1, waker]
+            slot += 1
+        nexts[actor] = slot
+        if missing:
+            waiting[0, missing], waiting[1, actor] = actor, waiting[0, missing]
+        elif slot <= latests[actor]:
+            queue[(first + length) % len(queue)] = actor
+            length += 1
+    return count
+
+
+@njit(cache=True, _nrt=False)
+def advance(plan: Plan, state: State, following: bool) -> None:  # pragma: no cover
+    """Compute the times of the next frame.
+
+    Parameters
+    ----------
+    following : whether to follow how full the FIFOs are
+    """
+    if len(plan.gates):
+        _compute_with_gates(plan, state.times, state.blocked)
+    else:
+        _compute(plan.parts, state.times, state.blocked)
+    if following:
+        for fifo in range(len(state.residence)):
+            _follow(fifo, plan, state)
+    for fifo in range(len(plan.fifos)):
+        _keep_reads(fifo, plan, state.times)
+    for actor in range(len(plan.befores)):
+        state.times[plan.befores[actor]] = state.times[plan.latests[actor]]
 
 
 @njit(inline="always")
-def _arrange(actor, parts, program, plan, counts):  # type: ignore[no-untyped-def] # pragma: no cover
-    """Let one actor go on until something is missing or others should; return the number of parts taken down."""
-    actors, doing = program.actors, counts.doing
-    done, event, slot = doing[actor, DONE], doing[actor, EVENT], doing[actor, SLOT]
-    goal = min(actors[actor, FRAME_EVENTS], done + longest_burst)
-    while done < goal and _is_ready(actor, event, program, counts):
-        gap, source, delay, place = program.gaps[event], 0, 0, 0
-        buffer = actors[actor, BUFFER]
-        if buffer >= 0:
-            # The last beat needed, or the one before the first.
-            needed = program.needs[actors[actor, FIRST_NEED] + event - actors[actor, FIRST_EVENT], NEEDED]
-            source = plan.writes[program.fifos[buffer, FIRST_WRITE] + counts.filled[buffer, READ] + needed]
-            delay = program.fifos[buffer, LATENCY] + 1
-        for port in range(actors[actor, FIRST_INPUT], actors[actor, FIRST_OUTPUT]):
-            if _moves(port, actor, event, program):
-                if source:
-                    parts = _take_down(plan, parts, slot, actor, gap, source, delay, place)
-                    slot, gap = slot + 1, 0
-                fifo = program.ports[port]
-                source = plan.writes[program.fifos[fifo, FIRST_WRITE] + counts.filled[fifo, READ] + 1]
-                delay = program.fifos[fifo, LATENCY] + 1
-        for port in range(actors[actor, FIRST_OUTPUT], actors[actor, END_OUTPUT]):
-            if _moves(port, actor, event, program):
-                if place:
-                    parts = _take_down(plan, parts, slot, actor, gap, source, delay, place)
-                    slot, gap, source, delay = slot + 1, 0, 0, 0
-                fifo = program.ports[port]
-                place = plan.reads[program.fifos[fifo, FIRST_READ] + counts.filled[fifo, WRITTEN]]
-        parts = _take_down(plan, parts, slot, actor, gap, source, delay, place)
-        _move(actor, event, slot, program, plan, counts)
-        slot += 1
-        done += 1
-        event += 1
-        event = actors[actor, FIRST_EVENT] if event == actors[actor, END_EVENT] else event
-    counts.awake[actor] = done == goal < actors[actor, FRAME_EVENTS]
-    doing[actor, DONE], doing[actor, EVENT], doing[actor, SLOT] = done, event, slot
-    return parts
+def _compute(parts, times, blocked):  # type: ignore[no-untyped-def] # pragma: no cover
+    slots, owners, gaps, sources, delays, places = parts[0], parts[1], parts[2], parts[3], parts[4], parts[5]
+    for part in range(len(slots)):
+        slot = np.uintp(slots[part])
+        fed = max(times[slot - np.uintp(1)] + gaps[part], times[np.uintp(sources[part])] + delays[part])
+        time = max(fed, times[np.uintp(places[part])] + 1)
+        times[slot] = time
+        blocked[np.uintp(owners[part])] += time - fed
 
 
 @njit(inline="always")
-def _moves(port, actor, event, program):  # type: ignore[no-untyped-def] # pragma: no cover
-    """Return whether a beat moves at a port of an actor in an event."""
-    return program.moves[event] >> (port - program.actors[actor, FIRST_INPUT]) & 1
+def _compute_with_gates(plan, times, blocked):  # type: ignore[no-untyped-def] # pragma: no cover
+    for part in range(plan.parts.shape[1]):
+        slot, owner = plan.parts[SLOT, part], plan.parts[OWNER, part]
+        start, cycles = plan.gates[owner, BEFORE_START], plan.gates[owner, BEFORE_CYCLES]
+        fed = times[slot - 1] + plan.parts[GAP, part]
+        if cycles:
+            fed += plan.waits[start + fed % cycles]
+        fed = max(fed, times[plan.parts[SOURCE, part]] + plan.parts[DELAY, part])
+        time = max(fed, times[plan.parts[PLACE, part]] + 1)
+        blocked[owner] += time - fed
+        start, cycles = plan.gates[owner, AFTER_START], plan.gates[owner, AFTER_CYCLES]
+        if cycles:
+            time += plan.waits[start + time % cycles]
+        times[slot] = time
 
 
 @njit(inline="always")
-def _is_ready(actor, event, program, counts):  # type: ignore[no-untyped-def] # pragma: no cover
-    """Return whether all beats that an event waits for have been written, and all places freed."""
-    actors, filled = program.actors, counts.filled
-    buffer = actors[actor, BUFFER]
-    ready = True
-    if buffer >= 0:
-        needed = program.needs[actors[actor, FIRST_NEED] + event - actors[actor, FIRST_EVENT], NEEDED]
-        ready = filled[buffer, WRITTEN] - filled[buffer, READ] >= needed
-    for port in range(actors[actor, FIRST_INPUT], actors[actor, FIRST_OUTPUT]):
-        if _moves(port, actor, event, program):
-            fifo = program.ports[port]
-            ready &= filled[fifo, WRITTEN] > filled[fifo, READ]
-    for port in range(actors[actor, FIRST_OUTPUT], actors[actor, END_OUTPUT]):
-        if _moves(port, actor, event, program):
-            fifo = program.ports[port]
-            ready &= filled[fifo, WRITTEN] - filled[fifo, READ] < program.fifos[fifo, DEPTH]
-    return ready
+def _follow(fifo, plan, state):  # type: ignore[no-untyped-def] # pragma: no cover
+    """Follow how full a FIFO is.
+
+    The level is highest at the start of a cycle with a read. When beat r is read, more than `highest` beats are stored
+    if and only if beat r + `highest` was written in an earlier cycle; for the places taken, if it was issued. So each
+    beat of the frame is compared with the read `highest` beats before it, which may be one of a frame before. Mostly
+    no level is higher than before, and that is seen at once.
+    """
+    depth, latency, beats = plan.fifos[fifo, DEPTH], plan.fifos[fifo, LATENCY], plan.fifos[fifo, BEATS]
+    first_write, first_read = plan.fifos[fifo, FIRST_WRITE], plan.fifos[fifo, FIRST_READ]
+    issues, reads, times = state.scratch[0], state.scratch[1], state.times
+    for beat in range(beats):
+        issues[beat] = times[np.uintp(plan.writes[np.uintp(first_write + beat)])]
+    for beat in range(depth + beats):
+        reads[beat] = times[np.uintp(plan.reads[np.uintp(first_read + beat)])]
+    stored = -latency * beats
+    for beat in range(beats):
+        stored += reads[depth + beat] - issues[beat]
+    state.residence[fifo] += stored
+    for which in range(2):
+        highest, lead = state.highest[fifo, which], latency if which == STORED else 0
+        higher = 0
+        for beat in range(beats):
+            higher += issues[beat] + lead < reads[depth - highest + beat]
+        if higher:
+            for beat in range(beats):
+                if issues[beat] + lead < reads[depth - highest + beat]:
+                    highest += 1
+            state.highest[fifo, which] = highest
 
 
 @njit(inline="always")
-def _take_down(plan, part, slot, actor, gap, source, delay, place):  # type: ignore[no-untyped-def] # pragma: no cover
-    """Append a part to the plan and return how many it has."""
-    plan.slots[part], plan.owners[part], plan.gaps[part] = slot, actor, gap
-    plan.sources[part], plan.delays[part], plan.places[part] = source, delay, place
-    return part + 1
+def _keep_reads(fifo, plan, times):  # type: ignore[no-untyped-def] # pragma: no cover
+    """Keep the latest `depth` reads of a FIFO, which make the places for the next frame's beats.
 
-
-@njit(inline="always")
-def _move(actor, event, slot, program, plan, counts):  # type: ignore[no-untyped-def] # pragma: no cover
-    """Count the beats that move in an event, and take down that they do in the event's slot."""
-    actors, fifos, filled = program.actors, program.fifos, counts.filled
-    buffer = actors[actor, BUFFER]
-    if buffer >= 0:
-        freed = program.needs[actors[actor, FIRST_NEED] + event - actors[actor, FIRST_EVENT], FREED]
-        first = fifos[buffer, FIRST_READ] + fifos[buffer, DEPTH] + filled[buffer, READ]
-        plan.reads[first : first + freed] = slot
-        filled[buffer, READ] += freed
-        counts.awake[fifos[buffer, WRITER]] |= freed > 0
-    for port in range(actors[actor, FIRST_INPUT], actors[actor, FIRST_OUTPUT]):
-        if _moves(port, actor, event, program):
-            fifo = program.ports[port]
-            plan.reads[fifos[fifo, FIRST_READ] + fifos[fifo, DEPTH] + filled[fifo, READ]] = slot
-            filled[fifo, READ] += 1
-            counts.awake[fifos[fifo, WRITER]] = True
-    for port in range(actors[actor, FIRST_OUTPUT], actors[actor, END_OUTPUT]):
-        if _moves(port, actor, event, program):
-            fifo = program.ports[port]
-            plan.writes[fifos[fifo, FIRST_WRITE] + 1 + filled[fifo, WRITTEN]] = slot
-            filled[fifo, WRITTEN] += 1
-            counts.awake[fifos[fifo, READER]] = True
+    A read no later than the writer's latest event with a beat constrains nothing any more, so it counts as being as
+    late as that: states from which the same follows are equal.
+    """
+    depth, beats, first = plan.fifos[fifo, DEPTH], plan.fifos[fifo, BEATS], plan.fifos[fifo, FIRST_KEPT]
+    latest = times[plan.writes[plan.fifos[fifo, FIRST_WRITE] + beats - 1]]
+    read = plan.fifos[fifo, FIRST_READ] + beats
+    for place in range(depth):
+        times[np.uintp(first + place)] = max(latest, times[np.uintp(plan.reads[np.uintp(read + place)])])

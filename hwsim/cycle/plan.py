@@ -1,25 +1,34 @@
-"""How the times of a frame follow from those of the frame before, laid out as `hwsim.cycle.times.Plan`."""
+"""From a program to a plan: which read makes which place, and in which order the parts of a frame can be computed."""
 
 import numpy as np
 
-from hwsim.cycle import kernel as c
-from hwsim.cycle.kernel import Counts, Program, arrange
-from hwsim.cycle.times import NEVER, Plan, State
+from hwsim.cycle.kernel import (
+    AFTER_CYCLES,
+    AFTER_START,
+    BEFORE_CYCLES,
+    BEFORE_START,
+    NEVER,
+    PLACE,
+    Plan,
+    State,
+    arrange,
+)
+from hwsim.cycle.program import Program
 
-__all__ = ["Standstill", "initial_state", "plan_of"]
+__all__ = ["StandstillError", "initial_state", "plan_of"]
 
 
-class Standstill(Exception):
+class StandstillError(Exception):
     """Nothing can move any more before a frame is through.
 
     Parameters
     ----------
-    counts : how far it got
+    nexts : (actors,) int64, the slot of each actor's next part
     """
 
-    def __init__(self, counts: Counts) -> None:
+    def __init__(self, nexts: np.ndarray) -> None:
         super().__init__("A frame must get through, not stand still for ever")
-        self.counts = counts
+        self.nexts = nexts
 
 
 def plan_of(program: Program) -> Plan:
@@ -27,72 +36,95 @@ def plan_of(program: Program) -> Plan:
 
     Raises
     ------
-    Standstill
+    StandstillError
         No order of computing gets a frame through.
     """
-    plan, counts = _empty_plan(program), _counts(program)
-    if not arrange(program, plan, counts):
-        raise Standstill(counts)
-    return plan
+    depths = np.array([channel.depth for channel in program.channels])
+    slots = program.needs.shape[1]
+    kept = slots + np.cumsum(depths) - depths
+    needs = program.needs.copy()
+    reads = []
+    for channel, first in zip(program.channels, kept.tolist(), strict=True):
+        reads.append(np.append(np.arange(first, first + channel.depth, dtype=np.int32), channel.reads))
+        needs[PLACE, channel.gives] = reads[-1][: len(channel.gives)]
+    parts = _arranged(program, needs, slots + int(depths.sum()))
+    writes = [channel.writes for channel in program.channels]
+    gates, waits = _gates(program)
+    return Plan(
+        parts=parts,
+        befores=program.befores,
+        latests=program.latests,
+        fifos=np.stack(
+            [
+                depths,
+                [channel.latency for channel in program.channels],
+                [len(array) for array in writes],
+                _starts(writes),
+                _starts(reads),
+                kept,
+            ],
+            axis=1,
+        ),
+        writes=np.concatenate(writes),
+        reads=np.concatenate(reads),
+        gates=gates,
+        waits=waits,
+    )
+
+
+def _arranged(program: Program, needs: np.ndarray, slots: int) -> np.ndarray:
+    """Return the parts in an order in which they can be computed."""
+    actors = len(program.befores)
+    known = np.ones(slots, bool)
+    known[1 : needs.shape[1]] = False
+    known[program.befores] = True
+    nexts = program.befores + 1
+    parts = np.empty((6, int((program.latests - program.befores).sum())), np.int32)
+    waiting = np.full((2, slots), -1, np.int32)
+    if arrange(needs, program.latests, known, nexts, waiting, np.arange(actors), parts) < parts.shape[1]:
+        raise StandstillError(nexts)
+    return parts
+
+
+def _gates(program: Program) -> tuple[np.ndarray, np.ndarray]:
+    """Return gates and waits as in `Plan`."""
+    gates, waits = np.zeros((len(program.actors), 4), np.int64), [np.zeros(0, np.int64)]
+    for number, actor in enumerate(program.actors):
+        for gate, start, cycles in (
+            (actor.gate_before, BEFORE_START, BEFORE_CYCLES),
+            (actor.gate_after, AFTER_START, AFTER_CYCLES),
+        ):
+            if gate is not None:
+                gates[number, start], gates[number, cycles] = sum(map(len, waits)), len(gate)
+                waits.append(_waits(gate))
+    return gates if len(waits) > 1 else gates[:0], np.concatenate(waits)
+
+
+def _waits(gate: np.ndarray) -> np.ndarray:
+    """Return, for each cycle of a gate that is open at least once, the cycles until it is open; 0 if it is."""
+    opened = np.flatnonzero(gate)
+    cycles = np.arange(len(gate))
+    following = np.append(opened, opened[0] + len(gate))[np.searchsorted(opened, cycles)]
+    return (following - cycles).astype(np.int64)
+
+
+def _starts(arrays: list[np.ndarray]) -> np.ndarray:
+    """Return where each of several arrays begins that stand one behind the other."""
+    return np.cumsum([0, *map(len, arrays)])[:-1]
 
 
 def initial_state(program: Program, plan: Plan) -> State:
     """Return the state before cycle 0: nothing has moved."""
-    own = len(program.fifos) - int((program.actors[:, c.BUFFER] >= 0).sum())
+    depths, beats = (np.array(sizes) for sizes in zip(*((c.depth, len(c.writes)) for c in program.channels), strict=True))
     # The places of the first `depth` beats have been there since before cycle 0.
-    times = np.full(int(plan.first_kepts[-1] + plan.depths[-1]), -1, np.int64)
+    times = np.full(program.needs.shape[1] + int(depths.sum()), -1, np.int64)
     times[0] = NEVER
     # So that the first event is due in the cycle of its step.
-    times[plan.befores] = program.actors[:, c.HEAD] - program.gaps[program.actors[:, c.FIRST_EVENT]]
+    times[program.befores] = [actor.head - int(actor.gaps[0]) for actor in program.actors]
     return State(
         times=times,
         blocked=np.zeros(len(program.actors), np.int64),
-        residence=np.zeros(own, np.int64),
-        highest=np.zeros((own, 2), np.int64),
-        scratch=np.zeros((2, int((plan.depths + plan.beats).max())), np.int64),
+        residence=np.zeros(program.fifo_count, np.int64),
+        highest=np.zeros((program.fifo_count, 2), np.int64),
+        scratch=np.zeros((2, int((depths + beats).max())), np.int64),
     )
-
-
-def _empty_plan(program: Program) -> Plan:
-    """Return a plan without parts, and of writes and reads only those of the frame before."""
-    actors, fifos = program.actors, program.fifos
-    depths, beats = fifos[:, c.DEPTH].copy(), fifos[:, c.FRAME_BEATS].copy()
-    parts = int(actors[:, c.FRAME_PARTS].sum())
-    slots, owners, gaps, sources, delays, places = np.empty((6, parts), np.int32)
-    befores = actors[:, c.BEFORE_SLOT].copy()
-    first_kepts = 1 + len(actors) + parts + np.cumsum(depths) - depths
-    writes = np.empty(int((1 + beats).sum()), np.int32)
-    writes[fifos[:, c.FIRST_WRITE]] = befores[fifos[:, c.WRITER]]
-    reads = np.arange(int((depths + beats).sum()), dtype=np.int32)
-    reads += np.repeat((first_kepts - fifos[:, c.FIRST_READ]).astype(np.int32), depths + beats)
-    return Plan(
-        slots=slots,
-        owners=owners,
-        gaps=gaps,
-        sources=sources,
-        delays=delays,
-        places=places,
-        befores=befores,
-        latests=befores + actors[:, c.FRAME_PARTS],
-        depths=depths,
-        latencies=fifos[:, c.LATENCY].copy(),
-        beats=beats,
-        first_writes=fifos[:, c.FIRST_WRITE].copy(),
-        first_reads=fifos[:, c.FIRST_READ].copy(),
-        first_kepts=first_kepts,
-        writes=writes,
-        reads=reads,
-        gates_before=actors[:, c.GATE_BEFORE].copy(),
-        gates_after=actors[:, c.GATE_AFTER].copy(),
-        gate_starts=program.gates[:, c.FIRST_WAIT].copy(),
-        gate_cycles=program.gates[:, c.GATE_CYCLES].copy(),
-        waits=program.waits,
-    )
-
-
-def _counts(program: Program) -> Counts:
-    """Return the counts before a frame."""
-    doing = np.zeros((len(program.actors), 3), np.int64)
-    doing[:, c.EVENT] = program.actors[:, c.FIRST_EVENT]
-    doing[:, c.SLOT] = program.actors[:, c.BEFORE_SLOT] + 1
-    return Counts(doing, np.zeros((len(program.fifos), 2), np.int64), np.ones(len(program.actors), bool))

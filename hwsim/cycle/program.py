@@ -1,202 +1,201 @@
-"""A network as flat arrays, the form in which it is simulated: see `hwsim.cycle.kernel`."""
+"""A network as the parts of a frame and what each waits for: see `hwsim.cycle.kernel.Plan`.
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+The slots of times are numbered actor by actor: its last event of the frame before, then its parts of a frame. They do
+not depend on the FIFOs' depths. Which read makes the place for a beat does, and is only told in a plan.
+"""
+
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain
+from itertools import pairwise
 
 import numpy as np
 
-from dataflow import Network, Node, Schedule, Terminal
-from hwsim.cycle import kernel as c
-from hwsim.cycle.kernel import Program
+from dataflow import Network
+from hwsim.cycle.actors import Actor, actors_of
+from hwsim.cycle.kernel import DELAY, GAP, SOURCE
 from hwsim.stalls import Stalls
 
-__all__ = ["flatten", "with_depths"]
+__all__ = ["Channel", "Layout", "Program", "flatten", "with_depths"]
 
 
 @dataclass(frozen=True, eq=False)
-class _Actor:
-    """A thing with a token schedule; `consumes` and `emits` are (ports, period) bool as in `Schedule`.
+class Layout:
+    """Where the parts of an actor are, the first one in the slot behind `before`."""
+
+    actor: Actor
+    before: int
+
+    @cached_property
+    def _inputs(self) -> np.ndarray:
+        return self.actor.moves[: len(self.actor.consumes)]
+
+    @cached_property
+    def _outputs(self) -> np.ndarray:
+        return self.actor.moves[len(self.actor.consumes) :]
+
+    @cached_property
+    def _places_from(self) -> np.ndarray:
+        """(events of the pattern,) the part of an event that waits for its last beat and its first place, from 0."""
+        return np.maximum(1, self._inputs.sum(axis=0)) - 1
+
+    @cached_property
+    def _sizes(self) -> np.ndarray:
+        """(events of the pattern,) parts of each event."""
+        return self._places_from + np.maximum(1, self._outputs.sum(axis=0))
+
+    @cached_property
+    def _ends(self) -> np.ndarray:
+        return np.cumsum(self._sizes)
+
+    @property
+    def latest(self) -> int:
+        """The slot of a frame's last event."""
+        return self.before + self.actor.repeats * int(self._ends[-1])
+
+    def _slots(self, offsets: np.ndarray) -> np.ndarray:
+        """Return the slots of a frame from those of the pattern, of which the one behind `before` is 1."""
+        starts = self.before + np.arange(self.actor.repeats, dtype=np.int32) * np.int32(self._ends[-1])
+        return (starts[:, None] + offsets.astype(np.int32)).ravel()
+
+    @cached_property
+    def events(self) -> np.ndarray:
+        """(events of a frame,) int32, the slot of each event: that of its last part."""
+        return self._slots(self._ends)
+
+    @cached_property
+    def firsts(self) -> np.ndarray:
+        """(events of a frame,) int32, the slot of the first part of each event."""
+        return self._slots(self._ends - self._sizes + 1)
+
+    def moved_in(self, port: int) -> np.ndarray:
+        """Return the slot of the event in which each beat of a frame moves at a port, inputs first, int32."""
+        return self._slots(self._ends[self.actor.moves[port]])
+
+    def waits_in(self, port: int) -> np.ndarray:
+        """Return the slot of the part that waits for each beat or place of a frame at a port, int32."""
+        inputs = len(self._inputs)
+        ports, first = (self._inputs, 0) if port < inputs else (self._outputs[: 1 + port - inputs], self._places_from)
+        rank = ports[: 1 + port].sum(axis=0) - 1
+        return self._slots((self._ends - self._sizes + 1 + first + rank)[self.actor.moves[port]])
+
+
+@dataclass(frozen=True, eq=False)
+class Channel:
+    """A FIFO, or the buffer of a `Buffered` node.
 
     Parameters
     ----------
-    name : the node or terminal that it belongs to
-    fills : places of the buffer that it fills, which is its one output; 0 if it writes FIFOs
-    drains : (2, period) int64, beats that it needs and frees in the buffer filled by the actor before it
+    depth : its places
+    latency : cycles from an event of its writer to the write
+    writer, reader : numbers of the actors
+    writes, reads : (beats,) int32, the slots of the events that write and read each beat of a frame
+    gives : (beats,) int32, the slots of the parts in which the writer waits for a place
     """
 
-    name: str
-    consumes: np.ndarray
-    emits: np.ndarray
+    depth: int
     latency: int
-    repeats: int
-    gate_before: np.ndarray | None = None
-    gate_after: np.ndarray | None = None
-    fills: int = 0
-    drains: np.ndarray | None = None
+    writer: int
+    reader: int
+    writes: np.ndarray
+    reads: np.ndarray
+    gives: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A network under stalls.
+
+    Parameters
+    ----------
+    layouts : of the actors in topological order
+    channels : the FIFOs in the network's order, then the buffers
+    nodes : (nodes,) int64, the actor that stands for each node; of a `Buffered` one the drain, just behind its fill
+    needs : (6, slots) int32, the parts by slot, without slots, owners and places
+    """
+
+    layouts: tuple[Layout, ...]
+    channels: tuple[Channel, ...]
+    nodes: np.ndarray
+    needs: np.ndarray
 
     @cached_property
-    def event_steps(self) -> np.ndarray:
-        """(events,) int64, the steps of the pattern in which beats move, or are needed or freed in a buffer.
+    def actors(self) -> tuple[Actor, ...]:
+        """The actors."""
+        return tuple(layout.actor for layout in self.layouts)
 
-        Beats may be freed before they have come; the step after that waits for them.
-        """
-        happens = self.consumes.any(axis=0) | self.emits.any(axis=0)
-        if self.drains is not None:
-            happens |= (self.drains > 0).any(axis=0) | (np.roll(self.drains[1], 1) > 0)
-        return np.flatnonzero(happens)
+    @cached_property
+    def befores(self) -> np.ndarray:
+        """(actors,) int64, the slot of each actor's last event of the frame before."""
+        return np.array([layout.before for layout in self.layouts], np.int64)
 
-    @property
-    def needs(self) -> np.ndarray:
-        """(events, 2) int64: beats needed and freed in the buffer in each event; no row without a buffer."""
-        return np.zeros((0, 2), np.int64) if self.drains is None else self.drains[:, self.event_steps].T
+    @cached_property
+    def latests(self) -> np.ndarray:
+        """(actors,) int64, the slot of each actor's last event of a frame."""
+        return np.array([layout.latest for layout in self.layouts], np.int64)
 
-    @property
-    def moves(self) -> np.ndarray:
-        """(events,) int64: the ports at which beats move in each event, a bit each, inputs first."""
-        ports = np.concatenate([self.consumes, self.emits])[:, self.event_steps].astype(np.int64)
-        return (ports << np.arange(len(ports))[:, None]).sum(axis=0)
-
-    @property
-    def parts(self) -> int:
-        """Parts of a frame, as in `hwsim.cycle.times.Plan`: none waits for more than one beat and one place."""
-        ports = (array[:, self.event_steps].sum(axis=0) for array in (self.consumes, self.emits))
-        return self.repeats * int(sum(np.maximum(1, moves) for moves in ports).sum() - len(self.event_steps))
-
-    @property
-    def period(self) -> int:
-        return self.consumes.shape[1]
-
-    @property
-    def gaps(self) -> np.ndarray:
-        """(events,) int64, steps since the event before, which is in the pattern before for the first one."""
-        return np.diff(self.event_steps, prepend=self.event_steps[-1] - self.period)
-
-
-def _actors(network: Network, stalls: Stalls) -> list[_Actor]:
-    once, never = np.ones((1, 1), bool), np.ones((0, 1), bool)
-
-    def node(node: Node) -> list[_Actor]:
-        schedule = node.schedule()
-        if isinstance(schedule, Schedule):
-            return [_Actor(node.name, schedule.consumes, schedule.emits, schedule.latency, schedule.repeats)]
-        fill, drain = schedule.fill, schedule.drain
-        always = np.ones((1, fill.period), bool)
-        needs = np.stack([schedule.needs, schedule.frees])
-        return [
-            _Actor(node.name, fill.consumes, always, 0, fill.repeats, fills=schedule.places),
-            _Actor(node.name, drain.consumes, drain.emits, drain.latency, drain.repeats, drains=needs),
-        ]
-
-    def source(terminal: Terminal) -> _Actor:
-        gate = stalls.inputs.get(terminal.name)
-        return _Actor(terminal.name, never, once, 0, terminal.stream.beats, gate_before=gate)
-
-    def sink(terminal: Terminal) -> _Actor:
-        gate = stalls.outputs.get(terminal.name)
-        return _Actor(terminal.name, once, never, 0, terminal.stream.beats, gate_after=gate)
-
-    nodes = chain.from_iterable(map(node, network.nodes))
-    return [*map(source, network.inputs), *nodes, *map(sink, network.outputs)]
+    @cached_property
+    def fifo_count(self) -> int:
+        """How many of the channels are FIFOs of the network."""
+        return len(self.channels) - sum(actor.drains is not None for actor in self.actors)
 
 
 def flatten(network: Network, stalls: Stalls) -> Program:
     """Return the program of a network under stalls."""
-    actors = _actors(network, stalls)
-    last = {actor.name: index for index, actor in enumerate(actors)}
-    buffers = {index: len(network.fifos) + row for row, index in enumerate(_fillers(actors))}
-    inputs, outputs = _ports(network, actors, buffers)
-    gates = [gate for actor in actors for gate in (actor.gate_before, actor.gate_after) if gate is not None]
-    events, ports, needs = 0, 0, 0
-    before, slot, rows = 0, 1, []
-    for index, (actor, into, behind) in enumerate(zip(actors, inputs, outputs, strict=True)):
-        count = len(actor.event_steps)
-        row = {
-            c.FIRST_EVENT: events,
-            c.END_EVENT: events + count,
-            c.FIRST_INPUT: ports,
-            c.FIRST_OUTPUT: ports + len(into),
-            c.END_OUTPUT: ports + len(into) + len(behind),
-            c.GATE_BEFORE: -1 if actor.gate_before is None else before,
-            c.GATE_AFTER: -1 if actor.gate_after is None else before,
-            c.FRAME_EVENTS: count * actor.repeats,
-            c.FRAME_STEPS: actor.period * actor.repeats,
-            c.HEAD: int(actor.event_steps[0]),
-            c.TAIL: actor.period - 1 - int(actor.event_steps[-1]),
-            c.BUFFER: -1 if actor.drains is None else buffers[index - 1],
-            c.FIRST_NEED: needs,
-            c.FRAME_PARTS: actor.parts,
-            c.BEFORE_SLOT: slot,
-        }
-        rows.append([row[column] for column in range(len(row))])
-        events, ports = row[c.END_EVENT], row[c.END_OUTPUT]
-        needs += len(actor.needs)
-        before += (actor.gate_before is not None) + (actor.gate_after is not None)
-        slot += 1 + row[c.FRAME_PARTS]
+    actors = actors_of(network, stalls)
+    layouts: list[Layout] = []
+    for actor in actors:
+        layouts.append(Layout(actor, layouts[-1].latest + 1 if layouts else 1))
+    needs = np.zeros((6, layouts[-1].latest + 1), np.int32)
+    for layout in layouts:
+        needs[GAP, layout.firsts] = np.tile(layout.actor.gaps, layout.actor.repeats)
+    channels = (*_fifos(network, layouts, needs), *_buffers(layouts, needs))
+    assert needs.shape[1] + sum(channel.depth for channel in channels) < 2**31
+    last = {actor.name: number for number, actor in enumerate(actors)}
     return Program(
-        actors=np.array(rows, np.int64),
-        gaps=np.concatenate([actor.gaps for actor in actors]),
-        moves=np.concatenate([actor.moves for actor in actors]),
-        ports=np.array(
-            [fifo for into, behind in zip(inputs, outputs, strict=True) for fifo in into + behind], np.int64
-        ),
-        fifos=_fifo_rows(network, actors),
-        gates=_table([_starts(map(len, gates))[:-1], [len(gate) for gate in gates]]),
-        waits=np.concatenate([np.zeros(0, np.int64), *map(_waits, gates)]),
-        needs=np.ascontiguousarray(np.concatenate([actor.needs for actor in actors])),
+        layouts=tuple(layouts),
+        channels=channels,
         nodes=np.array([last[node.name] for node in network.nodes], np.int64),
+        needs=needs,
     )
 
 
-def _ports(network: Network, actors: list[_Actor], buffers: dict[int, int]) -> tuple[list[list[int]], list[list[int]]]:
-    """Return for each actor the numbers of the FIFOs at its inputs and outputs; a drain's buffer is none of them."""
-    number = {fifo.name: index for index, fifo in enumerate(network.fifos)}
-    into = [[number[fifo.name] for fifo in network.fifos_into(actor.name)] for actor in actors]
-    out_of = [[number[fifo.name] for fifo in network.fifos_out_of(actor.name)] for actor in actors]
-    inputs = [fifos if actor.drains is None else [] for actor, fifos in zip(actors, into, strict=True)]
-    return inputs, [[buffers[index]] if index in buffers else fifos for index, fifos in enumerate(out_of)]
+def _fifos(network: Network, layouts: list[Layout], needs: np.ndarray) -> list[Channel]:
+    """Return the channels of a network's FIFOs, and take down in `needs` which beats are waited for."""
+    writers = {layout.actor.name: number for number, layout in enumerate(layouts)}
+    readers = {layout.actor.name: number for number, layout in reversed(list(enumerate(layouts)))}
+    channels = []
+    for fifo in network.fifos:
+        writer, reader = writers[fifo.source], readers[fifo.target]
+        behind, ahead = layouts[writer], layouts[reader]
+        port = len(behind.actor.consumes) + fifo.source_port
+        writes, gives = behind.moved_in(port), behind.waits_in(port)
+        takes = ahead.waits_in(fifo.target_port)
+        needs[SOURCE, takes], needs[DELAY, takes] = writes, behind.actor.latency + 1
+        reads = ahead.moved_in(fifo.target_port)
+        channels.append(Channel(fifo.depth, behind.actor.latency, writer, reader, writes, reads, gives))
+    return channels
 
 
-def _fillers(actors: list[_Actor]) -> list[int]:
-    """Return the numbers of the actors that fill a buffer; the next actor of each drains it."""
-    return [index for index, actor in enumerate(actors) if actor.fills]
-
-
-def _fifo_rows(network: Network, actors: list[_Actor]) -> np.ndarray:
-    fillers = _fillers(actors)
-    last = {actor.name: index for index, actor in enumerate(actors)}
-    first = {actor.name: index for index, actor in reversed(list(enumerate(actors)))}
-    depths = [fifo.depth for fifo in network.fifos] + [actors[index].fills for index in fillers]
-    beats = [network.stream(fifo).beats for fifo in network.fifos] + [actors[index].repeats for index in fillers]
-    writers = [last[fifo.source] for fifo in network.fifos] + fillers
-    readers = [first[fifo.target] for fifo in network.fifos] + [index + 1 for index in fillers]
-    latencies = [actors[writer].latency for writer in writers]
-    writes = _starts(1 + count for count in beats)[:-1]
-    reads = _starts(depth + count for depth, count in zip(depths, beats, strict=True))[:-1]
-    return _table([depths, latencies, beats, writers, readers, writes, reads])
+def _buffers(layouts: list[Layout], needs: np.ndarray) -> list[Channel]:
+    """Return the channels of the buffers, and take down in `needs` which beats are waited for."""
+    channels = []
+    for number, (fill, drain) in enumerate(pairwise(layouts)):
+        if drain.actor.drains is None:
+            continue
+        needed, freed = np.tile(drain.actor.needs, drain.actor.repeats)
+        # The last beat that an event needs, or the one before the first, from 1: 0 is the last one of the frame before.
+        beats = np.cumsum(freed) - freed + needed
+        port = len(fill.actor.consumes)
+        writes, gives = fill.moved_in(port), fill.waits_in(port)
+        needs[SOURCE, drain.firsts] = np.append(np.int32(fill.before), writes)[beats]
+        needs[DELAY, drain.firsts] = fill.actor.latency + 1
+        reads = np.repeat(drain.events, freed)
+        channels.append(Channel(fill.actor.fills, fill.actor.latency, number, number + 1, writes, reads, gives))
+    return channels
 
 
 def with_depths(program: Program, depths: np.ndarray) -> Program:
     """Return a program with other depths of the network's FIFOs, (fifos,) int64; those of buffers stay."""
-    fifos = program.fifos.copy()
-    fifos[: len(depths), c.DEPTH] = depths
-    fifos[:, c.FIRST_READ] = _starts(fifos[:, c.DEPTH] + fifos[:, c.FRAME_BEATS])[:-1]
-    return program._replace(fifos=fifos)
-
-
-def _table(columns: Iterable[Iterable[int]]) -> np.ndarray:
-    return np.ascontiguousarray(np.array([list(column) for column in columns], np.int64).T)
-
-
-def _waits(gate: np.ndarray) -> np.ndarray:
-    """Return, for each cycle of a gate that is open at least once, the cycles until it is open; 0 if it is."""
-    opened = np.flatnonzero(gate)
-    cycles = np.arange(len(gate))
-    following = np.append(opened, opened[0] + len(gate))[np.searchsorted(opened, cycles)]
-    return (following - cycles).astype(np.int64)
-
-
-def _starts(sizes: Iterable[int]) -> np.ndarray:
-    """Return where each of several neighbours begins, and where the last one ends."""
-    return np.cumsum([0, *sizes], dtype=np.int64)
+    fifos = program.channels[: len(depths)]
+    changed = (replace(fifo, depth=int(depth)) for fifo, depth in zip(fifos, depths, strict=True))
+    return replace(program, channels=(*changed, *program.channels[len(depths) :]))

@@ -3,7 +3,6 @@
 import numpy as np
 
 from dataflow import InputError, Network
-from hwsim.cycle import kernel as c
 from hwsim.cycle.deadlock import DeadlockError, remedy_of
 from hwsim.cycle.run import FifoUse, NodeActivity, Run
 from hwsim.cycle.stepper import Mark, Stepper
@@ -99,9 +98,9 @@ def _fifo_uses(stepper: Stepper, mark: Mark) -> tuple[FifoUse, ...]:
 
 def _activities(stepper: Stepper, mark: Mark, frames: int) -> tuple[NodeActivity, ...]:
     actors = stepper.program.nodes
-    busy = frames * stepper.program.actors[actors, c.FRAME_STEPS]
+    busy = [frames * stepper.program.actors[actor].steps for actor in actors]
     return tuple(
-        NodeActivity(node.name, int(issued), mark.still - int(issued) - int(blocked), int(blocked))
+        NodeActivity(node.name, issued, mark.still - issued - int(blocked), int(blocked))
         for node, issued, blocked in zip(stepper.network.nodes, busy, mark.blocked[actors], strict=True)
     )
 

@@ -6,15 +6,14 @@ from fractions import Fraction
 import numpy as np
 
 from dataflow import Fifo, Network
-from hwsim.cycle import kernel as c
 from hwsim.cycle.deadlock import deadlock_of
 from hwsim.cycle.drift import Drift
 from hwsim.cycle.horizon import fingerprint, horizon
-from hwsim.cycle.plan import Standstill, initial_state, plan_of
+from hwsim.cycle.kernel import advance
+from hwsim.cycle.plan import StandstillError, initial_state, plan_of
 from hwsim.cycle.program import flatten
 from hwsim.cycle.rate import RateFinder
 from hwsim.cycle.run import Periodic
-from hwsim.cycle.times import advance, carry, follow
 from hwsim.stalls import Stalls
 
 __all__ = ["Mark", "Stepper"]
@@ -76,18 +75,20 @@ class Stepper:
         self.program = flatten(network, stalls)
         try:
             self.plan = plan_of(self.program)
-        except Standstill as standstill:
-            raise deadlock_of(network, self.program, standstill.counts) from None
+        except StandstillError as standstill:
+            raise deadlock_of(network, self.program, standstill.nexts) from None
         self.state = initial_state(self.program, self.plan)
         self.frames = self.stepped = 0
         zeros = np.zeros(len(self.program.actors), np.int64), np.zeros(len(network.fifos), np.int64)
         self.marks = {0: Mark(0, 0, *zeros)}
         self.periodic: Periodic | None = None
-        self.rates = None if len(self.program.gates) else RateFinder()
+        self.rates = None if len(self.plan.gates) else RateFinder()
+        self._cycles = np.array([len(gate) for gate in (*stalls.inputs.values(), *stalls.outputs.values())], np.int64)
+        self._tails = np.array([actor.tail for actor in self.program.actors])
         self._drift = None if recorded_frames or self.rates is None else Drift(self.plan)
         self._recorded_frames = recorded_frames
         self._recorded = [] if recorded_frames else [self.state.times]
-        self._number_of = {fifo.name: number for number, fifo in enumerate(network.fifos)}
+        self._channel_of = {fifo.name: row for fifo, row in zip(network.fifos, self.program.channels, strict=False)}
         self._frame_of: dict[bytes, int] = {}
 
     @property
@@ -99,9 +100,7 @@ class Stepper:
 
     def step(self) -> None:
         """Step one more frame through and see whether the state is one that was there before."""
-        advance(self.plan, self.state)
-        follow(self.plan, self.state)
-        carry(self.plan, self.state)
+        advance(self.plan, self.state, True)
         if len(self._recorded) < self._recorded_frames:
             self._recorded.append(self.state.times.copy())
         self.stepped += 1
@@ -127,7 +126,7 @@ class Stepper:
         times = horizon(self.plan, self.state)
         if self.rates is not None:
             self.rates.add(times)
-        phases = mark.end % self.program.gates[:, c.GATE_CYCLES]
+        phases = mark.end % self._cycles
         before = self._frame_of.setdefault(fingerprint(times - mark.end).tobytes() + phases.tobytes(), frame)
         if before != frame:
             self.periodic = Periodic(before, frame - before, mark.end - self.marks[before].end)
@@ -143,9 +142,8 @@ class Stepper:
 
     def writes(self, fifo: Fifo, frames: int) -> np.ndarray:
         """Return the cycles of a FIFO's writes in the first frames, as `reads`."""
-        number = self._number_of[fifo.name]
-        first = self.plan.first_writes[number] + 1
-        return self._times(self.plan.writes[first : first + self.plan.beats[number]], frames) + self.plan.latencies[number]
+        channel = self._channel_of[fifo.name]
+        return self._times(channel.writes, frames) + channel.latency
 
     def reads(self, fifo: Fifo, frames: int) -> np.ndarray:
         """Return the cycles of a FIFO's reads in the first frames, all of them recorded; without any, of the latest.
@@ -154,9 +152,7 @@ class Stepper:
         -------
         (frames, beats) int64; the frames that were not stepped follow from the periodic state
         """
-        number = self._number_of[fifo.name]
-        first = self.plan.first_reads[number] + self.plan.depths[number]
-        return self._times(self.plan.reads[first : first + self.plan.beats[number]], frames)
+        return self._times(self._channel_of[fifo.name].reads, frames)
 
     def _times(self, slots: np.ndarray, frames: int) -> np.ndarray:
         times = np.empty((frames, len(slots)), np.int64)
@@ -171,5 +167,5 @@ class Stepper:
     def _mark(self) -> Mark:
         last = self.state.times[self.plan.befores]
         end = int(last[-len(self.network.outputs) :].max()) + 1
-        still = int((last + self.program.actors[:, c.TAIL]).max()) + 1
+        still = int((last + self._tails).max()) + 1
         return Mark(end, still, self.state.blocked.copy(), self.state.residence.copy())

@@ -8,10 +8,10 @@ import numpy as np
 
 from dataflow import Network
 from hwsim.cycle.horizon import horizon
-from hwsim.cycle.plan import Standstill, initial_state, plan_of
+from hwsim.cycle.kernel import advance
+from hwsim.cycle.plan import StandstillError, initial_state, plan_of
 from hwsim.cycle.program import flatten, with_depths
 from hwsim.cycle.rate import RateFinder
-from hwsim.cycle.times import advance, carry
 from hwsim.stalls import Stalls
 
 __all__ = ["Trial", "smallest"]
@@ -36,7 +36,7 @@ class Trial:
         """
         try:
             plan_of(with_depths(self._program, depths))
-        except Standstill:
+        except StandstillError:
             return False
         return True
 
@@ -52,12 +52,11 @@ class Trial:
         program = with_depths(self._program, depths)
         try:
             plan = plan_of(program)
-        except Standstill:
+        except StandstillError:
             return None
         state, rates = initial_state(program, plan), RateFinder()
         for _ in range(search_frames):
-            advance(plan, state)
-            carry(plan, state)
+            advance(plan, state, False)
             rates.add(horizon(plan, state))
             answer = question(rates)
             if answer is not None:
