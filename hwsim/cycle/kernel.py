@@ -34,8 +34,8 @@ NEVER = -(2**62)
 #: processor computes some at once; of one actor, each waits for the one before.
 longest_burst = 8
 
-# Rows of `Plan.parts`.
-SLOT, OWNER, GAP, SOURCE, DELAY, PLACE = range(6)
+# Rows of `Plan.parts`, of which the first four are told by slot at first.
+GAP, SOURCE, DELAY, PLACE, SLOT, OWNER = range(6)
 
 # Columns of `Plan.fifos`: places, cycles from the writer's event to the write, beats in a frame, the FIFO's slices of
 # `writes` and `reads`, and of `State.times` for the reads kept.
@@ -105,17 +105,17 @@ class State(NamedTuple):
 
 
 @njit(cache=True, _nrt=False)
-def arrange(needs, latests, known, nexts, waiting, queue, parts):  # type: ignore[no-untyped-def] # pragma: no cover
+def arrange(needs, latests, known, nexts, waiting, chained, queue, parts):  # type: ignore[no-untyped-def] # pragma: no cover
     """Take down the parts of a frame in an order in which they can be computed, and return how many there are.
 
     Parameters
     ----------
-    needs : (6, slots) int32, the parts by slot
+    needs : (4, slots) int32, the parts by slot
     latests : as in `Plan`
     known : (slots,) bool, whether the time in a slot is known; at first, of the frame before
     nexts : (actors,) int64, the next part of each; at first, its first one
-    waiting : (2, slots) int32, the actor that waited last for a slot, and, by actor, the one that waited for the same
-        before it; at first -1
+    waiting : (slots,) int32, the actor that waited last for a slot; at first -1
+    chained : (actors,) int64, the actor that waited before for what this one waits for, or -1
     queue : (actors,) int64, a ring of actors that can go on; at first, all
     parts : (6, parts) int32, as in `Plan`
     """
@@ -136,19 +136,26 @@ def arrange(needs, latests, known, nexts, waiting, queue, parts):  # type: ignor
             parts[PLACE, count] = place
             count += 1
             known[np.uintp(slot)] = True
-            waker = waiting[0, np.uintp(slot)]
-            while waker >= 0:
-                queue[(first + length) % len(queue)] = waker
+            woken = np.int64(waiting[np.uintp(slot)])
+            while woken >= 0:
+                _append(queue, first, length, woken)
                 length += 1
-                waker = waiting[1, waker]
+                woken = chained[woken]
             slot += 1
         nexts[actor] = slot
         if missing:
-            waiting[0, missing], waiting[1, actor] = actor, waiting[0, missing]
+            waiting[missing], chained[actor] = actor, waiting[missing]
         elif slot <= latests[actor]:
-            queue[(first + length) % len(queue)] = actor
+            _append(queue, first, length, actor)
             length += 1
     return count
+
+
+@njit(inline="always")
+def _append(queue, first, length, actor):  # type: ignore[no-untyped-def] # pragma: no cover
+    """Append an actor to a ring."""
+    place = first + length
+    queue[place - len(queue) if place >= len(queue) else place] = actor
 
 
 @njit(cache=True, _nrt=False)
@@ -174,7 +181,7 @@ def advance(plan: Plan, state: State, following: bool) -> None:  # pragma: no co
 
 @njit(inline="always")
 def _compute(parts, times, blocked):  # type: ignore[no-untyped-def] # pragma: no cover
-    slots, owners, gaps, sources, delays, places = parts[0], parts[1], parts[2], parts[3], parts[4], parts[5]
+    gaps, sources, delays, places, slots, owners = parts[0], parts[1], parts[2], parts[3], parts[4], parts[5]
     for part in range(len(slots)):
         slot = np.uintp(slots[part])
         fed = max(times[slot - np.uintp(1)] + gaps[part], times[np.uintp(sources[part])] + delays[part])

@@ -80,8 +80,8 @@ def _arranged(program: Program, needs: np.ndarray, slots: int) -> np.ndarray:
     known[program.befores] = True
     nexts = program.befores + 1
     parts = np.empty((6, int((program.latests - program.befores).sum())), np.int32)
-    waiting = np.full((2, slots), -1, np.int32)
-    if arrange(needs, program.latests, known, nexts, waiting, np.arange(actors), parts) < parts.shape[1]:
+    waiting, chained, queue = np.full(slots, -1, np.int32), np.full(actors, -1), np.arange(actors)
+    if arrange(needs, program.latests, known, nexts, waiting, chained, queue, parts) < parts.shape[1]:
         raise StandstillError(nexts)
     return parts
 

@@ -110,7 +110,7 @@ class Program:
     layouts : of the actors in topological order
     channels : the FIFOs in the network's order, then the buffers
     nodes : (nodes,) int64, the actor that stands for each node; of a `Buffered` one the drain, just behind its fill
-    needs : (6, slots) int32, the parts by slot, without slots, owners and places
+    needs : (4, slots) int32, the parts by slot, without the places
     """
 
     layouts: tuple[Layout, ...]
@@ -145,7 +145,7 @@ def flatten(network: Network, stalls: Stalls) -> Program:
     layouts: list[Layout] = []
     for actor in actors:
         layouts.append(Layout(actor, layouts[-1].latest + 1 if layouts else 1))
-    needs = np.zeros((6, layouts[-1].latest + 1), np.int32)
+    needs = np.zeros((4, layouts[-1].latest + 1), np.int32)
     for layout in layouts:
         needs[GAP, layout.firsts] = np.tile(layout.actor.gaps, layout.actor.repeats)
     channels = (*_fifos(network, layouts, needs), *_buffers(layouts, needs))
