@@ -32,7 +32,8 @@ def deadlock_of(network: Network, program: Program, nexts: np.ndarray) -> Deadlo
     ----------
     nexts : (actors,) int64, the slot of each actor's next part
     """
-    unread = {fifo.name: _unread(channel, nexts) for fifo, channel in zip(network.fifos, program.channels, strict=False)}
+    fifos = zip(network.fifos, program.channels, strict=False)
+    unread = {fifo.name: _unread(channel, nexts) for fifo, channel in fifos}
     waits: list[str] = []
     full: list[str] = []
     for actor, node in zip(program.nodes.tolist(), network.nodes, strict=True):
@@ -65,16 +66,15 @@ def _lacks_in_buffer(program: Program, actor: int, nexts: np.ndarray) -> bool:
     return bool(program.needs[SOURCE, nexts[actor]] >= nexts[actor - 1])
 
 
-def _next_moves(
-    network: Network, program: Program, number: int, nexts: np.ndarray
-) -> tuple[list[Fifo], list[Fifo]]:
+def _next_moves(network: Network, program: Program, number: int, nexts: np.ndarray) -> tuple[list[Fifo], list[Fifo]]:
     """Return the FIFOs that an actor reads and writes in its next event."""
     actor, events = program.actors[number], program.layouts[number].events
     moves = actor.moves[:, np.searchsorted(events, nexts[number]) % actor.moves.shape[1]]
-    pairs = list(zip(network.fifos, program.channels, strict=False))
-    into = {fifo.target_port: fifo for fifo, channel in pairs if channel.reader == number}
-    behind = {len(actor.consumes) + fifo.source_port: fifo for fifo, channel in pairs if channel.writer == number}
-    return [into[port] for port in sorted(into) if moves[port]], [behind[port] for port in sorted(behind) if moves[port]]
+    takes, gives = moves[: len(actor.consumes)], moves[len(actor.consumes) :]
+    fifos = list(zip(network.fifos, program.channels, strict=False))
+    into = [fifo for fifo, channel in fifos if channel.reader == number and takes[fifo.target_port]]
+    behind = [fifo for fifo, channel in fifos if channel.writer == number and gives[fifo.source_port]]
+    return sorted(into, key=lambda fifo: fifo.target_port), sorted(behind, key=lambda fifo: fifo.source_port)
 
 
 def remedy_of(network: Network, deadlock: DeadlockError) -> dict[str, int]:

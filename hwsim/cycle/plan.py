@@ -5,8 +5,14 @@ import numpy as np
 from hwsim.cycle.kernel import (
     AFTER_CYCLES,
     AFTER_START,
+    BEATS,
     BEFORE_CYCLES,
     BEFORE_START,
+    DEPTH,
+    FIRST_KEPT,
+    FIRST_READ,
+    FIRST_WRITE,
+    LATENCY,
     NEVER,
     PLACE,
     Plan,
@@ -39,37 +45,34 @@ def plan_of(program: Program) -> Plan:
     StandstillError
         No order of computing gets a frame through.
     """
-    depths = np.array([channel.depth for channel in program.channels])
-    slots = program.needs.shape[1]
-    kept = slots + np.cumsum(depths) - depths
-    needs = program.needs.copy()
-    reads = []
-    for channel, first in zip(program.channels, kept.tolist(), strict=True):
+    fifos = _fifos(program)
+    needs, reads = program.needs.copy(), []
+    for channel, first in zip(program.channels, fifos[:, FIRST_KEPT].tolist(), strict=True):
         reads.append(np.append(np.arange(first, first + channel.depth, dtype=np.int32), channel.reads))
         needs[PLACE, channel.gives] = reads[-1][: len(channel.gives)]
-    parts = _arranged(program, needs, slots + int(depths.sum()))
-    writes = [channel.writes for channel in program.channels]
     gates, waits = _gates(program)
     return Plan(
-        parts=parts,
+        parts=_arranged(program, needs, needs.shape[1] + int(fifos[:, DEPTH].sum())),
         befores=program.befores,
         latests=program.latests,
-        fifos=np.stack(
-            [
-                depths,
-                [channel.latency for channel in program.channels],
-                [len(array) for array in writes],
-                _starts(writes),
-                _starts(reads),
-                kept,
-            ],
-            axis=1,
-        ),
-        writes=np.concatenate(writes),
+        fifos=fifos,
+        writes=np.concatenate([channel.writes for channel in program.channels]),
         reads=np.concatenate(reads),
         gates=gates,
         waits=waits,
     )
+
+
+def _fifos(program: Program) -> np.ndarray:
+    """Return the FIFOs as in `Plan`."""
+    fifos = np.zeros((len(program.channels), 6), np.int64)
+    fifos[:, DEPTH] = depths = np.array([channel.depth for channel in program.channels])
+    fifos[:, LATENCY] = [channel.latency for channel in program.channels]
+    fifos[:, BEATS] = beats = np.array([len(channel.writes) for channel in program.channels])
+    fifos[:, FIRST_WRITE] = np.cumsum(beats) - beats
+    fifos[:, FIRST_READ] = np.cumsum(depths + beats) - depths - beats
+    fifos[:, FIRST_KEPT] = program.needs.shape[1] + np.cumsum(depths) - depths
+    return fifos
 
 
 def _arranged(program: Program, needs: np.ndarray, slots: int) -> np.ndarray:
@@ -108,14 +111,9 @@ def _waits(gate: np.ndarray) -> np.ndarray:
     return (following - cycles).astype(np.int64)
 
 
-def _starts(arrays: list[np.ndarray]) -> np.ndarray:
-    """Return where each of several arrays begins that stand one behind the other."""
-    return np.cumsum([0, *map(len, arrays)])[:-1]
-
-
 def initial_state(program: Program, plan: Plan) -> State:
     """Return the state before cycle 0: nothing has moved."""
-    depths, beats = (np.array(sizes) for sizes in zip(*((c.depth, len(c.writes)) for c in program.channels), strict=True))
+    depths, beats = plan.fifos[:, DEPTH], plan.fifos[:, BEATS]
     # The places of the first `depth` beats have been there since before cycle 0.
     times = np.full(program.needs.shape[1] + int(depths.sum()), -1, np.int64)
     times[0] = NEVER

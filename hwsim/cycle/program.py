@@ -57,12 +57,12 @@ class Layout:
         starts = self.before + np.arange(self.actor.repeats, dtype=np.int32) * np.int32(self._ends[-1])
         return (starts[:, None] + offsets.astype(np.int32)).ravel()
 
-    @cached_property
+    @property
     def events(self) -> np.ndarray:
         """(events of a frame,) int32, the slot of each event: that of its last part."""
         return self._slots(self._ends)
 
-    @cached_property
+    @property
     def firsts(self) -> np.ndarray:
         """(events of a frame,) int32, the slot of the first part of each event."""
         return self._slots(self._ends - self._sizes + 1)

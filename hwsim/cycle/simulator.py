@@ -90,9 +90,10 @@ def _latencies(stepper: Stepper) -> tuple[int, int]:
 
 
 def _fifo_uses(stepper: Stepper, mark: Mark) -> tuple[FifoUse, ...]:
+    uses = zip(stepper.network.fifos, stepper.state.highest.tolist(), mark.residence.tolist(), strict=True)
     return tuple(
-        FifoUse(fifo.name, fifo.depth, int(stored), int(taken), int(residence) / mark.still)
-        for fifo, (stored, taken), residence in zip(stepper.network.fifos, stepper.state.highest, mark.residence, strict=True)
+        FifoUse(fifo.name, fifo.depth, stored, taken, residence / mark.still)
+        for fifo, (stored, taken), residence in uses
     )
 
 

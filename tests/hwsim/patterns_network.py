@@ -71,7 +71,7 @@ def pattern_networks(draw: st.DrawFn) -> Network:
     for index in range(draw(st.integers(1, 5), label="nodes")):
         repeats = draw(st.sampled_from([n for n in range(1, beats + 1) if beats % n == 0]))
         period = draw(st.integers(beats // repeats, 12))
-        into, behind = draw(st.integers(1, 2)), draw(st.integers(1, 2))
+        into, behind = draw(st.integers(1, 3)), draw(st.integers(1, 3))
         node = Pattern(
             f"n{index}",
             draw(_ports(into, beats // repeats, period)),
