@@ -1,6 +1,8 @@
 """Entry point of the command line."""
 
+import signal
 import sys
+from types import FrameType
 
 import typer
 
@@ -26,10 +28,13 @@ EXTRA_OF_PACKAGE = {
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 a check failed or a target was not met, 2 bad input.
 
-    Bad input gives one line, ``error: ...``, on standard error.
+    Bad input gives one line, ``error: ...``, on standard error. A command that is ended by SIGTERM removes what it had
+    half written, as at an interrupt from the keyboard.
     """
     from xnorflow.cli import app
 
+    if args is None:  # run as a program
+        signal.signal(signal.SIGTERM, _terminated)
     try:
         code = app(args, prog_name="xnorflow", standalone_mode=False)
     except InputError as error:
@@ -53,6 +58,10 @@ def main(args: list[str] | None = None) -> None:
     except typer.Abort:
         sys.exit(130)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _terminated(number: int, _: FrameType | None) -> None:
+    sys.exit(128 + number)
 
 
 def _exit(text: str) -> None:

@@ -87,6 +87,9 @@ def _opset_of(model: onnx.ModelProto) -> int:
     version = next((entry.version for entry in model.opset_import if entry.domain in {"", "ai.onnx"}), 0)
     if version < _oldest_opset:
         raise InputError(f"Opset of the model must be at least {_oldest_opset}, not {version}: export it again")
+    newest = onnx.defs.onnx_opset_version()
+    if version > newest:
+        raise InputError(f"Opset of the model must be at most {newest}, the newest of onnx here, not {version}")
     return int(version)
 
 
@@ -173,6 +176,8 @@ def _initializers(graph: onnx.GraphProto) -> Iterator[TensorProto]:
 def _constant_of(tensor: TensorProto, name: str, node: str) -> Constant:
     if tensor.data_type not in TensorProto.DataType.values():
         raise InputError(f"Constant {name!r} of node {node!r} must be of a type of ONNX, not {tensor.data_type}")
+    if min(tensor.dims, default=0) < 0:
+        raise InputError(f"Sizes of constant {name!r} of node {node!r} must not be negative, not {list(tensor.dims)}")
     try:
         values = np.asarray(numpy_helper.to_array(tensor))
     except (ValueError, TypeError) as error:

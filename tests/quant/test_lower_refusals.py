@@ -106,6 +106,16 @@ def test_constant_of_an_unknown_type() -> None:
     assert_refused(model, f"Constant {tensor.name!r} of node '.+' must be of a type of ONNX, not 77")
 
 
+def test_constant_of_a_negative_size() -> None:
+    model = simple()
+    tensor = model.graph.initializer[0]
+    sizes = [-1, *list(tensor.dims)[1:]]
+    del tensor.dims[:]
+    tensor.dims.extend(sizes)
+    start, end = f"Sizes of constant '{tensor.name}' of node '", f"' must not be negative, not {sizes}"
+    assert_refused(model, f"{re.escape(start)}.+{re.escape(end)}")
+
+
 def test_constant_of_text() -> None:
     net, x = start()
     model = net.model(net("Add", net.dense(x, W0), net.constant([1.0]), name="shift"))
@@ -173,6 +183,13 @@ def test_several_inputs_or_outputs() -> None:
 def test_old_opset() -> None:
     net, x = start(opset=8)
     assert_refused(net.model(net.dense(x, W0)), "Opset of the model must be at least 9, not 8: export it again")
+
+
+def test_opset_of_the_future() -> None:
+    model = simple()
+    model.opset_import[0].version = 999
+    newest = onnx.defs.onnx_opset_version()
+    assert_refused(model, exactly(f"Opset of the model must be at most {newest}, the newest of onnx here, not 999"))
 
 
 CONV = "among the operators on images, Conv, MaxPool, AveragePool and Pad are supported"
