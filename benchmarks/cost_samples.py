@@ -8,6 +8,7 @@ import numpy as np
 from benchmarks.networks import SFC, TFC
 from dataflow import (
     BIPOLAR,
+    Add,
     ArgMax,
     Element,
     Fork,
@@ -54,7 +55,18 @@ class Sample:
 
 def samples() -> list[Sample]:
     """Return all samples, the small ones first. Of single nodes every fourth is kept from the fit."""
-    parts = [_bit_matrices, _integer_matrices, _thresholds, _converters, _arg_maxes, _forks, _windows, _pools, _fifos]
+    parts = [
+        _bit_matrices,
+        _integer_matrices,
+        _thresholds,
+        _converters,
+        _arg_maxes,
+        _forks,
+        _adds,
+        _windows,
+        _pools,
+        _fifos,
+    ]
     found = []
     for part in parts:
         found += [Sample(name, thing, index % 4 != 3) for index, (name, thing) in enumerate(part())]
@@ -191,6 +203,30 @@ def _arg_maxes() -> Iterator[tuple[str, Node]]:
 def _forks() -> Iterator[tuple[str, Node]]:
     for width, channels, pe, copies in [(8, 10, 1, 2), (10, 10, 5, 2), (1, 64, 64, 3), (12, 12, 4, 2), (8, 16, 2, 4)]:
         yield f"fork-{width}-{pe}-{copies}", Fork("node", Integer(width), (channels,), copies, pe)
+
+
+def _adds() -> Iterator[tuple[str, Node]]:
+    signed = Integer(8, signed=True)
+    for operands, result, pe in [
+        ((BIPOLAR, BIPOLAR), None, 8),
+        ((signed, BIPOLAR), None, 4),
+        ((signed, signed), None, 16),
+        ((Integer(6), signed), None, 6),
+        ((signed, signed), signed, 8),
+        ((BIPOLAR, BIPOLAR, BIPOLAR), None, 12),
+        ((Integer(4), Integer(4), Integer(4)), None, 5),
+        ((Integer(12, signed=True), Integer(5, signed=True)), Integer(6, signed=True), 3),
+        ((BIPOLAR, BIPOLAR, BIPOLAR, BIPOLAR), None, 4),
+        ((Integer(10, signed=True), BIPOLAR), None, 32),
+        ((Integer(7), Integer(7)), Integer(5), 4),
+        ((Integer(10, signed=True), signed), signed, 6),
+        ((signed, signed, BIPOLAR), None, 8),
+        ((Integer(11, signed=True), Integer(11, signed=True)), None, 12),
+        ((Integer(6, signed=True),) * 4, Integer(6, signed=True), 2),
+    ]:
+        types = "-".join(map(str, operands))
+        name = f"add-{types}-pe{pe}{'' if result is None else f'-to-{result}'}"
+        yield name, Add("node", operands, (16 * pe,), result, pe)
 
 
 def _window_sizes() -> list[tuple]:

@@ -5,12 +5,13 @@ of `dataflow.elements`.
 """
 
 from dataflow.cost import Cost, fifo_cost, network_cost, node_cost, weight_memory
-from dataflow.elements import BIPOLAR, Bipolar, Element, Integer, signed_for, unsigned_for
+from dataflow.elements import BIPOLAR, Bipolar, Element, Integer, integer_for, numbers_of, signed_for, unsigned_for
 from dataflow.errors import InputError, ToolError
 from dataflow.file import FORMAT_VERSION, load, save_network
 from dataflow.folding import fold, fold_to_interval
 from dataflow.network import Fifo, Network, Scores, Terminal, verify
 from dataflow.nodes import (
+    Add,
     ArgMax,
     Fork,
     MatrixVector,
@@ -32,6 +33,7 @@ from dataflow.zero_padding import PositionClasses, position_classes, zero_padded
 __all__ = [
     "BIPOLAR",
     "FORMAT_VERSION",
+    "Add",
     "ArgMax",
     "Bipolar",
     "Buffered",
@@ -63,9 +65,11 @@ __all__ = [
     "fold",
     "fold_to_interval",
     "frames_of",
+    "integer_for",
     "load",
     "network_cost",
     "node_cost",
+    "numbers_of",
     "position_classes",
     "save_network",
     "signed_for",

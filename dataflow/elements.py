@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from dataflow.errors import InputError
 
-__all__ = ["BIPOLAR", "Bipolar", "Element", "Integer", "signed_for", "unsigned_for"]
+__all__ = ["BIPOLAR", "Bipolar", "Element", "Integer", "integer_for", "numbers_of", "signed_for", "unsigned_for"]
 
 
 @dataclass(frozen=True)
@@ -72,3 +72,13 @@ def signed_for(minimum: int, maximum: int) -> Integer:
     """Return the narrowest signed element that holds `minimum` to `maximum`."""
     magnitude = max(int(maximum), -int(minimum) - 1, 0)
     return Integer(magnitude.bit_length() + 1, signed=True)
+
+
+def integer_for(minimum: int, maximum: int) -> Integer:
+    """Return the narrowest element that holds `minimum` to `maximum`, unsigned if there is nothing below 0."""
+    return signed_for(minimum, maximum) if minimum < 0 else unsigned_for(maximum)
+
+
+def numbers_of(element: Element) -> tuple[int, int]:
+    """Return the least and the greatest number that an element stands for; a bit stands for -1 or +1."""
+    return (-1, 1) if isinstance(element, Bipolar) else (element.minimum, element.maximum)

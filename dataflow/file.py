@@ -121,7 +121,7 @@ def _node_to_json(node: Node, tensors: dict[str, np.ndarray]) -> dict[str, Any]:
             if value is not None:
                 tensors[f"{node.name}.{name}"] = value
         else:
-            entry[name] = _element_to_json(value) if isinstance(value, Bipolar | Integer) else value
+            entry[name] = _field_to_json(value)
     return entry
 
 
@@ -147,9 +147,9 @@ def _node_of_json(entry: dict[str, Any], tensors: dict[str, np.ndarray]) -> Node
             if entry[field] not in tensors:
                 raise InputError(f"{field} of node {entry['name']!r} must be a tensor of the file, not missing")
             entry[field] = tensors.pop(entry[field])
-    for field in ("element", "operand"):
-        if field in entry:
-            entry[field] = _element_of_json(entry[field])
+    for field in ("element", "operand", "operands", "result"):
+        if entry.get(field) is not None:
+            entry[field] = _elements_of_json(entry[field])
     entry = {field: tuple(value) if isinstance(value, list) else value for field, value in entry.items()}
     return kind(**entry)
 
@@ -163,8 +163,20 @@ def _stream_of_json(entry: dict[str, Any]) -> Stream:
     return Stream(_element_of_json(entry["element"]), tuple(entry["shape"]), entry["lanes"], entry.get("parts", 1))
 
 
+def _field_to_json(value: Any) -> Any:
+    """Return what stands for the value of a field: of an element its text."""
+    if isinstance(value, tuple):
+        return [_field_to_json(each) for each in value]
+    return _element_to_json(value) if isinstance(value, Bipolar | Integer) else value
+
+
 def _element_to_json(element: Element) -> str:
     return str(element)
+
+
+def _elements_of_json(text: Any) -> Element | tuple[Element, ...]:
+    """Return the element, or the elements, that a field holds."""
+    return tuple(map(_element_of_json, text)) if isinstance(text, list) else _element_of_json(text)
 
 
 def _element_of_json(text: str) -> Element:

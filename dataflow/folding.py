@@ -4,12 +4,21 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from dataflow.errors import InputError, require_known
+from dataflow.meeting import meeting_depths
 from dataflow.network import Fifo, Network, Terminal, verify
 from dataflow.nodes import Node, WidthConverter
 from dataflow.schedule import Buffered
 from dataflow.streams import Stream
 
-__all__ = ["converter_between", "default_depth", "fold", "fold_to_interval", "input_lanes", "without_converters"]
+__all__ = [
+    "converter_between",
+    "default_depth",
+    "default_depths",
+    "fold",
+    "fold_to_interval",
+    "input_lanes",
+    "without_converters",
+]
 
 
 def without_converters(network: Network) -> Network:
@@ -51,8 +60,7 @@ def fold(
     nodes = tuple(node.folded(foldings.get(node.name, {})) for node in base.nodes)
     folded = _fit_ends(replace(base, nodes=nodes))
     converted = _insert_converters(folded)
-    deep = converted.with_depths({fifo.name: default_depth(converted, fifo) for fifo in converted.fifos})
-    return verify(deep.with_depths(depths or {}))
+    return verify(converted.with_depths(default_depths(converted)).with_depths(depths or {}))
 
 
 def input_lanes(network: Network) -> int:
@@ -131,8 +139,14 @@ def converter_between(name: str, source: Stream, target: Stream) -> WidthConvert
     return WidthConverter(name, source.element, shape, source.lanes, target.lanes, parts_in, parts_out)
 
 
+def default_depths(network: Network) -> dict[str, int]:
+    """Return depths that cost no throughput, and with which nothing stands still for ever, by FIFO name."""
+    depths = {fifo.name: default_depth(network, fifo) for fifo in network.fifos}
+    return depths | meeting_depths(network, depths)
+
+
 def default_depth(network: Network, fifo: Fifo) -> int:
-    """Return a depth that costs no throughput.
+    """Return a depth that costs no throughput, if the reader has no other input.
 
     A writer that emits in every cycle needs ``latency + 2`` places to run at full rate. A reader that consumes in
     bursts needs a further burst, so that the writer goes on while the reader computes.

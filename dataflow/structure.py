@@ -15,6 +15,7 @@ import numpy as np
 
 from dataflow.elements import Bipolar, Element, Integer, signed_for, unsigned_for
 from dataflow.nodes import (
+    Add,
     ArgMax,
     Fork,
     MatrixVector,
@@ -329,6 +330,26 @@ def _(node: ArgMax) -> Structure:
     found.add(best_bits=width, index_bits=index)
     found.registers += width + 2 * index + 2 * node.latency + 3
     return found.structure("ArgMax", multipliers=tuple(multipliers))
+
+
+@structure.register
+def _(node: Add) -> Structure:
+    found = _Parts()
+    sums = _integer_sums(node.term, len(node.operands))
+    found.registers += node.latency + node.pe * sum(width for _, width in sums)
+    exact = sums[-1][1]
+    if all(isinstance(operand, Bipolar) for operand in node.operands):
+        # All sums are even, or all are odd: their lowest bit is no register.
+        found.registers -= node.pe
+        found.add(bit_sums=node.pe * (exact - 1) * (len(node.operands) - 1))
+    else:
+        adders = node.pe * (len(node.operands) - 1)
+        found.add(adder_bits=adders * exact, odd_adders=adders * (exact & 1))
+    if node.saturates:
+        found.add(saturated_bits=node.pe * node.element.width, lacking_bits=node.pe * (exact + 1 - node.element.width))
+        found.registers += node.pe * node.element.width
+    _watch_inert(found, node)
+    return found.structure("Add")
 
 
 @structure.register

@@ -9,14 +9,16 @@ import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import singledispatch
+from functools import reduce, singledispatch
 from math import prod
 
 import numpy as np
 
 from dataflow import (
+    Add,
     ArgMax,
     Bipolar,
+    Element,
     Fork,
     MatrixVector,
     MaxPool,
@@ -48,6 +50,13 @@ def apply(node: Node, *inputs: Tensor | Windows) -> tuple[Tensor | Windows, ...]
 
 
 @apply.register
+def _(node: Add, *inputs: Tensor | Windows) -> tuple[Tensor, ...]:
+    total = reduce(np.add, map(_numbers, node.operands, inputs))
+    held = np.clip(total, node.element.minimum, node.element.maximum) if node.saturates else total
+    return (tensor_of(held, node.output_streams[0]),)
+
+
+@apply.register
 def _(node: MatrixVector, x: Tensor | Windows) -> tuple[Tensor, ...]:
     return (grouped_product(node, x.plain) if node.groups > 1 else product(node, x.windows),)
 
@@ -72,9 +81,13 @@ def _(node: MaxPool, x: Tensor | Windows) -> tuple[Tensor, ...]:
 
 @apply.register
 def _(node: SumPool, x: Tensor | Windows) -> tuple[Tensor, ...]:
-    numbers = 2 * x.values - 1 if isinstance(node.element, Bipolar) else x.values
     shape = node.output_streams[0].shape
-    return (Tensor(_taps(node, numbers, 0).sum(axis=2).reshape(-1, *shape), shape, False),)
+    return (Tensor(_taps(node, _numbers(node.element, x), 0).sum(axis=2).reshape(-1, *shape), shape, False),)
+
+
+def _numbers(element: Element, x: Tensor | Windows) -> np.ndarray:
+    """Return what a stream's values stand for, bits for -1 and +1."""
+    return 2 * x.values - 1 if isinstance(element, Bipolar) else x.values
 
 
 def _taps(node: PoolNode, numbers: np.ndarray, outside: int) -> np.ndarray:

@@ -7,8 +7,9 @@ from dataflow import InputError, Network, Node, fold
 from dataflow.folding import without_converters
 from sim_tests.cases import dense_network
 from sim_tests.conv_cases import POOLS, conv_network
+from sim_tests.residual_cases import Block, residual_network
 
-__all__ = ["conv_networks", "dense_networks"]
+__all__ = ["conv_networks", "dense_networks", "residual_networks"]
 
 
 @st.composite
@@ -60,6 +61,39 @@ def conv_networks(draw: st.DrawFn) -> Network:
     network = _folded(draw, unfolded)
     assume(network.interval <= 4000)
     return network
+
+
+@st.composite
+def residual_networks(draw: st.DrawFn) -> Network:
+    """Draw a network with shortcuts, dense or convolutional, with random foldings and FIFO depths.
+
+    A shortcut that is too shallow may let the network stand still for ever.
+    """
+    size = st.integers(1, 5)
+    shape = draw(st.one_of(st.tuples(st.integers(1, 12)), st.tuples(size, size, size)), label="shape")
+    block = st.builds(
+        Block,
+        layers=st.integers(1, 2),
+        bits=st.booleans(),
+        project=st.one_of(st.none(), size),
+        shortcuts=st.sampled_from([1, 1, 1, 2]),
+        sign=st.booleans(),
+        narrow=st.sampled_from([0, 0, 1, 2]),
+    )
+    unfolded = residual_network(
+        shape,
+        tuple(draw(st.lists(block, min_size=1, max_size=3), label="blocks")),
+        bits=draw(st.booleans(), label="bits"),
+        seed=draw(st.integers(0, 999), label="seed"),
+    )
+    network = _folded(draw, unfolded)
+    assume(network.interval <= 4000)
+    if not draw(st.booleans(), label="shallow"):
+        return network
+    shortcuts = [fifo for fifo in network.fifos if fifo.target_port]
+    return network.with_depths(
+        {fifo.name: draw(st.integers(1, 1 + fifo.depth // 3), label=fifo.name) for fifo in shortcuts}
+    )
 
 
 def _foldings(node: Node) -> st.SearchStrategy[dict[str, int]]:

@@ -7,6 +7,7 @@ import pytest
 
 from sim_tests.cases import CASES, Case, random_frames
 from sim_tests.patterns import stall_patterns
+from sim_tests.residual_cases import RESIDUAL_CASES, ResidualCase
 from sim_tests.simulators import available
 from sim_tests.verification import SIMULATORS, verify_rtl
 
@@ -23,8 +24,8 @@ def simulators() -> list:
 
 
 @pytest.mark.parametrize("simulator", simulators())
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_rtl_equals_reference_and_cycle_simulator(case: Case, simulator: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("case", [*CASES, *RESIDUAL_CASES], ids=str)
+def test_rtl_equals_reference_and_cycle_simulator(case: Case | ResidualCase, simulator: str, tmp_path: Path) -> None:
     network = case.network()
     frames = random_frames(network, 8)
     for name, stalls in stall_patterns(network):

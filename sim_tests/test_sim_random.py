@@ -8,29 +8,26 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from dataflow import InputError, Network
-from hwsim import Stalls, random_stalls, simulate
+from dataflow import Network
+from hwsim import Stalls, random_stalls
+from hwsim.cycle.deadlock import remedy_of
 from sim_tests.cases import random_frames
 from sim_tests.simulators import available
-from sim_tests.strategies import conv_networks, dense_networks
-from sim_tests.verification import record_rtl, setup_of, verify_rtl
+from sim_tests.standstill import assert_stops_alike, deadlock_of
+from sim_tests.strategies import conv_networks, dense_networks, residual_networks
+from sim_tests.verification import verify_rtl
 
 pytestmark = pytest.mark.sim
-
-
-def stands_still(network: Network) -> bool:
-    """Return whether the simulator says that no frame gets through."""
-    try:
-        simulate(network, 1)
-    except InputError:
-        return True
-    return False
 
 
 def agreement(
     simulator: str, examples: int, networks: st.SearchStrategy[Network], *, most_frames: int = 12
 ) -> Callable[[], None]:
-    """Return the test that random networks agree in a simulator; those that stand still must do so in both."""
+    """Return the test that random networks agree in a simulator.
+
+    Those that stand still do so in both, after the same beats in the same cycles, and not with the depths that free
+    them.
+    """
 
     @settings(
         max_examples=examples,
@@ -40,14 +37,14 @@ def agreement(
     )
     @given(network=networks, frames=st.integers(1, most_frames), seed=st.integers(0, 2**16), stalled=st.booleans())
     def agree(network: Network, frames: int, seed: int, stalled: bool) -> None:
-        stalls = random_stalls(network, seed) if stalled else None
+        stalls = random_stalls(network, seed) if stalled else Stalls.none()
         values = random_frames(network, frames, seed=seed)
+        deadlock = deadlock_of(network)
         with TemporaryDirectory() as folder:
-            if stands_still(network):
+            if deadlock is not None:
                 event("deadlock")
-                setup = setup_of(network, values, stalls or Stalls.none())
-                assert record_rtl(network, setup, simulator=simulator, build_dir=Path(folder)).stood
-                return
+                stopped, network = network, network.with_depths(remedy_of(network, deadlock))
+                assert_stops_alike(stopped, values, stalls, simulator=simulator, build_dir=Path(folder))
             verification = verify_rtl(network, values, simulator=simulator, stalls=stalls, build_dir=Path(folder))
         assert verification.passed, str(verification)
 
@@ -70,4 +67,15 @@ test_random_convolutions_in_amaranth = agreement("amaranth", 20, conv_networks()
 test_many_random_convolutions_in_amaranth = pytest.mark.slow(agreement("amaranth", 300, conv_networks(), most_frames=4))
 test_many_random_convolutions_in_icarus = pytest.mark.slow(
     needs("icarus")(agreement("icarus", 40, conv_networks(), most_frames=3))
+)
+test_random_shortcuts_in_amaranth = agreement("amaranth", 20, residual_networks(), most_frames=3)
+test_random_shortcuts_in_icarus = needs("icarus")(agreement("icarus", 4, residual_networks(), most_frames=3))
+test_many_random_shortcuts_in_amaranth = pytest.mark.slow(
+    agreement("amaranth", 300, residual_networks(), most_frames=4)
+)
+test_many_random_shortcuts_in_icarus = pytest.mark.slow(
+    needs("icarus")(agreement("icarus", 60, residual_networks(), most_frames=3))
+)
+test_many_random_shortcuts_in_verilator = pytest.mark.slow(
+    needs("verilator")(agreement("verilator", 12, residual_networks(), most_frames=3))
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dataflow import InputError, Network, fold, fold_to_interval, network_cost
 from dataflow.choices import FoldingChoices
-from dataflow.folding import default_depth
+from dataflow.folding import default_depths
 from xnorflow.folding_file import FoldingFile
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def with_fifos(
     Parameters
     ----------
     how : "auto" for the smallest depths that keep the interval, "full" for depths that cost no throughput by the rule
-        of `dataflow.folding.default_depth`
+        of `dataflow.folding.default_depths`
     slack : percentage of the interval by which it may grow, such as "5%"
     fixed : depths by name that are not to be chosen
 
@@ -109,7 +109,7 @@ def with_fifos(
 
     if how not in ("auto", "full"):
         raise InputError(f"FIFOs (--fifos) must be auto or full, not {how!r}")
-    full = network.with_depths({fifo.name: default_depth(network, fifo) for fifo in network.fifos})
+    full = network.with_depths(default_depths(network))
     if how == "full":
         if slack is not None:
             raise InputError(f"Interval slack must be given with --fifos auto, not with {how}")

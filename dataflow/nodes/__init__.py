@@ -3,6 +3,7 @@
 from dataflow.nodes._node import Node
 from dataflow.nodes._pool import PoolNode
 from dataflow.nodes._window import WindowNode
+from dataflow.nodes.add import Add
 from dataflow.nodes.arg_max import ArgMax
 from dataflow.nodes.fork import Fork
 from dataflow.nodes.matrix_vector import MatrixVector, popcount_group, popcount_stages
@@ -13,6 +14,7 @@ from dataflow.nodes.threshold import Threshold
 from dataflow.nodes.width_converter import WidthConverter
 
 __all__ = [
+    "Add",
     "ArgMax",
     "Fork",
     "MatrixVector",

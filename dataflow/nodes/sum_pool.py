@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from dataflow.elements import Bipolar, Element, signed_for, unsigned_for
+from dataflow.elements import Element, integer_for, numbers_of
 from dataflow.nodes._pool import PoolNode
 
 __all__ = ["SumPool"]
@@ -28,10 +28,9 @@ class SumPool(PoolNode):
     def span(self) -> tuple[int, int]:
         """Least and greatest sum."""
         most = int((self.tap_pixels >= 0).sum(axis=1).max())
-        low, high = (-1, 1) if isinstance(self.element, Bipolar) else (self.element.minimum, self.element.maximum)
+        low, high = numbers_of(self.element)
         return most * low, most * high
 
     @property
     def output_element(self) -> Element:
-        low, high = self.span
-        return signed_for(low, high) if low < 0 else unsigned_for(high)
+        return integer_for(*self.span)

@@ -1,5 +1,7 @@
 """Why nothing can move any more, and which depths would free it."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -17,7 +19,7 @@ class DeadlockError(InputError):
 
     Parameters
     ----------
-    full : names of the full FIFOs that nodes wait for
+    full : names of the full FIFOs that nodes wait for which wait for each other
     """
 
     def __init__(self, text: str, *, full: tuple[str, ...]) -> None:
@@ -25,33 +27,69 @@ class DeadlockError(InputError):
         self.full = full
 
 
+@dataclass(frozen=True)
+class _Wait:
+    """What a node waits for: beats in FIFOs, or if there are all that it needs, places in FIFOs."""
+
+    node: str
+    missing: tuple[Fifo, ...]
+    full: tuple[Fifo, ...]
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The nodes that it waits for."""
+        return tuple(fifo.source for fifo in self.missing) or tuple(fifo.target for fifo in self.full)
+
+    def __str__(self) -> str:
+        if self.missing:
+            return f"{self.node!r} waits for a beat in {' and '.join(repr(fifo.name) for fifo in self.missing)}"
+        places = " and ".join(f"{fifo.name!r} (full with {fifo.depth})" for fifo in self.full)
+        return f"{self.node!r} waits for a place in {places}"
+
+
 def deadlock_of(network: Network, program: Program, nexts: np.ndarray) -> DeadlockError:
     """Return the error that tells which node waits for what, where none can go on before a frame is through.
+
+    It names the nodes that wait for each other in a circle; all others that wait do so for one of these in the end.
 
     Parameters
     ----------
     nexts : (actors,) int64, the slot of each actor's next part
     """
+    waits = _waits(network, program, nexts)
+    circle = [wait for name, wait in waits.items() if name in _reached(waits, name)]
+    text = f"Network {network.name!r} must be able to move, not stand still for ever: {'; '.join(map(str, circle))}"
+    full = (fifo.name for wait in circle if not wait.missing for fifo in wait.full)
+    return DeadlockError(text, full=tuple(full))
+
+
+def _waits(network: Network, program: Program, nexts: np.ndarray) -> dict[str, _Wait]:
+    """Return what each node waits for that has not finished the frame, by its name."""
     fifos = zip(network.fifos, program.channels, strict=False)
     unread = {fifo.name: _unread(channel, nexts) for fifo, channel in fifos}
-    waits: list[str] = []
-    full: list[str] = []
+    waits = {}
     for actor, node in zip(program.nodes.tolist(), network.nodes, strict=True):
         if nexts[actor] > program.latests[actor]:
             continue
         # If a beat is missing in the buffer, then because `fill`, the actor before, waits for one.
         waiting = actor - 1 if _lacks_in_buffer(program, actor, nexts) else actor
         into, behind = _next_moves(network, program, waiting, nexts)
-        missing = [f"{fifo.name!r}" for fifo in into if unread[fifo.name] == 0]
-        taken = [fifo for fifo in behind if unread[fifo.name] == fifo.depth]
-        if missing:
-            waits.append(f"{node.name!r} waits for a beat in {' and '.join(missing)}")
-        else:
-            places = " and ".join(f"{fifo.name!r} (full with {fifo.depth})" for fifo in taken)
-            waits.append(f"{node.name!r} waits for a place in {places}")
-            full += [fifo.name for fifo in taken]
-    text = f"Network {network.name!r} must be able to move, not stand still for ever: {'; '.join(waits)}"
-    return DeadlockError(text, full=tuple(full))
+        missing = tuple(fifo for fifo in into if unread[fifo.name] == 0)
+        full = tuple(fifo for fifo in behind if unread[fifo.name] == fifo.depth)
+        waits[node.name] = _Wait(node.name, missing, full)
+    return waits
+
+
+def _reached(waits: Mapping[str, _Wait], start: str) -> set[str]:
+    """Return the nodes that a node waits for, and those that these wait for, and so on."""
+    reached: set[str] = set()
+    ahead = [start]
+    while ahead:
+        wait = waits.get(ahead.pop())
+        new = set(wait.others) - reached if wait is not None else set()
+        reached |= new
+        ahead += new
+    return reached
 
 
 def _unread(channel: Channel, nexts: np.ndarray) -> int:

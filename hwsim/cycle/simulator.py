@@ -77,7 +77,8 @@ def _remedy(network: Network, deadlock: DeadlockError) -> str:
     depths = remedy_of(network, deadlock)
     if len(depths) == 1:
         return "".join(f"; a depth of {depth} for {name!r} frees it" for name, depth in depths.items())
-    return "; depths of " + " and ".join(f"{depth} for {name!r}" for name, depth in depths.items()) + " free it"
+    *others, last = (f"{depth} for {name!r}" for name, depth in depths.items())
+    return f"; depths of {', '.join(others)} and {last} free it"
 
 
 def _latencies(stepper: Stepper) -> tuple[int, int]:

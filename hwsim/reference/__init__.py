@@ -3,6 +3,7 @@
 Every faster version is tested against these.
 """
 
+from hwsim.reference.add import add
 from hwsim.reference.arg_max import arg_max
 from hwsim.reference.fork import fork
 from hwsim.reference.matrix_vector import matrix_vector
@@ -14,6 +15,7 @@ from hwsim.reference.threshold import threshold
 from hwsim.reference.width_converter import width_converter
 
 __all__ = [
+    "add",
     "apply",
     "arg_max",
     "evaluate",

@@ -5,6 +5,7 @@ from functools import singledispatch
 import numpy as np
 
 from dataflow import (
+    Add,
     ArgMax,
     Fork,
     MatrixVector,
@@ -17,6 +18,7 @@ from dataflow import (
     WidthConverter,
 )
 from hwsim.frames import frames_for
+from hwsim.reference.add import add
 from hwsim.reference.arg_max import arg_max
 from hwsim.reference.fork import fork
 from hwsim.reference.matrix_vector import matrix_vector
@@ -33,6 +35,11 @@ __all__ = ["apply", "evaluate"]
 def apply(node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
     """Return what a node emits, one (frames, *shape) int64 array per output, for one such array per input."""
     raise TypeError(f"Node {node.name!r} must be of a kind with a reference, not {node.kind}")
+
+
+@apply.register
+def _(node: Add, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    return (add(node, *inputs),)
 
 
 @apply.register

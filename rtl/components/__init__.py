@@ -2,6 +2,7 @@
 
 import dataflow
 from rtl.components._component import NodeComponent
+from rtl.components.add import Add
 from rtl.components.arg_max import ArgMax
 from rtl.components.fifo import Fifo
 from rtl.components.fork import Fork
@@ -14,6 +15,7 @@ from rtl.components.width_converter import WidthConverter
 
 __all__ = [
     "COMPONENTS",
+    "Add",
     "ArgMax",
     "Fifo",
     "Fork",
@@ -30,7 +32,7 @@ __all__ = [
 #: The component of each node kind.
 COMPONENTS: dict[type[dataflow.Node], type[NodeComponent]] = {
     component.kind: component
-    for component in (ArgMax, Fork, MatrixVector, MaxPool, SlidingWindow, SumPool, Threshold, WidthConverter)
+    for component in (Add, ArgMax, Fork, MatrixVector, MaxPool, SlidingWindow, SumPool, Threshold, WidthConverter)
 }
 
 

@@ -1,0 +1,91 @@
+"""Add: several streams, number by number."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from dataflow.elements import Bipolar, Element, Integer, integer_for, numbers_of, signed_for
+from dataflow.nodes._node import LaneCounts, Node, divisors
+from dataflow.nodes.matrix_vector import popcount_stages
+from dataflow.schedule import Schedule
+from dataflow.streams import Stream
+
+__all__ = ["Add"]
+
+
+@dataclass(frozen=True, eq=False)
+class Add(Node):
+    """Add the numbers of several streams, one by one; bits count as -1 and +1.
+
+    Where the type of the result does not hold a sum, the nearest number that it holds stands for it (saturation).
+
+    Parameters
+    ----------
+    operands : type of each input's numbers, two inputs or more
+    shape : shape of a frame of each input
+    result : type of the sums, an integer; None for the narrowest that holds them all
+    pe : sums at once
+    """
+
+    operands: tuple[Element, ...]
+    shape: tuple[int, ...]
+    result: Element | None = None
+    pe: int = 1
+
+    fold_parameters: ClassVar = ("pe",)
+    format_version: ClassVar[int] = 3
+
+    def __post_init__(self) -> None:
+        self._check_shape(self.shape)
+        self._check(len(self.operands) >= 2, "operands", "at least two", self.operands)
+        self._check(not isinstance(self.result, Bipolar), "result", "an integer", self.result)
+        low, high = self.span
+        width = max(high, -low - 1).bit_length() + 1
+        self._check(width <= 63, "Sums", "at most 63 bits wide", width)
+        self._check_lanes("pe", self.shape[-1], "channels")
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Least and greatest exact sum."""
+        lows, highs = zip(*map(numbers_of, self.operands), strict=True)
+        return sum(lows), sum(highs)
+
+    @property
+    def term(self) -> Integer:
+        """The narrowest signed type that holds the numbers of all inputs."""
+        lows, highs = zip(*map(numbers_of, self.operands), strict=True)
+        return signed_for(min(lows), max(highs))
+
+    @property
+    def element(self) -> Element:
+        """Type of the sums."""
+        return integer_for(*self.span) if self.result is None else self.result
+
+    @property
+    def saturates(self) -> bool:
+        """Whether there are sums that the result's type does not hold."""
+        low, high = self.span
+        return low < self.element.minimum or high > self.element.maximum
+
+    @property
+    def latency(self) -> int:
+        """Cycles: those of the sum, and one that saturates it where it has to."""
+        return popcount_stages(len(self.operands)) + self.saturates
+
+    @property
+    def input_streams(self) -> tuple[Stream, ...]:
+        return tuple(Stream(operand, self.shape, self.pe) for operand in self.operands)
+
+    @property
+    def output_streams(self) -> tuple[Stream, ...]:
+        return (Stream(self.element, self.shape, self.pe),)
+
+    def schedule(self) -> Schedule:
+        consumes = np.ones((len(self.operands), 1), bool)
+        return Schedule(consumes, np.ones((1, 1), bool), self.latency, repeats=self.output_streams[0].beats)
+
+    def foldings(self, lanes: LaneCounts = divisors) -> Iterator[dict[str, int]]:
+        for pe in lanes(self.shape[-1]):
+            yield {"pe": pe}

@@ -1,0 +1,69 @@
+"""Add: several streams, number by number."""
+
+from typing import ClassVar
+
+from amaranth import Cat, Const, Module, Mux, Signal, signed
+
+import dataflow
+from rtl.components._component import NodeComponent
+from rtl.components._steps import ends_vector, issue_steps
+from rtl.components._sum import Sum
+
+__all__ = ["Add"]
+
+
+class Add(NodeComponent):
+    """Sums of numbers: ``o[c] = min(max(i_0[c] + i_1[c] + ..., least), greatest)``, a bit counting as -1 or +1;
+    inert lanes give 0.
+
+    Throughput one beat per cycle. Latency 1 cycle for up to six inputs, as of a `Sum`; another one where sums saturate.
+
+    Parameters
+    ----------
+    node : dataflow.Add
+
+    Members
+    -------
+    i_0, i_1 ... : ``In(stream.Signature(payload))``
+        Beats of `pe` numbers.
+    o : ``Out(Reserved(payload))``
+        Beats of `pe` sums.
+    """
+
+    kind: ClassVar = dataflow.Add
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        issue, (stream,) = Signal(), self.node.output_streams
+        issue_steps(m, self, issue, consumes=Const(1), emits=Const(1))
+        last = ends_vector(m, issue, stream)
+        for k in range(self.node.pe):
+            there = ~last if k >= self.node.pe - stream.inert else Const(1)
+            m.submodules[f"sum_{k}"] = lane = Sum(self.node.term, len(self.inputs))
+            m.d.comb += [lane.i[n].eq(self._number(n, k, there)) for n in range(len(self.inputs))]
+            m.d.comb += self.o.payload[k].eq(self._saturated(m, lane.o, k) if self.node.saturates else lane.o)
+        return m
+
+    def _number(self, n: int, k: int, there):
+        """Return what an input adds in a lane: 0 where no number is there, as integers' inert lanes carry it."""
+        value = self.inputs[n].payload[k]
+        if isinstance(self.node.operands[n], dataflow.Bipolar):
+            # In two's complement 1 is 01 and -1 is 11.
+            return Cat(there, there & ~value).as_signed()
+        return value
+
+    def _saturated(self, m: Module, exact, k: int) -> Signal:
+        """Return the register of the number nearest to a sum that the result holds.
+
+        It holds the sum if the bits that it lacks are copies of its sign; without a sign, if they are zero.
+        """
+        element = self.node.element
+        total = Signal(signed(max(len(exact), element.width + 1)), name=f"exact_{k}")
+        lacking = total[element.width - element.signed :]
+        held = Signal(self.o.payload[k].shape(), name=f"held_{k}", reset_less=True)
+        m.d.comb += total.eq(exact)
+        with m.If(~lacking.any() | (lacking.all() & element.signed)):
+            m.d.sync += held.eq(total)
+        with m.Else():
+            m.d.sync += held.eq(Mux(total[-1], element.minimum, element.maximum))
+        return held

@@ -1,0 +1,218 @@
+"""Random networks with shortcuts for the one table of cases."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import prod
+
+import numpy as np
+
+from dataflow import (
+    Add,
+    ArgMax,
+    Bipolar,
+    Element,
+    Fifo,
+    Fork,
+    Integer,
+    MatrixVector,
+    Network,
+    Node,
+    Scores,
+    SlidingWindow,
+    Stream,
+    Terminal,
+    Threshold,
+    fold,
+    unsigned_for,
+    verify,
+)
+
+__all__ = ["RESIDUAL_CASES", "Block", "ResidualCase", "residual_network"]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A residual block: layers, whose last one's sums or bits are added to what went in.
+
+    Parameters
+    ----------
+    layers : on the way through
+    bits : whether the last layer gives bits, else its sums
+    project : neurons of a layer on the shortcut too, with sums; None for the shortcut as it is
+    shortcuts : how often what went in is added
+    sign : whether a `Threshold` follows; else the sums go on, and the next block's layers take their signs
+    narrow : bits that the sums lack of those that hold them all
+    """
+
+    layers: int = 1
+    bits: bool = False
+    project: int | None = None
+    shortcuts: int = 1
+    sign: bool = True
+    narrow: int = 0
+
+
+@dataclass
+class _Builder:
+    """A network in the making: it goes on at output `port` of node `tail`, with frames of `stream`."""
+
+    rng: np.random.Generator
+    tail: str
+    stream: Stream
+    nodes: list[Node] = field(default_factory=list)
+    fifos: list[Fifo] = field(default_factory=list)
+    port: int = 0
+
+    def append(self, node: Node) -> None:
+        """Put a node behind the tail."""
+        self.fifos.append(Fifo(self.tail, node.name, self.port))
+        self.nodes.append(node)
+        self.tail, self.port, self.stream = node.name, 0, node.output_streams[0]
+
+    def sign(self, name: str) -> None:
+        element, shape = self.stream.element, self.stream.shape
+        levels = _levels(element.minimum, element.maximum, shape[-1], self.rng)
+        self.append(Threshold(name, element, shape, levels))
+
+    def layer(self, name: str, neurons: int, *, thresholds: bool, kernel: int = 3) -> None:
+        """Put a layer behind the tail: dense, or a convolution that keeps the image's size."""
+        shape, operand, positions = self.stream.shape, self.stream.element, ()
+        synapses = shape[-1]
+        if len(shape) == 3:
+            synapses, positions = synapses * kernel * kernel, shape[:2]
+        if len(shape) == 3 and kernel > 1:
+            around = (kernel // 2,) * 4
+            self.append(SlidingWindow(f"{name}.window", operand, shape, (kernel, kernel), padding=around))
+        weights = self.rng.choice(np.array([-1, 1], np.int8), (neurons, synapses))
+        bare = MatrixVector(name, weights, positions=positions, operand=operand)
+        levels = _levels(*bare.counted, neurons, self.rng) if thresholds else None
+        self.append(MatrixVector(name, weights, levels, positions=positions, operand=operand))
+
+    def block(self, index: int, block: Block) -> None:
+        """Put a residual block behind the tail."""
+        fork = Fork(f"fork{index}", self.stream.element, self.stream.shape, copies=1 + block.shortcuts)
+        self.append(fork)
+        neurons = self.stream.shape[-1] if block.project is None else block.project
+        if not isinstance(self.stream.element, Bipolar):
+            self.sign(f"before{index}")
+        for layer in range(block.layers):
+            self.layer(f"conv{index}_{layer}", neurons, thresholds=block.bits or layer < block.layers - 1)
+        ends = [(self.tail, self.port, self.stream.element)]
+        for copy in range(1, 1 + block.shortcuts):
+            self.tail, self.port, self.stream = fork.name, copy, fork.output_streams[0]
+            if block.project is not None:
+                self.layer(f"project{index}_{copy}", block.project, thresholds=False, kernel=1)
+            ends.append((self.tail, self.port, self.stream.element))
+        self.join(index, ends, block)
+
+    def join(self, index: int, ends: list[tuple[str, int, Element]], block: Block) -> None:
+        """Add the ends of branches."""
+        add = Add(f"add{index}", tuple(element for _, _, element in ends), self.stream.shape)
+        if block.narrow:
+            element = add.element
+            assert isinstance(element, Integer)
+            narrower = Integer(max(1, element.width - block.narrow), element.signed)
+            add = Add(add.name, add.operands, add.shape, narrower)
+        self.fifos += [Fifo(tail, add.name, port, number) for number, (tail, port, _) in enumerate(ends)]
+        self.nodes.append(add)
+        self.tail, self.port, self.stream = add.name, 0, add.output_streams[0]
+        if block.sign:
+            self.sign(f"sign{index}")
+
+
+def residual_network(
+    shape: tuple[int, ...], blocks: tuple[Block, ...], *, classes: int = 4, bits: bool = True, seed: int = 0
+) -> Network:
+    """Return a random network with shortcuts, unfolded: residual blocks, a dense layer, the class.
+
+    Parameters
+    ----------
+    shape : (features,), or (height, width, channels) of an image, whose layers are convolutions 3x3 padded with -1
+    bits : whether a `Threshold` stands in front of the blocks; else they take the pixels
+    """
+    rng = np.random.default_rng(seed)
+    pixels = Stream(Integer(8), shape)
+    build = _Builder(rng, "input", pixels)
+    if bits:
+        build.sign("binarize")
+    for index, block in enumerate(blocks):
+        build.block(index, block)
+    features = prod(build.stream.shape)
+    weights = rng.choice(np.array([-1, 1], np.int8), (classes, features))
+    build.append(MatrixVector("fc", weights, operand=build.stream.element))
+    ones, zeros = np.ones(classes, np.int64), np.zeros(classes, np.int64)
+    build.append(ArgMax("arg_max", build.stream.element, ones, zeros))
+    build.fifos.append(Fifo(build.tail, "class"))
+    return verify(
+        Network(
+            "residual-" + "x".join(map(str, shape)),
+            tuple(build.nodes),
+            tuple(build.fifos),
+            (Terminal("input", pixels),),
+            (Terminal("class", Stream(unsigned_for(classes - 1), (1,))),),
+            shape,
+            Scores("fc", ones.astype(np.float64), zeros.astype(np.float64)),
+        )
+    )
+
+
+def _levels(low: int, high: int, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Return levels around the middle, so that ties happen; two are always and never met."""
+    levels = np.clip((low + high) // 2 + rng.integers(-2, 3, count), low, high + 1)
+    levels[: min(2, count)] = (low, high + 1)[: min(2, count)]
+    return levels
+
+
+@dataclass(frozen=True)
+class ResidualCase:
+    """A network with shortcuts of the table: how it is made and folded."""
+
+    name: str
+    shape: tuple[int, ...]
+    blocks: tuple[Block, ...]
+    foldings: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    depths: Mapping[str, int] = field(default_factory=dict)
+    bits: bool = True
+
+    def network(self) -> Network:
+        """Return the network, folded."""
+        return fold(residual_network(self.shape, self.blocks, bits=self.bits), self.foldings, depths=self.depths)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+#: Sums and bits, shortcuts as they are and projected, several at once, sums that saturate, integers that go on through
+#: the blocks, converters in front of both inputs, and shortcuts with the fewest places.
+RESIDUAL_CASES = (
+    ResidualCase("dense", (12,), (Block(),), {"add0": {"pe": 3}}),
+    ResidualCase("fewest-places", (12,), (Block(),), depths={"fork0.1 -> add0.1": 12}),
+    ResidualCase(
+        "bits",
+        (12,),
+        (Block(2, bits=True), Block(bits=True, sign=False)),
+        {"fork0": {"pe": 4}, "add0": {"pe": 6}, "add1": {"pe": 4}, "conv0_0": {"simd": 6}},
+    ),
+    ResidualCase(
+        "integers-go-on",
+        (10,),
+        (Block(sign=False, shortcuts=2), Block(2, sign=False, narrow=2), Block(narrow=3)),
+        {"add0": {"pe": 10}, "conv1_0": {"pe": 5, "simd": 2}, "add2": {"pe": 2}},
+        bits=False,
+    ),
+    ResidualCase(
+        "projected",
+        (9,),
+        (Block(2, project=6, shortcuts=2), Block(project=4, narrow=1)),
+        {"project0_1": {"pe": 3, "simd": 9}, "add0": {"pe": 2}},
+    ),
+    ResidualCase("image", (4, 5, 4), (Block(), Block(2)), {"conv0_0": {"pe": 2, "simd": 4}, "add1": {"pe": 2}}),
+    ResidualCase(
+        "image-of-integers",
+        (5, 4, 2),
+        (Block(sign=False), Block(project=3, sign=False, narrow=1)),
+        {"conv0_0": {"pe": 2, "simd": 18}, "conv1_0": {"pe": 3, "simd": 6}, "add0": {"pe": 2}},
+        bits=False,
+    ),
+    ResidualCase("one-pixel", (1, 1, 3), (Block(),)),
+)

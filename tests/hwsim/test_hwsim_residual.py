@@ -1,0 +1,115 @@
+"""Networks with shortcuts: values, cycles, depths that free them, and the smallest that keep the interval."""
+
+import numpy as np
+import pytest
+from hypothesis import assume, event, given, settings
+from hypothesis import strategies as st
+
+import hwsim
+from dataflow import BIPOLAR, Add, Element, InputError, Integer, Network, fold, numbers_of
+from dataflow.folding import default_depths
+from hwsim import packed, random_stalls, reference, simulate
+from hwsim.cycle.deadlock import remedy_of
+from hwsim.cycle.slow import step_slowly
+from hwsim.cycle.trial import Trial
+from hwsim.fifo_sizing import shrink_depths
+from sim_tests.cases import random_frames
+from sim_tests.residual_cases import RESIDUAL_CASES, Block, ResidualCase, residual_network
+from sim_tests.standstill import deadlock_of
+from sim_tests.strategies import residual_networks
+
+ELEMENTS = st.one_of(st.just(BIPOLAR), st.builds(Integer, st.integers(1, 6), st.booleans()))
+
+
+@st.composite
+def additions(draw: st.DrawFn) -> Add:
+    operands = tuple(draw(st.lists(ELEMENTS, min_size=2, max_size=8)))
+    result = draw(st.one_of(st.none(), st.builds(Integer, st.integers(1, 9), st.booleans())))
+    return Add("add", operands, draw(st.sampled_from([(1,), (5,), (2, 1, 3)])), result)
+
+
+def numbers(element: Element, values: np.ndarray) -> np.ndarray:
+    return 2 * values - 1 if element == BIPOLAR else values
+
+
+@settings(deadline=None)
+@given(additions(), st.integers(0, 99))
+def test_sums(node: Add, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    inputs = [rng.integers(op.minimum, op.maximum + 1, (4, *node.shape)) for op in node.operands]
+    for which, values in enumerate(inputs):
+        values[0], values[1] = node.operands[which].minimum, node.operands[which].maximum
+    exact = sum(map(numbers, node.operands, inputs))
+    assert isinstance(exact, np.ndarray)
+    assert (exact[0].ravel()[0], exact[1].ravel()[0]) == node.span
+    low, high = numbers_of(node.element)
+    assert node.saturates == bool(((exact < low) | (exact > high)).any())
+    (y,) = reference.apply(node, *inputs)
+    np.testing.assert_array_equal(y, np.clip(exact, low, high))
+    tensors = [hwsim.packed.Tensor(values, node.shape, False) for values in inputs]
+    (fast,) = packed.apply(node, *tensors)
+    np.testing.assert_array_equal(fast.values, y)
+
+
+@pytest.mark.parametrize("case", RESIDUAL_CASES, ids=str)
+def test_packed_equals_reference(case: ResidualCase) -> None:
+    network = case.network()
+    frames = random_frames(network, 9)
+    values, fast = reference.evaluate(network, frames), packed.evaluate(network, frames)
+    assert values.keys() == fast.keys() == {fifo.name for fifo in network.fifos}
+    for name, each in values.items():
+        np.testing.assert_array_equal(each, fast[name], err_msg=name)
+
+
+@settings(deadline=None, max_examples=30)
+@given(residual_networks(), st.integers(1, 4), st.one_of(st.none(), st.integers(0, 999)))
+def test_solved_equals_stepped(network: Network, frames: int, seed: int | None) -> None:
+    assume(network.interval <= 600)
+    stalls = None if seed is None else random_stalls(network, seed)
+    deadlock = deadlock_of(network)
+    if deadlock is not None:
+        event("deadlock")
+        with pytest.raises(InputError, match=r"^Network '.*' must be able to move, not stand still from cycle \d+$"):
+            step_slowly(network, frames, stalls=stalls)
+        depths = remedy_of(network, deadlock)
+        network = network.with_depths(depths)
+        for name, depth in depths.items():
+            assert deadlock_of(network.with_depths({name: depth - 1})) is not None
+    run, slow = simulate(network, frames, stalls=stalls, record=True), step_slowly(network, frames, stalls=stalls)
+    for fifo in network.fifos:
+        np.testing.assert_array_equal(run.writes[fifo.name], slow.writes[fifo.name])
+        np.testing.assert_array_equal(run.reads[fifo.name], slow.reads[fifo.name])
+    assert (run.total, run.cycles) == (slow.total, slow.cycles)
+    assert {node.name: (node.busy, node.starved, node.blocked) for node in run.nodes} == slow.activity
+
+
+@settings(deadline=None, max_examples=40)
+@given(residual_networks())
+def test_default_depths_free_and_keep_the_interval(network: Network) -> None:
+    deep = network.with_depths(default_depths(network))
+    assert deadlock_of(deep) is None
+    endless = network.with_depths({fifo.name: 4 * network.stream(fifo).beats + 99 for fifo in network.fifos})
+    assert simulate(deep, 2).interval == simulate(endless, 2).interval == network.interval
+
+
+@settings(deadline=None, max_examples=12)
+@given(residual_networks())
+def test_sized_depths_are_minimal(network: Network) -> None:
+    assume(network.interval <= 600)
+    depths = shrink_depths(network)
+    trial, names = Trial(network), [fifo.name for fifo in network.fifos]
+    chosen = np.array([depths[name] for name in names])
+    assert trial.reaches(chosen, network.interval)
+    for row in np.flatnonzero(chosen > 1):
+        lowered = chosen.copy()
+        lowered[row] -= 1
+        assert not trial.reaches(lowered, network.interval), names[row]
+
+
+def test_the_shortcut_of_a_convolution_holds_what_the_branch_does_not() -> None:
+    network = fold(residual_network((8, 8, 4), (Block(2),)), {})
+    depths = shrink_depths(network)
+    # The second convolution has its first sum when two rows and three pixels are there, of which the first needs as
+    # many again: all that time the shortcut holds the bits.
+    assert depths["fork0.1 -> add0.1"] >= 4 * (2 * 8 + 3)
+    assert depths["fork0.1 -> add0.1"] < default_depths(network)["fork0.1 -> add0.1"]
