@@ -8,15 +8,18 @@ of the FIFOs between, there is for every stream on the way
   and by the beats that a node has consumed, the steps that it has issued.
 
 When J waits for a beat of one branch, all that was written there has been consumed, and that is at least the least. So
-J has taken a certain count from the other branch, whose FIFO holds the rest of what was written there, at most the
-most. With more places than that, a FIFO in front of J is never full while J waits for another one. Then a chain of
-nodes that wait for places leads on to an output of the network, never back: nothing can stand still for ever. And no
-branch is ever held up by the others' being longer.
+J has taken a certain count from the other branch, and what was written there and is not taken, at most the most less
+that, is on the way. If it has a place somewhere, the branch is never full while J waits for another one. Then a chain
+of nodes that wait for places leads on to an output of the network, never back: nothing can stand still for ever. And
+no branch is ever held up by the others' being longer.
+
+The place is where it takes the fewest bits: a shortcut that is multiplied with a matrix better waits in front of it, as
+bits, than as sums behind it.
 
 No time occurs here: the depths hold for any stalls at the ends.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -28,7 +31,7 @@ __all__ = ["meeting_depths"]
 
 
 def meeting_depths(network: Network, depths: Mapping[str, int]) -> dict[str, int]:
-    """Return depths for the FIFOs in front of nodes with several inputs, with which nothing stands still for ever.
+    """Return depths of the FIFOs that hold what waits for a longer branch, with which nothing stands still for ever.
 
     Parameters
     ----------
@@ -42,19 +45,41 @@ def meeting_depths(network: Network, depths: Mapping[str, int]) -> dict[str, int
         if len(into) < 2 or parting is None:
             continue
         written = _written(network, chosen, parting, node.name)
-        schedule = node.schedule()
-        assert isinstance(schedule, Schedule)
         for fifo in into:
-            _, most = written[fifo.name]
-            lead = max(_lead(schedule, fifo, most, other, written[other.name][0]) for other in into if other != fifo)
-            chosen[fifo.name] = max(1, lead) + depths[fifo.name]
+            # What is taken here while the node waits for a beat in another FIFO, on its way there in a pipeline or not.
+            others = [other for other in into if other is not fifo]
+            taken = [_taken(node, fifo, other, written[other.name][0] - depths[other.name]) for other in others]
+            places = _waiting_places(network, fifo, np.min(taken, axis=0), written)
+            bits, name, waiting = min((count * network.stream(each).width, each.name, count) for each, count in places)
+            if bits > 0:
+                chosen[name] += waiting
     return {name: depth for name, depth in chosen.items() if depth != depths[name]}
 
 
-def _lead(schedule: Schedule, fifo: Fifo, most: np.ndarray, other: Fifo, least: np.ndarray) -> int:
-    """Return the most beats that a FIFO holds while its reader waits for a beat in another one."""
+def _taken(node: Node, fifo: Fifo, other: Fifo, least: np.ndarray) -> np.ndarray:
+    """Return the fewest beats that a node has taken from a FIFO if it waits for a beat in another one."""
+    schedule = node.schedule()
+    assert isinstance(schedule, Schedule)
     waiting = _step_of(schedule.consumes[other.target_port], least)
-    return int((most - _moved(schedule.consumes[fifo.target_port], waiting)).max())
+    return _moved(schedule.consumes[fifo.target_port], waiting)
+
+
+def _waiting_places(
+    network: Network, fifo: Fifo, taken: np.ndarray, written: Mapping[str, tuple[np.ndarray, np.ndarray]]
+) -> Iterator[tuple[Fifo, int]]:
+    """Yield the FIFOs in which what is not taken can wait, and how many beats that are in each.
+
+    They stand in a row that ends with `fifo`, with nodes between them that have one input and one output.
+    """
+    while fifo.name in written:
+        yield fifo, int((written[fifo.name][1] - taken).max())
+        into, behind = network.fifos_into(fifo.source), network.fifos_out_of(fifo.source)
+        if len(into) != 1 or len(behind) != 1:
+            return
+        schedule = network.node(fifo.source).schedule()
+        if isinstance(schedule, Buffered):
+            return
+        fifo, taken = into[0], _moved(schedule.consumes[0], _step_of(schedule.emits[0], taken - 1) + 1)
 
 
 def _dominators(network: Network) -> dict[str, str]:

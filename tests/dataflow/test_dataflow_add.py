@@ -96,7 +96,7 @@ def test_depths_where_branches_meet() -> None:
     depths = {fifo.name: fifo.depth for fifo in network.fifos}
     # The branch holds 15 places in front of the matrix, 12 bits of the next vector and those that it takes in itself.
     assert depths["fork0 -> conv0_0"] == 15
-    assert 12 < depths["fork0.1 -> add0.1"] <= 15 + 12 + 3
+    assert 12 < depths["fork0.1 -> add0.1"] <= 15 + 12 + 2 * 6
     assert default_depths(network) == depths
 
 
