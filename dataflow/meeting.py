@@ -46,22 +46,22 @@ def meeting_depths(network: Network, depths: Mapping[str, int]) -> dict[str, int
             continue
         written = _written(network, chosen, parting, node.name)
         for fifo in into:
-            # What is taken here while the node waits for a beat in another FIFO, on its way there in a pipeline or not.
-            others = [other for other in into if other is not fifo]
-            taken = [_taken(node, fifo, other, written[other.name][0] - depths[other.name]) for other in others]
-            places = _waiting_places(network, fifo, np.min(taken, axis=0), written)
-            bits, name, waiting = min((count * network.stream(each).width, each.name, count) for each, count in places)
-            if bits > 0:
-                chosen[name] += waiting
+            most, others = written[fifo.name][1], [other for other in into if other is not fifo]
+            if (most > _taken(node, fifo, [(other, written[other.name][0]) for other in others])).any():
+                # While beats are on their way into the other FIFOs, the branch goes on.
+                late = [(other, written[other.name][0] - depths[other.name]) for other in others]
+                places = _waiting_places(network, fifo, _taken(node, fifo, late), written)
+                _, name, count = min((beats * network.stream(each).width, each.name, beats) for each, beats in places)
+                chosen[name] += count
     return {name: depth for name, depth in chosen.items() if depth != depths[name]}
 
 
-def _taken(node: Node, fifo: Fifo, other: Fifo, least: np.ndarray) -> np.ndarray:
-    """Return the fewest beats that a node has taken from a FIFO if it waits for a beat in another one."""
+def _taken(node: Node, fifo: Fifo, others: list[tuple[Fifo, np.ndarray]]) -> np.ndarray:
+    """Return the fewest beats that a node has taken from a FIFO if it has taken all of so many from one of others."""
     schedule = node.schedule()
     assert isinstance(schedule, Schedule)
-    waiting = _step_of(schedule.consumes[other.target_port], least)
-    return _moved(schedule.consumes[fifo.target_port], waiting)
+    waiting = [_step_of(schedule.consumes[other.target_port], beats) for other, beats in others]
+    return _moved(schedule.consumes[fifo.target_port], np.min(waiting, axis=0))
 
 
 def _waiting_places(

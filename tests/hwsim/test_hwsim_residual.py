@@ -112,3 +112,13 @@ def test_the_shortcut_of_a_convolution_holds_what_the_branch_does_not() -> None:
     # many again: all that time the shortcut holds the bits.
     assert depths["fork0.1 -> add0.1"] >= 4 * (2 * 8 + 3)
     assert depths["fork0.1 -> add0.1"] < default_depths(network)["fork0.1 -> add0.1"]
+
+
+def test_parts_that_move_by_fits_and_starts_are_seen_to_be_faster() -> None:
+    # One beat per frame: with five places a shortcut lets five frames pass at once and then none for twelve cycles.
+    network = fold(residual_network((1,), (Block(2, sign=False), Block(sign=False), Block()), bits=False), {})
+    depths = {fifo.name: 40 for fifo in network.fifos} | {"fork0.1 -> add0.1": 5}
+    assert network.interval == 4
+    assert Trial(network).reaches(np.array([depths[fifo.name] for fifo in network.fifos]), 4)
+    found = shrink_depths(network.with_depths({"fc -> arg_max": 1}))
+    assert (found["fork0.1 -> add0.1"], found["fork1.1 -> add1.1"]) == (4, 3)
