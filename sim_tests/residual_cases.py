@@ -214,5 +214,17 @@ RESIDUAL_CASES = (
         {"conv0_0": {"pe": 2, "simd": 18}, "conv1_0": {"pe": 3, "simd": 6}, "add0": {"pe": 2}},
         bits=False,
     ),
+    ResidualCase(
+        "inert-bits",
+        (11,),
+        (Block(2, bits=True), Block(sign=False)),
+        {"add0": {"pe": 4}, "fork0": {"pe": 4}, "conv0_0": {"pe": 3, "simd": 5}, "add1": {"pe": 3}, "fork1": {"pe": 2}},
+    ),
+    ResidualCase(
+        "inert-image",
+        (3, 4, 5),
+        (Block(narrow=2, sign=False), Block(project=7)),
+        {"add0": {"pe": 3}, "fork1": {"pe": 4}, "conv1_0": {"pe": 4, "simd": 7}, "add1": {"pe": 4}, "sign1": {"pe": 3}},
+    ),
     ResidualCase("one-pixel", (1, 1, 3), (Block(),)),
 )

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from amaranth import Module, Signal, Value
+from amaranth import Const, Module, Signal, Value
 
 from dataflow import Add, InputError
 from hwsim import Stalls, random_stalls, simulate
@@ -60,7 +60,7 @@ def test_a_broken_sum_is_found(fault: Fault, values: bool, cycles: bool, monkeyp
 
 @pytest.mark.sim
 def test_bits_that_count_as_0_and_1_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(AddComponent, "_number", lambda self, n, k: self.inputs[n].payload[k])
+    monkeypatch.setattr(AddComponent, "_number", lambda self, n, k, there: self.inputs[n].payload[k])
     verification = ORIGINAL.verify()
     assert verification.value_mismatches > 0
     assert verification.cycle_mismatches == 0
@@ -83,3 +83,16 @@ def wrapped(m: Module, exact: Value) -> Signal:
     total = Signal(exact.shape())
     m.d.sync += total.eq(exact)
     return total
+
+
+@pytest.mark.sim
+def test_inert_lanes_that_count_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    (network,) = (case.network() for case in RESIDUAL_CASES if case.name == "inert-bits")
+    original = Original(network, random_frames(network, 16))
+    assert original.verify().passed
+    number = AddComponent._number
+    monkeypatch.setattr(AddComponent, "_number", lambda self, n, k, there: number(self, n, k, Const(1)))
+    verification = original.verify()
+    assert verification.value_mismatches > 0
+    assert verification.cycle_mismatches == 0
+    assert verification.first[0].stream.startswith("add0 -> ")

@@ -4,8 +4,8 @@ Without stalls a frame's times follow from those of the frame before by adding c
 *max-plus linear*. Let x(k) be the times after frame k that all later ones follow from, and F the step of one frame.
 
 * F is monotone, and shifts with time: F(x + c) = F(x) + c. So no later frames are slower, on average, than the largest
-  component of (x(k) - x(k - p)) / p, or faster than the smallest. Where a fast part moves by fits and starts, it takes a
-  p of several frames to see that it is the faster one.
+  component of (x(k) - x(k - p)) / p, or faster than the smallest. Where a fast part moves by fits and starts, it takes
+  a p of several frames to see that it is the faster one.
 * Each component of F^p(x + t v) is the latest of times that grow evenly with t, so it is convex in t. If x(k - 3p),
   x(k - 2p), x(k - p) and x(k) lie on a line with slope v, each component of F^p is straight there, and what it is the
   latest of at an inner point has its slope. Going back from a component with the largest slope one meets only such,

@@ -13,8 +13,9 @@ __all__ = ["Add"]
 
 
 class Add(NodeComponent):
-    """Sums of numbers: ``o[c] = min(max(i_0[c] + i_1[c] + ..., least), greatest)``, a bit counting as -1 or +1;
-    inert lanes give 0.
+    """Sums of numbers: ``o[c] = min(max(i_0[c] + i_1[c] + ..., least), greatest)``.
+
+    A bit counts as -1 or +1; inert lanes give 0.
 
     Throughput one beat per cycle. Latency 1 cycle for up to six inputs, as of a `Sum`; another one where sums saturate.
 

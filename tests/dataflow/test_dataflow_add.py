@@ -48,12 +48,13 @@ def test_a_narrower_result_saturates_in_a_cycle_more() -> None:
     assert Add("a", (BIPOLAR,) * 7, (6,), Integer(3, signed=True)).latency == 3
 
 
-def test_folding_is_a_divisor_of_the_channels() -> None:
+def test_foldings() -> None:
     node = Add("a", (INT8, INT8), (2, 3, 6), pe=3)
     assert [folding["pe"] for folding in node.foldings()] == [1, 2, 3, 6]
-    assert node.steps == 12
-    with pytest.raises(InputError, match=r"^pe of node 'a' must be a divisor of its 6 channels, not 4$"):
-        Add("a", (INT8, INT8), (2, 3, 6), pe=4)
+    assert [folding["pe"] for folding in node.foldings(lambda number: [number - 1])] == [5]
+    assert (node.steps, node.folded({"pe": 4}).steps) == (12, 12)
+    with pytest.raises(InputError, match=r"^pe of node 'a' must be 1 to 6, the number of its channels, not 7$"):
+        Add("a", (INT8, INT8), (2, 3, 6), pe=7)
 
 
 def test_refusals() -> None:
