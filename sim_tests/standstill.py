@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from dataflow import InputError, Network
 from hwsim import Stalls, simulate
-from hwsim.cycle import kernel
 from hwsim.cycle.deadlock import DeadlockError
-from hwsim.cycle.program import flatten, initial_state
+from hwsim.cycle.slow import SlowStandstillError, step_slowly
 from sim_tests.verification import record_rtl, setup_of
 
 __all__ = ["assert_stops_alike", "deadlock_of"]
@@ -30,13 +30,10 @@ def assert_stops_alike(
     network: Network, frames: np.ndarray, stalls: Stalls, *, simulator: str, build_dir: Path
 ) -> None:
     """Check that the RTL moves every beat in its cycle until nothing can move any more, and no beat after it."""
-    program = flatten(network, stalls, kept_frames=len(frames))
-    state = initial_state(program)
-    assert not kernel.advance(program, state, len(frames))
+    with pytest.raises(SlowStandstillError) as stop:
+        step_slowly(network, len(frames), stalls=stalls)
     recording = record_rtl(network, setup_of(network, frames, stalls), simulator=simulator, build_dir=build_dir)
     assert recording.stood
-    for row, fifo in enumerate(network.fifos):
-        written, read = state.filled[row, [kernel.WRITTEN, kernel.READ]].tolist()
-        times = state.times[program.fifos[row, kernel.FIRST_SLOT] :]
-        assert recording.writes[row].cycles.tolist() == times[:written, kernel.WRITES].tolist(), fifo.name
-        assert recording.reads[row].cycles.tolist() == times[:read, kernel.READS].tolist(), fifo.name
+    for fifo, writes, reads in zip(network.fifos, recording.writes, recording.reads, strict=True):
+        assert writes.cycles.tolist() == stop.value.writes[fifo.name].tolist(), fifo.name
+        assert reads.cycles.tolist() == stop.value.reads[fifo.name].tolist(), fifo.name

@@ -39,7 +39,7 @@ def test_one_place_less_than_the_fewest(simulator: str, stalled: bool, tmp_path:
     assert_stops_alike(network, frames, stalls, simulator=simulator, build_dir=tmp_path)
     deadlock = deadlock_of(network)
     assert deadlock is not None
-    assert (deadlock.frame, deadlock.full) == (1, ("fork0.1 -> add0.1",))
+    assert deadlock.full == ("fork0.1 -> add0.1",)
     freed = network.with_depths(remedy_of(network, deadlock))
     assert freed.fifos == NETWORK.fifos
     verification = verify_rtl(freed, frames, simulator=simulator, stalls=stalls, build_dir=tmp_path)

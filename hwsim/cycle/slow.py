@@ -9,6 +9,7 @@ buffer stores as many beats as the step needs, and frees as many as the step fre
 """
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Protocol
@@ -18,7 +19,7 @@ import numpy as np
 from dataflow import Buffered, InputError, Network, Node, Schedule, Terminal
 from hwsim.stalls import Stalls
 
-__all__ = ["SlowRun", "step_slowly"]
+__all__ = ["SlowRun", "SlowStandstillError", "step_slowly"]
 
 
 @dataclass
@@ -60,6 +61,21 @@ class SlowRun:
     history: dict[str, tuple[str, ...]]
     levels: dict[str, tuple[int, ...]]
     highest: dict[str, tuple[int, int]]
+
+
+class SlowStandstillError(InputError):
+    """Nothing moves any more.
+
+    Parameters
+    ----------
+    cycle : from when on
+    fifos : by name; their writes and reads until then are kept as those of a `SlowRun`
+    """
+
+    def __init__(self, name: str, cycle: int, fifos: Mapping[str, _Fifo]) -> None:
+        super().__init__(f"Network {name!r} must be able to move, not stand still from cycle {cycle}")
+        self.writes = {name: np.array(fifo.writes, np.int64) for name, fifo in fifos.items()}
+        self.reads = {name: np.array(fifo.reads, np.int64) for name, fifo in fifos.items()}
 
 
 class _Actor(Protocol):
@@ -213,7 +229,7 @@ def step_slowly(network: Network, frames: int, *, stalls: Stalls | None = None) 
 
     Raises
     ------
-    InputError
+    SlowStandstillError
         Nothing moves any more before the frames are through.
     """
     stalls = stalls or Stalls.none()
@@ -247,7 +263,7 @@ def step_slowly(network: Network, frames: int, *, stalls: Stalls | None = None) 
         changes = [actor.act(t) for actor in actors]
         still = 0 if any(changes) else still + 1
         if still > patience:
-            raise InputError(f"Network {network.name!r} must be able to move, not stand still from cycle {t - still}")
+            raise SlowStandstillError(network.name, t - still, fifos)
         t += 1
     outputs = [fifos[network.fifos_into(terminal.name)[0].name] for terminal in network.outputs]
     return SlowRun(

@@ -94,7 +94,7 @@ def test_a_rate_that_repeats_after_three_frames() -> None:
         finder.add(times.copy())
         times += [[6, 5, 5], [5, 6, 5], [5, 5, 6]][frame % 3]
     assert (finder.rate, finder.period) == (Fraction(16, 3), 3)
-    assert (finder.least, finder.most) == (5, 6)
+    assert (finder.least, finder.most) == (Fraction(21, 4), Fraction(11, 2))
     assert finder.reaches(Fraction(16, 3)) is True
     assert finder.reaches(5) is False
 
