@@ -1,25 +1,32 @@
 """Which foldings there are, and which of them is the cheapest that is fast enough."""
 
 from bisect import bisect_right
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 
 from dataflow.cost import Cost, fifo_cost, node_cost
 from dataflow.families import family_of
-from dataflow.folding import without_converters
-from dataflow.network import Network
-from dataflow.nodes import Node
+from dataflow.folding import converter_between, without_converters
+from dataflow.network import Fifo, Network
+from dataflow.nodes import Node, useful_lanes
+from dataflow.streams import Stream
 
 __all__ = ["FoldingChoices"]
 
 #: Places that most FIFOs have once they are as small as they can be.
 _DEPTH = 2
 
+Folding = dict[str, int]
+
 
 class FoldingChoices:
     """The cheapest folding of every node for any interval.
 
-    Every legal folding of every node is counted once; then choosing for an interval is a look-up. A node's choice
-    depends on nothing but the node, the interval and the prices, so it is the same in every run.
+    Every folding without inert lanes is counted once; then choosing among them for an interval is a look-up. Foldings
+    with inert lanes are many more. Of those only the ones with the fewest lanes that are fast enough are counted, when
+    an interval is asked for; one is chosen where it is cheaper than the best without, and still is with the width
+    converters beside it. A choice depends on nothing but the network, the interval and the prices, so it is the same
+    in every run.
 
     Parameters
     ----------
@@ -31,16 +38,20 @@ class FoldingChoices:
     def __init__(self, network: Network, family: str, *, luts_per_block: float | None = None) -> None:
         self.family = family
         self.luts_per_block = family_of(family).luts_per_block if luts_per_block is None else luts_per_block
-        nodes = without_converters(network).nodes
-        self._options = {node.name: _options_of(node, family) for node in nodes if node.fold_parameters}
-        fixed = {node.name: node.steps for node in nodes if not node.fold_parameters}
+        self._network = without_converters(network)
+        self._folded: dict[tuple[str, tuple[int, ...]], tuple[Node, Cost]] = {}
+        self._between: dict[tuple[Stream, Stream], tuple[int, Cost]] = {}
+        foldable = [node for node in self._network.nodes if node.fold_parameters]
+        self._options = {node.name: [self._option(node, folding) for folding in node.foldings()] for node in foldable}
+        self._useful = {node.name: _useful(node) for node in foldable}
+        fixed = {node.name: node.steps for node in self._network.nodes if not node.fold_parameters}
         self._least = {name: min(steps for steps, _, _ in found) for name, found in self._options.items()} | fixed
 
     def priced(self, luts_per_block: float) -> "FoldingChoices":
         """Return the same choices at another price of block RAM."""
         other = object.__new__(FoldingChoices)
-        other.family, other.luts_per_block = self.family, luts_per_block
-        other._options, other._least = self._options, self._least
+        other.__dict__.update({name: value for name, value in self.__dict__.items() if name != "_cheapest"})
+        other.luts_per_block = luts_per_block
         return other
 
     @property
@@ -53,26 +64,35 @@ class FoldingChoices:
         """Name of the first node that can do no less than the least interval."""
         return next(name for name, least in self._least.items() if least == self.least_interval)
 
-    @property
+    @cached_property
     def intervals(self) -> list[int]:
         """Every interval, rising, at which the choice of some node may change."""
-        steps = {steps for found in self._options.values() for steps, _, _ in found}
+        steps = {steps for found in self._useful.values() for steps, _ in found}
         return sorted({self.least_interval} | {each for each in steps if each > self.least_interval})
 
     def refusal(self, interval: int) -> str:
         """Return the sentence for an interval that is less than the least."""
         return f"Interval must be at least {self.least_interval} for node {self.slowest!r}, not {interval}"
 
-    def to(self, interval: int) -> dict[str, dict[str, int]]:
-        """Return for each node its cheapest folding of at most `interval` steps, else its cheapest of the fewest."""
+    def to(self, interval: int, *, fixed: Mapping[str, Folding] | None = None) -> dict[str, Folding]:
+        """Return for each node its cheapest folding of at most `interval` steps, else its cheapest of the fewest.
+
+        Parameters
+        ----------
+        fixed : foldings of nodes that are not to be chosen, complete
+        """
         chosen = {}
         for name, (steps, foldings) in self._cheapest.items():
             chosen[name] = foldings[max(0, bisect_right(steps, interval) - 1)]
+        chosen |= fixed or {}
+        for node in self._network.nodes:
+            if node.name in self._useful and node.name not in (fixed or {}):
+                chosen[node.name] = self._with_inert_lanes(node, interval, chosen)
         return chosen
 
     @cached_property
-    def _cheapest(self) -> dict[str, tuple[list[int], list[dict[str, int]]]]:
-        """For each node, steps in rising order and the cheapest folding of at most so many."""
+    def _cheapest(self) -> dict[str, tuple[list[int], list[Folding]]]:
+        """For each node, steps in rising order and the cheapest folding without inert lanes of at most so many."""
         found = {}
         for name, options in self._options.items():
             best: tuple[float, list] | None = None
@@ -86,18 +106,85 @@ class FoldingChoices:
             found[name] = (steps_of, foldings)
         return found
 
-    def _rank(self, option: tuple[int, Cost, dict[str, int]]) -> tuple[float, list]:
+    def _rank(self, option: tuple[int, Cost, Folding]) -> tuple[float, list]:
         """Return what is least in the cheapest option; of equals the one with the smallest numbers."""
         _, cost, folding = option
-        return cost.cells(self.family) + self.luts_per_block * cost.brams, sorted(folding.items())
+        return self._price(cost), sorted(folding.items())
+
+    def _price(self, cost: Cost) -> float:
+        return cost.cells(self.family) + self.luts_per_block * cost.brams
+
+    def _with_inert_lanes(self, node: Node, interval: int, chosen: Mapping[str, Folding]) -> Folding:
+        """Return the folding chosen for a node, or one with inert lanes that is cheaper.
+
+        It must be cheaper by itself, and with the width converters that it needs beside the present choices of its
+        neighbours; and those must not take more than `interval` steps.
+        """
+        own = chosen[node.name]
+        alone = self._price(self._counted(node, own)[1])
+        best, least = own, alone + self._beside(node, own, chosen)[1]
+        for folding in _fewest_lanes(self._useful[node.name], interval):
+            price = self._price(self._counted(node, folding)[1])
+            if price < min(alone, least):
+                steps, beside = self._beside(node, folding, chosen)
+                if steps <= interval and price + beside < least:
+                    best, least = folding, price + beside
+        return best
+
+    def _beside(self, node: Node, folding: Folding, chosen: Mapping[str, Folding]) -> tuple[int, float]:
+        """Return the steps of the slowest converter beside a node, and the price of all of them."""
+        price, slowest = 0.0, 0
+        for fifo in (*self._network.fifos_into(node.name), *self._network.fifos_out_of(node.name)):
+            streams = self._ends(fifo, {**chosen, node.name: folding})
+            if streams is not None:
+                steps, cost = self._converter(*streams)
+                price, slowest = price + self._price(cost), max(slowest, steps)
+        return slowest, price
+
+    def _ends(self, fifo: Fifo, chosen: Mapping[str, Folding]) -> tuple[Stream, Stream] | None:
+        """Return what is written into a FIFO and what is read, or None if one of them is an end of the network."""
+        nodes = self._network._node_of_name
+        if fifo.source not in nodes or fifo.target not in nodes:
+            return None
+        source, target = (self._counted(nodes[name], chosen.get(name, {}))[0] for name in (fifo.source, fifo.target))
+        return source.output_streams[fifo.source_port], target.input_streams[fifo.target_port]
+
+    def _converter(self, source: Stream, target: Stream) -> tuple[int, Cost]:
+        """Return the steps and the cost of the converter between two streams, and the FIFO behind it."""
+        if (source, target) not in self._between:
+            steps, cost = 0, Cost()
+            if not source.has_beats_of(target):
+                converter = converter_between("converter", source, target)
+                steps, cost = converter.steps, node_cost(converter, self.family)
+                cost += fifo_cost(target.width, _DEPTH, self.family)
+            self._between[source, target] = steps, cost
+        return self._between[source, target]
+
+    def _option(self, node: Node, folding: Folding) -> tuple[int, Cost, Folding]:
+        """Return steps, cost and folding of a node, with the FIFOs behind it."""
+        folded, cost = self._counted(node, folding)
+        return folded.steps, cost, folding
+
+    def _counted(self, node: Node, folding: Folding) -> tuple[Node, Cost]:
+        """Return a node with a folding, and its cost with the FIFOs behind it: wide beats of sums cost more there."""
+        key = node.name, tuple(folding.values())
+        if key not in self._folded:
+            folded = node.refolded(folding)
+            fifos = (fifo_cost(stream.width, _DEPTH, self.family) for stream in folded.output_streams)
+            self._folded[key] = folded, sum(fifos, node_cost(folded, self.family))
+        return self._folded[key]
 
 
-def _options_of(node: Node, family: str) -> list[tuple[int, Cost, dict[str, int]]]:
-    """Return steps, cost and folding of every legal folding of a node, with the FIFOs behind it."""
-    nodes = [node.folded(folding) for folding in node.foldings()]
-    return [(each.steps, node_cost(each, family) + _fifos_behind(each, family), each.folding) for each in nodes]
+def _useful(node: Node) -> list[tuple[int, Folding]]:
+    """Return the steps and the folding of every choice of lanes that is not more than its steps need."""
+    return [(node.refolded(folding).steps, folding) for folding in node.foldings(useful_lanes)]
 
 
-def _fifos_behind(node: Node, family: str) -> Cost:
-    """Return the cost of FIFOs of `_DEPTH` places at a node's outputs: wide beats of sums cost more there."""
-    return sum((fifo_cost(stream.width, _DEPTH, family) for stream in node.output_streams), Cost())
+def _fewest_lanes(useful: list[tuple[int, Folding]], interval: int) -> Iterator[Folding]:
+    """Yield the foldings of at most `interval` steps of which no other has as few lanes of either kind."""
+    fewest: int | None = None
+    for steps, folding in useful:  # the first parameter rises, for each of its values the second
+        *_, last = folding.values()
+        if steps <= interval and (fewest is None or last < fewest):
+            yield folding
+            fewest = last

@@ -69,7 +69,12 @@ def input_lanes(network: Network) -> int:
 
 
 def fold_to_interval(
-    network: Network, interval: int, *, family: str = "ecp5", strict: bool = True
+    network: Network,
+    interval: int,
+    *,
+    family: str = "ecp5",
+    strict: bool = True,
+    fixed: Mapping[str, Mapping[str, int]] | None = None,
 ) -> dict[str, dict[str, int]]:
     """Return, for each node, the cheapest legal folding whose steps are at most `interval`.
 
@@ -77,18 +82,24 @@ def fold_to_interval(
     ----------
     family : device family whose costs count
     strict : whether a node that cannot be that fast is an error; otherwise it gets as fast as it can be
+    fixed : foldings that are not to be chosen; what they do not name stays as it is
 
     Raises
     ------
     InputError
-        A node cannot be that fast; the sentence gives the least interval it allows.
+        A node cannot be that fast; the sentence gives the least interval it allows. Or a node named does not exist, or
+        its shape does not allow its folding.
     """
     from dataflow.choices import FoldingChoices  # the cost model reads nodes, not foldings
 
     choices = FoldingChoices(network, family)
+    complete = {}
+    for name, folding in (fixed or {}).items():
+        require_known(f"Folded node of network {network.name!r}", name, network._node_of_name)
+        complete[name] = network.node(name).folded(folding).folding
     if strict and interval < choices.least_interval:
         raise InputError(choices.refusal(interval))
-    return choices.to(interval)
+    return choices.to(interval, fixed=complete)
 
 
 def _fit_ends(network: Network) -> Network:

@@ -69,7 +69,7 @@ def fold_as(network: Network, file: FoldingFile, *, family: str = "ecp5") -> Net
     folded = fold(network, file.nodes)
     if file.nodes:
         interval = max(folded.node(name).steps for name in file.nodes)
-        folded = fold(network, {**fold_to_interval(network, interval, family=family, strict=False), **file.nodes})
+        folded = fold(network, fold_to_interval(network, interval, family=family, strict=False, fixed=file.nodes))
     return with_smallest_fifos(folded, fixed=file.fifos)
 
 

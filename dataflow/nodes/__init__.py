@@ -1,6 +1,6 @@
 """The node kinds of the description, one module each."""
 
-from dataflow.nodes._node import Node
+from dataflow.nodes._node import Node, divisors, useful_lanes
 from dataflow.nodes._pool import PoolNode
 from dataflow.nodes._window import WindowNode
 from dataflow.nodes.add import Add
@@ -26,6 +26,8 @@ __all__ = [
     "Threshold",
     "WidthConverter",
     "WindowNode",
+    "divisors",
     "popcount_group",
     "popcount_stages",
+    "useful_lanes",
 ]

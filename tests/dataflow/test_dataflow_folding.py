@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from dataflow import (
+    Cost,
     Fifo,
     InputError,
     Integer,
@@ -23,10 +24,11 @@ from dataflow import (
     node_cost,
     verify,
 )
+from dataflow.choices import FoldingChoices
 from dataflow.cost import fifo_cost
 from dataflow.folding import input_lanes, without_converters
 from sim_tests.cases import dense_network
-from sim_tests.strategies import dense_networks
+from sim_tests.strategies import conv_networks, dense_networks
 
 NETWORK = replace(dense_network((12, 6, 4)), name="net")
 
@@ -150,9 +152,13 @@ def test_depths_that_do_not_fit_are_refused() -> None:
         fold(NETWORK, {}, depths={"fc0 -> fc1": 0})
 
 
+#: The folding of a node that takes the most steps.
+ALONE = {"pe": 1, "simd": 1}
+
+
 def with_its_fifo(node: Node) -> int:
-    cost = node_cost(node, "ecp5") + fifo_cost(node.output_streams[0].width, 2, "ecp5")
-    return cost.weight("ecp5")
+    fifos = (fifo_cost(stream.width, 2, "ecp5") for stream in node.output_streams)
+    return sum(fifos, node_cost(node, "ecp5")).weight("ecp5")
 
 
 @pytest.mark.parametrize("interval", [1, 2, 3, 7, 24, 71, 72, 10_000])
@@ -165,6 +171,61 @@ def test_fold_to_interval_takes_the_cheapest_that_is_fast_enough(interval: int) 
             other = node.folded(folding)
             if other.schedule().steps <= interval:
                 assert with_its_fifo(chosen) <= with_its_fifo(other)
+
+
+def in_all(network: Network) -> float:
+    """Return what nodes weigh and the FIFOs behind them, these with two places."""
+    nodes = {node.name for node in network.nodes}
+    fifos = (fifo_cost(network.stream(each).width, 2, "ecp5") for each in network.fifos if each.source in nodes)
+    return sum((node_cost(node, "ecp5") for node in network.nodes), sum(fifos, Cost())).weight("ecp5")
+
+
+def without_inert_lanes(network: Network, interval: int) -> dict[str, dict[str, int]]:
+    """Return for each node the cheapest folding that divides its shape and takes at most `interval` steps."""
+    chosen = {}
+    for node in network.nodes:
+        ways = [node.folded(folding) for folding in node.foldings()]
+        fast = [way for way in ways if way.steps <= interval]
+        chosen[node.name] = min(fast, key=lambda way: (with_its_fifo(way), sorted(way.folding.items()))).folding
+    return chosen
+
+
+@given(dense_networks() | conv_networks(), st.floats(0, 1))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+def test_lanes_are_inert_only_where_that_is_cheaper(network: Network, slowness: float) -> None:
+    bare = without_converters(network)
+    least, most = FoldingChoices(bare, "ecp5").least_interval, max(node.refolded(ALONE).steps for node in bare.nodes)
+    interval = int(least * (max(most, least) / least) ** slowness)
+    chosen, dividing = fold_to_interval(network, interval), without_inert_lanes(bare, interval)
+    for node in bare.nodes:
+        if chosen[node.name] not in list(node.foldings()):
+            event("inert lanes")
+            inert, whole = node.folded(chosen[node.name]), node.folded(dividing[node.name])
+            assert inert.steps <= interval
+            assert with_its_fifo(inert) < with_its_fifo(whole)
+        else:
+            assert chosen[node.name] == dividing[node.name]
+    folded = fold(network, chosen)
+    assert folded.interval <= interval
+    assert in_all(folded) <= in_all(fold(network, dividing))
+
+
+def test_lanes_are_inert_where_no_divisor_is_near() -> None:
+    """Five neurons of 31 synapses within 16 steps: 31 is prime, and 12 lanes do what else 31 would do."""
+    network = dense_network((62, 31, 5))
+    chosen = fold_to_interval(network, 16)
+    assert chosen["fc1"] == {"pe": 3, "simd": 4}
+    assert fold(network, chosen).interval == 16
+
+
+def test_a_folding_that_is_given_is_what_its_neighbours_go_by() -> None:
+    network = dense_network((62, 31, 31, 5))
+    given_lanes = {"fc1": {"pe": 8, "simd": 31}}
+    chosen = fold_to_interval(network, 16, fixed=given_lanes)
+    assert chosen["fc1"] == given_lanes["fc1"]
+    assert fold(network, chosen).interval <= 16
+    with pytest.raises(InputError, match=r"^Folded node of network '.*' must be one of .*, not 'fc9'.*$"):
+        fold_to_interval(network, 16, fixed={"fc9": {}})
 
 
 def test_fold_to_interval_is_the_same_from_any_folding() -> None:

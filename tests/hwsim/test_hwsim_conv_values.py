@@ -8,7 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from window_networks import ELEMENTS, alone, window_nodes
 
-from dataflow import BIPOLAR, Integer, MatrixVector, MaxPool, Network, SlidingWindow, SumPool, WindowNode, zero_padded
+from dataflow import (
+    BIPOLAR,
+    Integer,
+    MatrixVector,
+    MaxPool,
+    Network,
+    SlidingWindow,
+    SumPool,
+    WindowNode,
+    fold,
+    zero_padded,
+)
 from hwsim import packed, reference
 from hwsim._tiles import tile_rows
 from sim_tests.cases import random_frames
@@ -196,8 +207,7 @@ def convolutions(draw: st.DrawFn) -> Network:
     rng = np.random.default_rng(draw(st.integers(0, 999)))
     neurons = window.groups * draw(st.sampled_from([1, 3, 32, 33, 65] if few and window.groups == 1 else [1, 3]))
     weights = rng.choice(np.array([-1, 1], np.int8), (neurons, window.taps * window.group_channels))
-    lanes = window.output_streams[0].lanes
-    matrix = MatrixVector("m", weights, None, 1, lanes, window.positions, element, window.groups)
+    matrix = MatrixVector("m", weights, positions=window.positions, operand=element, groups=window.groups)
     kind = draw(st.sampled_from(["sums", "bits", "zero padded sums", "zero padded bits"]))
     if kind.startswith("zero"):
         levels = rng.integers(-2, 3, neurons) if kind == "zero padded bits" else None
@@ -207,7 +217,8 @@ def convolutions(draw: st.DrawFn) -> Network:
         levels = np.clip((low + high) // 2 + rng.integers(-2, 3, neurons), low, high + 1)
         levels[-1] = draw(st.sampled_from([low, high, high + 1, levels[-1]]))
         matrix = replace(matrix, thresholds=levels)
-    return alone(window, matrix)
+    network = alone(window.folded({"pe": 1, "simd": 1}), matrix)
+    return fold(network, {window.name: window.folding, "m": {"simd": window.output_streams[0].lanes}})
 
 
 @settings(deadline=None, max_examples=100)

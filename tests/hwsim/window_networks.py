@@ -21,6 +21,7 @@ from dataflow import (
     WindowNode,
     verify,
 )
+from dataflow.nodes import useful_lanes
 
 __all__ = ["ELEMENTS", "alone", "window_nodes"]
 
@@ -55,7 +56,7 @@ def window_nodes(
     if isinstance(node, SlidingWindow):
         groups = draw(st.sampled_from([size for size in range(1, channels + 1) if channels % size == 0]))
         node = replace(node, pad=draw(st.integers(element.minimum, element.maximum)), groups=groups)
-    return node.folded(draw(st.sampled_from(list(node.foldings()))))
+    return node.folded(draw(st.sampled_from(list(node.foldings(useful_lanes)))))
 
 
 def alone(*nodes: Node, depth: int = 4) -> Network:
