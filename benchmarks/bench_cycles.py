@@ -1,7 +1,7 @@
-"""The cycle simulator: how many node-cycles a second it covers, and what a long run costs."""
+"""The cycle simulator: how many node-cycles a second of processor time it covers, and what a long run costs."""
 
 from benchmarks.networks import LFC, SFC, TFC, deep, folded, folded_cnv
-from benchmarks.rows import Row, seconds_of
+from benchmarks.rows import Row, processor_seconds_of
 from dataflow import Network
 from hwsim import simulate
 from hwsim.cycle.stepper import Stepper
@@ -24,24 +24,24 @@ def rows() -> list[Row]:
         rate = stepped_node_cycles(network, 50)
         figures.append(Row(f"{len(network.nodes)} nodes, every frame stepped", rate, "node-cycles/s"))
     network = folded(SFC, 4096)
-    seconds = seconds_of(lambda: simulate(network, 10_000))
+    seconds = processor_seconds_of(lambda: simulate(network, 10_000))
     figures.append(Row("SFC at interval 4096, exact timing of 10,000 frames", seconds, "s"))
     network = folded_cnv()
     rate = stepped_node_cycles(network, 10)
     what = f"CNV at interval {network.interval}, {len(network.nodes)} nodes, every frame stepped"
     figures.append(Row(what, rate, "node-cycles/s"))
-    seconds = seconds_of(lambda: simulate(network, 10_000))
+    seconds = processor_seconds_of(lambda: simulate(network, 10_000))
     figures.append(Row(f"CNV at interval {network.interval}, exact timing of 10,000 frames", seconds, "s"))
     sized = {"TFC": folded(TFC, 784), "SFC": folded(SFC, 784), "CNV": network}
     for name, network in sized.items():
-        seconds = seconds_of(lambda network=network: shrink_depths(network))
+        seconds = processor_seconds_of(lambda network=network: shrink_depths(network))
         what = f"{name} at interval {network.interval}, smallest depths of {len(network.fifos)} FIFOs"
         figures.append(Row(what, seconds, "s", "<= 5 s" if name == "CNV" else ""))
     return figures
 
 
 def stepped_node_cycles(network: Network, frames: int) -> float:
-    """Return nodes times cycles simulated in a second, when every frame is stepped."""
+    """Return nodes times cycles simulated in a second of processor time, when every frame is stepped."""
     cycles = 0
 
     def step() -> None:
@@ -51,5 +51,5 @@ def stepped_node_cycles(network: Network, frames: int) -> float:
             stepper.step()
         cycles = stepper.marks[frames].end
 
-    seconds = seconds_of(step)
+    seconds = processor_seconds_of(step)
     return len(network.nodes) * cycles / seconds

@@ -7,17 +7,20 @@ import numpy as np
 
 from benchmarks.networks import cnv, folded_cnv
 from benchmarks.rows import Row, processor_seconds_of
-from dataflow import Network, fold, fold_to_interval
+from dataflow import Network
 from hwsim import simulate
 from hwsim.cycle.stepper import Stepper
-from hwsim.fifo_sizing import shrink_depths
 from hwsim.stalls import Stalls
 from sim_tests.free_running import FreeRun, run_free
+from xnorflow.folding import fold_for_board
 
 __all__ = ["rows"]
 
 #: Frames that Verilator runs, and that the cycle simulator covers with the periodic state.
 FEW, MANY = 3, 10_000
+
+#: The board for which CNV is folded.
+BOARD = "ulx3s-85f"
 
 #: Frames of which the cycle simulator steps every one.
 STEPPED = 50
@@ -45,11 +48,9 @@ def rows() -> list[Row]:
 
 
 def networks() -> dict[str, Network]:
-    """Return the designs that are measured: the usual folding, and one for 10,000 frames per second at 80 MHz."""
-    unfolded = cnv()
-    fast = fold(unfolded, fold_to_interval(unfolded, 8000))
-    designs = folded_cnv(), fast.with_depths(shrink_depths(fast))
-    return {f"CNV at interval {network.interval}": network for network in designs}
+    """Return the designs that are measured: the usual folding, and the one that `xnorflow fold` gives for a board."""
+    usual, board = folded_cnv(), fold_for_board(cnv(), BOARD).network
+    return {f"CNV at interval {usual.interval}": usual, f"CNV for {BOARD} at interval {board.interval}": board}
 
 
 def step(network: Network) -> Stepper:

@@ -20,7 +20,11 @@ __all__ = ["Channel", "Layout", "Program", "flatten", "with_depths"]
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Where the parts of an actor are, the first one in the slot behind `before`."""
+    """Where the parts of an actor are, the first one in the slot behind `before`.
+
+    An event that takes i beats and gives o has max(1, i) + max(1, o) - 1 parts. They wait for the beats in the order of
+    the ports, and from the part on that waits for the last beat, for the places.
+    """
 
     actor: Actor
     before: int
@@ -33,29 +37,33 @@ class Layout:
     def _outputs(self) -> np.ndarray:
         return self.actor.moves[len(self.actor.consumes) :]
 
-    @cached_property
-    def _places_from(self) -> np.ndarray:
-        """(events of the pattern,) the part of an event that waits for its last beat and its first place, from 0."""
-        return np.maximum(1, self._inputs.sum(axis=0)) - 1
-
-    @cached_property
-    def _sizes(self) -> np.ndarray:
-        """(events of the pattern,) parts of each event."""
-        return self._places_from + np.maximum(1, self._outputs.sum(axis=0))
+    @property
+    def _in_one(self) -> bool:
+        """Whether every event is one part because no more than one beat can come or go."""
+        return len(self.actor.consumes) < 2 and len(self.actor.emits) < 2
 
     @cached_property
     def _ends(self) -> np.ndarray:
-        return np.cumsum(self._sizes)
+        """(events of the pattern,) int32, the last part of each event; the first part of all is 1."""
+        if self._in_one:
+            return np.arange(1, len(self.actor.event_steps) + 1, dtype=np.int32)
+        parts = np.maximum(1, self._inputs.sum(axis=0)) + np.maximum(1, self._outputs.sum(axis=0)) - 1
+        return np.cumsum(parts, dtype=np.int32)
+
+    @cached_property
+    def _starts(self) -> np.ndarray:
+        """(events of the pattern,) int32, the first part of each event."""
+        return self._ends if self._in_one else np.append(np.int32(0), self._ends[:-1]) + np.int32(1)
 
     @property
     def latest(self) -> int:
         """The slot of a frame's last event."""
         return self.before + self.actor.repeats * int(self._ends[-1])
 
-    def _slots(self, offsets: np.ndarray) -> np.ndarray:
-        """Return the slots of a frame from those of the pattern, of which the one behind `before` is 1."""
-        starts = self.before + np.arange(self.actor.repeats, dtype=np.int32) * np.int32(self._ends[-1])
-        return (starts[:, None] + offsets.astype(np.int32)).ravel()
+    def _slots(self, parts: np.ndarray) -> np.ndarray:
+        """Return the slots of a frame from the parts of the pattern."""
+        offsets = self.before + np.arange(self.actor.repeats, dtype=np.int32) * self._ends[-1]
+        return (offsets[:, None] + parts).ravel()
 
     @property
     def events(self) -> np.ndarray:
@@ -65,18 +73,22 @@ class Layout:
     @property
     def firsts(self) -> np.ndarray:
         """(events of a frame,) int32, the slot of the first part of each event."""
-        return self._slots(self._ends - self._sizes + 1)
+        return self._slots(self._starts)
 
     def moved_in(self, port: int) -> np.ndarray:
         """Return the slot of the event in which each beat of a frame moves at a port, inputs first, int32."""
         return self._slots(self._ends[self.actor.moves[port]])
 
     def waits_in(self, port: int) -> np.ndarray:
-        """Return the slot of the part that waits for each beat or place of a frame at a port, int32."""
-        inputs = len(self._inputs)
-        ports, first = (self._inputs, 0) if port < inputs else (self._outputs[: 1 + port - inputs], self._places_from)
-        rank = ports[: 1 + port].sum(axis=0) - 1
-        return self._slots((self._ends - self._sizes + 1 + first + rank)[self.actor.moves[port]])
+        """Return the slot of the part that waits for each beat or place of a frame at a port, inputs first, int32."""
+        if self._in_one:
+            return self.moved_in(port)
+        output = port - len(self._inputs)
+        if output < 0:
+            parts = self._starts + self._inputs[:port].sum(axis=0)
+        else:
+            parts = self._starts + np.maximum(1, self._inputs.sum(axis=0)) - 1 + self._outputs[:output].sum(axis=0)
+        return self._slots(parts[self.actor.moves[port]].astype(np.int32))
 
 
 @dataclass(frozen=True, eq=False)
