@@ -26,9 +26,10 @@ from quant.lowering._graph import Average, BitSums, Dense, Graph, InputBits, Inp
 from quant.lowering._padding import integer_outside
 from quant.lowering._pools import takes_and
 from quant.lowering._reals import Affine, Constant, NotAffineError
+from quant.lowering._sites import Pooled
 from quant.lowering._switches import choose, levels_of, switch_of
 
-__all__ = ["average_of_bits", "settle_averages"]
+__all__ = ["average_of_bits", "compared", "settle_averages"]
 
 Bits = InputBits | InputIntegers | Layer
 
@@ -66,7 +67,7 @@ def settle_averages(graph: Graph, bits: InputBits | Layer, following: Dense) -> 
         chain = find_chain(graph, sums.output, end)
         if chain is None:
             return added, *_integers(graph, pool, element, source, following)
-        bits = _compared(graph, chain, element, source, following if later is None else None)
+        bits = compared(graph, chain, element, source, following.site.pools if later is None else ())
         added.append(bits)
     return added, bits, following
 
@@ -104,8 +105,8 @@ def _element_of(sums: Sums) -> Integer:
     return element
 
 
-def _compared(graph: Graph, chain: Chain, element: Integer, source: Source, following: Dense | None) -> InputBits:
-    """Return the bits of the quantizer behind sums; `following` is the layer behind them, if no pool comes first."""
+def compared(graph: Graph, chain: Chain, element: Integer, source: Source, pools: tuple[Pooled, ...]) -> InputBits:
+    """Return the bits of the quantizer behind sums, with max pools behind them."""
     codes = codes_of(graph, chain, source)
     low, high = levels_of(chain.quantizer, codes)
     channels = graph.size(chain.start)
@@ -114,7 +115,6 @@ def _compared(graph: Graph, chain: Chain, element: Integer, source: Source, foll
     thresholds = np.append(source.points, element.maximum + 1)[switch.place]
     zero, one = (code_value(graph, chain.quantizer, code) for code in (low, high))
     values = choose(switch.rising, zero, one), choose(switch.rising, one, zero)
-    pools = following.site.pools if following else ()
     rising = replace(switch, rising=np.ones(channels, bool))
     for pool in pools:
         if between(graph, chain.quantizer.output, pool.tensor) is None:
@@ -124,7 +124,7 @@ def _compared(graph: Graph, chain: Chain, element: Integer, source: Source, foll
             )
     if takes_and(graph, pools, chain, source, rising, (values[0].exact(), values[1].exact())).any():
         raise InputError(
-            f"Node {pools[0].name!r} (MaxPool) must take bits that rise with the sums of an average pool of bits, "
+            f"Node {pools[0].name!r} (MaxPool) must take bits that rise with the sums in front of the quantizer, "
             "not falling ones: use positive scales in front of it"
         )
     return InputBits(chain.quantizer.name, chain.quantizer.output, chain.start, element, thresholds, *values)

@@ -4,7 +4,7 @@ from math import prod
 
 import numpy as np
 
-from quant.lowering._graph import Classes, Dense, Elementwise, Graph, InputBits, Layer, Operation, Sums
+from quant.lowering._graph import Classes, Dense, Elementwise, Graph, InputBits, Join, Layer, Operation, Sums
 
 __all__ = ["check"]
 
@@ -47,6 +47,10 @@ def _check_sizes(graph: Graph, operation: Operation, after: str) -> None:
             raise AssertionError(
                 f"after {after}: {operation.name!r} writes {neurons} numbers, not the {written} of {operation.output!r}"
             )
+    if isinstance(operation, Join):
+        sizes = {graph.shapes[name] for name in (*operation.operands, operation.output)}
+        if len(sizes) > 1:
+            raise AssertionError(f"after {after}: {operation.name!r} adds {sorted(sizes)}, which are not alike")
     if isinstance(operation, InputBits) and operation.thresholds.size not in {1, graph.size(operation.source)}:
         raise AssertionError(
             f"after {after}: {operation.name!r} has {operation.thresholds.size} thresholds, "

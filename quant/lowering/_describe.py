@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Iterator
-from itertools import pairwise
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dataflow import (
     BIPOLAR,
+    Add,
     ArgMax,
     Element,
     Fifo,
+    Fork,
     Integer,
     MatrixVector,
     MaxPool,
@@ -20,10 +22,12 @@ from dataflow import (
     Stream,
     Terminal,
     Threshold,
+    integer_for,
     position_classes,
     unsigned_for,
 )
-from quant.lowering._graph import BitSums, Classes, Graph, InputBits, InputIntegers, Layer, Operation
+from quant.lowering._graph import BitSums, Classes, Graph, InputBits, InputIntegers, Joined, Layer, Operation, Sums
+from quant.lowering._sites import Pooled
 
 __all__ = ["clean_name", "describe"]
 
@@ -32,31 +36,25 @@ _TAKEN = {"input", "class", "scores"}
 
 def describe(graph: Graph, *, with_class: bool) -> Network:
     """Return the network, unfolded, ending in the class or, without it, in the scores."""
-    first, *layers = graph.operations
-    *_, classes = layers
+    first, classes = graph.operations[0], graph.operations[-1]
     assert isinstance(first, InputBits | InputIntegers)
     assert isinstance(classes, Classes)
-    names = _names(graph.operations)
     shape = graph.image or (graph.size(graph.input),)
-    nodes: list[Node] = []
-    element: Element = first.element
-    if isinstance(first, InputBits):
-        nodes.append(Threshold(names[first.output], first.element, shape, _shared(first.thresholds)))
-        element = BIPOLAR
-    taken = set(names.values()) | _TAKEN
-    for layer in layers:
-        nodes += _nodes_behind(nodes, layer, names[layer.output], element, taken)
-        element = nodes[-1].output_streams[0].element
-    scores = Scores(nodes[-1].name, classes.logit_scale, classes.logit_bias)
-    (sums,) = nodes[-1].output_streams
+    build = _Builder(graph, Stream(first.element, shape))
+    for operation in graph.operations:
+        build.add(operation)
+    node = build.nodes[-1]
+    scores = Scores(node.name, classes.logit_scale, classes.logit_bias)
+    (sums,) = node.output_streams
+    nodes = list(build.nodes)
     if with_class:
-        nodes.append(ArgMax(_free("arg_max", taken), sums.element, classes.scale, classes.offset))
+        nodes.append(ArgMax(_free("arg_max", build.taken), sums.element, classes.scale, classes.offset))
+        build.fifos.append(Fifo(node.name, nodes[-1].name))
     end = _class_end(len(classes.signs)) if with_class else Terminal("scores", Stream(sums.element, (sums.size,)))
-    chain = ["input", *(node.name for node in nodes), end.name]
     return Network(
         graph.name,
         tuple(nodes),
-        tuple(Fifo(source, target) for source, target in pairwise(chain)),
+        (*build.fifos, Fifo(nodes[-1].name, end.name)),
         (Terminal("input", Stream(first.element, shape)),),
         (end,),
         graph.frame_shape,
@@ -65,29 +63,99 @@ def describe(graph: Graph, *, with_class: bool) -> Network:
     )
 
 
-def _nodes_behind(nodes: list[Node], layer: Operation, name: str, element: Element, taken: set[str]) -> Iterator[Node]:
-    """Yield the nodes of an operation behind others."""
-    if isinstance(layer, InputBits):
-        (sums,) = nodes[-1].output_streams
-        yield Threshold(name, layer.element, sums.shape, _shared(layer.thresholds))
-    elif isinstance(layer, BitSums):
-        for index, pool in enumerate(layer.averages):
+@dataclass(frozen=True)
+class _End:
+    """An output that is not read yet: a node, or the input, one of its ports, and what it emits."""
+
+    name: str
+    port: int
+    stream: Stream
+
+
+class _Builder:
+    """A network in the making.
+
+    Attributes
+    ----------
+    ends : by tensor, the outputs that carry it, one for each reader
+    """
+
+    def __init__(self, graph: Graph, stream: Stream) -> None:
+        self.graph = graph
+        self.names = _names(graph.operations)
+        self.taken = set(self.names.values()) | _TAKEN
+        self.nodes: list[Node] = []
+        self.fifos: list[Fifo] = []
+        self.ends = {graph.input: [_End("input", 0, stream)]}
+
+    def add(self, operation: Operation) -> None:
+        """Add the nodes of an operation, and a `Fork` behind them if several read what they make."""
+        if isinstance(operation, Joined):
+            end = self._joined(operation)
+        else:
+            (source,) = operation.inputs
+            end = self.ends[source].pop(0)
+            for node in _nodes_behind(end.stream, operation, self.names[operation.output], self.taken):
+                end = self._append(node, end)
+        self.ends[operation.output] = self._forked(end, operation)
+
+    def _append(self, node: Node, *ends: _End) -> _End:
+        """Put a node behind outputs."""
+        self.nodes.append(node)
+        self.fifos += [Fifo(end.name, node.name, end.port, port) for port, end in enumerate(ends)]
+        return _End(node.name, 0, node.output_streams[0])
+
+    def _joined(self, join: Joined) -> _End:
+        name, ends = self.names[join.output], []
+        for source, pools in zip(join.operands, join.pools, strict=True):
+            end = self.ends[source].pop(0)
+            for pool in _pools(pools, name, self.taken):
+                end = self._append(pool, end)
+            ends.append(end)
+        # Sums take fewer numbers than their types hold, so those of many blocks would get wider and wider.
+        result = integer_for(int(join.totals[0]), int(join.totals[-1]))
+        node = Add(name, tuple(end.stream.element for end in ends), ends[0].stream.shape)
+        return self._append(replace(node, result=result) if result != node.element else node, *ends)
+
+    def _forked(self, end: _End, operation: Operation) -> list[_End]:
+        """Return as many outputs as there are readers of what an operation makes."""
+        readers = sum(each.inputs.count(operation.output) for each in self.graph.operations)
+        if readers < 2:
+            return [end]
+        name = "input" if isinstance(operation, InputIntegers) else self.names[operation.output]
+        fork = Fork(_take([f"{name}_fork"], self.taken), end.stream.element, end.stream.shape, readers)
+        self._append(fork, end)
+        return [_End(fork.name, port, stream) for port, stream in enumerate(fork.output_streams)]
+
+
+def _nodes_behind(stream: Stream, operation: Operation, name: str, taken: set[str]) -> Iterator[Node]:
+    """Yield the nodes of an operation that reads a stream."""
+    if isinstance(operation, InputBits):
+        yield Threshold(name, stream.element, stream.shape, _shared(operation.thresholds))
+    elif isinstance(operation, BitSums):
+        element = stream.element
+        for index, pool in enumerate(operation.averages):
             options = [clean_name(pool.name), clean_name(f"{pool.name}_{pool.output}"), f"{name}_average"]
             node = pool.sum_pool(name if index == 0 else _take(options, taken), element)
             element = node.output_element
             yield node
-    else:
-        assert isinstance(layer, Layer | Classes)
-        yield from _nodes_of(layer, name, element, taken)
+    elif not isinstance(operation, InputIntegers):
+        assert isinstance(operation, Layer | Sums | Classes)
+        yield from _nodes_of(operation, name, stream.element, taken)
 
 
-def _nodes_of(layer: Layer | Classes, name: str, element: Element, taken: set[str]) -> Iterator[Node]:
-    """Yield the max pools in front of a layer, its window and its matrix."""
-    site = layer.site
-    for pool in site.pools:
+def _pools(pools: tuple[Pooled, ...], name: str, taken: set[str]) -> Iterator[MaxPool]:
+    """Yield the max pools in front of an operation."""
+    for pool in pools:
         window = pool.window
         called = _take([clean_name(pool.name), clean_name(f"{pool.name}_{pool.output}"), f"{name}_pool"], taken)
         yield MaxPool(called, BIPOLAR, pool.image, window.kernel, window.stride, window.dilation, window.padding)
+
+
+def _nodes_of(layer: Layer | Sums | Classes, name: str, element: Element, taken: set[str]) -> Iterator[Node]:
+    """Yield the max pools in front of a layer, its window and its matrix."""
+    site = layer.site
+    yield from _pools(site.pools, name, taken)
     windows = None
     if site.window is not None:
         windows = site.sliding_window(_take([f"{name}_window"], taken), element)
@@ -108,7 +176,7 @@ def _nodes_of(layer: Layer | Classes, name: str, element: Element, taken: set[st
     yield from _averages_of(layer, name, matrix.element, taken)
 
 
-def _averages_of(layer: Layer | Classes, name: str, element: Element, taken: set[str]) -> Iterator[Node]:
+def _averages_of(layer: Layer | Sums | Classes, name: str, element: Element, taken: set[str]) -> Iterator[Node]:
     """Yield the sums of a layer's average pools, and the comparison behind them."""
     pool = None
     for average in layer.averages:

@@ -1,4 +1,4 @@
-"""The graph that the passes work on: a path of typed operations from the input to the output.
+"""The graph that the passes work on: typed operations from the input to the output.
 
 Tensors have names, as in ONNX. A tensor is either a constant or computed by the one operation whose `output` it is;
 one frame is computed at a time, so a batch dimension is 1.
@@ -14,7 +14,7 @@ import numpy as np
 
 from dataflow import Element, Integer, SumPool
 from quant.lowering._reals import Constant
-from quant.lowering._sites import DENSE, Site, Window
+from quant.lowering._sites import DENSE, Pooled, Site, Window
 
 __all__ = [
     "Average",
@@ -26,6 +26,8 @@ __all__ = [
     "Graph",
     "InputBits",
     "InputIntegers",
+    "Join",
+    "Joined",
     "Layer",
     "Layout",
     "Operation",
@@ -164,6 +166,39 @@ class BitSums(_Single):
 
 
 @dataclass(frozen=True, eq=False)
+class Join(Operation):
+    """The sum of tensors that different layers make, number by number.
+
+    Parameters
+    ----------
+    operands : the tensors
+    pools : max pools in front of each of them
+    """
+
+    operands: tuple[str, ...]
+    pools: tuple[tuple[Pooled, ...], ...]
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return self.operands
+
+
+@dataclass(frozen=True, eq=False)
+class Joined(Join):
+    """The hardware's sum of bits, as -1 and +1, and of integers; the tensor's elements are ``slope * total + offset``.
+
+    Parameters
+    ----------
+    slope, offset : () or (channels,)
+    totals : (points,) int64, all numbers that a total can be, rising
+    """
+
+    slope: Constant
+    offset: Constant
+    totals: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Pad(_Single):
     """Rows and columns of one number around an image.
 
@@ -294,7 +329,7 @@ class Classes(_Single):
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """A path of operations, in the order of computation.
+    """Operations in the order of computation: a path, or branches that meet in a `Join`.
 
     Parameters
     ----------

@@ -121,7 +121,7 @@ REFUSED: dict[str, tuple[Build, str]] = {
         lambda net, x: net(
             "MaxPool", sign(net, net("Neg", net("AveragePool", x, name="avg", **HALF))), name="max", kernel_shape=[2, 2]
         ),
-        "Node 'max' (MaxPool) must take bits that rise with the sums of an average pool of bits, "
+        "Node 'max' (MaxPool) must take bits that rise with the sums in front of the quantizer, "
         "not falling ones: use positive scales in front of it",
     ),
     "bends": (

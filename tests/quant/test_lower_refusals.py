@@ -343,8 +343,7 @@ BUILD: dict[str, tuple[Callable[[Builder, str], str], str]] = {
     ),
     "branches": (
         lambda net, x: net("Add", net("Gemm", x, W0.T, name="left"), net("Gemm", x, -W0.T, name="right"), name="join"),
-        "Node 'join' (Add) must combine numbers of one layer, not of 'left' and 'right': "
-        "branches are not supported yet",
+        "Output 't4' of the model must be scores of a layer, not a sum of several",
     ),
     "neighbours": (
         lambda net, x: net.dense(net("Add", x, turned(net, x), name="turned"), W0),

@@ -8,13 +8,14 @@ What a convolution makes, and an input that goes into one, is an image: the same
 become vectors of channels. A layer behind it knows the image, its max pools and padding as its `Site`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
 
 from dataflow import InputError
-from quant.lowering._graph import Average, Dense, Elementwise, Graph, Layout, Operation, Pad, Pool, parameter_name
+from quant.lowering._graph import Average, Dense, Elementwise, Graph, Join, Layout, Operation, Pad, Pool, parameter_name
 from quant.lowering._reals import Constant
 from quant.lowering._sites import DENSE, Padding, Pooled, Site, Window
 
@@ -43,7 +44,8 @@ def flatten_order(graph: Graph) -> Graph:
     Raises
     ------
     InputError
-        Elements that are repeated or left out, branches that meet again, or parameters that differ within an image.
+        Elements that are repeated or left out, branches that meet otherwise than in an Add, or parameters that differ
+        within an image.
     """
     return _Flattener(graph).run()
 
@@ -145,6 +147,9 @@ class _Flattener:
         self.origins[layer.output] = _image_origin(self.graph, layer.output, Site(image))
 
     def _elementwise(self, operation: Elementwise) -> None:
+        if _adds_branches(operation, self.origins):
+            self._join(operation)
+            return
         graph, origin = self.graph, _meeting(self.graph, operation, self.origins)
         self.origins[operation.output] = origin
         self.renamed[operation.output] = operation.output
@@ -158,6 +163,33 @@ class _Flattener:
             else:
                 operands.append(self.renamed[name] if name else "")
         self.kept.append(replace(operation, operands=tuple(operands)))
+
+    def _join(self, operation: Elementwise) -> None:
+        """Let branches meet: the tensors lie in the same order in hardware, so that number is added to number."""
+        first, *others = (self.origins[name] for name in operation.operands)
+        for origin in (first, *others):
+            _check_unpadded(operation, origin)
+            _permutation(self.graph, operation, origin)
+        for other in others:
+            same = first.places.shape == other.places.shape and (first.places == other.places).all()
+            if first.site.image != other.site.image or not same:
+                labels = [self.graph.label(origin.tensor) for origin in (first, other)]
+                raise InputError(
+                    f"Node {operation.name!r} ({operation.kind}) must add numbers at the same places, not those of "
+                    f"{labels[0]!r} and {labels[1]!r}, which lie in another order or shape"
+                )
+        output = operation.output
+        operands = tuple(self.renamed[name] for name in operation.operands)
+        self.kept.append(Join(operation.name, output, operands, tuple(each.site.pools for each in (first, *others))))
+        self.renamed[output] = output
+        self.origins[output] = _Origin(output, first.places, Site(first.site.image))
+
+
+def _adds_branches(operation: Elementwise, origins: Mapping[str, _Origin]) -> bool:
+    """Return whether an operator adds what different layers make, and nothing else."""
+    if operation.kind not in {"Add", "Sum"} or any(name not in origins for name in operation.operands):
+        return False
+    return len({origins[name].tensor for name in operation.operands}) > 1
 
 
 def _input_image(graph: Graph) -> tuple[int, ...]:
@@ -269,7 +301,7 @@ def _meeting(graph: Graph, operation: Elementwise, origins: dict[str, _Origin]) 
     if len(sources) > 1:
         raise InputError(
             f"Node {operation.name!r} ({operation.kind}) must combine numbers of one layer, "
-            f"not of {sources[0]!r} and {sources[1]!r}: branches are not supported yet"
+            f"not of {sources[0]!r} and {sources[1]!r}: only Add joins branches"
         )
     spread = [np.broadcast_to(origin.places, shape) for origin in dynamic]
     if any((each != spread[0]).any() for each in spread):

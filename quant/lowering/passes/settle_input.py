@@ -20,7 +20,7 @@ from quant.lowering._chains import (
     find_chain,
     values_behind,
 )
-from quant.lowering._graph import Dense, Elementwise, Graph, InputBits, InputIntegers, parameter_name
+from quant.lowering._graph import Dense, Elementwise, Graph, InputBits, InputIntegers, Operation, parameter_name
 from quant.lowering._padding import integer_outside
 from quant.lowering._pools import takes_and
 from quant.lowering._reals import Affine, Constant, Exact, NotAffineError
@@ -51,8 +51,10 @@ def settle_input(graph: Graph) -> Graph:
     InputError
         Integers that are not made binary, or that do not fit the kind of input asked for.
     """
-    if graph.input_kind == "auto":
-        return _settled_as_it_fits(graph)
+    return _settled_as_it_fits(graph) if graph.input_kind == "auto" else _check_reads(_settled(graph))
+
+
+def _settled(graph: Graph) -> Graph:
     first = next(each for each in graph.operations if isinstance(each, Dense))
     start, element, source = _start_of(graph, first)
     chain = find_chain(graph, start, first.source)
@@ -76,10 +78,30 @@ def settle_input(graph: Graph) -> Graph:
         thresholds.astype(np.int64),
         *values,
     )
-    behind = between(graph, chain.quantizer.output, first.source)
-    assert behind is not None
-    later = graph.operations[graph.operations.index(first) :]
-    return graph.with_operations((bits, *behind, *later))
+    return graph.with_operations((bits, *_behind(graph, chain.quantizer.output, first)))
+
+
+def _behind(graph: Graph, start: str, first: Dense) -> list[Operation]:
+    """Return what depends on a tensor among the operations in front of the first layer, and all from there on."""
+    place = graph.operations.index(first)
+    reached, found = {start}, []
+    for operation in graph.operations[:place]:
+        if operation.output not in reached and reached.intersection(operation.inputs):
+            reached.add(operation.output)
+            found.append(operation)
+    return [*found, *graph.operations[place:]]
+
+
+def _check_reads(graph: Graph) -> Graph:
+    """Return the graph, none of whose branches reads the input beside its quantizer."""
+    written = {operation.output for operation in graph.operations} | {graph.input, *graph.constants}
+    for operation in graph.operations[1:]:
+        if not written.issuperset(operation.inputs) or graph.input in operation.inputs:
+            raise InputError(
+                f"Node {operation.name!r} must read what a layer or the input's quantizer makes, "
+                "not the model's input beside it"
+            )
+    return graph
 
 
 def _settled_as_it_fits(graph: Graph) -> Graph:

@@ -9,11 +9,11 @@ from dataflow import InputError
 from quant.lowering._chains import between
 from quant.lowering._graph import Classes, Elementwise, Graph, Sums
 from quant.lowering._keys import order_keys
+from quant.lowering._layers import inverted
 from quant.lowering._operators import apply
 from quant.lowering._reals import Affine, Exact, NotAffineError
 from quant.lowering._sites import Site
 from quant.lowering._surd import Number
-from quant.lowering.passes.absorb_chains import inverted
 
 __all__ = ["settle_scores"]
 
