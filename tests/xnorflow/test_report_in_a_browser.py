@@ -14,6 +14,7 @@ import pytest
 from dataflow import Network, expose_scores
 from hwsim import unroll
 from sim_tests.cases import CASES
+from sim_tests.residual_cases import Block, residual_network
 from xnorflow.folding import fold_to
 from xnorflow.networks import open_network
 from xnorflow.report import write_report
@@ -104,11 +105,19 @@ def convolutional() -> Network:
     return fold_to(open_network("cnv-mnist-small"), 38_400)
 
 
+def residual() -> Network:
+    """Shortcuts that pass the break of a line, and one with a layer of its own."""
+    return fold_to(residual_network((6, 6, 4), (Block(2), Block(2, project=6, shortcuts=2))), 1_500)
+
+
+NETWORKS = {"dense": CASES[6].network, "convolutional": convolutional, "residual": residual}
+
+
 @pytest.mark.skipif(BROWSER is None, reason=f"No browser here (none of {', '.join(BROWSERS)})")
 @pytest.mark.parametrize("built", [False, True], ids=["assumed", "built"])
-@pytest.mark.parametrize("which", ["dense", "convolutional"])
+@pytest.mark.parametrize("which", ["dense", "convolutional", "residual"])
 def test_every_mark_is_drawn(which: str, built: bool, tmp_path: Path) -> None:
-    network = CASES[6].network() if which == "dense" else convolutional()
+    network = NETWORKS[which]()
     frames, build = (3, None) if not built else (7, Build(figures_of_a_build(), routed_clock(24.0, 38.1, met=True)))
     network = expose_scores(network) if built else network
     write_report(network, tmp_path / "report.html", build=build, frames=frames)
