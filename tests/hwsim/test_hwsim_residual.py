@@ -122,3 +122,25 @@ def test_parts_that_move_by_fits_and_starts_are_seen_to_be_faster() -> None:
     assert Trial(network).reaches(np.array([depths[fifo.name] for fifo in network.fifos]), 4)
     found = shrink_depths(network.with_depths({"fc -> arg_max": 1}))
     assert (found["fork0.1 -> add0.1"], found["fork1.1 -> add1.1"]) == (4, 3)
+
+
+@pytest.mark.parametrize("sized", [False, True])
+def test_many_frames_through_twenty_blocks(sized: bool) -> None:
+    network = fold(residual_network((8,), (Block(2), Block(sign=False)) * 10), {"fc": {"simd": 2}})
+    if sized:
+        network = network.with_depths(shrink_depths(network))
+    few, slow = simulate(network, 40), step_slowly(network, 40)
+    assert (few.total, few.cycles) == (slow.total, slow.cycles)
+    assert {node.name: (node.busy, node.starved, node.blocked) for node in few.nodes} == slow.activity
+    assert {fifo.name: (fifo.max_occupancy, fifo.max_taken) for fifo in few.fifos} == slow.highest
+    # Where beats are recorded every frame is stepped; otherwise frames are leapt over.
+    many, stepped = simulate(network, 10_000), simulate(network, 10_000, record=True)
+    assert many.simulated_frames < 1000
+    assert (many.total, many.cycles, many.nodes, many.fifos) == (
+        *(stepped.total, stepped.cycles, stepped.nodes, stepped.fifos),
+    )
+    for fifo in network.fifos:
+        np.testing.assert_array_equal(
+            stepped.writes[fifo.name][: 40 * network.stream(fifo).beats], slow.writes[fifo.name]
+        )
+    assert many.interval == network.interval
