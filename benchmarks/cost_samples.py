@@ -10,6 +10,7 @@ from dataflow import (
     BIPOLAR,
     Add,
     ArgMax,
+    Concat,
     Element,
     Fork,
     Integer,
@@ -63,6 +64,7 @@ def samples() -> list[Sample]:
         _arg_maxes,
         _forks,
         _adds,
+        _concats,
         _windows,
         _pools,
         _fifos,
@@ -227,6 +229,22 @@ def _adds() -> Iterator[tuple[str, Node]]:
         types = "-".join(map(str, operands))
         name = f"add-{types}-pe{pe}{'' if result is None else f'-to-{result}'}"
         yield name, Add("node", operands, (16 * pe,), result, pe)
+
+
+def _concats() -> Iterator[tuple[str, Node]]:
+    signed = Integer(8, signed=True)
+    for operands, channels, positions, pe in [
+        ((BIPOLAR, BIPOLAR), (64, 64), (8, 8), 16),
+        ((signed, signed), (32, 16), (), 4),
+        ((BIPOLAR, BIPOLAR, BIPOLAR), (16, 16, 16), (4, 4), 2),
+        ((Integer(6, signed=True), Integer(10, signed=True)), (24, 40), (6, 6), 8),
+        ((BIPOLAR, BIPOLAR), (256, 64), (), 64),
+        ((signed,) * 4, (12, 24, 12, 12), (5, 5), 12),
+        ((Integer(4), Integer(4)), (10, 15), (3, 3), 5),
+        ((BIPOLAR, BIPOLAR), (48, 24), (7, 7), 24),
+    ]:
+        kinds, sizes = "-".join(map(str, operands)), "-".join(map(str, channels))
+        yield f"concat-{kinds}-{sizes}-pe{pe}", Concat("node", operands, channels, positions, pe)
 
 
 def _window_sizes() -> list[tuple]:

@@ -13,6 +13,7 @@ from dataflow.network import Fifo, Network, Scores, Terminal, verify
 from dataflow.nodes import (
     Add,
     ArgMax,
+    Concat,
     Fork,
     MatrixVector,
     MaxPool,
@@ -37,6 +38,7 @@ __all__ = [
     "ArgMax",
     "Bipolar",
     "Buffered",
+    "Concat",
     "Cost",
     "Element",
     "Fifo",

@@ -17,6 +17,7 @@ from dataflow.elements import Bipolar, Element, Integer, signed_for, unsigned_fo
 from dataflow.nodes import (
     Add,
     ArgMax,
+    Concat,
     Fork,
     MatrixVector,
     Node,
@@ -350,6 +351,16 @@ def _(node: Add) -> Structure:
         found.registers += node.pe * node.element.width
     _watch_inert(found, node)
     return found.structure("Add")
+
+
+@structure.register
+def _(node: Concat) -> Structure:
+    found = _Parts()
+    bits, ports = node.pe * node.element.width, len(node.operands)
+    found.count(node.schedule().period)
+    found.add(chosen_bits=bits * (ports - 1), ports=ports)
+    found.registers += bits + ports + node.latency
+    return found.structure("Concat")
 
 
 @structure.register

@@ -18,6 +18,7 @@ from dataflow import (
     Add,
     ArgMax,
     Bipolar,
+    Concat,
     Element,
     Fork,
     MatrixVector,
@@ -54,6 +55,12 @@ def _(node: Add, *inputs: Tensor | Windows) -> tuple[Tensor, ...]:
     total = reduce(np.add, map(_numbers, node.operands, inputs))
     held = np.clip(total, node.element.minimum, node.element.maximum) if node.saturates else total
     return (tensor_of(held, node.output_streams[0]),)
+
+
+@apply.register
+def _(node: Concat, *inputs: Tensor | Windows) -> tuple[Tensor, ...]:
+    values = np.concatenate([x.values for x in inputs], axis=-1)
+    return (tensor_of(values, node.output_streams[0]),)
 
 
 @apply.register

@@ -1,7 +1,7 @@
 """Random networks with shortcuts for the one table of cases."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 
 import numpy as np
@@ -10,7 +10,7 @@ from dataflow import (
     Add,
     ArgMax,
     Bipolar,
-    Element,
+    Concat,
     Fifo,
     Fork,
     Integer,
@@ -32,7 +32,7 @@ __all__ = ["RESIDUAL_CASES", "Block", "ResidualCase", "residual_network"]
 
 @dataclass(frozen=True)
 class Block:
-    """A residual block: layers, whose last one's sums or bits are added to what went in.
+    """A residual block: layers, whose last one's sums or bits are added to what went in, or put in front of it.
 
     Parameters
     ----------
@@ -42,6 +42,8 @@ class Block:
     shortcuts : how often what went in is added
     sign : whether a `Threshold` follows; else the sums go on, and the next block's layers take their signs
     narrow : bits that the sums lack of those that hold them all
+    stack : whether channels are put behind each other instead of being added (`Concat`); then the last layer gives
+        bits if bits go in, else sums
     """
 
     layers: int = 1
@@ -50,6 +52,7 @@ class Block:
     shortcuts: int = 1
     sign: bool = True
     narrow: int = 0
+    stack: bool = False
 
 
 @dataclass
@@ -95,29 +98,38 @@ class _Builder:
         neurons = self.stream.shape[-1] if block.project is None else block.project
         if not isinstance(self.stream.element, Bipolar):
             self.sign(f"before{index}")
+        of_bits = isinstance(fork.element, Bipolar) and block.project is None if block.stack else block.bits
         for layer in range(block.layers):
-            self.layer(f"conv{index}_{layer}", neurons, thresholds=block.bits or layer < block.layers - 1)
-        ends = [(self.tail, self.port, self.stream.element)]
+            self.layer(f"conv{index}_{layer}", neurons, thresholds=of_bits or layer < block.layers - 1)
+        ends = [(self.tail, self.port, self.stream)]
         for copy in range(1, 1 + block.shortcuts):
             self.tail, self.port, self.stream = fork.name, copy, fork.output_streams[0]
             if block.project is not None:
                 self.layer(f"project{index}_{copy}", block.project, thresholds=False, kernel=1)
-            ends.append((self.tail, self.port, self.stream.element))
+            ends.append((self.tail, self.port, self.stream))
         self.join(index, ends, block)
 
-    def join(self, index: int, ends: list[tuple[str, int, Element]], block: Block) -> None:
-        """Add the ends of branches."""
-        add = Add(f"add{index}", tuple(element for _, _, element in ends), self.stream.shape)
-        if block.narrow:
-            element = add.element
-            assert isinstance(element, Integer)
-            narrower = Integer(max(1, element.width - block.narrow), element.signed)
-            add = Add(add.name, add.operands, add.shape, narrower)
-        self.fifos += [Fifo(tail, add.name, port, number) for number, (tail, port, _) in enumerate(ends)]
-        self.nodes.append(add)
-        self.tail, self.port, self.stream = add.name, 0, add.output_streams[0]
-        if block.sign:
+    def join(self, index: int, ends: list[tuple[str, int, Stream]], block: Block) -> None:
+        """Let the ends of branches meet."""
+        streams = [stream for _, _, stream in ends]
+        node = _stacked(index, streams) if block.stack else _added(index, streams, block.narrow)
+        self.fifos += [Fifo(tail, node.name, port, number) for number, (tail, port, _) in enumerate(ends)]
+        self.nodes.append(node)
+        self.tail, self.port, self.stream = node.name, 0, node.output_streams[0]
+        if block.sign and not isinstance(self.stream.element, Bipolar):
             self.sign(f"sign{index}")
+
+
+def _added(index: int, streams: list[Stream], narrow: int) -> Add:
+    add = Add(f"add{index}", tuple(stream.element for stream in streams), streams[0].shape)
+    element = add.element
+    assert isinstance(element, Integer)
+    return replace(add, result=Integer(max(1, element.width - narrow), element.signed)) if narrow else add
+
+
+def _stacked(index: int, streams: list[Stream]) -> Concat:
+    elements = tuple(stream.element for stream in streams)
+    return Concat(f"stack{index}", elements, tuple(stream.shape[-1] for stream in streams), streams[0].shape[:-1])
 
 
 def residual_network(
@@ -225,6 +237,25 @@ RESIDUAL_CASES = (
         (3, 4, 5),
         (Block(narrow=2, sign=False), Block(project=7)),
         {"add0": {"pe": 3}, "fork1": {"pe": 4}, "conv1_0": {"pe": 4, "simd": 7}, "add1": {"pe": 4}, "sign1": {"pe": 3}},
+    ),
+    ResidualCase(
+        "stacked",
+        (6,),
+        (Block(stack=True), Block(2, stack=True)),
+        {"stack0": {"pe": 3}, "conv0_0": {"pe": 3, "simd": 2}, "stack1": {"pe": 4}, "fork1": {"pe": 4}},
+    ),
+    ResidualCase(
+        "stacked-image",
+        (4, 3, 4),
+        (Block(stack=True, shortcuts=2), Block(2, project=4, stack=True), Block(project=5)),
+        {"stack0": {"pe": 2}, "conv0_0": {"pe": 4, "simd": 6}, "stack1": {"pe": 4}, "sign1": {"pe": 2}},
+    ),
+    ResidualCase(
+        "stacked-integers-inert",
+        (5,),
+        (Block(stack=True, project=3, sign=False), Block(stack=True, shortcuts=1, project=4)),
+        {"stack0": {"pe": 3}, "stack1": {"pe": 2}, "fork0": {"pe": 2}, "sign1": {"pe": 5}},
+        bits=False,
     ),
     ResidualCase("one-pixel", (1, 1, 3), (Block(),)),
 )

@@ -79,6 +79,7 @@ def residual_networks(draw: st.DrawFn) -> Network:
         shortcuts=st.sampled_from([1, 1, 1, 2]),
         sign=st.booleans(),
         narrow=st.sampled_from([0, 0, 1, 2]),
+        stack=st.sampled_from([False, False, True]),
     )
     unfolded = residual_network(
         shape,

@@ -59,6 +59,20 @@ def test_a_broken_sum_is_found(fault: Fault, values: bool, cycles: bool, monkeyp
 
 
 @pytest.mark.sim
+@pytest.mark.parametrize(
+    ("fault", "values", "cycles"), [(late, False, True), (drop_beat, True, True), (swap_lanes, True, False)]
+)
+def test_a_broken_stack_is_found(fault: Fault, values: bool, cycles: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    (network,) = (case.network() for case in RESIDUAL_CASES if case.name == "stacked")
+    original = Original(network, random_frames(network, 16))
+    assert original.verify().passed
+    break_node(monkeypatch, "stack0", fault)
+    verification = original.verify()
+    assert (verification.value_mismatches > 0, verification.cycle_mismatches > 0) == (values, cycles)
+    assert verification.first[0].stream == network.fifos_out_of("stack0")[0].name
+
+
+@pytest.mark.sim
 def test_bits_that_count_as_0_and_1_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(AddComponent, "_number", lambda self, n, k, there: self.inputs[n].payload[k])
     verification = ORIGINAL.verify()

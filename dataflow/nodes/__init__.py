@@ -5,6 +5,7 @@ from dataflow.nodes._pool import PoolNode
 from dataflow.nodes._window import WindowNode
 from dataflow.nodes.add import Add
 from dataflow.nodes.arg_max import ArgMax
+from dataflow.nodes.concat import Concat
 from dataflow.nodes.fork import Fork
 from dataflow.nodes.matrix_vector import MatrixVector, popcount_group, popcount_stages
 from dataflow.nodes.max_pool import MaxPool
@@ -16,6 +17,7 @@ from dataflow.nodes.width_converter import WidthConverter
 __all__ = [
     "Add",
     "ArgMax",
+    "Concat",
     "Fork",
     "MatrixVector",
     "MaxPool",

@@ -5,6 +5,7 @@ Every faster version is tested against these.
 
 from hwsim.reference.add import add
 from hwsim.reference.arg_max import arg_max
+from hwsim.reference.concat import concat
 from hwsim.reference.fork import fork
 from hwsim.reference.matrix_vector import matrix_vector
 from hwsim.reference.max_pool import max_pool
@@ -18,6 +19,7 @@ __all__ = [
     "add",
     "apply",
     "arg_max",
+    "concat",
     "evaluate",
     "fork",
     "matrix_vector",

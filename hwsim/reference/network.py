@@ -7,6 +7,7 @@ import numpy as np
 from dataflow import (
     Add,
     ArgMax,
+    Concat,
     Fork,
     MatrixVector,
     MaxPool,
@@ -20,6 +21,7 @@ from dataflow import (
 from hwsim.frames import frames_for
 from hwsim.reference.add import add
 from hwsim.reference.arg_max import arg_max
+from hwsim.reference.concat import concat
 from hwsim.reference.fork import fork
 from hwsim.reference.matrix_vector import matrix_vector
 from hwsim.reference.max_pool import max_pool
@@ -45,6 +47,11 @@ def _(node: Add, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
 @apply.register
 def _(node: ArgMax, x: np.ndarray) -> tuple[np.ndarray, ...]:
     return (arg_max(node, x),)
+
+
+@apply.register
+def _(node: Concat, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    return (concat(node, *inputs),)
 
 
 @apply.register

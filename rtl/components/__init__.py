@@ -4,6 +4,7 @@ import dataflow
 from rtl.components._component import NodeComponent
 from rtl.components.add import Add
 from rtl.components.arg_max import ArgMax
+from rtl.components.concat import Concat
 from rtl.components.fifo import Fifo
 from rtl.components.fork import Fork
 from rtl.components.matrix_vector import MatrixVector
@@ -17,6 +18,7 @@ __all__ = [
     "COMPONENTS",
     "Add",
     "ArgMax",
+    "Concat",
     "Fifo",
     "Fork",
     "MatrixVector",
@@ -29,11 +31,10 @@ __all__ = [
     "component_of",
 ]
 
+_ALL = (Add, ArgMax, Concat, Fork, MatrixVector, MaxPool, SlidingWindow, SumPool, Threshold, WidthConverter)
+
 #: The component of each node kind.
-COMPONENTS: dict[type[dataflow.Node], type[NodeComponent]] = {
-    component.kind: component
-    for component in (Add, ArgMax, Fork, MatrixVector, MaxPool, SlidingWindow, SumPool, Threshold, WidthConverter)
-}
+COMPONENTS: dict[type[dataflow.Node], type[NodeComponent]] = {component.kind: component for component in _ALL}
 
 
 def component_of(node: dataflow.Node) -> NodeComponent:

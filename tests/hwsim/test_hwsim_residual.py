@@ -6,9 +6,10 @@ from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
 import hwsim
-from dataflow import BIPOLAR, Add, Element, InputError, Integer, Network, fold, numbers_of
+from dataflow import BIPOLAR, Add, Concat, Element, InputError, Integer, Network, fold, numbers_of
 from dataflow.folding import default_depths
 from hwsim import packed, random_stalls, reference, simulate
+from hwsim._tensors import tensor_of
 from hwsim.cycle.deadlock import remedy_of
 from hwsim.cycle.slow import step_slowly
 from hwsim.cycle.trial import Trial
@@ -49,6 +50,30 @@ def test_sums(node: Add, seed: int) -> None:
     tensors = [hwsim.packed.Tensor(values, node.shape, False) for values in inputs]
     (fast,) = packed.apply(node, *tensors)
     np.testing.assert_array_equal(fast.values, y)
+
+
+@st.composite
+def stacks(draw: st.DrawFn) -> Concat:
+    element = st.just(BIPOLAR) if draw(st.booleans()) else st.builds(Integer, st.integers(1, 6), st.booleans())
+    operands = tuple(draw(st.lists(element, min_size=2, max_size=5)))
+    channels = tuple(draw(st.integers(1, 70)) for _ in operands)
+    return Concat("stack", operands, channels, draw(st.sampled_from([(), (2, 3)])))
+
+
+@settings(deadline=None)
+@given(stacks(), st.integers(0, 99))
+def test_stacks(node: Concat, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    inputs = [
+        rng.integers(stream.element.minimum, stream.element.maximum + 1, (3, *stream.shape))
+        for stream in node.input_streams
+    ]
+    (y,) = reference.apply(node, *inputs)
+    np.testing.assert_array_equal(y, np.concatenate(inputs, axis=-1))
+    (fast,) = packed.apply(node, *map(tensor_of, inputs, node.input_streams))
+    np.testing.assert_array_equal(fast.values, y)
+    assert y.min() >= node.element.minimum
+    assert y.max() <= node.element.maximum
 
 
 @pytest.mark.parametrize("case", RESIDUAL_CASES, ids=str)
