@@ -22,7 +22,18 @@ from quant.lowering._chains import (
     find_chain,
     values_behind,
 )
-from quant.lowering._graph import Average, BitSums, Dense, Graph, InputBits, InputIntegers, Layer, Operation, Sums
+from quant.lowering._graph import (
+    Average,
+    BitSums,
+    Dense,
+    Graph,
+    InputBits,
+    InputIntegers,
+    Layer,
+    Operation,
+    StackedBits,
+    Sums,
+)
 from quant.lowering._padding import integer_outside
 from quant.lowering._pools import takes_and
 from quant.lowering._reals import Affine, Constant, NotAffineError
@@ -31,7 +42,7 @@ from quant.lowering._switches import choose, levels_of, switch_of
 
 __all__ = ["average_of_bits", "compared", "settle_averages"]
 
-Bits = InputBits | InputIntegers | Layer
+Bits = InputBits | InputIntegers | Layer | StackedBits
 
 
 def average_of_bits(graph: Graph, start: str, end: str) -> Average | None:
@@ -41,7 +52,9 @@ def average_of_bits(graph: Graph, start: str, end: str) -> Average | None:
     return first if between(graph, start, end) is None else None
 
 
-def settle_averages(graph: Graph, bits: InputBits | Layer, following: Dense) -> tuple[list[Operation], Bits, Dense]:
+def settle_averages(
+    graph: Graph, bits: InputBits | Layer | StackedBits, following: Dense
+) -> tuple[list[Operation], Bits, Dense]:
     """Return what the average pools between bits and the next layer come to, if there are any.
 
     Returns
@@ -77,7 +90,7 @@ def _next_average(graph: Graph, start: str) -> Average | None:
     return next((each for each in averages if between(graph, start, each.source) is not None), None)
 
 
-def _summed(graph: Graph, bits: InputBits | Layer, end: str) -> Sums:
+def _summed(graph: Graph, bits: InputBits | Layer | StackedBits, end: str) -> Sums:
     """Return the sums of all pools up to the next quantizer; of its own a bit is a sum of -1 or +1."""
     first = _next_average(graph, bits.output)
     assert first is not None

@@ -1,4 +1,4 @@
-"""Networks whose branches meet: shortcuts, added up as integers.
+"""Networks whose branches meet: shortcuts, added up as integers or put beside each other.
 
 Let the tensors that are added be ``a * i_k + o_k``, the ``i_k`` integers: bits as -1 and +1, a layer's sums, or what
 was added before. If `a` is the same for all of them, in each channel, and positive, their sum is ``a * total + o`` with
@@ -6,11 +6,14 @@ the total of the integers and the sum of the `o_k`. So the hardware adds integer
 integer, as behind a layer: a quantizer behind it compares the total with thresholds, the next layer or sum takes it as
 it is.
 
+What is put behind each other has its own values by channel, and needs no common scale.
+
 A tensor may have several readers. Where all of them read the same quantizer's bits of a layer, the layer makes them;
 else it emits its sums, and a comparison stands behind them for each quantizer. A comparison cannot be inverted: where a
 bit falls with its integer, the two values that it stands for are exchanged, which a layer makes good but a sum cannot.
 """
 
+from collections.abc import Iterable
 from fractions import Fraction
 
 import numpy as np
@@ -28,6 +31,8 @@ from quant.lowering._graph import (
     Joined,
     Layer,
     Operation,
+    StackedBits,
+    StackedSums,
     Sums,
 )
 from quant.lowering._layers import layer_of, sums_of
@@ -37,8 +42,9 @@ from quant.lowering._sites import Pooled
 __all__ = ["absorb_branches"]
 
 #: What makes a tensor of bits, or of integers, in hardware.
-Bits = InputBits | Layer
-Integers = InputIntegers | Sums | Joined
+Bits = InputBits | Layer | StackedBits
+Totals = Sums | Joined | StackedSums
+Integers = InputIntegers | Totals
 
 
 def absorb_branches(graph: Graph) -> Graph:
@@ -73,7 +79,7 @@ class _Absorber:
             elif isinstance(operation, Dense):
                 self._layer(operation)
             elif isinstance(operation, Join):
-                self._keep(self._joined(operation))
+                self._keep(self._stacked(operation) if operation.stacked else self._joined(operation))
         last = self.kept[-1]
         behind = between(self.graph, last.output, self.graph.output) if isinstance(last, Sums) else None
         if behind is None:
@@ -89,7 +95,7 @@ class _Absorber:
     def _layer(self, dense: Dense) -> None:
         graph = self.graph
         bits, dense = self._read_by(dense)
-        if isinstance(bits, Sums | Joined):
+        if isinstance(bits, Totals):
             bits, dense = self._integers(bits, dense)
         sums = sums_of(graph, dense, bits)
         readers = self._readers_of(sums.output)
@@ -127,7 +133,7 @@ class _Absorber:
         if pool is None:
             return self._stream(dense.source, dense.name, dense.site.pools), dense
         bits = self._stream(first, pool.name, ())
-        if not isinstance(bits, InputBits | Layer):
+        if not isinstance(bits, Bits):
             raise InputError(
                 f"Node {pool.name!r} (AveragePool) must have bits in front of it in a network with shortcuts, "
                 f"not the sums of {bits.name!r}: put a BipolarQuant in front of it"
@@ -141,7 +147,7 @@ class _Absorber:
         graph = self.graph
         streams = reversed(self.streams.items())
         nearest = next(each for name, each in streams if between(graph, name, tensor) is not None)
-        if isinstance(nearest, Sums | Joined):
+        if isinstance(nearest, Totals):
             chain = find_chain(graph, nearest.output, tensor)
             if chain is not None:
                 span = signed_for(int(nearest.totals[0]), int(nearest.totals[-1]))
@@ -153,9 +159,27 @@ class _Absorber:
                     f"Node {pool.name!r} (MaxPool) must pool bits, not the sums of {nearest.name!r}: "
                     "put it behind a quantizer"
                 )
+        if isinstance(nearest, InputBits | StackedBits):
+            self._check_pools(nearest, pools)
         return nearest
 
-    def _integers(self, stream: Sums | Joined, dense: Dense) -> tuple[InputIntegers, Dense]:
+    def _check_pools(self, bits: InputBits | StackedBits, pools: tuple[Pooled, ...]) -> None:
+        """Refuse max pools that are no OR of bits, which cannot be inverted; a layer's have been seen to."""
+        for pool in pools:
+            if between(self.graph, bits.output, pool.tensor) is None:
+                raise InputError(
+                    f"Node {pool.name!r} (MaxPool) must stand behind the quantizer {bits.name!r}, not in front of it: "
+                    "pool bits"
+                )
+            zero, one = self._values(bits, pool.tensor)
+            falling = np.atleast_1d((one - zero).signs() < 0)
+            if falling.any():
+                raise InputError(
+                    f"Node {pool.name!r} (MaxPool) must take bits that rise with the numbers in front of the quantizer "
+                    f"{bits.name!r}, not falling ones as in channel {int(falling.argmax())}: use positive scales there"
+                )
+
+    def _integers(self, stream: Totals, dense: Dense) -> tuple[InputIntegers, Dense]:
         """Return sums as the integers that a layer takes."""
         if dense.site.padding is not None:
             raise InputError(
@@ -167,7 +191,7 @@ class _Absorber:
         integers = (Constant.of(slope.values), Constant.of(offset.values))
         return InputIntegers(stream.name, stream.output, stream.output, element, *integers), dense
 
-    def _affine(self, stream: Sums | Joined, tensor: str, reader: str) -> tuple[Exact, Exact]:
+    def _affine(self, stream: Totals, tensor: str, reader: str) -> tuple[Exact, Exact]:
         """Return slope and offset of a tensor over the totals of a stream."""
         operations = between(self.graph, stream.output, tensor)
         assert operations is not None
@@ -199,6 +223,7 @@ class _Absorber:
             join.output,
             tuple(sources),
             join.pools,
+            False,
             Constant.of(slopes[0].values),
             Constant.of(offset.values),
             np.arange(low, high + 1, step),
@@ -206,16 +231,40 @@ class _Absorber:
 
     def _term(self, stream: Bits | Integers, tensor: str, reader: str) -> tuple[Exact, Exact, np.ndarray]:
         """Return slope and offset of what is added, over the integers of a stream, and all these integers."""
-        if isinstance(stream, Sums | Joined):
+        if isinstance(stream, Totals):
             return *self._affine(stream, tensor, reader), stream.totals
-        assert isinstance(stream, InputBits | Layer)
-        behind = between(self.graph, stream.output, tensor)
-        assert behind is not None
-        zero, one = (
-            values_behind(self.graph, behind, stream.output, each.exact()) for each in (stream.zero, stream.one)
-        )
+        zero, one = self._values(stream, tensor)
         half = zero.lift(Fraction(1, 2))
         return (one - zero) * half, (one + zero) * half, np.array([-1, 1])
+
+    def _values(self, stream: Bits | Integers, tensor: str) -> tuple[Exact, Exact]:
+        """Return the two values that a tensor of bits has."""
+        assert isinstance(stream, Bits)
+        behind = between(self.graph, stream.output, tensor)
+        assert behind is not None
+        values = (stream.zero.exact(), stream.one.exact())
+        zero, one = (values_behind(self.graph, behind, stream.output, each) for each in values)
+        return zero, one
+
+    def _stacked(self, join: Join) -> StackedBits | StackedSums:
+        pairs = zip(join.operands, join.pools, strict=True)
+        streams = [self._stream(tensor, join.name, pools) for tensor, pools in pairs]
+        of_bits = [isinstance(stream, Bits) for stream in streams]
+        common = (join.name, join.output, tuple(stream.output for stream in streams), join.pools, True)
+        sizes = [self.graph.size(tensor) for tensor in join.operands]
+        if all(of_bits):
+            ends = [self._values(stream, tensor) for stream, tensor in zip(streams, join.operands, strict=True)]
+            zeros, ones = zip(*ends, strict=True)
+            return StackedBits(*common, _behind(zeros, sizes), _behind(ones, sizes))
+        if any(of_bits):
+            bits, sums = (streams[of_bits.index(kind)].name for kind in (True, False))
+            raise InputError(
+                f"Node {join.name!r} (Concat) must put together bits, or sums, not the bits of {bits!r} and the sums "
+                f"of {sums!r}: put a BipolarQuant behind the sums"
+            )
+        terms = [self._term(stream, tensor, join.name) for stream, tensor in zip(streams, join.operands, strict=True)]
+        slopes, offsets, totals = zip(*terms, strict=True)
+        return StackedSums(*common, _behind(slopes, sizes), _behind(offsets, sizes), np.unique(np.concatenate(totals)))
 
     def _check_scales(self, join: Join, sources: list[str], slopes: list[Exact]) -> None:
         labels = [self.streams[name].name for name in sources]
@@ -237,7 +286,13 @@ class _Absorber:
                 )
 
 
-def _source_of(stream: Sums | Joined) -> Source:
+def _behind(numbers: Iterable[Exact], sizes: Iterable[int]) -> Constant:
+    """Return numbers by channel, () or (channels,), one stream's behind the other's."""
+    pairs = zip(numbers, sizes, strict=True)
+    return Constant.of(np.concatenate([np.broadcast_to(each.values, (size,)) for each, size in pairs]))
+
+
+def _source_of(stream: Totals) -> Source:
     return Source(stream.totals, stream.slope, stream.offset)
 
 

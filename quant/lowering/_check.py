@@ -47,7 +47,7 @@ def _check_sizes(graph: Graph, operation: Operation, after: str) -> None:
             raise AssertionError(
                 f"after {after}: {operation.name!r} writes {neurons} numbers, not the {written} of {operation.output!r}"
             )
-    if isinstance(operation, Join):
+    if isinstance(operation, Join) and not operation.stacked:
         sizes = {graph.shapes[name] for name in (*operation.operands, operation.output)}
         if len(sizes) > 1:
             raise AssertionError(f"after {after}: {operation.name!r} adds {sorted(sizes)}, which are not alike")

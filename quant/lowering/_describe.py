@@ -10,6 +10,7 @@ from dataflow import (
     BIPOLAR,
     Add,
     ArgMax,
+    Concat,
     Element,
     Fifo,
     Fork,
@@ -26,7 +27,18 @@ from dataflow import (
     position_classes,
     unsigned_for,
 )
-from quant.lowering._graph import BitSums, Classes, Graph, InputBits, InputIntegers, Joined, Layer, Operation, Sums
+from quant.lowering._graph import (
+    BitSums,
+    Classes,
+    Graph,
+    InputBits,
+    InputIntegers,
+    Join,
+    Joined,
+    Layer,
+    Operation,
+    Sums,
+)
 from quant.lowering._sites import Pooled
 
 __all__ = ["clean_name", "describe"]
@@ -90,7 +102,7 @@ class _Builder:
 
     def add(self, operation: Operation) -> None:
         """Add the nodes of an operation, and a `Fork` behind them if several read what they make."""
-        if isinstance(operation, Joined):
+        if isinstance(operation, Join):
             end = self._joined(operation)
         else:
             (source,) = operation.inputs
@@ -105,13 +117,18 @@ class _Builder:
         self.fifos += [Fifo(end.name, node.name, end.port, port) for port, end in enumerate(ends)]
         return _End(node.name, 0, node.output_streams[0])
 
-    def _joined(self, join: Joined) -> _End:
+    def _joined(self, join: Join) -> _End:
         name, ends = self.names[join.output], []
         for source, pools in zip(join.operands, join.pools, strict=True):
             end = self.ends[source].pop(0)
             for pool in _pools(pools, name, self.taken):
                 end = self._append(pool, end)
             ends.append(end)
+        if join.stacked:
+            shapes = [end.stream.shape for end in ends]
+            elements, channels = tuple(end.stream.element for end in ends), tuple(shape[-1] for shape in shapes)
+            return self._append(Concat(name, elements, channels, shapes[0][:-1]), *ends)
+        assert isinstance(join, Joined)
         # Sums take fewer numbers than their types hold, so those of many blocks would get wider and wider.
         result = integer_for(int(join.totals[0]), int(join.totals[-1]))
         node = Add(name, tuple(end.stream.element for end in ends), ends[0].stream.shape)

@@ -34,6 +34,8 @@ __all__ = [
     "Operator",
     "Pad",
     "Pool",
+    "StackedBits",
+    "StackedSums",
     "Sums",
     "parameter_name",
 ]
@@ -167,16 +169,18 @@ class BitSums(_Single):
 
 @dataclass(frozen=True, eq=False)
 class Join(Operation):
-    """The sum of tensors that different layers make, number by number.
+    """Tensors that different layers make, added number by number, or put behind each other.
 
     Parameters
     ----------
     operands : the tensors
     pools : max pools in front of each of them
+    stacked : whether the channels are put behind each other
     """
 
     operands: tuple[str, ...]
     pools: tuple[tuple[Pooled, ...], ...]
+    stacked: bool
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -191,6 +195,29 @@ class Joined(Join):
     ----------
     slope, offset : () or (channels,)
     totals : (points,) int64, all numbers that a total can be, rising
+    """
+
+    slope: Constant
+    offset: Constant
+    totals: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class StackedBits(Join):
+    """Bits put behind each other; the tensor's elements are `zero` or `one`, (channels,)."""
+
+    zero: Constant
+    one: Constant
+
+
+@dataclass(frozen=True, eq=False)
+class StackedSums(Join):
+    """Integers put behind each other; the tensor's elements are ``slope * total + offset``.
+
+    Parameters
+    ----------
+    slope, offset : (channels,)
+    totals : (points,) int64, all numbers that a total of any channel can be, rising
     """
 
     slope: Constant

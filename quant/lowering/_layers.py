@@ -27,7 +27,7 @@ from dataflow import InputError
 from quant.lowering._averages import check_variants
 from quant.lowering._bit_averages import average_of_bits
 from quant.lowering._chains import Source, between, code_value, codes_of, find_chain, values_behind
-from quant.lowering._graph import Dense, Graph, InputBits, InputIntegers, Layer, Sums
+from quant.lowering._graph import Dense, Graph, InputBits, InputIntegers, Layer, StackedBits, Sums
 from quant.lowering._padding import pad_bits
 from quant.lowering._pools import takes_and
 from quant.lowering._products import binary_product
@@ -37,7 +37,7 @@ from quant.lowering._switches import choose, levels_of, switch_of
 __all__ = ["inverted", "layer_of", "sums_of"]
 
 
-def sums_of(graph: Graph, dense: Dense, bits: InputBits | InputIntegers | Layer) -> Sums:
+def sums_of(graph: Graph, dense: Dense, bits: InputBits | InputIntegers | Layer | StackedBits) -> Sums:
     """Return a layer as signs, its input being integers, or bits and operators behind them."""
     if isinstance(bits, InputIntegers):
         step, middle = bits.slope.exact(), bits.offset.exact()

@@ -17,7 +17,7 @@ import numpy as np
 
 from dataflow import BIPOLAR, InputError, position_classes, zero_padding_offsets
 from quant.lowering._chains import between, values_behind
-from quant.lowering._graph import Dense, Graph, InputBits, Layer
+from quant.lowering._graph import Dense, Graph, InputBits, Layer, StackedBits
 from quant.lowering._reals import Exact
 from quant.lowering._sites import Padding, Site
 
@@ -25,7 +25,7 @@ __all__ = ["integer_outside", "pad_bits"]
 
 
 def pad_bits(
-    graph: Graph, dense: Dense, bits: InputBits | Layer, signs: np.ndarray
+    graph: Graph, dense: Dense, bits: InputBits | Layer | StackedBits, signs: np.ndarray
 ) -> tuple[Site, np.ndarray | None, np.ndarray]:
     """Return what the padding of a layer on bits comes to.
 
@@ -73,7 +73,7 @@ def integer_outside(padding: Padding, points: np.ndarray, slope: Exact, offset: 
     return None
 
 
-def _signs_outside(graph: Graph, dense: Dense, padding: Padding, bits: InputBits | Layer) -> np.ndarray:
+def _signs_outside(graph: Graph, dense: Dense, padding: Padding, bits: InputBits | Layer | StackedBits) -> np.ndarray:
     """Return -1 where the number outside is what bit 0 stands for, +1 for bit 1, 0 midway, () or (channels,) int64."""
     behind = between(graph, bits.output, padding.tensor)
     if behind is None:

@@ -271,6 +271,7 @@ class Oracle:
     def _unsqueeze(x: list[Any], a: dict[str, Any]) -> np.ndarray:
         return np.expand_dims(x[0], tuple(int(axis) for axis in x[1]))
 
+    _concat = staticmethod(lambda x, a: np.concatenate(x, a["axis"]))
     _matmul = staticmethod(lambda x, a: np.dot(x[0], x[1]))
     _add = staticmethod(lambda x, a: x[0] + x[1])
     _sub = staticmethod(lambda x, a: x[0] - x[1])

@@ -8,7 +8,7 @@ import onnx
 import pytest
 from lower_oracle import Builder, Oracle, first_highest, pixels_as_model
 
-from dataflow import Add, Fork, InputError, Network
+from dataflow import Add, Concat, Fork, InputError, Network
 from hwsim import simulate
 from hwsim.packed import evaluate as evaluate_packed
 from hwsim.reference import evaluate
@@ -226,3 +226,91 @@ def test_the_input_beside_its_quantizer() -> None:
     sentence = r"^Node 'join' must read what a layer or the input's quantizer makes, not the model's input beside it$"
     with pytest.raises(InputError, match=sentence):
         lower(model)
+
+
+def test_bits_behind_each_other() -> None:
+    """Scales differ by layer, but not behind what makes them one again; dense blocks grow."""
+    net, x = start(6)
+    for index in range(2):
+        size = 6 + 4 * index
+        y = net("BipolarQuant", norm(net, net.dense(x, signs(4, size), name=f"fc{index}"), 4, falling=True), 1.0)
+        x = net("Concat", x, y, axis=1, name=f"stack{index}")
+    network = assert_equal(net.model(net.dense(x, signs(3, 14), name="fc")), {})
+    stack = network.node("stack1")
+    assert isinstance(stack, Concat)
+    assert stack.channels == (10, 4)
+    assert {fifo.name for fifo in network.fifos_into("stack1")} == {"stack0_fork.1 -> stack1", "fc1 -> stack1.1"}
+
+
+def test_sums_behind_each_other_have_scales_of_their_own() -> None:
+    net, x = start(6)
+    left = net("Mul", net.dense(x, signs(4, 6), name="fc0"), 0.3)
+    right = norm(net, net.dense(x, signs(5, 6), name="fc1"), 5, falling=True)
+    bits = net("BipolarQuant", net("Concat", left, right, axis=-1, name="stack"), 1.0, name="sign")
+    network = assert_equal(net.model(net.dense(bits, signs(3, 9), name="fc2")), {})
+    assert str(network.node("sign").input_streams[0]) == "int4 9, 1 at once"
+
+
+def test_images_behind_each_other() -> None:
+    net, x = start(2, 4, 6)
+    pooled = net("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2], name="pool0")
+    y = net("BipolarQuant", convolution(net, pooled, 2, "conv"), 1.0)
+    stacked = net("Concat", pooled, y, axis=1, name="stack")
+    z = net("BipolarQuant", net.conv(stacked, signs(3, 4, 1, 1), kernel_shape=[1, 1], name="mix"), 1.0)
+    model = net.model(net.dense(net("Flatten", z), signs(3, 18), name="fc"))
+    network = assert_equal(model, {"conv": y, "mix": z}, frames=8)
+    assert network.node("stack").output_streams[0].shape == (2, 3, 4)
+
+
+def test_bits_behind_sums() -> None:
+    refused(
+        lambda net, x: net.dense(net("Concat", x, net.dense(x, W, name="fc0"), axis=1, name="stack"), signs(3, 12)),
+        r"Node 'stack' \(Concat\) must put together bits, or sums, not the bits of 'binarize' and the sums of 'fc0': "
+        r"put a BipolarQuant behind the sums",
+    )
+
+
+def test_numbers_behind_each_other_in_another_order() -> None:
+    def build(net: Builder, x: str) -> str:
+        parts = [net.reshape(each, 1, 2, 3) for each in (x, layer(net, x, "fc0"))]
+        return net.dense(net.reshape(net("Concat", *parts, axis=2, name="stack"), 1, 12), signs(3, 12))
+
+    refused(
+        build,
+        r"Node 'stack' \(Concat\) must put together channels of images of one size, or of vectors, as layers make "
+        r"them, not numbers in another order: put it in front of what moves them",
+    )
+
+
+def test_operands_that_do_not_fit_each_other() -> None:
+    def build(net: Builder, x: str) -> str:
+        return net("Concat", net.reshape(x, 2, 3), layer(net, x, "fc0"), axis=1, name="stack")
+
+    refused(build, r"Operands of node 'stack' \(Concat\) must fit each other, not all the input array dimensions .*")
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_pools_of_bits_that_fall(first: bool) -> None:
+    """Bits that are exchanged stand for -1 where they are 1: the greatest of them is no OR."""
+    net = Builder((1, 2, 4, 4))
+    x = net("BipolarQuant", net("Sub", 0.5, net.input), 1.0, name="binarize")
+    pooled = net("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2], name="pool")
+    one = {"kernel_shape": [1, 1], "strides": [2, 2]}
+    bits = net("BipolarQuant", net.conv(x, signs(2, 2, 1, 1), name="conv", **one), 1.0)
+    operands = (pooled, bits) if first else (bits, pooled)
+    stacked = net("Concat", *operands, axis=1, name="stack")
+    model = net.model(net.dense(net("Flatten", stacked), signs(3, 16), name="fc"))
+    sentence = (
+        r"^Node 'pool' \(MaxPool\) must take bits that rise with the numbers in front of the quantizer 'binarize', "
+        r"not falling ones as in channel 0: use positive scales there$"
+    )
+    with pytest.raises(InputError, match=sentence):
+        lower(model)
+
+
+def test_a_stack_of_bits_is_pooled() -> None:
+    net, x = start(2, 4, 4)
+    bits = net("BipolarQuant", convolution(net, x, 2, "conv"), 1.0)
+    stacked = net("Concat", x, bits, axis=1, name="stack")
+    pooled = net("MaxPool", stacked, kernel_shape=[2, 2], strides=[2, 2], name="pool")
+    assert_equal(net.model(net.dense(net("Flatten", pooled), signs(3, 16), name="fc")), {"conv": bits}, frames=8)

@@ -5,7 +5,7 @@ from quant.lowering._averages import averaged
 from quant.lowering._bit_averages import average_of_bits, settle_averages
 from quant.lowering._branches import absorb_branches
 from quant.lowering._chains import between
-from quant.lowering._graph import Dense, Graph, InputBits, InputIntegers, Join, Layer, Operation
+from quant.lowering._graph import Dense, Graph, InputBits, InputIntegers, Join, Layer, Operation, StackedBits
 from quant.lowering._layers import layer_of, sums_of
 
 __all__ = ["absorb_chains"]
@@ -22,7 +22,7 @@ def absorb_chains(graph: Graph) -> Graph:
     if any(isinstance(each, Join) for each in graph.operations):
         return absorb_branches(graph)
     dense = [each for each in graph.operations if isinstance(each, Dense)]
-    bits: InputBits | InputIntegers | Layer
+    bits: InputBits | InputIntegers | Layer | StackedBits
     bits = next(each for each in graph.operations if isinstance(each, InputBits | InputIntegers))
     kept: list[Operation] = [bits]
     layer, *others = dense

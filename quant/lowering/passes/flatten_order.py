@@ -15,7 +15,19 @@ from math import prod
 import numpy as np
 
 from dataflow import InputError
-from quant.lowering._graph import Average, Dense, Elementwise, Graph, Join, Layout, Operation, Pad, Pool, parameter_name
+from quant.lowering._graph import (
+    Average,
+    Dense,
+    Elementwise,
+    Graph,
+    Join,
+    Layout,
+    Operation,
+    Operator,
+    Pad,
+    Pool,
+    parameter_name,
+)
 from quant.lowering._reals import Constant
 from quant.lowering._sites import DENSE, Padding, Pooled, Site, Window
 
@@ -105,6 +117,8 @@ class _Flattener:
             self._layer(operation)
         elif isinstance(operation, Elementwise):
             self._elementwise(operation)
+        elif isinstance(operation, Operator) and operation.kind == "Concat":
+            self._stack(operation)
         else:
             raise AssertionError(operation)
 
@@ -180,9 +194,40 @@ class _Flattener:
                 )
         output = operation.output
         operands = tuple(self.renamed[name] for name in operation.operands)
-        self.kept.append(Join(operation.name, output, operands, tuple(each.site.pools for each in (first, *others))))
+        pools = tuple(each.site.pools for each in (first, *others))
+        self.kept.append(Join(operation.name, output, operands, pools, stacked=False))
         self.renamed[output] = output
         self.origins[output] = _Origin(output, first.places, Site(first.site.image))
+
+    def _stack(self, operation: Operator) -> None:
+        """Put channels behind each other: those of images at every pixel, or those of vectors."""
+        origins = [self.origins[name] for name in operation.operands]
+        shapes = [self.graph.shapes[name] for name in operation.operands]
+        images = {origin.site.image[:2] for origin in origins}
+        as_they_come = images == {()} or all(
+            np.array_equal(origin.places, _image_places(shape)) for origin, shape in zip(origins, shapes, strict=True)
+        )
+        axis = operation.attributes.get("axis", 1) % len(shapes[0])
+        if len(images) > 1 or not as_they_come or axis != 1:
+            raise InputError(
+                f"Node {operation.name!r} (Concat) must put together channels of images of one size, or of vectors, "
+                "as layers make them, not numbers in another order: put it in front of what moves them"
+            )
+        for origin in origins:
+            _check_unpadded(operation, origin)
+            _permutation(self.graph, operation, origin)
+        output, pools = operation.output, tuple(origin.site.pools for origin in origins)
+        operands = tuple(self.renamed[name] for name in operation.operands)
+        self.kept.append(Join(operation.name, output, operands, pools, stacked=True))
+        self.renamed[output] = output
+        if images == {()}:
+            starts = np.cumsum([0, *(origin.places.size for origin in origins)])
+            places = [origin.places + start for origin, start in zip(origins, starts[:-1], strict=True)]
+            self.origins[output] = _Origin(output, np.concatenate(places, axis=1))
+        else:
+            self.origins[output] = _image_origin(
+                self.graph, output, Site((*images.pop(), sum(shape[1] for shape in shapes)))
+            )
 
 
 def _adds_branches(operation: Elementwise, origins: Mapping[str, _Origin]) -> bool:

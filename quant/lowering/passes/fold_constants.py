@@ -60,6 +60,14 @@ def fold_constants(graph: Graph) -> Graph:
     return graph.with_operations(tuple(folder.kept), shapes=folder.shapes, constants=folder.constants)
 
 
+def _stacked_shape(operator: Operator, shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
+    axis = operator.attributes.get("axis", 1)
+    try:
+        return np.concatenate([np.empty(shape, bool) for shape in shapes], axis).shape
+    except ValueError as error:
+        raise InputError(f"Operands of node {operator.name!r} (Concat) must fit each other, not {error}") from error
+
+
 class _Folder:
     """The graph as far as it is folded."""
 
@@ -91,6 +99,8 @@ class _Folder:
             self._elementwise(operator, constant)
         elif operator.kind in LAYOUT:
             self._layout(operator, constant)
+        elif operator.kind == "Concat" and all(name in self.shapes for name in operator.inputs):
+            self._keep(operator, _stacked_shape(operator, [self.shapes[name] for name in operator.inputs]))
         elif operator.kind in {"Gemm", "MatMul"} and not constant:
             self._keep(operator, _product_shape(operator, [self._shape_of(name) for name in operator.inputs]))
         elif operator.kind in _WINDOWED and operator.operands[0] in self.shapes:
