@@ -5,16 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks.cost_draws import FifoSample, draws, matrix, window_name
 from benchmarks.networks import SFC, TFC
 from dataflow import (
     BIPOLAR,
     Add,
     ArgMax,
     Concat,
-    Element,
     Fork,
     Integer,
-    MatrixVector,
     MaxPool,
     Network,
     Node,
@@ -31,14 +30,6 @@ __all__ = ["FifoSample", "Sample", "samples"]
 
 
 @dataclass(frozen=True)
-class FifoSample:
-    """A FIFO of `depth` words of `width` bits."""
-
-    width: int
-    depth: int
-
-
-@dataclass(frozen=True)
 class Sample:
     """Something to synthesize.
 
@@ -47,11 +38,13 @@ class Sample:
     name : what the data are kept by
     thing : what it is
     fitted : whether the model is fitted to it; else it only tells how far the model is off
+    fresh : whether nobody had looked at it before the model was finished
     """
 
     name: str
     thing: Node | FifoSample | Network
     fitted: bool = True
+    fresh: bool = False
 
 
 def samples() -> list[Sample]:
@@ -72,7 +65,12 @@ def samples() -> list[Sample]:
     found = []
     for part in parts:
         found += [Sample(name, thing, index % 4 != 3) for index, (name, thing) in enumerate(part())]
-    return [*found, *(Sample(name, thing, fitted=False) for name, thing in _others()), *_networks()]
+    drawn = list(draws(seed=1, count=8))
+    found += [Sample(name, thing, index % 4 != 3) for index, (name, thing) in enumerate(drawn)]
+    found += [Sample(name, thing, fitted=False) for name, thing in _others()]
+    found += [Sample(name, thing, fitted=False) for name, thing in draws(seed=2, count=2)]
+    fresh = [Sample(name, thing, fitted=False, fresh=True) for name, thing in draws(seed=3, count=2)]
+    return [*found, *fresh, *_networks()]
 
 
 def _bit_matrices() -> Iterator[tuple[str, Node]]:
@@ -99,9 +97,9 @@ def _bit_matrices() -> Iterator[tuple[str, Node]]:
         (32, 64, 2, 2),
     ]
     for size in sizes:
-        yield _matrix(*size, BIPOLAR, True)
+        yield matrix(*size, BIPOLAR, True)
     for size in [(10, 64, 1, 4), (10, 64, 10, 8), (10, 256, 5, 1), (10, 128, 2, 32), (16, 36, 4, 12), (10, 64, 5, 16)]:
-        yield _matrix(*size, BIPOLAR, False)
+        yield matrix(*size, BIPOLAR, False)
 
 
 def _integer_matrices() -> Iterator[tuple[str, Node]]:
@@ -119,22 +117,7 @@ def _integer_matrices() -> Iterator[tuple[str, Node]]:
         (12, 20, 2, 5, Integer(6, signed=True), False),
     ]
     for size in sizes:
-        yield _matrix(*size)
-
-
-def _matrix(
-    neurons: int, synapses: int, pe: int, simd: int, operand: Element, thresholded: bool
-) -> tuple[str, MatrixVector]:
-    rng = np.random.default_rng(neurons * synapses + pe * simd)
-    weights = rng.choice(np.array([-1, 1], np.int8), (neurons, synapses))
-    bare = MatrixVector("node", weights, None, pe, simd, operand=operand)
-    low, high = bare.counted
-    spread = round((synapses**0.5) * max(abs(operand.minimum), operand.maximum))
-    levels = np.clip((low + high) // 2 + rng.integers(-spread, spread + 1, neurons), low, high + 1)
-    name = f"matrix-{neurons}x{synapses}-pe{pe}-simd{simd}-{operand}{'' if thresholded else '-sums'}"
-    if not thresholded:
-        return name, bare
-    return name, MatrixVector("node", weights, levels, pe, simd, operand=operand)
+        yield matrix(*size)
 
 
 def _thresholds() -> Iterator[tuple[str, Node]]:
@@ -175,6 +158,18 @@ def _converters() -> Iterator[tuple[str, Node]]:
         (1, 128, 32, 64),
         (10, 10, 5, 1),
         (1, 36, 4, 9),
+        (1, 60, 8, 12),
+        (1, 48, 6, 16),
+        (1, 96, 3, 8),
+        (4, 24, 6, 8),
+        (1, 60, 9, 12),
+        (1, 120, 10, 24),
+        (1, 84, 6, 28),
+        (1, 40, 5, 8),
+        (1, 34, 1, 4),
+        (1, 45, 2, 7),
+        (1, 62, 1, 6),
+        (2, 27, 4, 5),
     ]:
         name = f"converter-{width}-{channels}-{lanes_in}-{lanes_out}"
         yield name, WidthConverter("node", Integer(width), (channels,), lanes_in, lanes_out)
@@ -225,6 +220,9 @@ def _adds() -> Iterator[tuple[str, Node]]:
         ((signed, signed, BIPOLAR), None, 8),
         ((Integer(11, signed=True), Integer(11, signed=True)), None, 12),
         ((Integer(6, signed=True),) * 4, Integer(6, signed=True), 2),
+        ((Integer(4), Integer(6)), Integer(5), 7),
+        ((Integer(5), Integer(5)), Integer(4), 6),
+        ((BIPOLAR,) * 5, None, 6),
     ]:
         types = "-".join(map(str, operands))
         name = f"add-{types}-pe{pe}{'' if result is None else f'-to-{result}'}"
@@ -272,8 +270,21 @@ def _window_sizes() -> list[tuple]:
 def _windows() -> Iterator[tuple[str, Node]]:
     for size in _window_sizes():
         element, shape, kernel, stride, dilation, padding, pe = size
-        name = _window_name("window", element, shape, kernel, stride, dilation, padding, pe)
+        name = window_name("window", element, shape, kernel, stride, dilation, padding, pe)
         yield name, SlidingWindow("node", element, shape, kernel, stride, dilation, padding, pe)
+    for element, shape, size, padding, pe, simd in [
+        (BIPOLAR, (14, 14, 16), 3, 0, 16, 3),
+        (Integer(8), (16, 18, 2), 3, 0, 2, 9),
+        (BIPOLAR, (12, 12, 48), 3, 1, 48, 3),
+        (BIPOLAR, (20, 20, 24), 5, 0, 24, 5),
+        (BIPOLAR, (10, 10, 8), 3, 1, 8, 9),
+        (Integer(4), (24, 24, 4), 2, 0, 4, 4),
+        (BIPOLAR, (28, 28, 32), 3, 0, 32, 9),
+        (Integer(6), (15, 22, 3), 3, 1, 3, 3),
+    ]:
+        shapes = (size, size), (1, 1), (1, 1), (padding,) * 4
+        name = f"{window_name('window', element, shape, *shapes, pe)}-simd{simd}"
+        yield name, SlidingWindow("node", element, shape, *shapes, pe, simd=simd)
 
 
 def _pools() -> Iterator[tuple[str, Node]]:
@@ -287,7 +298,7 @@ def _pools() -> Iterator[tuple[str, Node]]:
         (BIPOLAR, (32, 32, 128), (2, 2), (2, 2), (0, 0, 0, 0), 128),
         (BIPOLAR, (12, 12, 24), (2, 2), (2, 2), (0, 0, 0, 0), 24),
     ]:
-        name = _window_name("max_pool", element, shape, kernel, stride, (1, 1), padding, pe)
+        name = window_name("max_pool", element, shape, kernel, stride, (1, 1), padding, pe)
         yield name, MaxPool("node", element, shape, kernel, stride, padding=padding, pe=pe)
 
 
@@ -300,11 +311,6 @@ def _others() -> Iterator[tuple[str, Node]]:
     yield "grouped", grouped.node("conv0").folded({"pe": 2, "simd": 6})
     classed = conv_network((12, 12, 16), (32,), padding=(1, 1, 1, 1), zero=True)
     yield "by-position", classed.node("conv0").folded({"pe": 4, "simd": 36})
-
-
-def _window_name(kind: str, element: Element, shape, kernel, stride, dilation, padding, pe: int) -> str:
-    sizes = ["x".join(map(str, size)) for size in (shape, kernel, stride, dilation, padding)]
-    return f"{kind}-{element}-{'-'.join(sizes)}-pe{pe}"
 
 
 def _fifos() -> Iterator[tuple[str, FifoSample]]:

@@ -6,15 +6,17 @@ family (`dataflow.families`). `docs/cost-model.md` tells how far the model is fr
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from dataflow.families import Family, family_of
+from dataflow.families import Family, LutRam, family_of
+from dataflow.logic import constant_luts, group_luts, mux_luts, part_luts, ring_luts, rom_luts, sum_luts
 from dataflow.network import Network
 from dataflow.nodes import Node
-from dataflow.structure import Rom, Structure, fifo_structure, structure
+from dataflow.parts import Structure
+from dataflow.structure import fifo_structure, structure
 
 __all__ = [
     "Cost",
@@ -115,13 +117,13 @@ def port_cost(network: Network) -> Cost:
 def _cost(unit: Structure, family: Family) -> Cost:
     luts, ffs = cost_parts(unit, family)
     fit = _fit()[family.name][unit.kind]
-    brams = sum(family.memory.blocks(*size) for size in _block_rams(unit, family))
-    dsps = len(unit.multipliers) if family.name != "ice40" else 0
-    return Cost(_priced(luts, fit["luts"]), _priced(ffs, fit["ffs"]), brams, dsps)
+    dsps = len(unit.multipliers) if family.multiplies else 0
+    return Cost(_priced(luts, fit["luts"]), _priced(ffs, fit["ffs"]), _block_rams(unit, family), dsps)
 
 
 def _priced(parts: Mapping[str, float], prices: Mapping[str, float]) -> int:
-    return max(0, round(sum(prices.get(name, 0.0) * count for name, count in parts.items())))
+    """Return what parts cost: one each where no sample had them."""
+    return round(sum(prices.get(name, 1.0) * count for name, count in parts.items()))
 
 
 @cache
@@ -132,53 +134,82 @@ def _fit() -> dict[str, dict[str, dict[str, dict[str, float]]]]:
     return fit
 
 
+@dataclass(frozen=True)
+class _Placed:
+    """Where Yosys keeps the memories of a unit that are written, each of (depth, width).
+
+    Parameters
+    ----------
+    loose : in flip-flops
+    lut_rams : in LUT RAM, with its cells
+    blocks : in block RAM
+    """
+
+    loose: list[tuple[int, int]]
+    lut_rams: list[tuple[LutRam, int, int]]
+    blocks: list[tuple[int, int]]
+
+
+def _placed(unit: Structure, family: Family) -> _Placed:
+    """Return where Yosys keeps the memories of a unit that are written: where it costs least by its prices."""
+    found = _Placed([], [], [])
+    for depth, width in unit.memories:
+        block = family.memory.cost(depth, width, one_port=unit.one_port)
+        ram = min(family.lut_rams, key=lambda each: each.cost(depth, width), default=None)
+        if ram and ram.cost(depth, width) <= block:
+            found.lut_rams.append((ram, depth, width))
+        elif not family.lut_rams and depth * width <= block:
+            found.loose.append((depth, width))
+        else:
+            found.blocks.append((depth, width))
+    return found
+
+
+#: Parts that only some families have. Where a LUT has 4 inputs each bit of a sum takes one; where it has 6, a bit that
+#: a carry takes as it is takes none.
+_ONLY_IN: dict[str, Callable[[Family], bool]] = {
+    "limit_columns": lambda family: family.bare_carries,
+    "address_sum_bits": lambda family: family.lut_inputs == 4,
+    "moving_address_bits": lambda family: family.lut_inputs == 6,
+}
+
+
 def cost_parts(unit: Structure, family: Family) -> tuple[dict[str, float], dict[str, float]]:
     """Return the parts of a unit that take LUTs, and those that take flip-flops, in a device family."""
-    muxed = sum((family.memory.parts(*size) - 1) * size[1] for size in _block_rams(unit, family))
-    lut_rams = [size for size in unit.memories if _in_lut_ram(family, *size)]
-    lut_ram_bits = float(sum(width for _, width in lut_rams))
-    # Yosys makes memories that are written and read at once return what was there before: a multiplexer behind each,
-    # and registers, which copies of a memory share.
-    blocks = [size for size in unit.memories if size not in lut_rams]
-    muxed_bits, held_bits = float(sum(size[1] for size in blocks)), float(sum(size[1] for size in set(blocks)))
-    luts = {**unit.parts, "one": 1.0, "rom_luts": sum(_rom_luts(rom, family) for rom in unit.roms)}
-    luts |= {"part_bits": float(muxed), "lut_ram_luts": float(sum(_lut_ram_luts(family, *size) for size in lut_rams))}
-    luts |= {"multiplied_bits": float(sum(left * right for left, right in unit.multipliers)), "block_bits": muxed_bits}
-    ffs = {"one": 1.0, "registers": float(unit.registers), "lut_ram_bits": lut_ram_bits, "block_bits": held_bits}
+    placed, rings = _placed(unit, family), [ring_luts(ring, family) for ring in unit.rings]
+    parts = [(family.memory.parts(*size, written=True), size[1]) for size in placed.blocks]
+    parts += [(family.memory.parts(*size), size[1]) for size in (*unit.weight_memories, *unit.read_only)]
+    split = [(ram.parts(depth), width) for ram, depth, width in placed.lut_rams if depth > ram.depth]
+    luts = {name: count for name, count in unit.parts.items() if name not in _ONLY_IN or _ONLY_IN[name](family)}
+    luts |= {
+        "one": 1.0,
+        "rom_luts": sum(rom_luts(rom, family) for rom in unit.roms),
+        "group_luts": sum(group_luts(groups, family) for groups in unit.groups),
+        "sum_luts": sum(sum_luts(sums, family) for sums in unit.sums),
+        "ring_luts": sum(each for each, _ in rings),
+        "mux_luts": sum(mux_luts(mux, family) for mux in unit.muxes),
+        "constant_luts": sum(constant_luts(bits, family) for bits in unit.constants),
+        "part_luts": sum(part_luts(count, width, family) for count, width in parts),
+        "lut_ram_luts": sum(ram.cells(depth, width) * ram.luts for ram, depth, width in placed.lut_rams),
+        # Of each part of LUT RAM an enable, and its share of choosing one.
+        "lut_ram_parts": sum(count * (1 + 0.6 * width) for count, width in split),
+        "multiplied_bits": 0 if family.multiplies else sum(left * right for left, right in unit.multipliers),
+        # Yosys makes memories that are written and read at once return what was there before: a multiplexer behind
+        # each, and registers, which copies of a memory share.
+        "block_bits": sum(width for _, width in placed.blocks),
+        "loose_luts": sum(depth * (0.7 * width + 1) for depth, width in placed.loose),
+    }
+    ffs = {
+        "one": 1.0,
+        "registers": unit.registers + sum(each for _, each in rings),
+        "lut_ram_bits": sum(width for _, _, width in placed.lut_rams),
+        "block_bits": sum(width for _, width in set(placed.blocks)),
+        "loose_bits": sum(depth * width for depth, width in placed.loose),
+    }
     return luts, ffs
 
 
-def _rom_luts(rom: Rom, family: Family) -> float:
-    """Return the LUTs of a read-only memory: tables of as many words as a LUT has, and the choice between them.
-
-    A few last words share a LUT with the choice.
-    """
-    tables, rest = divmod(rom.depth, 1 << family.lut_inputs)
-    if family.wide_muxes:
-        return float(rom.columns * (1 << (tables - (not rest)).bit_length()))
-    tables += rest > 4
-    choice = 0.8 if 0 < rest <= 4 and tables else 0.0
-    return rom.columns * (choice + (1.0 if tables <= 1 else 2.5 * tables - 1.6))
-
-
-def _lut_ram_luts(family: Family, depth: int, width: int) -> int:
-    assert family.lut_ram is not None
-    return family.lut_ram.cells(depth, width) * family.lut_ram.luts
-
-
-def _block_rams(unit: Structure, family: Family) -> list[tuple[int, int]]:
-    """Return depth and width of all block RAMs of a unit."""
-    written = [size for size in unit.memories if not _in_lut_ram(family, *size)]
-    return [*unit.weight_memories, *unit.read_only, *written]
-
-
-def _in_lut_ram(family: Family, depth: int, width: int) -> bool:
-    """Return whether Yosys keeps a memory that is written in LUT RAM: where that is cheaper by its own prices.
-
-    Those are 4 for a cell of LUT RAM, 128 for a block RAM, and half for each bit that a multiplexer chooses.
-    """
-    ram, memory = family.lut_ram, family.memory
-    if ram is None:
-        return False
-    in_luts = 4 * ram.cells(depth, width) + 0.5 * width * (-(-depth // ram.depth) - 1)
-    return in_luts <= 128 * memory.blocks(depth, width) + 0.5 * width * (memory.parts(depth, width) - 1)
+def _block_rams(unit: Structure, family: Family) -> int:
+    """Return the blocks of a unit."""
+    read_only = sum(family.memory.blocks(*size) for size in (*unit.weight_memories, *unit.read_only))
+    return read_only + sum(family.memory.blocks(*size, written=True) for size in _placed(unit, family).blocks)

@@ -1,58 +1,121 @@
 """Device families: the shapes of their block RAM, and what their LUTs can do."""
 
 from dataclasses import dataclass
+from functools import cache
+from operator import itemgetter
 
 from dataflow.errors import InputError
 
-__all__ = ["FAMILIES", "Family", "LutRam", "Memory", "family_of"]
+__all__ = ["FAMILIES", "Family", "LutRam", "Memory", "Shape", "family_of"]
 
 
 @dataclass(frozen=True)
+class Shape:
+    """What a block RAM, or two that belong together, can be: `rows` words of `columns` bits."""
+
+    rows: int
+    columns: int
+    blocks: int = 1
+
+
+#: What Yosys adds to the price of block RAM that is read and written at different words, from 10.5 to below 12, and at
+#: the same, from -47 to -0.5: by memories that it decided on.
+_TWO_PORTS, _ONE_PORT = 11.0, -1.0
+
+
+@dataclass(frozen=True, eq=False)
 class Memory:
-    """The block RAM of a device family.
+    """The block RAM of a device family, and how Yosys chooses its shape.
+
+    Where the depth exceeds that of a shape, parts of it stand beside each other, as if they were further bits of a
+    word, and a multiplexer chooses behind them. The shape is the cheapest by Yosys' own prices: those of the blocks,
+    and a half for each bit that a multiplexer chooses and for each part that is written.
 
     Parameters
     ----------
     bits : of a block
-    shapes : (depth, width) that a block can take, the widest first
+    shapes : the narrowest first
+    price : of a block
+    pair_price : of two blocks that belong together
+    written_byte : a word that is written takes whole groups of so many bits, of shapes that have as many
     """
 
     bits: int
-    shapes: tuple[tuple[int, int], ...]
+    shapes: tuple[Shape, ...]
+    price: int
+    pair_price: int = 0
+    written_byte: int = 1
 
-    def blocks(self, depth: int, width: int) -> int:
-        """Return the fewest blocks that hold `depth` words of `width` bits.
+    def blocks(self, depth: int, width: int, *, written: bool = False) -> int:
+        """Return the blocks that hold `depth` words of `width` bits."""
+        return self._chosen(depth, width, written)[1]
 
-        Where the depth exceeds that of a shape, parts of it stand beside each other, as if they were further bits of
-        a word, and a multiplexer chooses behind them. So Yosys does it.
+    def parts(self, depth: int, width: int, *, written: bool = False) -> int:
+        """Return of how many parts a multiplexer chooses."""
+        return self._chosen(depth, width, written)[2]
+
+    def cost(self, depth: int, width: int, *, one_port: bool) -> float:
+        """Return Yosys' price of a memory that is written.
+
+        Parameters
+        ----------
+        one_port : whether it is read and written at the same word
         """
-        return min(self._of_shape(shape, depth, width) for shape in self.shapes)
+        return self._chosen(depth, width, True)[0] + (_ONE_PORT if one_port else _TWO_PORTS)
 
-    def parts(self, depth: int, width: int) -> int:
-        """Return of how many parts a multiplexer chooses, with as few blocks as possible."""
-        fewest = self.blocks(depth, width)
-        return min(-(-depth // shape[0]) for shape in self.shapes if self._of_shape(shape, depth, width) == fewest)
+    def _chosen(self, depth: int, width: int, written: bool) -> tuple[float, int, int]:
+        """Return price, blocks and parts with the cheapest shape."""
+        return _cheapest(self, depth, width, written)
 
-    @staticmethod
-    def _of_shape(shape: tuple[int, int], depth: int, width: int) -> int:
-        rows, columns = shape
-        return -(-(-(-depth // rows) * width) // columns)
+    def of_shape(self, shape: Shape, depth: int, width: int, *, written: bool) -> tuple[float, int, int]:
+        """Return price, blocks and parts with one of the shapes."""
+        byte = self.written_byte if written and shape.columns >= self.written_byte else 1
+        parts = -(-depth // shape.rows)
+        count = -(-parts * -(-width // byte) * byte // shape.columns)
+        price = count * (self.price if shape.blocks == 1 else self.pair_price)
+        return price + _choice_price(parts, width, written), count * shape.blocks, parts
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LutRam:
-    """Memory made of LUTs: a cell of `depth` words of `width` bits takes `luts`."""
+    """Memory made of LUTs: a cell of `depth` words of `width` bits takes `luts`.
+
+    Parameters
+    ----------
+    depth, width, luts : of a cell
+    price : Yosys' price of a cell, and of one in which all bits are used beyond that
+    """
 
     depth: int
     width: int
     luts: int
+    price: tuple[float, float]
 
     def cells(self, depth: int, width: int) -> int:
         """Return the cells that hold `depth` words of `width` bits."""
-        return -(-depth // self.depth) * -(-width // self.width)
+        return self.parts(depth) * -(-width // self.width)
+
+    def parts(self, depth: int) -> int:
+        """Return of how many cells a multiplexer chooses."""
+        return -(-depth // self.depth)
+
+    def cost(self, depth: int, width: int) -> float:
+        """Return Yosys' price."""
+        parts, (each, used) = self.parts(depth), self.price
+        return each * self.cells(depth, width) + used * parts * width / self.width + _choice_price(parts, width, True)
 
 
-@dataclass(frozen=True)
+@cache
+def _cheapest(memory: Memory, depth: int, width: int, written: bool) -> tuple[float, int, int]:
+    return min((memory.of_shape(shape, depth, width, written=written) for shape in memory.shapes), key=itemgetter(0))
+
+
+def _choice_price(parts: int, width: int, written: bool) -> float:
+    """Return Yosys' price of choosing between parts when reading, and when writing."""
+    return 0.5 * (parts - 1) * width + (0.5 * parts if written and parts > 1 else 0.0)
+
+
+@dataclass(frozen=True, eq=False)
 class Family:
     """A device family.
 
@@ -62,7 +125,11 @@ class Family:
     memory : its block RAM
     lut_inputs : inputs of a LUT
     wide_muxes : whether multiplexers between LUTs cost none
-    lut_ram : its memory made of LUTs, which can be written, if it has any
+    carry_bits : bits of a carry cell; a chain takes whole ones
+    bare_carries : whether a carry has no LUT before it: what is compared has to be inverted by LUTs of its own
+    shift_registers : whether a LUT can be a shift register
+    multiplies : whether multiplications become DSP blocks
+    lut_rams : its memories made of LUTs, which can be written
     lone_ffs : part of the flip-flops that take a logic cell of their own, beside those of the LUTs
     luts_per_block : LUTs that stand beside a block RAM on a usual device: what a block is worth
     """
@@ -71,12 +138,17 @@ class Family:
     memory: Memory
     lut_inputs: int = 4
     wide_muxes: bool = False
-    lut_ram: LutRam | None = None
+    carry_bits: int = 1
+    bare_carries: bool = False
+    shift_registers: bool = False
+    multiplies: bool = True
+    lut_rams: tuple[LutRam, ...] = ()
     lone_ffs: float = 0.0
     luts_per_block: int = 400
 
 
-_SHAPES_18K = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
+_SHAPES_18K = tuple(Shape(16384 >> k, width) for k, width in enumerate((1, 2, 4, 9, 18, 36)))
+_SHAPES_36K = tuple(Shape(32768 >> k, width, blocks=2) for k, width in enumerate((1, 2, 4, 9, 18, 36, 72)))
 
 FAMILIES = {
     family.name: family
@@ -84,19 +156,31 @@ FAMILIES = {
         # A cell is a LUT with a flip-flop that can only take the LUT's output.
         Family(
             "ice40",
-            Memory(4096, ((256, 16), (512, 8), (1024, 4), (2048, 2))),
+            Memory(4096, tuple(Shape(2048 >> k, 2 << k) for k in range(4)), price=64),
+            bare_carries=True,
+            multiplies=False,
             lone_ffs=0.65,
             luts_per_block=170,
         ),
-        Family("ecp5", Memory(18432, _SHAPES_18K), lut_ram=LutRam(16, 4, 6)),
-        Family("gowin", Memory(18432, _SHAPES_18K), wide_muxes=True, lut_ram=LutRam(16, 4, 4)),
+        Family(
+            "ecp5",
+            Memory(18432, _SHAPES_18K, price=128, written_byte=9),
+            carry_bits=2,
+            lut_rams=(LutRam(16, 4, 6, (4, 0)),),
+        ),
+        Family(
+            "gowin",
+            Memory(18432, _SHAPES_18K, price=128, written_byte=9),
+            lut_rams=(LutRam(16, 4, 4, (0, 4)),),
+        ),
         # Blocks are counted in halves of 18 kbit.
         Family(
             "xilinx7",
-            Memory(18432, _SHAPES_18K),
+            Memory(18432, (*_SHAPES_18K, *_SHAPES_36K), price=129, pair_price=257, written_byte=9),
             lut_inputs=6,
             wide_muxes=True,
-            lut_ram=LutRam(32, 6, 4),
+            shift_registers=True,
+            lut_rams=(LutRam(32, 1, 2, (0, 2)), LutRam(32, 6, 4, (1, 7)), LutRam(64, 3, 4, (1, 7))),
             luts_per_block=230,
         ),
     )

@@ -4,16 +4,12 @@ Counted here as `rtl.components` builds them: adders of the popcount, registers,
 in a device family is fitted to synthesis, see `dataflow.cost`.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import singledispatch
-from itertools import chain
-from typing import Any
 
 import numpy as np
 
-from dataflow.elements import Bipolar, Element, Integer, signed_for, unsigned_for
+from dataflow.elements import Bipolar, Element, Integer, integer_for, numbers_of, signed_for, unsigned_for
+from dataflow.logic import Groups, Ring, Rom
 from dataflow.nodes import (
     Add,
     ArgMax,
@@ -23,114 +19,22 @@ from dataflow.nodes import (
     Node,
     PoolNode,
     SlidingWindow,
+    SumPool,
     Threshold,
     WidthConverter,
     popcount_group,
     popcount_stages,
 )
-from dataflow.storage import in_luts, in_registers
+from dataflow.parts import Parts, Structure
+from dataflow.storage import in_registers
 from dataflow.streams import beats_of
 
-__all__ = ["Rom", "Structure", "fifo_structure", "structure"]
-
-
-@dataclass(frozen=True)
-class Rom:
-    """A read-only memory in LUTs: its words, and how many of its bits differ from each other and from constants."""
-
-    depth: int
-    columns: int
-
-
-@dataclass(frozen=True)
-class Structure:
-    """What a unit is made of.
-
-    Parameters
-    ----------
-    kind : whose coefficients count
-    parts : how many there are of each kind of part that takes LUTs
-    registers : flip-flops
-    roms : read-only memories in LUTs
-    weight_memories : (depth, width) of block RAMs that hold weights
-    read_only : (depth, width) of the other read-only block RAMs
-    memories : (depth, width) of memories that are written
-    multipliers : (width, width) of multiplications
-    """
-
-    kind: str
-    parts: Mapping[str, float]
-    registers: int
-    roms: tuple[Rom, ...] = ()
-    weight_memories: tuple[tuple[int, int], ...] = ()
-    read_only: tuple[tuple[int, int], ...] = ()
-    memories: tuple[tuple[int, int], ...] = ()
-    multipliers: tuple[tuple[int, int], ...] = ()
-
-
-@dataclass
-class _Parts:
-    """A structure in the making."""
-
-    parts: Counter = field(default_factory=Counter)
-    registers: int = 0
-    roms: list[Rom] = field(default_factory=list)
-    blocks: list[tuple[int, int]] = field(default_factory=list)
-    memories: list[tuple[int, int]] = field(default_factory=list)
-
-    def add(self, **parts: float) -> None:
-        self.parts.update(parts)
-
-    def count(self, *periods: int) -> None:
-        """Add counters modulo some periods."""
-        for period in periods:
-            bits = (period - 1).bit_length()
-            self.add(counter_bits=bits, odd_counter_bits=bits if period & (period - 1) else 0)
-            self.registers += bits
-
-    def read_only(self, depth: int, width: int, words: Callable[[], np.ndarray]) -> float:
-        """Add a read-only memory of `depth` words of `width` bits; return which part of its bits are constant.
-
-        Parameters
-        ----------
-        words : gives its bits, (depth, width); asked only where they may repeat
-        """
-        columns, fixed = width, 0.0
-        if depth <= 8:
-            kinds = np.bincount(np.packbits(words(), axis=0, bitorder="little").ravel(), minlength=1 << depth)
-            columns, fixed = int(np.count_nonzero(kinds[1:-1])), float(kinds[0] + kinds[-1]) / width
-        elif width <= 64:
-            bits = words()
-            columns = int((bits != bits[0]).any(axis=0).sum())
-            fixed = 1 - columns / width
-        if depth == 1 or not columns:
-            return 1.0
-        if in_luts(depth, width):
-            self.roms.append(Rom(depth, columns))
-            self.registers += columns
-        else:
-            self.blocks.append((depth, columns))
-        return fixed
-
-    def written(self, depth: int, width: int) -> None:
-        """Add a memory that is written."""
-        self.memories.append((depth, width))
-
-    def sums(self, groups: Iterable[tuple[int, int]], copies: int) -> None:
-        """Add registered sums, each of some operands and so many bits wide, `copies` times."""
-        for operands, width in groups:
-            self.registers += copies * width
-            if operands > 1:
-                self.add(adder_bits=copies * width, carry_save_bits=copies * width * (operands - 2), adders=copies)
-
-    def structure(self, kind: str, **fields: Any) -> Structure:
-        memories = tuple(self.memories)
-        return Structure(kind, dict(self.parts), self.registers, tuple(self.roms), memories=memories, **fields)
+__all__ = ["fifo_structure", "structure"]
 
 
 def fifo_structure(width: int, depth: int) -> Structure:
     """Return what a FIFO of `depth` words of `width` bits is made of."""
-    found = _Parts()
+    found = Parts()
     found.count(depth + 1)
     found.registers += 1
     if in_registers(depth, width):
@@ -152,45 +56,48 @@ def structure(node: Node) -> Structure:
 
 @structure.register
 def _(node: MatrixVector) -> Structure:
-    found = _Parts()
+    found = Parts()
     synapse_folds, neuron_folds = node.synapse_folds, node.neuron_folds
     steps, of_bits = synapse_folds * neuron_folds * node.groups, isinstance(node.operand, Bipolar)
-    counted = popcount_stages(node.simd) + 1
-    found.count(steps, synapse_folds, steps // synapse_folds)
-    found.registers += 3 + counted + node.latency
+    found.count(steps, synapse_folds)
+    found.registers += 4 + popcount_stages(node.simd) + node.latency
     _held_vector(found, synapse_folds if neuron_folds > 1 else 1, node.simd * node.operand.width, neuron_folds > 1)
 
     fixed = found.read_only(steps, node.pe * node.simd, lambda: node.weight_words)
     weight_memories, found.blocks = tuple(found.blocks), []
     if of_bits:
         whole, rest = divmod(node.simd, popcount_group)
-        groups, rest_bits = node.pe * whole, node.pe * rest
-        found.add(groups=groups * (1 - fixed), fixed_groups=groups * fixed)
-        found.add(rest_bits=rest_bits * (1 - fixed), fixed_rest_bits=rest_bits * fixed)
-        found.sums(_popcount_sums(node.simd), node.pe)
+        found.groups += [Groups(popcount_group, whole, node.pe, fixed)] * (whole > 0)
+        found.groups += [Groups(rest, 1, node.pe, fixed)] * (rest > 0)
+        _popcount(found, node.simd, node.pe)
     else:
-        factor = _factor(node.operand)
-        bits = node.pe * node.simd * factor.width
-        found.add(inverted_bits=bits * (1 - fixed), fixed_inverted_bits=bits * fixed)
-        found.sums(_integer_sums(factor, node.simd), node.pe)
-
-    levels, width = _levels(node)
-    rows = node.neuron_words(levels)
-    roms = len(found.roms)
-    found.read_only(len(rows), node.pe * width, lambda: _bits(rows, width))
-    found.add(level_columns=sum(rom.columns for rom in found.roms[roms:]))
-    found.registers += node.pe * width
-    found.add(**{"accumulator_bits" if synapse_folds > 1 else "level_bits": node.pe * width})
-    found.registers += node.pe * node.element.width
+        found.add(inverted_bits=node.pe * node.simd * node.operand.width * (1 - fixed))
+        _integer_sum(found, _factor(node.operand), node.simd, node.pe)
+    _accumulators(found, node)
     _watch_inert(found, node)
     if node.position_classes is not None:
         found.count(len(node.position_classes))
         found.add(class_bits=4 * int(node.position_classes.max()).bit_length())
     kind = "MatrixVector.bits" if of_bits else "MatrixVector.integers"
-    return found.structure(kind, weight_memories=weight_memories, read_only=tuple(found.blocks))
+    return found.structure(kind, weight_memories=weight_memories, read_only=tuple(found.blocks), one_port=True)
 
 
-def _watch_inert(found: _Parts, node: Node) -> None:
+def _accumulators(found: Parts, node: MatrixVector) -> None:
+    """Add what sums over the groups of synapses, what it starts from, and the outputs."""
+    levels, width = _levels(node)
+    rows = -node.neuron_words(levels)
+    if (rows != rows[0]).any():
+        found.count(node.neuron_folds * node.groups)
+        found.read_only(len(rows), node.pe * width, lambda: _bits(rows, width))
+    if node.synapse_folds > 1:
+        found.add(started_bits=node.pe * width)
+    found.total((width, width), width, node.pe)
+    found.registers += node.pe * node.element.width
+    if node.thresholds is not None:
+        found.add(signs=node.pe)
+
+
+def _watch_inert(found: Parts, node: Node) -> None:
     """Add what tells the last beat of a vector out, where it has inert lanes; the lanes' registers are reset then."""
     (stream,) = node.output_streams
     if stream.inert:
@@ -198,38 +105,37 @@ def _watch_inert(found: _Parts, node: Node) -> None:
         found.registers += 1
 
 
-def _held_vector(found: _Parts, folds: int, width: int, repeated: bool) -> None:
+def _held_vector(found: Parts, folds: int, width: int, repeated: bool) -> None:
     """Add the vector of a matrix, `folds` beats of `width` bits."""
-    if repeated:
+    if repeated and folds > 1:
         found.add(held_bits=width)
     if in_registers(folds, width):
-        found.registers += folds * width
+        found.rings.append(Ring(folds, width))
         return
     found.registers += width + 1
     found.written(folds, width)
 
 
-def _popcount_sums(simd: int) -> list[tuple[int, int]]:
-    """Return operands and width of every registered sum of a popcount, the counts of the groups among them."""
+def _popcount(found: Parts, simd: int, copies: int) -> None:
+    """Add the registered sums of a popcount, the counts of the groups among them."""
     limits = [min(popcount_group, simd - start) for start in range(0, simd, popcount_group)]
-    sums = [(1, limit.bit_length()) for limit in limits]
+    found.registers += copies * sum(limit.bit_length() for limit in limits)
     while len(limits) > 1:
         groups = [limits[start : start + 3] for start in range(0, len(limits), 3)]
         limits = [sum(group) for group in groups]
-        sums += [(len(group), sum(group).bit_length()) for group in groups]
-    return sums
+        for group in groups:
+            found.total([limit.bit_length() for limit in group], sum(group).bit_length(), copies)
 
 
-def _integer_sums(factor: Integer, simd: int) -> list[tuple[int, int]]:
-    """Return operands and width of every registered sum of integers."""
-    counts, sums, size = [1] * simd, [], popcount_group
+def _integer_sum(found: Parts, factor: Integer, simd: int, copies: int) -> None:
+    """Add the registered sums of integers."""
+    counts, size = [1] * simd, popcount_group
     while len(counts) > 1 or size == popcount_group:
         groups = [counts[start : start + size] for start in range(0, len(counts), size)]
         counts, size = [sum(group) for group in groups], 3
         for group in groups:
-            count = sum(group)
-            sums.append((len(group), signed_for(count * factor.minimum, count * factor.maximum).width))
-    return sums
+            widths = [signed_for(each * factor.minimum, each * factor.maximum).width for each in (*group, sum(group))]
+            found.total(widths[:-1] if len(group) > 2 else [widths[-1] - 1] * len(group), widths[-1], copies)
 
 
 def _factor(operand: Element) -> Integer:
@@ -260,13 +166,13 @@ def _bits(words: np.ndarray, width: int) -> np.ndarray:
 
 @structure.register
 def _(node: Threshold) -> Structure:
-    found = _Parts()
+    found = Parts()
     words = node.input_streams[0].vector_beats if node.thresholds.size > 1 else 1
     _watch_inert(found, node)
     found.registers += 4
     if words <= 1:
-        limits = chain.from_iterable([node.thresholds.tolist()] * (node.pe if node.thresholds.size == 1 else 1))
-        found.add(compared_luts=sum(_constant_luts(node.element, limit) for limit in limits))
+        limits = node.thresholds.tolist() * (node.pe if node.thresholds.size == 1 else 1)
+        found.constants += [_compared_bits(node.element, limit) for limit in limits]
         found.registers += 2 * node.pe
         return found.structure("Threshold")
     low, high = int(node.thresholds.min()), int(node.thresholds.max())
@@ -274,39 +180,62 @@ def _(node: Threshold) -> Structure:
     found.count(words)
     rows = beats_of(node.thresholds, node.input_streams[0])
     found.read_only(words, node.pe * limit.width, lambda: _bits(rows, limit.width))
-    found.add(compared_bits=node.pe * max(limit.width, node.element.width))
+    width = node.pe * max(limit.width, node.element.width)
+    found.add(compared_bits=width, limit_columns=sum(rom.columns for rom in found.roms) or width)
     found.registers += node.pe * (node.element.width + 1)
     return found.structure("Threshold", read_only=tuple(found.blocks))
 
 
-def _constant_luts(element: Element, limit: int) -> int:
-    """Return the LUT4s that compare a number with a constant: its lowest zeros do not matter."""
+def _compared_bits(element: Element, limit: int) -> int:
+    """Return the bits of a number that decide whether it reaches a limit: those below the limit's lowest 1 do not."""
     if limit <= element.minimum or limit > element.maximum:
         return 0
-    zeros = (limit & -limit).bit_length() - 1 if limit else element.width
-    return -(-max(element.width - zeros - 1, 0) // 3)
+    return element.width - ((limit & -limit).bit_length() - 1) if limit else 1
 
 
 @structure.register
 def _(node: WidthConverter) -> Structure:
-    found = _Parts()
+    found = Parts()
     width = node.element.width
-    found.count(node.schedule().period)
+    schedule = node.schedule()
+    found.count(schedule.period)
     found.registers += 3
-    if node.shifts_in:
-        bits, places = node.depth * width, len(node.windows)
-        found.add(chosen_bits=node.lanes_out * width * (places - 1), patterns=places)
-    else:
-        bits, places = node.depth * width, len(node.arrivals)
-        moved = bits - node.lanes_out * width
-        found.add(moved_bits=moved, shifted_bits=bits * (places - 1), patterns=places)
-    found.registers += bits
+    patterns = [*schedule.consumes, *schedule.emits, *(node.windows if node.shifts_in else node.arrivals).values()]
+    distinct = {pattern.tobytes(): min(pattern.sum(), (~pattern).sum()) for pattern in patterns}
+    # A step among others is told by few LUTs, steps here and there by a table.
+    found.add(step_luts=sum(min(int(rarer), schedule.period / 8) for rarer in distinct.values()))
+    (_chosen_beats if node.shifts_in else _entering_beats)(found, node)
+    found.registers += node.depth * width
     return found.structure("WidthConverter")
+
+
+def _chosen_beats(found: Parts, node: WidthConverter) -> None:
+    """Add what cuts the beats out out of a register."""
+    shown = np.array([count for _, count in node.windows])[:, None] > np.arange(node.lanes_out)
+    sources = shown.sum(axis=0) + (~shown).any(axis=0)
+    found.choose(sources, node.element.width)
+    # One of three costs up to a LUT more: the choice comes from many steps.
+    if node.schedule().period > 4:
+        found.add(cut_threes=node.element.width * int((sources == 3).sum()))
+    found.add(patterns=len(shown) - 1)
+
+
+def _entering_beats(found: Parts, node: WidthConverter) -> None:
+    """Add what enters beats into a register above what is held there, which moves down."""
+    places = np.arange(node.depth)
+    entering = np.array(list(node.arrivals))[:, None]
+    sources = ((places >= entering) & (places < entering + node.lanes_in)).sum(axis=0)
+    for amount in (node.lanes_out, *node.short_shifts):
+        sources += places + amount < node.depth
+    found.choose(sources, node.element.width)
+    found.add(entering_threes=node.element.width * int((sources == 3).sum()))
+    found.choose(np.full(sum(node.lanes_out - count for count in node.short_beats), 2), node.element.width)
+    found.add(patterns=len(entering) + len(node.short_shifts) + len(node.short_beats) - 1)
 
 
 @structure.register
 def _(node: ArgMax) -> Structure:
-    found = _Parts()
+    found = Parts()
     steps, width = node.input_streams[0].beats, node.key_element.width
     found.count(steps)
     index = (node.classes - 1).bit_length()
@@ -318,7 +247,7 @@ def _(node: ArgMax) -> Structure:
                 found.registers += bits
                 found.roms.append(Rom(steps, bits))
         scale = node.scale[lane :: node.pe]
-        if (scale != scale[0]).any():
+        if (scale != scale[0]).any() or abs(int(scale[0])) & (abs(int(scale[0])) - 1):
             multipliers.append((node.element.width, signed_for(int(scale.min()), int(scale.max())).width))
         if node.offset[lane :: node.pe].any():
             found.add(offset_bits=width)
@@ -335,19 +264,22 @@ def _(node: ArgMax) -> Structure:
 
 @structure.register
 def _(node: Add) -> Structure:
-    found = _Parts()
-    sums = _integer_sums(node.term, len(node.operands))
-    found.registers += node.latency + node.pe * sum(width for _, width in sums)
-    exact = sums[-1][1]
+    found = Parts()
+    found.registers += node.latency
+    count, exact = len(node.operands), integer_for(*node.span).width
     if all(isinstance(operand, Bipolar) for operand in node.operands):
         # All sums are even, or all are odd: their lowest bit is no register.
-        found.registers -= node.pe
-        found.add(bit_sums=node.pe * (exact - 1) * (len(node.operands) - 1))
+        found.registers += node.pe * (exact - 1)
+        found.add(bit_sums=node.pe * (exact - 1), bit_trees=node.pe * (count > 2))
     else:
-        adders = node.pe * (len(node.operands) - 1)
-        found.add(adder_bits=adders * exact, odd_adders=adders * (exact & 1))
+        numbers = [numbers_of(operand) for operand in node.operands]
+        widths = [high.bit_length() if low >= 0 else exact - 1 for low, high in numbers]
+        width = min(widths) if count == 2 else node.term.width - (min(node.span) >= 0)
+        found.total([width] * count, exact, node.pe)
     if node.saturates:
-        found.add(saturated_bits=node.pe * node.element.width, lacking_bits=node.pe * (exact + 1 - node.element.width))
+        # Without a sign, what is too much sets the register.
+        held = "saturated_bits" if node.element.signed else "capped_bits"
+        found.add(**{held: node.pe * node.element.width}, lacking_bits=node.pe * (exact + 1 - node.element.width))
         found.registers += node.pe * node.element.width
     _watch_inert(found, node)
     return found.structure("Add")
@@ -355,17 +287,18 @@ def _(node: Add) -> Structure:
 
 @structure.register
 def _(node: Concat) -> Structure:
-    found = _Parts()
+    found = Parts()
     bits, ports = node.pe * node.element.width, len(node.operands)
     found.count(node.schedule().period)
-    found.add(chosen_bits=bits * (ports - 1), ports=ports)
+    found.choose(np.array([ports]), bits)
+    found.add(ports=ports)
     found.registers += bits + ports + node.latency
     return found.structure("Concat")
 
 
 @structure.register
 def _(node: Fork) -> Structure:
-    found = _Parts()
+    found = Parts()
     found.add(copies=node.copies)
     found.registers += node.pe * node.element.width + 1
     return found.structure("Fork")
@@ -374,7 +307,7 @@ def _(node: Fork) -> Structure:
 @structure.register(SlidingWindow)
 @structure.register(PoolNode)
 def _(node: SlidingWindow | PoolNode) -> Structure:
-    found = _Parts()
+    found = Parts()
     at_once, (tall, wide) = node.taps_at_once, node.kernel
     taps = (tall * wide // max(at_once, wide), wide // min(at_once, wide))
     loops = [size for size in (*node.positions, *taps, node.channel_folds) if size > 1]
@@ -383,21 +316,32 @@ def _(node: SlidingWindow | PoolNode) -> Structure:
     found.registers += len(loops) + node.latency + 2
     place_bits = (node.places - 1).bit_length()
     found.count(node.places)
-    # What an address grows by is found once for all.
-    found.add(address_bits=(0.4 + 0.6 * at_once) * place_bits, chosen_bits=place_bits * len(loops))
+    # What an address grows by is found once for all; growing is two sums, of which one is taken. A bit that is 0 in all
+    # that an address may grow by needs no LUT where a carry takes it as it is.
+    steps = _address_steps(node)
+    moving = sum(
+        int(np.bitwise_or.reduce(each)).bit_count() for each in (steps, (steps - node.places) % (2 * node.places))
+    )
+    found.add(address_sum_bits=2 * at_once * place_bits, moving_address_bits=at_once * moving)
+    found.add(chosen_address_bits=at_once * place_bits, chosen_bits=place_bits * len(loops))
     found.registers += at_once * place_bits
-    schedule = node.schedule()
-    for name, values in (("waited", schedule.needs), ("freed", schedule.frees)):
-        bits = int(values.max()).bit_length()
-        kinds = len(np.unique(values[values > 0]))
-        found.add(sum_bits=place_bits + 1, **{f"{name}_bits": bits if kinds > 1 else 0, f"{name}_kinds": kinds - 1})
-        found.registers += place_bits + 1 + (bits if kinds > 1 else 0)
-    inside = sum((size - 1).bit_length() + 1 for size, pads in zip(node.shape, _pads(node), strict=False) if pads)
-    found.add(inside_bits=min(3, at_once) * inside)
-    found.registers += min(3, at_once) * inside + (at_once if inside else 0)
+    for values in _beats_by_window(node):
+        found.add(sum_bits=place_bits + 1)
+        found.registers += place_bits + 1
+        _by_window(found, values)
+    # Each of the rows and columns that are read at once is watched for being in the image.
+    at_once_each = (max(1, at_once // wide), min(at_once, wide))
+    padded = zip(at_once_each, node.shape, _pads(node), strict=False)
+    inside = sum(count * ((size - 1).bit_length() + 1) for count, size, pads in padded if pads)
+    found.add(inside_bits=inside)
+    found.registers += inside + (at_once if inside else 0)
     width = node.pe * node.element.width
     taken = node.pe * node.output_element.width if isinstance(node, PoolNode) else at_once * width
     if isinstance(node, PoolNode):
+        found.count(node.taps)
+    if isinstance(node, SumPool):
+        found.add(summed_bits=taken)
+    elif isinstance(node, PoolNode):
         found.add(**{"greatest_bits" if width > node.pe else "greatest_bit": taken})
     else:
         found.add(padded_bits=taken if inside else 0)
@@ -406,6 +350,39 @@ def _(node: SlidingWindow | PoolNode) -> Structure:
     for _ in range(at_once):
         found.written(node.places, width)
     return found.structure("Window")
+
+
+def _address_steps(node: SlidingWindow | PoolNode) -> np.ndarray:
+    """Return what an address may grow by, modulo the places, int64: as much for each loop, and for a new frame."""
+    pixel, (down, right), (apart_y, apart_x) = node.channel_folds, node.stride, node.dilation
+    line, (tall, wide) = node.shape[1] * pixel, node.kernel
+    high, broad = max(1, node.taps_at_once // wide), min(node.taps_at_once, wide)
+    sizes = np.array([*node.positions, tall // high, wide // broad, pixel])
+    beats = np.array([down * line, right * pixel, high * apart_y * line, broad * apart_x * pixel, 1])
+    back = np.append(np.cumsum((beats * (sizes - 1))[::-1])[::-1][1:], 0)
+    steps = np.append(beats - back, node.shape[0] * line - (beats * (sizes - 1)).sum())
+    return steps[np.append(sizes > 1, True)] % node.places
+
+
+def _beats_by_window(node: SlidingWindow | PoolNode) -> tuple[np.ndarray, np.ndarray]:
+    """Return how many beats more the window behind each needs, and how many each frees, both (rows, columns) int64."""
+    schedule, shape = node.schedule(), node.positions
+    needs = schedule.needs.reshape(shape[0] * shape[1], -1)[:, 0]
+    frees = schedule.frees.reshape(shape[0] * shape[1], -1)[:, -1]
+    until = np.cumsum(frees) - frees + needs
+    claims = np.append(until[1:], until[0] + frees.sum()) - until
+    return claims.reshape(shape), frees.reshape(shape)
+
+
+def _by_window(found: Parts, grid: np.ndarray) -> None:
+    """Add what tells a number of each window by its row and column, of which a few kinds differ."""
+    if (grid == grid.flat[0]).all():
+        return
+    bits = int(grid.max()).bit_length()
+    following = np.roll(grid.ravel(), -1).reshape(grid.shape)
+    kinds = np.unique(following, axis=0)
+    found.add(grid_bits=bits, grid_kinds=len(kinds) - 1 + len(np.unique(kinds, axis=1).T) - 1)
+    found.registers += bits
 
 
 def _pads(node: SlidingWindow | PoolNode) -> tuple[bool, bool]:

@@ -5,22 +5,24 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dataflow import InputError
-from rtl.bitstream.report import Use, netlist_use
+from rtl.bitstream.report import netlist_cells
 from rtl.bitstream.tools import run_tool
 
 __all__ = ["FLOWS", "synthesize"]
 
 #: Yosys' command for each device family. Wide multiplexers of ECP5 take pairs of LUTs, which a popcount has no use for.
+#: Gowin's invite Yosys to make one bit of up to 16 LUTs: 4,532 instead of 1,892 for 128 neurons of 576 bits, 16 x 32 at
+#: once.
 FLOWS = {
     "ice40": "synth_ice40 -abc9 -device u",
     "ecp5": "synth_ecp5 -abc9 -nowidelut",
-    "gowin": "synth_gowin -noiopads",
+    "gowin": "synth_gowin -nowidelut -noiopads",
     "xilinx7": "synth_xilinx -family xc7 -flatten -abc9 -noiopad -noclkbuf",
 }
 
 
-def synthesize(designs: Sequence[tuple[str, str]], family: str) -> Iterator[Use]:
-    """Yield what the netlist of each design uses in a device family. All are done by one process.
+def synthesize(designs: Sequence[tuple[str, str]], family: str) -> Iterator[dict[str, int]]:
+    """Yield how many cells of each kind each design becomes in a device family. All are done by one process.
 
     Parameters
     ----------
@@ -40,7 +42,7 @@ def synthesize(designs: Sequence[tuple[str, str]], family: str) -> Iterator[Use]
         for index, (text, top) in enumerate(designs):
             (work / f"{index}.il").write_text(text, encoding="utf-8")
             script += [f"read_rtlil {index}.il", f"{FLOWS[family]} -top {top}"]
-            script += [f"tee -q -o {index}.json stat -json", "design -reset"]
+            script += [f"tee -q -o {index}.json stat -json", f"write_json {index}.netlist.json", "design -reset"]
         run_tool(("yosys", "-q", "-p", "; ".join(script)), work, lambda text: None)
         for index in range(len(designs)):
-            yield netlist_use(work / f"{index}.json", family)
+            yield netlist_cells(work / f"{index}.json", work / f"{index}.netlist.json", family)

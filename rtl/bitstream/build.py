@@ -12,7 +12,7 @@ from amaranth.build.run import BuildPlan
 
 from dataflow import InputError, Network, ToolError
 from rtl.bitstream.pll import EcpPll, IcePll, pll_of
-from rtl.bitstream.report import BitstreamReport, check_fit, fmax_of, netlist_use, packed_cells
+from rtl.bitstream.report import BitstreamReport, Use, check_fit, fmax_of, netlist_cells, packed_cells, use_of
 from rtl.bitstream.tools import Progress, run_tool
 from rtl.bitstream.top import BoardTop, divisor_of
 from rtl.boards import Board, board_of
@@ -129,7 +129,7 @@ def _run(plan: BuildPlan, network: Network, board: Board, work: Path, progress: 
     plan.extract(work)
     synthesize, place_and_route, pack = json.loads(plan.files["build_top.json"])["commands"]
     run_tool(synthesize, work, progress)
-    check_fit(network, board, netlist_use(work / "stat.json", board.family))
+    check_fit(network, board, _netlist_use(work, board.family))
     try:
         run_tool(place_and_route, work, progress)
     except ToolError as error:
@@ -142,6 +142,11 @@ def _run(plan: BuildPlan, network: Network, board: Board, work: Path, progress: 
     run_tool(pack, work, progress)
 
 
+def _netlist_use(work: Path, family: str) -> Use:
+    """Return what the netlist that Yosys left in a folder uses."""
+    return use_of(netlist_cells(work / "stat.json", work / "top.json", family), family)
+
+
 def _report(
     network: Network,
     board: Board,
@@ -152,7 +157,7 @@ def _report(
     latency: int,
     start: float,
 ) -> BitstreamReport:
-    use = netlist_use(work / "stat.json", board.family)
+    use = _netlist_use(work, board.family)
     name = _BITSTREAM[board.family]
     return BitstreamReport(
         network=network.name,

@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 from dataflow import InputError, Network
 from rtl.boards import Board
 
-__all__ = ["BitstreamReport", "Use", "check_fit", "fmax_of", "netlist_use", "packed_cells"]
+__all__ = ["BitstreamReport", "Use", "check_fit", "fmax_of", "netlist_cells", "packed_cells", "use_of"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class Use:
     Parameters
     ----------
     luts : 4-input LUTs, of Xilinx 7 those of 6 inputs; also those inside carry cells (but Xilinx', which stand beside
-        the LUTs) and LUT RAM
+        the LUTs) and LUT RAM. Of iCE40 also the carries that no LUT can share a logic cell with
     ffs : flip-flops
     brams : block RAMs; of Xilinx 7 halves of 18 kbit
     dsps : multipliers
@@ -34,7 +36,7 @@ class Use:
 #: Per family: what one cell of a kind uses.
 _CELLS = {
     "ice40": {
-        r"SB_LUT4": Use(1, 0, 0, 0),
+        r"SB_LUT4|bare_carry": Use(1, 0, 0, 0),
         r"SB_DFF.*": Use(0, 1, 0, 0),
         r"SB_RAM40_4K.*": Use(0, 0, 1, 0),
         r"SB_MAC16": Use(0, 0, 0, 1),
@@ -118,15 +120,53 @@ class BitstreamReport:
         return {**asdict(self), "bitstream": str(self.bitstream), "timing_met": self.timing_met}
 
 
-def netlist_use(statistics: Path, family: str) -> Use:
-    """Return what the netlist uses, from the file of Yosys' ``stat -json``."""
-    cells = json.loads(statistics.read_text())["design"]["num_cells_by_type"]
+def netlist_cells(statistics: Path, netlist: Path, family: str) -> dict[str, int]:
+    """Return how many cells of each kind a netlist has.
+
+    Of iCE40 also ``bare_carry`` and ``lone_ff``, carries and flip-flops that take a logic cell of their own.
+
+    Parameters
+    ----------
+    statistics : file of Yosys' ``stat -json``
+    netlist : file of Yosys' ``write_json``; read for iCE40 only
+    """
+    cells: dict[str, int] = json.loads(statistics.read_text())["design"]["num_cells_by_type"]
+    return cells | _unshared(netlist) if family == "ice40" else cells
+
+
+def use_of(cells: Mapping[str, int], family: str) -> Use:
+    """Return what the cells of a netlist use of a device."""
     sums = [0, 0, 0, 0]
     for kind, count in cells.items():
         for pattern, use in _CELLS[family].items():
             if re.fullmatch(pattern, kind):
                 sums = [total + count * each for total, each in zip(sums, asdict(use).values(), strict=True)]
     return Use(*sums)
+
+
+def _unshared(netlist: Path) -> dict[str, int]:
+    """Return the carries and flip-flops of an iCE40 that take logic cells of their own, as nextpnr packs them.
+
+    A logic cell is a LUT, a carry with the LUT's inputs I1, I2 and I3, and a flip-flop behind the LUT. A carry that
+    starts a chain has a constant for I3, which nextpnr gives no LUT.
+    """
+    modules = json.loads(netlist.read_text())["modules"].values()
+    top = next(module for module in modules if "top" in module["attributes"])
+    cells = [(cell["type"], cell["port_directions"], cell["connections"]) for cell in top["cells"].values()]
+    read = Counter(bit for port in top["ports"].values() if port["direction"] == "output" for bit in port["bits"])
+    for _, directions, wires in cells:
+        read.update(bit for port, bits in wires.items() if directions[port] == "input" for bit in bits)
+    luts = [wires for kind, _, wires in cells if kind == "SB_LUT4"]
+    shared = Counter(tuple(wires[port][0] for port in ("I1", "I2", "I3")) for wires in luts)
+    carries = Counter(
+        tuple(wires[port][0] for port in ("I0", "I1", "CI")) for kind, _, wires in cells if kind == "SB_CARRY"
+    )
+    bare = sum(
+        count - (min(count, shared[inputs]) if isinstance(inputs[2], int) else 0) for inputs, count in carries.items()
+    )
+    before = {wires["O"][0] for wires in luts if read[wires["O"][0]] == 1}
+    flip_flops = [wires["D"][0] for kind, _, wires in cells if kind.startswith("SB_DFF")]
+    return {"bare_carry": bare, "lone_ff": sum(bit not in before for bit in flip_flops)}
 
 
 def check_fit(network: Network, board: Board, use: Use) -> None:

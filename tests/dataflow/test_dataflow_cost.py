@@ -22,6 +22,7 @@ from dataflow import (
 )
 from dataflow.cost import port_cost
 from dataflow.families import FAMILIES
+from dataflow.logic import Groups, Rom
 from dataflow.storage import in_luts
 from dataflow.structure import structure
 from sim_tests.cases import CASES, Case, dense_network
@@ -76,6 +77,48 @@ def test_blocks_of_the_best_shape(family: str, depth: int, width: int, blocks: i
     assert (memory.blocks(depth, width), memory.parts(depth, width)) == (blocks, parts)
 
 
+@pytest.mark.parametrize(
+    ("family", "depth", "width", "blocks"),
+    [
+        # Bits that are written go into bytes of nine.
+        ("ecp5", 2048, 20, 3),
+        ("ecp5", 600, 38, 3),
+        # Two halves that belong together cost less than two that do not.
+        ("xilinx7", 4096, 9, 2),
+        ("ice40", 300, 24, 3),
+    ],
+)
+def test_blocks_of_memories_that_are_written(family: str, depth: int, width: int, blocks: int) -> None:
+    assert FAMILIES[family].memory.blocks(depth, width, written=True) == blocks
+
+
+def test_little_memory_of_ice40_is_flip_flops() -> None:
+    assert fifo_cost(1, 71, "ice40").brams == 0
+    assert fifo_cost(1, 71, "ice40").ffs > 71
+    assert fifo_cost(1, 76, "ice40").brams == 1
+
+
+def test_a_vector_needs_one_port_of_block_ram_and_a_fifo_two() -> None:
+    # At its price LUT RAM of Gowin beside two ports is cheaper, beside one it is not.
+    assert fifo_cost(1, 1024, "gowin").brams == 0
+    weights = np.random.default_rng(0).choice(np.array([-1, 1], np.int8), (2, 1024))
+    held = structure(MatrixVector("m", weights, pe=1, simd=1))
+    assert held.memories == ((1024, 1),)
+    assert node_cost(MatrixVector("m", weights, pe=1, simd=1), "gowin").brams == 2
+
+
+def test_levels_that_are_alike_are_one_memory() -> None:
+    weights = np.random.default_rng(0).choice(np.array([-1, 1], np.int8), (32, 64))
+    levels = np.arange(32) % 16 + 24
+    node = MatrixVector("m", weights, levels, pe=2, simd=64)
+    (rom,) = [rom for rom in structure(node).roms if rom.columns < 64]
+    # Two neurons a word, each with what its count starts from in eight bits.
+    words = ["".join(f"{-level & 255:08b}" for level in pair) for pair in levels.reshape(16, 2).tolist()]
+    columns = {"".join(column) for column in zip(*words, strict=True)}
+    assert rom == Rom(depth=16, columns=len(columns - {"0" * 16, "1" * 16}))
+    assert rom.columns < 16
+
+
 def test_deep_fifos_take_block_ram() -> None:
     assert fifo_cost(8, 8, "ice40").brams == 0
     assert fifo_cost(8, 512, "ice40").brams == 1
@@ -115,8 +158,7 @@ def test_a_matrix_that_is_computed_at_once_has_no_memory() -> None:
     weights = np.random.default_rng(0).choice(np.array([-1, 1], np.int8), (8, 12))
     found = structure(MatrixVector("m", weights, pe=8, simd=12))
     assert found.roms == found.weight_memories == ()
-    assert found.parts["groups"] == 0
-    assert found.parts["fixed_groups"] == 8 * 2
+    assert found.groups == (Groups(6, places=2, copies=8, fixed=1.0),)
 
 
 def test_taps_at_once_have_memories_of_their_own() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from dataflow import InputError, Network, ToolError, fold
 from rtl.bitstream import BitstreamReport, build, plan_of
-from rtl.bitstream.report import Use, check_fit, fmax_of, netlist_use, packed_cells
+from rtl.bitstream.report import Use, check_fit, fmax_of, netlist_cells, packed_cells, use_of
 from rtl.bitstream.tools import path_of_tool, run_tool
 from rtl.boards import board_of, boards
 from sim_tests.cases import dense_network
@@ -94,23 +94,63 @@ def test_output_must_not_be_a_file(tmp_path: Path) -> None:
 # Figures.
 
 
-def test_use_of_a_netlist(tmp_path: Path) -> None:
-    def use(family: str, **cells: int) -> Use:
-        (tmp_path / "stat.json").write_text(json.dumps({"design": {"num_cells_by_type": cells}}))
-        return netlist_use(tmp_path / "stat.json", family)
-
+def test_use_of_a_netlist() -> None:
     ice = {
         "SB_LUT4": 7,
         "SB_CARRY": 9,
+        "bare_carry": 4,
         "SB_DFF": 1,
         "SB_DFFESR": 2,
+        "lone_ff": 3,
         "SB_RAM40_4K": 3,
         "SB_RAM40_4KNR": 1,
         "SB_MAC16": 4,
     }
-    assert use("ice40", **ice) == Use(luts=7, ffs=3, brams=4, dsps=4)
+    assert use_of(ice, "ice40") == Use(luts=11, ffs=3, brams=4, dsps=4)
     ecp = {"LUT4": 7, "CCU2C": 2, "TRELLIS_DPR16X4": 1, "TRELLIS_FF": 5, "DP16KD": 1, "PDPW16KD": 2, "MULT18X18D": 3}
-    assert use("ecp5", **ecp) == Use(luts=17, ffs=5, brams=3, dsps=3)
+    assert use_of(ecp, "ecp5") == Use(luts=17, ffs=5, brams=3, dsps=3)
+
+
+def test_cells_of_a_netlist(tmp_path: Path) -> None:
+    (tmp_path / "stat.json").write_text(json.dumps({"design": {"num_cells_by_type": {"LUT4": 7}}}))
+    assert netlist_cells(tmp_path / "stat.json", tmp_path / "none.json", "ecp5") == {"LUT4": 7}
+
+
+def _cell(kind: str, **wires: int | str) -> dict:
+    """Return a cell of a netlist in JSON, whose outputs are O, CO and Q."""
+    directions = {port: "output" if port in ("O", "CO", "Q") else "input" for port in wires}
+    return {"type": kind, "port_directions": directions, "connections": {port: [bit] for port, bit in wires.items()}}
+
+
+def test_what_shares_no_logic_cell_of_an_ice40(tmp_path: Path) -> None:
+    cells = {
+        # The first carry of a chain, whose carry in is a constant, stands alone, even with a LUT of the same inputs.
+        "first": _cell("SB_CARRY", I0=2, I1=3, CI="0", CO=10),
+        "sum_0": _cell("SB_LUT4", I0="0", I1=2, I2=3, I3="0", O=20),
+        # A sum's LUT shares the cell of its carry, one carry with the same inputs does not.
+        "second": _cell("SB_CARRY", I0=4, I1=5, CI=10, CO=11),
+        "again": _cell("SB_CARRY", I0=4, I1=5, CI=10, CO=12),
+        "sum_1": _cell("SB_LUT4", I0="0", I1=4, I2=5, I3=10, O=21),
+        # A comparison's carry has no LUT.
+        "third": _cell("SB_CARRY", I0=6, I1=7, CI=11, CO=13),
+        "last": _cell("SB_LUT4", I0="0", I1="0", I2="0", I3=13, O=22),
+        # Behind a LUT that nothing else reads; behind one that is read twice; behind a port; behind another.
+        "ff_0": _cell("SB_DFF", D=20, Q=30),
+        "ff_1": _cell("SB_DFFE", D=21, E=8, Q=31),
+        "ff_2": _cell("SB_DFFSR", D=21, R=8, Q=32),
+        "ff_3": _cell("SB_DFF", D=9, Q=33),
+        "ff_4": _cell("SB_DFF", D=33, Q=34),
+        "ff_5": _cell("SB_DFF", D=22, Q=35),
+    }
+    ports = {"i": {"direction": "input", "bits": [2, 3, 4, 5, 6, 7, 8, 9]}, "o": {"direction": "output", "bits": [22]}}
+    modules = {
+        "SB_LUT4": {"attributes": {"blackbox": "1"}, "ports": {}, "cells": {}},
+        "top": {"attributes": {"top": "1"}, "ports": ports, "cells": cells},
+    }
+    (tmp_path / "top.json").write_text(json.dumps({"modules": modules}))
+    (tmp_path / "stat.json").write_text(json.dumps({"design": {"num_cells_by_type": {"SB_CARRY": 4}}}))
+    found = netlist_cells(tmp_path / "stat.json", tmp_path / "top.json", "ice40")
+    assert found == {"SB_CARRY": 4, "bare_carry": 3, "lone_ff": 5}
 
 
 def test_use_beyond_the_board() -> None:
@@ -199,7 +239,9 @@ def test_failing_tool_leaves_its_log_and_no_folder(tool, tmp_path: Path, monkeyp
 def test_network_that_is_too_large_for_synthesis_or_packing(tool, tmp_path: Path) -> None:
     def synthesized(luts: int) -> str:
         cells = {"design": {"num_cells_by_type": {"SB_LUT4": luts}}}
-        return f"open('stat.json', 'w').write({json.dumps(cells)!r})"
+        netlist = {"modules": {"top": {"attributes": {"top": "1"}, "ports": {}, "cells": {}}}}
+        files = {"stat.json": json.dumps(cells), "top.json": json.dumps(netlist)}
+        return "; ".join(f"open({name!r}, 'w').write({text!r})" for name, text in files.items())
 
     def refused(match: str) -> None:
         with pytest.raises(InputError, match=match):

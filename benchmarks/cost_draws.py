@@ -1,0 +1,194 @@
+"""Nodes and FIFOs of random sizes, to calibrate the cost model with and to judge it by."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from dataflow import (
+    BIPOLAR,
+    Add,
+    ArgMax,
+    Element,
+    InputError,
+    Integer,
+    MatrixVector,
+    MaxPool,
+    Node,
+    SlidingWindow,
+    SumPool,
+    Threshold,
+    WidthConverter,
+)
+
+__all__ = ["FifoSample", "draws", "matrix", "window_name"]
+
+
+@dataclass(frozen=True)
+class FifoSample:
+    """A FIFO of `depth` words of `width` bits."""
+
+    width: int
+    depth: int
+
+
+def draws(seed: int, count: int) -> Iterator[tuple[str, Node | FifoSample]]:
+    """Yield `count` samples of each kind, twice as many matrices of bits, with a name that tells their sizes."""
+    rng = np.random.default_rng(seed)
+    kinds = (_bit_matrix, _bit_matrix, _integer_matrix, _threshold, _converter, _arg_max, _window, _pool, _fifo)
+    kinds += (_sum_pool, _add)
+    for kind in kinds:
+        for _ in range(count):
+            yield _possible(kind, rng)
+
+
+def _possible(kind: Callable, rng: np.random.Generator) -> tuple[str, Node | FifoSample]:
+    """Return a sample of a kind; sizes that do not make a node are drawn again."""
+    while True:
+        try:
+            found: tuple[str, Node | FifoSample] | None = kind(rng)
+        except (InputError, ValueError):
+            continue
+        if found is not None:
+            return found
+
+
+def _size(rng: np.random.Generator, low: float, high: float) -> int:
+    """Return a size whose logarithm is evenly spread."""
+    return round(float(np.exp(rng.uniform(np.log(low), np.log(high)))))
+
+
+def _part(rng: np.random.Generator, whole: int, most: int) -> int:
+    """Return how many of `whole` things are handled at once: mostly a divisor."""
+    if rng.random() < 0.2:
+        return min(_size(rng, 1, min(whole, most)), whole)
+    return int(rng.choice([each for each in range(1, min(whole, most) + 1) if whole % each == 0]))
+
+
+def _rounded(rng: np.random.Generator, size: int) -> int:
+    """Return a size that is mostly a multiple of 4."""
+    return size if rng.random() < 0.2 else max(4, 4 * round(size / 4))
+
+
+def _bit_matrix(rng: np.random.Generator) -> tuple[str, Node] | None:
+    neurons, synapses = _rounded(rng, _size(rng, 8, 300)), _rounded(rng, _size(rng, 16, 1500))
+    pe, simd = _part(rng, neurons, 48), _part(rng, synapses, 96)
+    if not 4 <= pe * simd <= 1200 or neurons * synapses > 200_000:
+        return None
+    return matrix(neurons, synapses, pe, simd, BIPOLAR, rng.random() < 0.8)
+
+
+def _integer_matrix(rng: np.random.Generator) -> tuple[str, Node] | None:
+    width = int(rng.integers(2, 9))
+    operand = Integer(width, signed=bool(rng.random() < 0.3))
+    neurons, synapses = _rounded(rng, _size(rng, 8, 100)), _size(rng, 6, 200)
+    pe, simd = _part(rng, neurons, 16), _part(rng, synapses, 32)
+    if pe * simd * width > 1500:
+        return None
+    return matrix(neurons, synapses, pe, simd, operand, rng.random() < 0.8)
+
+
+def matrix(
+    neurons: int, synapses: int, pe: int, simd: int, operand: Element, thresholded: bool
+) -> tuple[str, MatrixVector]:
+    """Return a matrix of random weights, with thresholds or sums, and its name."""
+    rng = np.random.default_rng(neurons * synapses + pe * simd)
+    weights = rng.choice(np.array([-1, 1], np.int8), (neurons, synapses))
+    bare = MatrixVector("node", weights, None, pe, simd, operand=operand)
+    low, high = bare.counted
+    spread = round((synapses**0.5) * max(abs(operand.minimum), operand.maximum))
+    levels = np.clip((low + high) // 2 + rng.integers(-spread, spread + 1, neurons), low, high + 1)
+    name = f"matrix-{neurons}x{synapses}-pe{pe}-simd{simd}-{operand}{'' if thresholded else '-sums'}"
+    if not thresholded:
+        return name, bare
+    return name, MatrixVector("node", weights, levels, pe, simd, operand=operand)
+
+
+def _threshold(rng: np.random.Generator) -> tuple[str, Node]:
+    width, channels = int(rng.integers(4, 17)), _rounded(rng, _size(rng, 8, 1000))
+    pe, shared = _part(rng, channels, 64), bool(rng.random() < 0.3)
+    levels = rng.integers(1, 1 << width, 1 if shared else channels)
+    name = f"threshold-{width}-{channels}-pe{pe}{'-shared' if shared else ''}"
+    return name, Threshold("node", Integer(width), (channels,), levels, pe)
+
+
+def _converter(rng: np.random.Generator) -> tuple[str, Node] | None:
+    width = int(rng.choice([1, 1, 1, 2, 4, 8, 12]))
+    channels = _rounded(rng, _size(rng, 8, 600))
+    before, after = _part(rng, channels, 96), _part(rng, channels, 96)
+    if before == after or max(before, after) * width > 300:
+        return None
+    name = f"converter-{width}-{channels}-{before}-{after}"
+    return name, WidthConverter("node", Integer(width), (channels,), before, after)
+
+
+def _arg_max(rng: np.random.Generator) -> tuple[str, Node]:
+    width, classes = int(rng.integers(5, 17)), _size(rng, 4, 300)
+    pe, uneven = _part(rng, classes, 12), bool(rng.random() < 0.3)
+    scale = rng.integers(1, 16, classes) if uneven else np.ones(classes, np.int64)
+    offset = rng.integers(-99, 100, classes) if uneven else np.zeros(classes, np.int64)
+    name = f"arg_max-{width}-{classes}-pe{pe}{'-uneven' if uneven else ''}"
+    return name, ArgMax("node", Integer(width, signed=True), scale, offset, pe)
+
+
+def _image(rng: np.random.Generator) -> tuple[Element, tuple[int, int, int], int]:
+    """Return element, shape and lanes of an image."""
+    element = BIPOLAR if rng.random() < 0.7 else Integer(int(rng.integers(2, 9)))
+    channels = _rounded(rng, _size(rng, 4, 256)) if element == BIPOLAR else _size(rng, 1, 24)
+    height = _size(rng, 6, 40)
+    width = height if rng.random() < 0.6 else _size(rng, 6, 40)
+    return element, (height, width, channels), _part(rng, channels, 128)
+
+
+def _window(rng: np.random.Generator) -> tuple[str, Node] | None:
+    element, shape, pe = _image(rng)
+    kernel = (int(rng.choice([1, 3, 3, 3, 5])),) * 2
+    stride = (1, 1) if rng.random() < 0.7 else (2, 2)
+    padding = (kernel[0] // 2,) * 4 if rng.random() < 0.4 else (0,) * 4
+    simd = kernel[1] if rng.random() < 0.2 else 1
+    if pe * element.width > 128 or kernel == (1, 1) == stride:
+        return None
+    name = window_name("window", element, shape, kernel, stride, (1, 1), padding, pe)
+    node = SlidingWindow("node", element, shape, kernel, stride, (1, 1), padding, pe, simd=simd)
+    return f"{name}{f'-simd{simd}' if simd > 1 else ''}", node
+
+
+def _pool(rng: np.random.Generator) -> tuple[str, Node] | None:
+    element, shape, pe = _image(rng)
+    size = int(rng.choice([2, 2, 3]))
+    if pe * element.width > 128:
+        return None
+    name = window_name("max_pool", element, shape, (size, size), (2, 2), (1, 1), (0,) * 4, pe)
+    return name, MaxPool("node", element, shape, (size, size), (2, 2), pe=pe)
+
+
+def _sum_pool(rng: np.random.Generator) -> tuple[str, Node] | None:
+    element, shape, pe = _image(rng)
+    size = int(rng.choice([2, 3, 4]))
+    if pe * element.width > 64:
+        return None
+    name = window_name("sum_pool", element, shape, (size, size), (size, size), (1, 1), (0,) * 4, pe)
+    return name, SumPool("node", element, shape, (size, size), (size, size), pe=pe)
+
+
+def _add(rng: np.random.Generator) -> tuple[str, Node]:
+    operands = tuple(
+        BIPOLAR if rng.random() < 0.3 else Integer(int(rng.integers(3, 13)), signed=bool(rng.random() < 0.8))
+        for _ in range(int(rng.integers(2, 5)))
+    )
+    pe, result = _size(rng, 1, 24), Integer(int(rng.integers(4, 9)), signed=True) if rng.random() < 0.3 else None
+    name = f"add-{'-'.join(map(str, operands))}-pe{pe}{'' if result is None else f'-to-{result}'}"
+    return name, Add("node", operands, (8 * pe,), result, pe)
+
+
+def window_name(kind: str, element: Element, shape, kernel, stride, dilation, padding, pe: int) -> str:
+    """Return the name of a sample that moves a kernel over an image."""
+    sizes = ["x".join(map(str, size)) for size in (shape, kernel, stride, dilation, padding)]
+    return f"{kind}-{element}-{'-'.join(sizes)}-pe{pe}"
+
+
+def _fifo(rng: np.random.Generator) -> tuple[str, FifoSample] | None:
+    width, depth = _size(rng, 1, 300), _size(rng, 2, 2000)
+    if width * depth > 40_000:
+        return None
+    return f"fifo-{width}x{depth}", FifoSample(width, depth)

@@ -1,0 +1,134 @@
+"""What hardware is made of, and how it is counted."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from dataflow.logic import Groups, Mux, Ring, Rom, Sums
+from dataflow.storage import in_luts
+
+__all__ = ["Parts", "Structure"]
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What a unit is made of.
+
+    Parameters
+    ----------
+    kind : whose coefficients count
+    parts : how many there are of each kind of part that takes LUTs
+    registers : flip-flops
+    roms : read-only memories in LUTs
+    groups : bits that are counted
+    sums : of numbers
+    rings : registers that shift
+    muxes : multiplexers
+    constants : bits of constants that numbers are compared with
+    weight_memories : (depth, width) of block RAMs that hold weights
+    read_only : (depth, width) of the other read-only block RAMs
+    memories : (depth, width) of memories that are written
+    one_port : whether those are read and written at the same word
+    multipliers : (width, width) of multiplications
+    """
+
+    kind: str
+    parts: Mapping[str, float]
+    registers: int
+    roms: tuple[Rom, ...] = ()
+    groups: tuple[Groups, ...] = ()
+    sums: tuple[Sums, ...] = ()
+    rings: tuple[Ring, ...] = ()
+    muxes: tuple[Mux, ...] = ()
+    constants: tuple[int, ...] = ()
+    weight_memories: tuple[tuple[int, int], ...] = ()
+    read_only: tuple[tuple[int, int], ...] = ()
+    memories: tuple[tuple[int, int], ...] = ()
+    one_port: bool = False
+    multipliers: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass
+class Parts:
+    """A structure in the making."""
+
+    parts: Counter = field(default_factory=Counter)
+    registers: int = 0
+    roms: list[Rom] = field(default_factory=list)
+    groups: list[Groups] = field(default_factory=list)
+    sums: list[Sums] = field(default_factory=list)
+    rings: list[Ring] = field(default_factory=list)
+    muxes: list[Mux] = field(default_factory=list)
+    constants: list[int] = field(default_factory=list)
+    blocks: list[tuple[int, int]] = field(default_factory=list)
+    memories: list[tuple[int, int]] = field(default_factory=list)
+
+    def add(self, **parts: float) -> None:
+        self.parts.update(parts)
+
+    def count(self, *periods: int) -> None:
+        """Add counters modulo some periods."""
+        for period in periods:
+            bits = (period - 1).bit_length()
+            self.add(counter_bits=bits, odd_counter_bits=bits if period & (period - 1) else 0)
+            self.registers += bits
+
+    def read_only(self, depth: int, width: int, words: Callable[[], np.ndarray]) -> float:
+        """Add a read-only memory of `depth` words of `width` bits; return which part of its bits are constant.
+
+        Parameters
+        ----------
+        words : gives its bits, (depth, width); asked only where they may repeat
+        """
+        columns, fixed = width, 0.0
+        if depth <= 8:
+            kinds = np.bincount(np.packbits(words(), axis=0, bitorder="little").ravel(), minlength=1 << depth)
+            columns, fixed = int(np.count_nonzero(kinds[1:-1])), float(kinds[0] + kinds[-1]) / width
+        elif width <= 64 or in_luts(depth, width):
+            bits = words()
+            moving = bits[:, (bits != bits[0]).any(axis=0)]
+            columns = moving.shape[1]
+            fixed = 1 - columns / width
+            if in_luts(depth, width):
+                columns = len({column.tobytes() for column in np.packbits(moving, axis=0).T})
+        if depth == 1 or not columns:
+            return 1.0
+        if in_luts(depth, width):
+            self.roms.append(Rom(depth, columns))
+            self.registers += columns
+        else:
+            self.blocks.append((depth, columns))
+        return fixed
+
+    def written(self, depth: int, width: int) -> None:
+        """Add a memory that is written."""
+        self.memories.append((depth, width))
+
+    def choose(self, inputs: np.ndarray, width: int) -> None:
+        """Add multiplexers of so many inputs, each of `width` bits."""
+        counts = np.bincount(np.maximum(inputs, 1))
+        self.muxes += [Mux(size, width * int(count)) for size, count in enumerate(counts) if size > 1 and count]
+
+    def total(self, operands: Sequence[int], width: int, copies: int) -> None:
+        """Add `copies` registered sums of `width` bits, of numbers of some widths."""
+        self.registers += copies * width
+        if len(operands) > 1:
+            self.sums.append(Sums(len(operands), sorted(operands)[-2], width, copies))
+
+    def structure(self, kind: str, **fields: Any) -> Structure:
+        return Structure(
+            kind,
+            dict(self.parts),
+            self.registers,
+            tuple(self.roms),
+            tuple(self.groups),
+            tuple(self.sums),
+            tuple(self.rings),
+            tuple(self.muxes),
+            tuple(self.constants),
+            memories=tuple(self.memories),
+            **fields,
+        )
