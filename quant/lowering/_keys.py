@@ -56,15 +56,22 @@ def order_keys(scales: Sequence[Number], biases: Sequence[Number], reach: int) -
 
 
 def _candidates(scales: Sequence[Number], biases: Sequence[Number]) -> Iterator[tuple[list[int], list[int]]]:
-    """Yield integer approximations from coarse to fine, the exact ones among them if there are such."""
+    """Yield integer approximations from coarse to fine, the exact ones among them if there are such.
+
+    Where only some of the numbers are rational multiples of the largest scale, their ratios are kept exactly in some of
+    them, because ties may hang on that.
+    """
     largest = max(scales) if any(sign(scale) for scale in scales) else Fraction(1)
-    ratios = [[_near(number / largest) for number in numbers] for numbers in (scales, biases)]
+    quotients = [[number / largest for number in numbers] for numbers in (scales, biases)]
+    ratios = [[_near(number) for number in numbers] for numbers in quotients]
+    common = lcm(*(number.denominator for each in quotients for number in each if isinstance(number, Fraction)))
+    units = {unit << bits for bits in range(_key_bits) for unit in (1, common)}
     exact = _exact_integers(scales, biases)
-    for bits in range(_key_bits):
-        if exact is not None and max(exact[0]) <= 1 << bits:
+    for unit in sorted(unit for unit in units if unit < 1 << _key_bits):
+        if exact is not None and max(exact[0]) <= unit:
             yield exact
             exact = None
-        scale, offset = ([round(ratio * (1 << bits)) for ratio in part] for part in ratios)
+        scale, offset = ([round(ratio * unit) for ratio in part] for part in ratios)
         yield [max(1, each) if sign(true) else 0 for each, true in zip(scale, scales, strict=True)], offset
     if exact is not None:
         yield exact

@@ -211,6 +211,11 @@ def test_keys_with_dependent_roots_tie_exactly() -> None:
     assert_keys_decide([eight, two, Fraction(1)], [Fraction(0), Fraction(0), eight], 5)
 
 
+def test_keys_tie_exactly_beside_a_root() -> None:
+    """Scores t and 3*t tie at 3 and 1; no power of two times 1/3 and 1 does."""
+    assert_keys_decide([Fraction(0), Fraction(1), Fraction(3)], [square_root(Fraction(2)), Fraction(0), Fraction(0)], 3)
+
+
 def test_keys_of_many_classes() -> None:
     scales = [Fraction(float(each)) for each in rng.random(40).astype(np.float32) + 0.5]
     biases = [Fraction(float(each)) for each in rng.normal(size=40).astype(np.float32)]
