@@ -1,6 +1,7 @@
 """Residual models as Brevitas exports them, value by value against the torch modules in float64."""
 
 import copy
+from collections import OrderedDict
 from pathlib import Path
 
 import brevitas.nn as qnn
@@ -9,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dataflow import Add, InputError, Network, Threshold
+from dataflow import Add, Concat, InputError, Network, Node, Threshold
 from hwsim import simulate
 from hwsim.packed import evaluate
 from quant.binarizers import BinaryActivation, binary_activation, binary_convolution, binary_linear
@@ -71,6 +72,18 @@ class Residual(nn.Module):
         return self.scores(self.row(x if isinstance(self.blocks[-1], BitsBlock) else self.sign(self.norm(x))))
 
 
+class DenseBlock(nn.Module):
+    """A convolution, whose bits are put behind those that went in."""
+
+    def __init__(self, channels: int, growth: int) -> None:
+        super().__init__()
+        self.conv, self.norm = binary_convolution(channels, growth, kernel=3, padding=1), nn.BatchNorm2d(growth)
+        self.sign = binary_activation()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([x, self.sign(self.norm(self.conv(x)))], dim=1)
+
+
 def randomize(network: nn.Module, *, falling: bool) -> nn.Module:
     """Give norms what training leaves; those in front of bits that are added rise, unless `falling`."""
     generator = torch.Generator().manual_seed(2)
@@ -107,12 +120,13 @@ def signs_of(network: nn.Module, frames: np.ndarray) -> tuple[np.ndarray, dict[s
     return scores.numpy(), signs
 
 
-def assert_equal(network: nn.Module, path: Path, bits: dict[str, str]) -> None:
+def assert_equal(network: nn.Module, path: Path, bits: dict[str, str], *, kind: type[Node] = Add) -> None:
     """Export and lower a model and compare it on random frames.
 
     Parameters
     ----------
     bits : the quantizer whose bits a node makes
+    kind : of the nodes in which branches meet
     """
     export(network, SHAPE, path)
     lowered = lower(path)
@@ -125,6 +139,7 @@ def assert_equal(network: nn.Module, path: Path, bits: dict[str, str]) -> None:
         # A comparison's bits are the others in channels in which they fall with the sum; a layer inverts its rows.
         inverted = isinstance(lowered.node(node), Threshold) & differs.all(axis=0)
         assert (differs == inverted).all(), node
+    assert sum(isinstance(node, kind) for node in lowered.nodes) == 2
     assert simulate(lowered, 3).interval == lowered.interval
 
 
@@ -138,7 +153,6 @@ def assert_scores(
     totals = values[lowered.fifos_out_of(lowered.scores.node)[0].name]
     np.testing.assert_allclose(lowered.scores.scale * totals + lowered.scores.bias, scores, rtol=1e-5, atol=1e-5)
     np.testing.assert_array_equal(values["arg_max -> class"].ravel(), scores.argmax(axis=1))
-    assert sum(isinstance(node, Add) for node in lowered.nodes) == 2
     return values, signs
 
 
@@ -172,6 +186,17 @@ def test_sums_that_go_on(tmp_path: Path) -> None:
     sums = [node.output_streams[0] for node in lower(tmp_path / "sums.onnx").nodes if isinstance(node, Add)]
     # Sums of 27 and of 72 signs: no more than 99, and no more than 171.
     assert [str(stream.element) for stream in sums] == ["int8", "int9"]
+
+
+def test_dense_blocks(tmp_path: Path) -> None:
+    torch.manual_seed(6)
+    layers: OrderedDict[str, nn.Module] = OrderedDict(pixels=ImageScale(), binarize=binary_activation())
+    layers |= {"block0": DenseBlock(3, 4), "block1": DenseBlock(7, 5), "mix": binary_convolution(12, 6, kernel=1)}
+    layers |= {"norm": nn.BatchNorm2d(6), "sign": binary_activation(), "row": Row()}
+    layers["scores"] = binary_linear(6 * 8 * 6, 5)
+    network = randomize(nn.Sequential(layers), falling=True)
+    bits = {"binarize": "binarize", "block0_conv": "block0.sign", "block1_conv": "block1.sign", "mix": "sign"}
+    assert_equal(network, tmp_path / "dense.onnx", bits, kind=Concat)
 
 
 def test_bits_that_fall_are_refused(tmp_path: Path) -> None:
