@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dataflow.errors import InputError
@@ -35,4 +35,5 @@ def written_whole(path: str | os.PathLike[str], what: str) -> Iterator[Path]:
     except OSError as error:
         raise InputError(f"{what} file {str(path)!r} must be writable, not: {error.strerror}") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()

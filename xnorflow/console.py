@@ -7,10 +7,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["console", "print_json", "say", "table_of"]
+__all__ = ["console", "print_json", "print_table", "say", "table_of"]
 
 #: Everything for people goes here.
 console = Console(stderr=True, highlight=False)
+
+
+#: Most columns of a table that is not printed on a terminal.
+WIDEST = 400
 
 
 def say(text: str) -> None:
@@ -23,13 +27,23 @@ def print_json(result: Mapping[str, Any]) -> None:
     print(json.dumps(result, indent=2, default=str))
 
 
+def print_table(table: Table) -> None:
+    """Print a table: on a terminal as wide as that, elsewhere (a file, a pipe) as wide as its longest words."""
+    if console.is_terminal:
+        console.print(table)
+        return
+    needed = console.measure(table, options=console.options.update(max_width=WIDEST)).maximum
+    Console(stderr=True, highlight=False, width=max(needed, console.width)).print(table)
+
+
 def table_of(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     """Return a table: text to the left, numbers to the right, thousands apart."""
     rows = [list(row) for row in rows]
     table = Table(title=title, title_justify="left")
     for index, column in enumerate(columns):
-        numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left")
+        values = [row[index] for row in rows if row[index] not in ("", "-")]
+        numeric = bool(values) and all(isinstance(value, int | float) for value in values)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*map(_cell, row))
     return table

@@ -65,6 +65,9 @@ def folding_text(network: Network) -> str:
     for node in without_converters(network).nodes:
         if node.folding:
             lines += [f"[nodes.{_key(node.name)}]", *(f"{name} = {value}" for name, value in node.folding.items()), ""]
+    lines += [
+        "# Depths for this folding. Delete those that are to be chosen anew, all of them after another pe or simd."
+    ]
     lines += ["[fifos]", *(f"{_key(fifo.name)} = {fifo.depth}" for fifo in network.fifos)]
     return "\n".join(lines) + "\n"
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from dataflow import Network
+from dataflow import InputError, Network
 from hwsim.cycle.actors import Actor, actors_of
 from hwsim.cycle.kernel import DELAY, GAP, SOURCE
 from hwsim.stalls import Stalls
@@ -152,7 +152,13 @@ class Program:
 
 
 def flatten(network: Network, stalls: Stalls) -> Program:
-    """Return the program of a network under stalls."""
+    """Return the program of a network under stalls.
+
+    Raises
+    ------
+    InputError
+        The places of all FIFOs are too many to be counted.
+    """
     actors = actors_of(network, stalls)
     layouts: list[Layout] = []
     for actor in actors:
@@ -161,7 +167,9 @@ def flatten(network: Network, stalls: Stalls) -> Program:
     for layout in layouts:
         needs[GAP, layout.firsts] = np.tile(layout.actor.gaps, layout.actor.repeats)
     channels = (*_fifos(network, layouts, needs), *_buffers(layouts, needs))
-    assert needs.shape[1] + sum(channel.depth for channel in channels) < 2**31
+    places = sum(channel.depth for channel in channels)
+    if needs.shape[1] + places >= 2**31:
+        raise InputError(f"Places of all FIFOs of network {network.name!r} must be fewer than 2**31, not {places:,}")
     last = {actor.name: number for number, actor in enumerate(actors)}
     return Program(
         layouts=tuple(layouts),

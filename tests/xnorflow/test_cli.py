@@ -16,6 +16,7 @@ from hwsim import predict, simulate
 from quant.datasets import load
 from sim_tests.cases import CASES, dense_network
 from sim_tests.conv_cases import conv_network
+from xnorflow import console
 from xnorflow.__main__ import main
 from xnorflow.networks import open_network
 from xnorflow.timing import timing_of
@@ -463,6 +464,11 @@ def test_bad_frames(
         ("[fifo]", "Folding file 'FILE' must have the tables nodes and fifos, not 'fifo'"),
         ("nodes = 3", "Table nodes of 'FILE' must have a table per node, not 3"),
         ("fifos = 3", "Table fifos of 'FILE' must have a depth per FIFO, not 3"),
+        (
+            f'[fifos]\n"fc0 -> fc1" = {2**31}\n"input -> binarize" = 1\n"binarize -> fc0" = 1\n"fc1 -> arg_max" = 1\n'
+            '"arg_max -> class" = 1',
+            f"Places of all FIFOs of network 'dense-12-6-4' must be fewer than 2**31, not {2**31 + 4:,}",
+        ),
     ],
 )
 def test_bad_folding_files(
@@ -473,6 +479,42 @@ def test_bad_folding_files(
     assert run("fold", net, "-o", tmp_path / "out.xnf", "--config", config) == 2
     assert capfd.readouterr().err == f"error: {message}\n".replace("FILE", str(config))
     assert not (tmp_path / "out.xnf").exists()
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("", "Network file '.' must be writable, not: Is a directory"),
+        ("folder.xnf", "Network file 'folder.xnf' must be writable, not: Is a directory"),
+        ("a.xnf", "Folding file 'a.toml' must be writable, not: Is a directory"),
+        ("f.toml", "Network file must be named otherwise than its folding, such as f.xnf, not 'f.toml'"),
+        ("file/a.xnf", "Network file 'file/a.xnf' must be writable, not: Not a directory"),
+    ],
+)
+def test_bad_places_for_a_folded_network(
+    output: str,
+    message: str,
+    net: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("folder.xnf").mkdir()
+    Path("a.toml").mkdir()
+    Path("file").write_text("")
+    assert run("fold", net, "-o", output, "--interval", 72) == 2
+    assert capfd.readouterr().err == f"error: {message}\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["a.toml", "file", "folder.xnf", net.name])
+
+
+def test_tables_off_a_terminal_are_whole(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    name = "a_layer_with_a_name_as_long_as_those_that_exporters_give_to_layers_of_residual_networks"
+    console.print_table(console.table_of("long", ("node", "kind", "pe"), [(name, name, 1), (name, name, "-")]))
+    lines = capfd.readouterr().err.splitlines()
+    assert [line.count(name) for line in lines[4:6]] == [2, 2]
+    assert lines[4].endswith("│  1 │")
+    assert lines[5].endswith("│  - │")
 
 
 def test_more_than_the_memory_is_one_sentence(net: Path, capfd: pytest.CaptureFixture[str]) -> None:

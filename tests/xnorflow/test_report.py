@@ -207,3 +207,16 @@ def test_a_page_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^Report file '.*/none/r\.html' must be writable, not: No such file or dir"):
         write_report(NETWORK, tmp_path / "none" / "r.html")
     assert not list(tmp_path.iterdir())
+
+
+def test_rows_of_the_table_add_up(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    write_report(NETWORK, path)
+    text = path.read_text(encoding="utf-8")
+    table = text[text.index("<tbody>") : text.index("</tfoot>")]
+    rows = [
+        re.findall(r'<td class="n">([\d,]+)</td>', row)[-4:] for row in re.findall(r"<tr.*?</tr>", table, re.DOTALL)
+    ]
+    counts = np.array([[int(count.replace(",", "")) for count in row] for row in rows])
+    assert counts[:-1].sum(axis=0).tolist() == counts[-1].tolist()
+    assert counts[-1, 0] == network_cost(NETWORK, "ecp5").luts

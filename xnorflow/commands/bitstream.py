@@ -20,7 +20,7 @@ def bitstream(
     json: Json = False,
 ) -> None:
     """Make a board's bitstream: the network behind a serial link."""
-    from xnorflow.console import console, print_json, say, table_of
+    from xnorflow.console import console, print_json, print_table, say, table_of
     from xnorflow.flow import build_bitstream
     from xnorflow.networks import open_network
 
@@ -32,7 +32,7 @@ def bitstream(
     result = report.to_json()
     if json:
         print_json(result)
-    console.print(table_of(f"{network.name} on {board}", ("figure", "value"), list(result.items())))
+    print_table(table_of(f"{network.name} on {board}", ("figure", "value"), list(result.items())))
     clock = routed_clock(report.clock_mhz, report.fmax_mhz, met=report.timing_met)
     say(str(Timing(report.latency, report.interval, clock)))
     raise typer.Exit(0 if report.timing_met else 1)

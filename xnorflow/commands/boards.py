@@ -10,10 +10,10 @@ __all__ = ["boards"]
 def boards(json: Json = False) -> None:
     """List the boards that a bitstream can be made for."""
     from rtl.boards import boards as all_boards
-    from xnorflow.console import console, print_json, table_of
+    from xnorflow.console import print_json, print_table, table_of
 
     keys = ("name", "device", "family", "luts", "brams", "dsps", "clock_mhz")
     rows = [{key: value for key, value in asdict(board).items() if key in keys} for board in all_boards()]
     if json:
         print_json({"boards": rows})
-    console.print(table_of("boards", keys, [[row[key] for key in keys] for row in rows]))
+    print_table(table_of("boards", keys, [[row[key] for key in keys] for row in rows]))

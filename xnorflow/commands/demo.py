@@ -21,7 +21,7 @@ def demo(
     json: Json = False,
 ) -> None:
     """Run the whole path: zoo model, lowering, simulation, Verilog, proof on Verilator, iCE40 bitstream."""
-    from xnorflow.console import console, print_json, say, table_of
+    from xnorflow.console import console, print_json, print_table, say, table_of
     from xnorflow.flow import Settings, run_flow
 
     settings = Settings(model="tfc-w1a1", dataset="mnist-sample", board="icebreaker", fps=100_000, out=output)
@@ -38,7 +38,7 @@ def demo(
     result = _closing(flow, time.perf_counter() - start)
     if json:
         print_json(result)
-    console.print(table_of("xnorflow demo", ("figure", "value"), [(key, _text(v)) for key, v in result.items()]))
+    print_table(table_of("xnorflow demo", ("figure", "value"), [(key, _text(v)) for key, v in result.items()]))
     passed = flow.verification.passed and flow.bitstream.timing_met
     raise typer.Exit(0 if passed else 1)
 

@@ -42,7 +42,7 @@ def fold(
     """
     from dataflow import save_network
     from xnorflow.commands.show import family_of_board, folding_summary, print_folding
-    from xnorflow.console import print_json
+    from xnorflow.console import print_json, say
     from xnorflow.folding import with_fifos
     from xnorflow.folding_file import read_folding_file, write_folding_file
     from xnorflow.networks import open_network
@@ -55,20 +55,37 @@ def fold(
     if utilization is not None and board is None:
         raise InputError(f"Utilization must be given with --board, not with {given[0]}")
     family = family_of_board(board, family)
+    file = _folding_file(output)
     folded = _fold(network, fps, clock_mhz, interval, board, utilization, config, family)
     if fifos != "auto" or interval_slack is not None:
         fixed = {} if config is None else read_folding_file(config).fifos
         folded = replace(folded, network=with_fifos(folded.network, fifos, slack=interval_slack, fixed=fixed))
     result = folding_summary(folded.network, family, clock=_clock(clock_mhz, board))
-    file = output.with_suffix(".toml")
     save_network(folded.network, output)
-    if config is None or file.resolve() != config.resolve():
+    kept = config is not None and file.resolve() == config.resolve()
+    if not kept:
         write_folding_file(folded.network, file)
     if json:
         print_json(result)
     print_folding(folded.network, result)
+    say(f"{output}" if kept else f"{output}; the folding as text, to be edited and given back with --config: {file}")
     if folded.missed is not None:
         raise ToolError(f"{folded.missed}. The nearest that there is, interval {result['interval']}, is in {output}")
+
+
+def _folding_file(output: Path) -> Path:
+    """Return where the folding of a network file goes: beside it."""
+    if not output.name or output.is_dir():
+        raise InputError(f"Network file {str(output)!r} must be writable, not: Is a directory")
+    file = output.with_suffix(".toml")
+    if file == output:
+        better = output.with_suffix(".xnf").name
+        raise InputError(
+            f"Network file must be named otherwise than its folding, such as {better}, not {str(output)!r}"
+        )
+    if file.is_dir():
+        raise InputError(f"Folding file {str(file)!r} must be writable, not: Is a directory")
+    return file
 
 
 def _fold(

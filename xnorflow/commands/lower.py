@@ -41,7 +41,7 @@ def lower(
 ) -> None:
     """Lower a QONNX model to the XNOR-popcount dataflow description, exactly."""
     from dataflow import save_network
-    from xnorflow.console import console, print_json, say, table_of
+    from xnorflow.console import print_json, print_table, say, table_of
     from xnorflow.networks import lowered_network
 
     network = lowered_network(model, input_kind=input_kind, outputs=outputs)
@@ -50,7 +50,7 @@ def lower(
     if json:
         print_json(result)
     rows = [(n["name"], n["kind"], _shape(n["shape_in"]), _shape(n["shape_out"])) for n in result["nodes"]]
-    console.print(table_of(f"{network.name} in {output}", ("node", "kind", "shape in", "shape out"), rows))
+    print_table(table_of(f"{network.name} in {output}", ("node", "kind", "shape in", "shape out"), rows))
     say(f"{result['weights_bits']:,} bits of weights, {result['macs']:,} products per frame")
 
 

@@ -44,7 +44,7 @@ def folding_summary(network: Network, family: str, *, clock: Clock = ASSUMED) ->
 
 def print_folding(network: Network, result: dict[str, Any]) -> None:
     """Print the table of `folding_summary`."""
-    from xnorflow.console import console, say, table_of
+    from xnorflow.console import print_table, say, table_of
 
     counts = ("luts", "ffs", "brams", "dsps")
     keys = ("name", "kind", "pe", "simd", "cycles", *counts)
@@ -52,7 +52,7 @@ def print_folding(network: Network, result: dict[str, Any]) -> None:
     others = [*result["fifos"], result["ports"]]
     rows.append(["FIFOs and ports", "", "", "", "", *(sum(each[count] for each in others) for count in counts)])
     rows.append(["all", "", "", "", "", *(result["estimate"][count] for count in counts)])
-    console.print(table_of(f"{network.name}, estimated for {result['family']}", ("node", *keys[1:]), rows))
+    print_table(table_of(f"{network.name}, estimated for {result['family']}", ("node", *keys[1:]), rows))
     held = result["weight_memory"]
     if held["blocks"]:
         waste = f"{held['waste']:.1%} of their bits are wasted"

@@ -12,6 +12,8 @@ from xnorflow.timing import Timing, clock_of, open_build
 
 __all__ = ["simulate"]
 
+FIFO_COLUMNS = ("FIFO", "depth", "most stored", "most taken")
+
 
 def simulate(
     net: NetworkName,
@@ -33,7 +35,7 @@ def simulate(
     json: Json = False,
 ) -> None:
     """Simulate values and cycles, both exactly."""
-    from xnorflow.console import console, print_json, say, table_of
+    from xnorflow.console import print_json, print_table, say, table_of
     from xnorflow.inputs import frames_of_input
     from xnorflow.networks import open_network
     from xnorflow.simulation import simulation_summary
@@ -59,9 +61,9 @@ def simulate(
     if json:
         print_json(result)
     nodes = [(n["name"], n["busy"], n["starved"], n["blocked"]) for n in result["nodes"]]
-    console.print(table_of(f"{network.name}, {chosen.origin}", ("node", "busy", "starved", "blocked"), nodes))
-    fifos = [(f["name"], f["depth"], f["max_occupancy"]) for f in result["fifos"]]
-    console.print(table_of("FIFOs", ("FIFO", "depth", "most stored"), fifos))
+    print_table(table_of(f"{network.name}, {chosen.origin}", ("node", "busy", "starved", "blocked"), nodes))
+    fifos = [(f["name"], f["depth"], f["max_occupancy"], f["max_taken"]) for f in result["fifos"]]
+    print_table(table_of("FIFOs; a place is taken from the step on that will fill it", FIFO_COLUMNS, fifos))
     accuracy = "no labels" if result["accuracy"] is None else f"accuracy {result['accuracy']:.2%}"
     say(f"{result['frames']:,} frames, {accuracy}; {result['cycles']['total']:,} cycles in all")
     say(str(Timing.from_json(result["timing"])))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dataflow import Cost, Network, network_cost, node_cost, written_whole
-from dataflow.cost import fifo_cost
+from dataflow.cost import fifo_cost, port_cost
 from hwsim import Run, Timeline, simulate, unroll
 from xnorflow.report.charts import axis_of, bars_of, blocked_of, curve_of
 from xnorflow.report.graph import BOX, BOX_HEIGHT, graph_of
@@ -83,7 +83,7 @@ def write_report(
         build=None if build is None else build.figures,
         family=family,
         estimate=network_cost(network, family),
-        fifos=sum((fifo_cost(network.stream(f).width, f.depth, family) for f in network.fifos), Cost()),
+        fifos=sum((fifo_cost(network.stream(f).width, f.depth, family) for f in network.fifos), port_cost(network)),
         rows=_rows(network, run, family),
         counted_frames=COUNTED_FRAMES,
         graph=_graph(network, run),
