@@ -148,7 +148,7 @@ def _unshared(netlist: Path) -> dict[str, int]:
     """Return the carries and flip-flops of an iCE40 that take logic cells of their own, as nextpnr packs them.
 
     A logic cell is a LUT, a carry with the LUT's inputs I1, I2 and I3, and a flip-flop behind the LUT. A carry that
-    starts a chain has a constant for I3, which nextpnr gives no LUT.
+    starts a chain counts alone: what nextpnr saves there it spends on making chains legal, about as much.
     """
     modules = json.loads(netlist.read_text())["modules"].values()
     top = next(module for module in modules if "top" in module["attributes"])

@@ -124,7 +124,7 @@ def _cell(kind: str, **wires: int | str) -> dict:
 
 def test_what_shares_no_logic_cell_of_an_ice40(tmp_path: Path) -> None:
     cells = {
-        # The first carry of a chain, whose carry in is a constant, stands alone, even with a LUT of the same inputs.
+        # The first carry of a chain, whose carry in is a constant, counts alone, even with a LUT of the same inputs.
         "first": _cell("SB_CARRY", I0=2, I1=3, CI="0", CO=10),
         "sum_0": _cell("SB_LUT4", I0="0", I1=2, I2=3, I3="0", O=20),
         # A sum's LUT shares the cell of its carry, one carry with the same inputs does not.
