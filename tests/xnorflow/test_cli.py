@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dataflow import Cost, expose_scores, fold, save_network
+from dataflow import Cost, Fifo, Integer, Network, Stream, Terminal, Threshold, expose_scores, fold, save_network
 from dataflow.families import FAMILIES
 from hwsim import predict, simulate
 from quant.datasets import load
@@ -506,6 +506,18 @@ def test_bad_places_for_a_folded_network(
     assert run("fold", net, "-o", output, "--interval", 72) == 2
     assert capfd.readouterr().err == f"error: {message}\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["a.toml", "file", "folder.xnf", net.name])
+
+
+def test_a_network_that_predicts_nothing_leaves_no_trace(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    stream = Stream(Integer(4), (5,), 2)
+    node = Threshold("one", Integer(4), (5,), np.array([3, 7, 9, 11, 15]), pe=2)
+    ends = Terminal("in", stream), Terminal("out", node.output_streams[0])
+    fifos = Fifo("in", "one"), Fifo("one", "out")
+    save_network(Network("net", (node,), fifos, ends[:1], ends[1:]), tmp_path / "net.xnf")
+    assert run("simulate", tmp_path / "net.xnf", "--frames", 2, "--trace", tmp_path / "run.vcd") == 2
+    message = "Network 'net' must have scores or an ArgMax to predict, not neither"
+    assert capfd.readouterr().err == f"error: {message}\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["net.xnf"]
 
 
 def test_tables_off_a_terminal_are_whole(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -166,6 +166,14 @@ def test_the_picture_has_every_node_and_fifo(network: Network, width: int) -> No
     check_graph(network, graph)
 
 
+def test_lines_at_the_left_pass_beside_the_labels() -> None:
+    graph = graph_of(network_with_a_shortcut(9), width=700)
+    label = min(link.label_x for link in graph.links) - 38  # the widest that a label gets
+    lefts = [float(x) for link in graph.links for x in re.findall(r"H([\d.]+)V", link.path)]
+    assert len(set(lefts)) > 1
+    assert all(x < label for x in lefts)
+
+
 def test_ports_keep_their_order() -> None:
     graph = graph_of(expose_scores(CASES[0].network()))
     place = {box.name: box.y for box in graph.boxes}

@@ -56,7 +56,7 @@ def print_folding(network: Network, result: dict[str, Any]) -> None:
     held = result["weight_memory"]
     if held["blocks"]:
         waste = f"{held['waste']:.1%} of their bits are wasted"
-        say(f"weights: {held['bits']:,} bits in {held['blocks']} block RAMs; {waste}")
+        say(f"weights: {held['bits']:,} bits in {held['blocks']} block RAM{'s' if held['blocks'] > 1 else ''}; {waste}")
     say(str(Timing.from_json(result["timing"])))
 
 

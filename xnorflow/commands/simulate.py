@@ -49,13 +49,12 @@ def simulate(
     network = open_network(net)
     clock = clock_of(clock_mhz, None if build is None else open_build(build, network))
     chosen = frames_of_input(network, dataset=dataset, array=input_array, data=data, frames=frames, seed=seed)
-    traced = None
+    result, prediction = simulation_summary(network, chosen, stalls=stalls, clock=clock)
     if trace is not None or diagram:
         count = min(trace_frames, len(chosen))
         traced = _look_closely(network, count, stalls, trace=trace, show_diagram=diagram)
-    result, prediction = simulation_summary(network, chosen, stalls=stalls, clock=clock)
-    if traced is not None:
-        result["trace"] = traced
+        if traced is not None:
+            result["trace"] = traced
     if outputs is not None:
         _save_outputs(outputs, prediction)
     if json:

@@ -96,7 +96,7 @@ def graph_of(network: Network, *, width: int = 1160) -> Graph:
             else:
                 side = SIDE * crossing[band]
                 crossing[band] += 1
-                path += f"h{10 + side}V{tops[band] - BETWEEN / 2 - side:g}H{10 + side}V{y2:g}H{x2:g}"
+                path += f"h{10 + side}V{tops[band] - BETWEEN / 2 - side:g}H{2 + side}V{y2:g}H{x2:g}"
         links.append(Link(fifo, path, x2 - 7, y2 - 5))
     return Graph(columns * (GAP + BOX) + MARGIN, int(height), boxes, tuple(links))
 
