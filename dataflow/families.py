@@ -130,7 +130,8 @@ class Family:
     shift_registers : whether a LUT can be a shift register
     multiplies : whether multiplications become DSP blocks
     lut_rams : its memories made of LUTs, which can be written
-    lone_ffs : part of the flip-flops that take a logic cell of their own, beside those of the LUTs
+    lone_ffs : part of the flip-flops that take a logic cell of their own, beside those of the LUTs; the most of some
+        networks
     luts_per_block : LUTs that stand beside a block RAM on a usual device: what a block is worth
     """
 
@@ -159,7 +160,7 @@ FAMILIES = {
             Memory(4096, tuple(Shape(2048 >> k, 2 << k) for k in range(4)), price=64),
             bare_carries=True,
             multiplies=False,
-            lone_ffs=0.65,
+            lone_ffs=0.46,
             luts_per_block=170,
         ),
         Family(

@@ -51,7 +51,7 @@ def test_more_at_once_costs_more(family: str) -> None:
 
 def test_costs_add_up() -> None:
     assert Cost(1, 2, 3, 4) + Cost(10, 20, 30, 40) == Cost(11, 22, 33, 44)
-    assert Cost(luts=10, ffs=20, brams=2).weight("ice40") == 10 + 13 + 340
+    assert Cost(luts=10, ffs=20, brams=2).weight("ice40") == 10 + 9 + 340
     assert Cost(luts=10, ffs=20, brams=2).weight("ecp5") == 10 + 800
 
 
