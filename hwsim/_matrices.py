@@ -5,69 +5,116 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dataflow import Bipolar, MatrixVector
-from hwsim._bits import pack
+from hwsim._bits import pack, word_width
 from hwsim._tensors import Tensor, Windows, integer_type, remembered, tensor_of
-from hwsim._tiles import multiply, tile_neurons, tile_rows
+from hwsim._tiles import byte_vector_width, multiply, tile_neurons, tile_rows
 
 __all__ = ["grouped_product", "product"]
 
 
 @dataclass(frozen=True, eq=False)
 class _Matrix:
-    """A matrix and its limits; see `hwsim._tiles.multiply`.
+    """A matrix, its limits and what it reads of a window; see `hwsim._tiles.multiply`.
 
     Parameters
     ----------
-    weights : (blocks, elements of a window, neurons of a tile)
+    weights : (blocks, steps, neurons of a tile)
     limits : (classes, neurons of all blocks)
     levels : (positions,) int64
+    offsets : (steps,) int64
     """
 
     weights: np.ndarray
     limits: np.ndarray
     levels: np.ndarray
+    offsets: np.ndarray
 
 
 @remembered
-def _matrix(node: MatrixVector, channels: int, positions: int) -> _Matrix:
+def _matrix(node: MatrixVector, channels: int, positions: int, window: bytes) -> _Matrix:
     """Return a node's matrix for windows of pixels with so many channels.
 
     Of bits the places behind a pixel's channels are zero in both factors and so differ nowhere, and
     ``ones >= threshold`` is ``synapses - ones <= synapses - threshold``: so many may differ. What stands for a neuron
     that is none has a limit that is never met.
+
+    Parameters
+    ----------
+    window : the offsets of a window's elements, int64
     """
-    bits = isinstance(node.operand, Bipolar)
-    if bits:
+    offsets = np.frombuffer(window, np.int64)
+    levels = np.zeros(positions, np.int64) if node.position_classes is None else node.position_classes.copy()
+    limits = np.atleast_2d(np.zeros(node.neurons, np.int64) if node.thresholds is None else node.thresholds)
+    if isinstance(node.operand, Bipolar):
         rows = pack((node.weights > 0).reshape(node.neurons, -1, channels)).reshape(node.neurons, -1)
-        never, limit_type = -1, np.dtype(np.int64)
+        limits, never = (node.synapses - limits).astype(np.int64), -1
+        neurons = tile_neurons(rows.dtype)
+    elif _takes_bytes(node):
+        rows, offsets = _by_fours(node.weights, offsets)
+        limits, never = (limits - _bias(node)).astype(np.int32), np.iinfo(np.int32).max
+        neurons = tile_neurons(np.dtype(np.uint8))
     else:
         low, high = node.counted
         rows = node.weights.astype(integer_type(low, high + 1))
-        never, limit_type = np.iinfo(rows.dtype).max, rows.dtype
-    size = tile_neurons(rows.dtype)
-    blocks = -(-node.neurons // size)
-    weights = np.zeros((blocks * size, rows.shape[1]), rows.dtype)
-    weights[: node.neurons] = rows
-    thresholds = np.atleast_2d(np.zeros(node.neurons, np.int64) if node.thresholds is None else node.thresholds)
-    limits = np.full((len(thresholds), blocks * size), never, limit_type)
-    limits[:, : node.neurons] = node.synapses - thresholds if bits else thresholds
-    tiles = np.ascontiguousarray(weights.reshape(blocks, size, -1).transpose(0, 2, 1))
-    levels = np.zeros(positions, np.int64) if node.position_classes is None else node.position_classes.copy()
-    return _Matrix(tiles, limits, levels)
+        limits, never = limits.astype(rows.dtype), np.iinfo(rows.dtype).max
+        neurons = tile_neurons(rows.dtype)
+    blocks = -(-node.neurons // neurons)
+    more = blocks * neurons - node.neurons
+    tiles = np.pad(rows, ((0, more), (0, 0))).reshape(blocks, neurons, -1).transpose(0, 2, 1)
+    full = np.pad(limits, ((0, 0), (0, more)), constant_values=never)
+    return _Matrix(np.ascontiguousarray(tiles), full, levels, offsets)
+
+
+def _by_fours(weights: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return weights of four bytes each, and where the four are read: from the first offset that is left on.
+
+    Parameters
+    ----------
+    weights : (neurons, elements of a window) int8
+    offsets : (elements of a window,) int64, each once
+
+    Returns
+    -------
+    (neurons, steps) int32, of four int8 with the first lowest, 0 where the window has no element; (steps,) int64
+    """
+    firsts = list[int]()
+    for offset in sorted(offsets.tolist()):
+        if not firsts or offset >= firsts[-1] + 4:
+            firsts.append(offset)
+    starts = np.array(firsts, np.int64)
+    step = np.searchsorted(starts, offsets, side="right") - 1
+    fours = np.zeros((len(weights), len(starts), 4), np.int8)
+    fours[:, step, offsets - starts[step]] = weights
+    return fours.view("<i4")[:, :, 0].astype(np.int32, copy=False), starts
+
+
+def _takes_bytes(node: MatrixVector) -> bool:
+    """Return whether the processor multiplies the bytes of a node's integers, with sums that fit into 32 bits."""
+    low, high = node.operand.minimum, node.operand.maximum
+    fits = node.synapses * (abs(low) + high - low) < np.iinfo(np.int32).max
+    return byte_vector_width() > 0 and high - low < 256 and fits
+
+
+def _bias(node: MatrixVector) -> np.ndarray:
+    """Return what each sum of bytes lacks, (neurons,) int64: they count from the least integer that there can be."""
+    return node.operand.minimum * node.weights.sum(axis=1, dtype=np.int64)
 
 
 def product(node: MatrixVector, x: Windows) -> Tensor:
     """Return what a matrix gives for windows, or for single vectors as windows of one pixel."""
-    matrix = _matrix(node, x.channels, len(x.starts))
+    matrix = _matrix(node, x.channels, len(x.starts), x.offsets.tobytes())
     stream, bits = node.output_streams[0], isinstance(node.operand, Bipolar)
+    bytewise = not bits and _takes_bytes(node)
     rows = len(x.pixels) * len(x.starts)
-    tiles = -(-rows // tile_rows)
+    size = -(-rows // tile_rows) * tile_rows
     if node.thresholds is not None:
-        out = np.zeros((tiles * tile_rows, 8 * -(-node.neurons // 64)), np.uint8)
+        # Only bits behind the last neuron are not written.
+        make = np.zeros if node.neurons % word_width else np.empty
+        out = make((size, 8 * -(-node.neurons // word_width)), np.uint8)
     else:
-        out = np.empty((tiles * tile_rows, matrix.limits.shape[1]), matrix.limits.dtype)
-    pixels = x.pixels.astype(matrix.weights.dtype, copy=False)
-    multiply(pixels, x.starts, x.offsets, matrix.weights, matrix.limits, matrix.levels, out)
+        out = np.empty((size, matrix.limits.shape[1]), matrix.limits.dtype)
+    pixels = _bytes(x.pixels, node.operand.minimum) if bytewise else x.pixels.astype(matrix.weights.dtype, copy=False)
+    multiply(pixels, x.starts, matrix.offsets, matrix.weights, matrix.limits, matrix.levels, out)
     if node.thresholds is not None:
         words = out.view("<u8").astype(np.uint64, copy=False)[:rows]
         return Tensor(words.reshape(-1, *stream.shape[:-1], words.shape[1]), stream.shape, True)
@@ -75,9 +122,18 @@ def product(node: MatrixVector, x: Windows) -> Tensor:
     total = out[:rows, : node.neurons].astype(np.int64)
     if bits:
         total = node.synapses - 2 * total
+    elif bytewise:
+        total += _bias(node)
     if node.offsets is not None:
         total = total.reshape(len(x.pixels), -1, node.neurons) + node.offsets[matrix.levels]
     return Tensor(total.reshape(-1, *stream.shape), stream.shape, False)
+
+
+def _bytes(pixels: np.ndarray, least: int) -> np.ndarray:
+    """Return pixels less the least that there can be as uint8, with 3 more bytes of memory behind them."""
+    memory = np.empty(pixels.size + 3, np.uint8)
+    # Modulo 256 there is no overflow.
+    return np.subtract(pixels.astype(np.uint8), np.uint8(least % 256), out=memory[:-3].reshape(pixels.shape))
 
 
 def grouped_product(node: MatrixVector, x: Tensor) -> Tensor:

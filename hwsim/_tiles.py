@@ -1,36 +1,54 @@
 """Matrix products in compiled tiles: a few rows by a few vectors of neurons, whose sums stay in registers.
 
 Neurons lie side by side in the lanes of a vector, so that a sum needs no addition across lanes and a comparison gives
-bits that are already packed. Of bits an element is a word of 64 synapses and its product ``popcount(x XOR w)``, the
-synapses that differ; of integers it is one synapse and its product ``x * w``.
+bits that are already packed. What a step of a tile adds to the sums is one of these:
+
+* of numbers, one synapse: ``x * w``
+* of bytes, four synapses at once, where the processor multiplies bytes and adds the products by fours
+* of bits, a word of 64 synapses: ``popcount(x XOR w)``, the synapses that differ
 
 LLVM has vectors of its own, which it splits where a machine's are narrower; nothing here is bound to one processor.
 Everything compiled stands in this one file, because the compiled code is cached for as long as its own file does not
 change.
 """
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
-__all__ = ["join", "multiply", "tile_neurons", "tile_rows"]
+__all__ = ["byte_vector_width", "join", "multiply", "tile_neurons", "tile_rows"]
 
-#: Rows of a tile. With four vectors of neurons the sums take 24 of 32 registers.
+#: Rows of a tile, and vectors of neurons: the sums take 24 of 32 registers.
 tile_rows = 6
+tile_vectors = 4
 
 #: Bits of a vector.
 vector_width = 512
 
-_i8, _i32, _i64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+_i32, _i64 = ir.IntType(32), ir.IntType(64)
+
+
+@cache
+def byte_vector_width() -> int:
+    """Return the bits of the vectors whose bytes the processor multiplies and adds by fours, or 0 if it does not."""
+    features = cpu_target.target_context.codegen().magic_tuple()[-1].split(",")
+    return 512 if "+avx512vnni" in features else 256 if "+avxvnni" in features else 0
 
 
 def tile_neurons(dtype: np.dtype) -> int:
-    """Return the neurons of a tile: four vectors of them, or fewer that fill a word of bits."""
-    return min(64, 4 * vector_width // (8 * dtype.itemsize))
+    """Return the neurons of a tile for pixels of this type: as many as fill its vectors, or fewer that fill a word."""
+    return min(64, tile_vectors * vector_width // _sum_width(dtype))
+
+
+def _sum_width(dtype: np.dtype) -> int:
+    """Return the bits of a sum for pixels of this type."""
+    return 32 if dtype == np.uint8 else 8 * dtype.itemsize
 
 
 @intrinsic
@@ -63,58 +81,64 @@ def _tile(
             context.make_array(kind)(context, builder, value) if isinstance(kind, types.Array) else value
             for kind, value in zip(signature.args, arguments, strict=True)
         ]
-        _Tile(builder, pixels.dtype, out.dtype == types.uint8, *views).emit()
+        dtype = np.dtype(pixels.dtype.name)
+        kind = {np.dtype(np.uint64): _Words, np.dtype(np.uint8): _Bytes}.get(dtype, _Tile)
+        kind(builder, dtype, out.dtype == types.uint8, *views).emit()
         return context.get_dummy_value()
 
     return signature, generate
 
 
 class _Tile:
-    """The instructions of one tile."""
+    """The instructions of one tile; of numbers."""
 
-    def __init__(self, builder: Any, element: Any, packs: bool, *arguments: Any) -> None:
+    #: Of a sum to its limit, where a bit is one.
+    relation = ">="
+
+    def __init__(self, builder: Any, dtype: np.dtype, packs: bool, *arguments: Any) -> None:
         self.builder, self.packs = builder, packs
         self.pixels, self.places, self.offsets, self.weights, self.block = arguments[:5]
         self.limits, self.levels, self.out, self.first = arguments[5:]
-        self.bits = not element.signed
-        self.lanes = vector_width // element.bitwidth
-        self.neurons = tile_neurons(np.dtype(element.name))
-        self.number = ir.IntType(element.bitwidth)
+        self.number = ir.IntType(_sum_width(dtype))
+        self.lanes = vector_width // self.number.width
+        self.neurons = tile_neurons(dtype)
         self.vector = ir.VectorType(self.number, self.lanes)
 
     def emit(self) -> None:
-        """Sum over all elements, then write the bits, or the sums."""
+        """Sum over all steps, then write the bits, or the sums."""
         builder = self.builder
         zero = ir.Constant(self.vector, [0] * self.lanes)
         vectors = range(self.neurons // self.lanes)
         sums = [[cgutils.alloca_once_value(builder, zero) for _ in vectors] for _ in range(tile_rows)]
-        elements = builder.extract_value(self.weights.shape, 1)
-        before = builder.mul(self.block, elements)
-        windows = [builder.gep(self.pixels.data, [self._at(self.places, row)]) for row in range(tile_rows)]
-        with cgutils.for_range(builder, elements) as loop:
-            offset = builder.load(builder.gep(self.offsets.data, [loop.index]))
+        steps = builder.extract_value(self.weights.shape, 1)
+        before = builder.mul(self.block, steps)
+        windows = [self._at(self.pixels, self._number(self.places, _i64(row))) for row in range(tile_rows)]
+        with cgutils.for_range(builder, steps) as loop:
+            offset = self._number(self.offsets, loop.index)
             start = builder.mul(builder.add(before, loop.index), _i64(self.neurons))
-            weights = [self._load(self.weights, start, vector) for vector in vectors]
+            weights = [self._load(self.weights, builder.add(start, _i64(vector * self.lanes))) for vector in vectors]
             for totals, window in zip(sums, windows, strict=True):
-                x = self._spread(builder.load(builder.gep(window, [offset])))
+                x = self._spread(self._element(builder.gep(window, [offset])))
                 for total, weight in zip(totals, weights, strict=True):
-                    builder.store(builder.add(builder.load(total), self._product(x, weight)), total)
+                    builder.store(self._added(builder.load(total), x, weight), total)
         # Before the first store, after which everything in memory would be loaded again.
-        levels = [self._at(self.levels, row) for row in range(tile_rows)]
+        levels = [self._number(self.levels, _i64(row)) for row in range(tile_rows)]
         for row, level in enumerate(levels):
             for vector in vectors:
                 self._write(builder.load(sums[row][vector]), level, row, vector)
 
-    def _at(self, array: Any, row: int) -> Any:
-        return self.builder.load(self.builder.gep(array.data, [_i64(row)]))
+    def _added(self, total: Any, x: Any, weight: Any) -> Any:
+        """Return a total after a step."""
+        return self.builder.add(total, self.builder.mul(x, weight))
 
-    def _product(self, x: Any, weight: Any) -> Any:
-        if not self.bits:
-            return self.builder.mul(x, weight)
-        kind = ir.FunctionType(self.vector, [self.vector])
-        name = f"llvm.ctpop.v{self.lanes}i{self.number.width}"
-        popcount = cgutils.get_or_insert_function(self.builder.module, kind, name)
-        return self.builder.call(popcount, [self.builder.xor(x, weight)])
+    def _at(self, array: Any, place: Any) -> Any:
+        return self.builder.gep(array.data, [place])
+
+    def _number(self, array: Any, place: Any) -> Any:
+        return self.builder.load(self._at(array, place))
+
+    def _element(self, place: Any) -> Any:
+        return self.builder.load(place)
 
     def _write(self, total: Any, level: Any, row: int, vector: int) -> None:
         builder = self.builder
@@ -123,16 +147,14 @@ class _Tile:
         neuron = builder.add(builder.mul(self.block, _i64(self.neurons)), _i64(vector * self.lanes))
         if self.packs:
             start = builder.mul(level, builder.extract_value(self.limits.shape, 1))
-            limit = self._load(self.limits, builder.add(start, neuron), 0)
-            met = builder.icmp_signed("<=" if self.bits else ">=", total, limit)
-            total = builder.bitcast(met, ir.IntType(self.lanes))
+            limit = self._load(self.limits, builder.add(start, neuron))
+            total = builder.bitcast(builder.icmp_signed(self.relation, total, limit), ir.IntType(self.lanes))
             neuron = builder.udiv(neuron, _i64(8))
-        target = builder.bitcast(builder.gep(self.out.data, [builder.add(place, neuron)]), total.type.as_pointer())
+        target = builder.bitcast(self._at(self.out, builder.add(place, neuron)), total.type.as_pointer())
         builder.store(total, target).align = 1
 
-    def _load(self, array: Any, start: Any, vector: int) -> Any:
-        place = self.builder.gep(array.data, [self.builder.add(start, _i64(vector * self.lanes))])
-        loaded = self.builder.load(self.builder.bitcast(place, self.vector.as_pointer()))
+    def _load(self, array: Any, place: Any) -> Any:
+        loaded = self.builder.load(self.builder.bitcast(self._at(array, place), self.vector.as_pointer()))
         loaded.align = self.number.width // 8
         return loaded
 
@@ -143,6 +165,47 @@ class _Tile:
             alone, nothing, ir.Constant(ir.VectorType(_i32, self.lanes), [0] * self.lanes)
         )
 
+    def _call(self, name: str, *arguments: Any) -> Any:
+        kind = ir.FunctionType(arguments[0].type, [argument.type for argument in arguments])
+        return self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, name), arguments)
+
+
+class _Words(_Tile):
+    """The instructions of a tile of bits."""
+
+    relation = "<="
+
+    def _added(self, total: Any, x: Any, weight: Any) -> Any:
+        ones = self._call(f"llvm.ctpop.v{self.lanes}i{self.number.width}", self.builder.xor(x, weight))
+        return self.builder.add(total, ones)
+
+
+class _Bytes(_Tile):
+    """The instructions of a tile of bytes, of which four are read as one number.
+
+    Each is a product of an unsigned and a signed byte; the sum of four is added with 32 bits and saturates nowhere.
+    """
+
+    def _element(self, place: Any) -> Any:
+        element = self.builder.load(self.builder.bitcast(place, self.number.as_pointer()))
+        element.align = 1
+        return element
+
+    def _added(self, total: Any, x: Any, weight: Any) -> Any:
+        parts = vector_width // byte_vector_width()
+        operands = [self._parts(vector, parts) for vector in (total, x, weight)]
+        name = f"llvm.x86.avx512.vpdpbusd.{byte_vector_width()}"
+        sums = [self._call(name, *part) for part in zip(*operands, strict=True)]
+        return sums[0] if parts == 1 else self._lanes(sums[0], sums[1], 0, self.lanes)
+
+    def _parts(self, vector: Any, parts: int) -> list[Any]:
+        size = self.lanes // parts
+        return [self._lanes(vector, vector, part * size, size) for part in range(parts)]
+
+    def _lanes(self, left: Any, right: Any, first: int, count: int) -> Any:
+        numbers = list(range(first, first + count))
+        return self.builder.shuffle_vector(left, right, ir.Constant(ir.VectorType(_i32, count), numbers))
+
 
 @njit(cache=True, nogil=True)
 def multiply(pixels, starts, offsets, weights, limits, levels, out):  # type: ignore[no-untyped-def] # pragma: no cover
@@ -150,15 +213,17 @@ def multiply(pixels, starts, offsets, weights, limits, levels, out):  # type: ig
 
     Parameters
     ----------
-    pixels : (frames, elements) uint64 words of bits, or int16, int32, int64 numbers
+    pixels : (frames, elements) uint64 words of bits, or int16, int32, int64 numbers; or uint8 numbers, with 3 more
+        bytes in memory behind the last
     starts : (positions,) int64, the element of a frame with which each window starts
-    offsets : (elements of a window,) int64, where they are, from its start on
-    weights : (blocks, elements of a window, neurons of a tile), of the same type
-    limits : (classes, neurons of all blocks) int64 for bits, else of the same type: the most synapses that may
-        differ, or the least sum, where a bit is one
+    offsets : (elements of a window,) int64, where they are, from its start on; of bytes, where four of them are
+    weights : (blocks, elements of a window, neurons of a tile), of the same type, but int32 that hold four int8, the
+        first lowest, for bytes
+    limits : (classes, neurons of all blocks) int64 for bits, int32 for bytes, else of the same type: the most synapses
+        that may differ, or the least sum, where a bit is one
     levels : (positions,) int64, the class of limits of each position
     out : (rows, bytes) uint8, written with bits, neuron 0 lowest, or (rows, neurons of all blocks) of the type of
-        sums, written with the sums; its rows are frames times positions, and more to a multiple of `tile_rows`
+        limits, written with the sums; its rows are frames times positions, and up to `tile_rows` - 1 more are written
     """
     places, classes = np.zeros(tile_rows, np.int64), np.zeros(tile_rows, np.int64)
     frame = position = 0

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataflow import BIPOLAR, Fifo, MatrixVector, Network, Stream, Terminal, verify
-from hwsim import packed, reference
+from dataflow import BIPOLAR, Fifo, Integer, MatrixVector, Network, Stream, Terminal, verify
+from hwsim import _matrices, packed, reference
 from hwsim._bits import pack, unpack
-from hwsim._tiles import tile_rows
+from hwsim._matrices import _by_fours
+from hwsim._tiles import byte_vector_width, tile_rows
 from sim_tests.cases import CASES, Case, random_frames
 from sim_tests.strategies import dense_networks
 
@@ -90,6 +91,61 @@ def test_limits_by_class_in_tiles_that_span_frames(frames: int) -> None:
     (y,) = packed.apply(node, packed.Tensor(pack(x), (1, 7, 27), True))
     assert (y.values == reference.matrix_vector(node, x)).all()
     assert (y.values == (((2 * x - 1) @ weights.T.astype(np.int64) + 27) // 2 >= node.thresholds[classes])).all()
+
+
+BYTES = [Integer(8), Integer(8, signed=True), Integer(7), Integer(3, signed=True), Integer(1)]
+
+
+@pytest.mark.parametrize("bytewise", [True, False])
+@pytest.mark.parametrize("operand", BYTES, ids=str)
+@pytest.mark.parametrize("synapses", [1, 3, 4, 5, 27, 1023])
+def test_bytes_at_their_extremes(
+    monkeypatch: pytest.MonkeyPatch, synapses: int, operand: Integer, bytewise: bool
+) -> None:
+    # Where the processor does not multiply bytes, both ways are the same.
+    width = byte_vector_width() if bytewise else 0
+    monkeypatch.setattr(_matrices, "byte_vector_width", lambda: width)
+    rng = np.random.default_rng(synapses)
+    signs = rng.choice(np.array([-1, 1], np.int8), (33, synapses))
+    weights = np.concatenate([signs, np.full((1, synapses), 1, np.int8), np.full((1, synapses), -1, np.int8)])
+    low, high = operand.minimum, operand.maximum
+    # Besides random ones, all least, all greatest, and for a neuron its greatest and its least sum.
+    x = rng.integers(low, high + 1, (tile_rows + 1, synapses))
+    x[0], x[1], x[2], x[3] = low, high, np.where(signs[0] > 0, high, low), np.where(signs[0] > 0, low, high)
+    expected = x @ weights.T.astype(np.int64)
+    tensor = packed.tensor_of(x, Stream(operand, (synapses,), 1))
+    sums = MatrixVector("m", weights, operand=operand)
+    (totals,) = packed.apply(sums, tensor)
+    np.testing.assert_array_equal(totals.values, expected, strict=True)
+    least, greatest = sums.counted
+    for limits in (expected[0], expected[1], expected[4], np.full(35, least), np.full(35, greatest + 1)):
+        (y,) = packed.apply(MatrixVector("m", weights, limits, operand=operand), tensor)
+        np.testing.assert_array_equal(y.values, (expected >= limits).astype(np.int64), strict=True)
+
+
+@pytest.mark.parametrize("operand", [Integer(9), Integer(9, signed=True), Integer(8)], ids=str)
+def test_integers_wider_than_bytes_and_sums_by_class(operand: Integer) -> None:
+    rng = np.random.default_rng(0)
+    weights, classes = rng.choice(np.array([-1, 1], np.int8), (10, 13)), np.array([1, 0, 2])
+    offsets = rng.integers(-50, 50, (3, 10))
+    node = MatrixVector("m", weights, operand=operand, positions=(1, 3), position_classes=classes, offsets=offsets)
+    x = rng.choice(np.array([operand.minimum, operand.maximum]), (5, 1, 3, 13))
+    (y,) = packed.apply(node, packed.tensor_of(x, node.input_streams[0]))
+    assert (y.values == x @ weights.T.astype(np.int64) + offsets[classes]).all()
+
+
+@given(st.sets(st.integers(0, 60), min_size=1), st.integers(0, 2**32 - 1))
+def test_weights_of_four_bytes_stand_at_the_elements_that_are_read(places: set[int], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    offsets = rng.permutation(np.array(sorted(places), np.int64))
+    weights, frame = rng.choice(np.array([-1, 1], np.int8), (3, len(offsets))), rng.integers(0, 256, 64)
+    fours, starts = _by_fours(weights, offsets)
+    assert fours.dtype == np.int32
+    assert (np.diff(starts) >= 4).all()
+    bytes_of = fours.astype("<i4").view(np.int8).reshape(3, -1)
+    assert np.count_nonzero(bytes_of) == weights.size
+    read = frame[starts[:, None] + np.arange(4)].reshape(-1)
+    assert (bytes_of.astype(np.int64) @ read == weights.astype(np.int64) @ frame[offsets]).all()
 
 
 def test_evaluate_only_keeps_what_is_asked_for() -> None:
