@@ -8,8 +8,10 @@ import numpy as np
 
 from dataflow import Fifo, InputError, Network
 from hwsim.cycle.kernel import SOURCE
-from hwsim.cycle.program import Channel, Program
+from hwsim.cycle.plan import StandstillError, plan_of
+from hwsim.cycle.program import Channel, Program, flatten
 from hwsim.cycle.trial import Trial, smallest
+from hwsim.stalls import Stalls
 
 __all__ = ["DeadlockError", "deadlock_of", "remedy_of"]
 
@@ -135,9 +137,28 @@ def remedy_of(network: Network, deadlock: DeadlockError) -> dict[str, int]:
         row = rows[name]
         if passes_with(present, row, every[row]):
             return {name: smallest(partial(passes_with, present, row), int(present[row]) + 1, int(every[row]))}
-    depths = every.copy()
+    raised = _raised(network, deadlock, dict(zip(rows, every.tolist(), strict=True)))
+    depths = present.copy()
+    for name in raised:
+        depths[rows[name]] = every[rows[name]]
     # Those that are full come last, and keep what the others do not need.
-    for name in sorted(rows, key=lambda name: name in deadlock.full):
+    for name in sorted(raised, key=lambda name: name in deadlock.full):
         row = rows[name]
         depths[row] = smallest(partial(passes_with, depths, row), int(present[row]), int(every[row]))
     return {name: int(depths[row]) for name, row in rows.items() if depths[row] > present[row]}
+
+
+def _raised(network: Network, deadlock: DeadlockError, most: Mapping[str, int]) -> list[str]:
+    """Return the FIFOs that are full in a deadlock, and in those that come next when these have the most places."""
+    raised: dict[str, int] = {}
+    found: DeadlockError | None = deadlock
+    while found is not None:
+        raised |= {name: most[name] for name in found.full}
+        deeper = network.with_depths(raised)
+        program = flatten(deeper, Stalls.none())
+        try:
+            plan_of(program)
+            found = None
+        except StandstillError as standstill:
+            found = deadlock_of(deeper, program, standstill.nexts)
+    return list(raised)
