@@ -59,9 +59,14 @@ def _check_count(thing: str, value: Any) -> None:
         raise InputError(f"{thing} must be a positive integer, not {value!r}")
 
 
-def folding_text(network: Network) -> str:
-    """Return the network's folding and its FIFO depths as the text of a folding file."""
-    lines = [f"# Folding of {' '.join(network.name.split())}: {network.interval} cycles between frames.", ""]
+def folding_text(network: Network, interval: float) -> str:
+    """Return the network's folding and its FIFO depths as the text of a folding file.
+
+    Parameters
+    ----------
+    interval : cycles between frames that both come to, for the reader
+    """
+    lines = [f"# Folding of {' '.join(network.name.split())}: {round(interval, 2):,} cycles between frames.", ""]
     for node in without_converters(network).nodes:
         if node.folding:
             lines += [f"[nodes.{_key(node.name)}]", *(f"{name} = {value}" for name, value in node.folding.items()), ""]
@@ -72,8 +77,8 @@ def folding_text(network: Network) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_folding_file(network: Network, path: Path) -> None:
-    """Write the network's folding file, whole or not at all.
+def write_folding_file(network: Network, path: Path, *, interval: float) -> None:
+    """Write the network's folding file, whole or not at all; `interval` is for the reader.
 
     Raises
     ------
@@ -81,7 +86,7 @@ def write_folding_file(network: Network, path: Path) -> None:
         The path cannot be written to.
     """
     with written_whole(path, "Folding") as part:
-        part.write_text(folding_text(network), encoding="utf-8")
+        part.write_text(folding_text(network, interval), encoding="utf-8")
 
 
 def _key(name: str) -> str:

@@ -191,6 +191,20 @@ def test_fold_trades_places_for_interval(net: Path, tmp_path: Path, capsys: pyte
     assert full[1] == auto[1] < slack[1] <= 1.3 * auto[1]
 
 
+def test_a_folding_file_tells_the_interval_with_its_fifos(
+    net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, again = tmp_path / "f.xnf", tmp_path / "again.xnf"
+    assert run("fold", net, "-o", out, "--interval", 12, "--interval-slack", "30%", "--json") == 0
+    interval = json.loads(capsys.readouterr().out)["interval"]
+    assert interval > open_network(out).interval
+    text = out.with_suffix(".toml").read_text()
+    assert text.startswith(f"# Folding of dense-12-6-4: {interval} cycles between frames.\n")
+    assert run("fold", net, "-o", again, "--config", out.with_suffix(".toml")) == 0
+    assert again.read_bytes() == out.read_bytes()
+    assert again.with_suffix(".toml").read_text() == text
+
+
 def test_fold_as_a_file_of_fifos_says(net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = tmp_path / "fold.toml"
     config.write_text('[fifos]\n"fc0 -> fc1" = 9\n')

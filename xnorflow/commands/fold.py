@@ -64,7 +64,7 @@ def fold(
     save_network(folded.network, output)
     kept = config is not None and file.resolve() == config.resolve()
     if not kept:
-        write_folding_file(folded.network, file)
+        write_folding_file(folded.network, file, interval=result["interval"])
     if json:
         print_json(result)
     print_folding(folded.network, result)
