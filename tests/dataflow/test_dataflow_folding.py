@@ -28,7 +28,7 @@ from dataflow.choices import FoldingChoices
 from dataflow.cost import fifo_cost
 from dataflow.folding import input_lanes, without_converters
 from sim_tests.cases import dense_network
-from sim_tests.strategies import conv_networks, dense_networks
+from sim_tests.strategies import conv_networks, dense_networks, residual_networks
 
 NETWORK = replace(dense_network((12, 6, 4)), name="net")
 
@@ -190,7 +190,7 @@ def without_inert_lanes(network: Network, interval: int) -> dict[str, dict[str, 
     return chosen
 
 
-@given(dense_networks() | conv_networks(), st.floats(0, 1))
+@given(dense_networks() | conv_networks() | residual_networks(), st.floats(0, 1))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 def test_lanes_are_inert_only_where_that_is_cheaper(network: Network, slowness: float) -> None:
     bare = without_converters(network)
