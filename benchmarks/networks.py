@@ -33,10 +33,10 @@ SFC = (784, 256, 256, 256, 10)
 LFC = (784, 1024, 1024, 1024, 10)
 
 #: CNV of the BNN-PYNQ networks: neurons of each valid 3x3 convolution and whether a 2x2 max pool follows, then of the
-#: dense layers. The folding is FINN's for the same network, with 5 instead of 4 of the ten classes at once.
+#: dense layers. The folding is FINN's for the same network.
 CNV_CONVOLUTIONS = ((64, False), (64, True), (128, False), (128, True), (256, False), (256, False))
 CNV_DENSE = (512, 512, 10)
-CNV_PE, CNV_SIMD = (16, 32, 16, 16, 4, 1, 1, 1, 5), (3, 32, 32, 32, 32, 32, 4, 8, 1)
+CNV_PE, CNV_SIMD = (16, 32, 16, 16, 4, 1, 1, 1, 4), (3, 32, 32, 32, 32, 32, 4, 8, 1)
 
 
 def folded(sizes: tuple[int, ...], interval: int) -> Network:

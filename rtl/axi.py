@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 import dataflow
 from dataflow.naming import plain_names
-from rtl.components._steps import advanced
+from rtl.components._steps import advanced, ends_vector
 from rtl.core import Core
 
 __all__ = ["AxiTop", "axi_prefixes"]
@@ -29,7 +29,8 @@ class AxiTop(wiring.Component):
     """A network in hardware with AXI4-Stream ports: `Core`, and the marks at the end of each frame.
 
     Numbers of a beat lie densely in ``tdata``, channel 0 in the lowest bits; ``tdata`` is filled up to whole bytes with
-    zeros, which are ignored on the way in. Signed numbers are in two's complement of their own width.
+    zeros, which are ignored on the way in. Signed numbers are in two's complement of their own width. A vector of
+    channels begins with a new beat; lanes that are left of its last one are zeros too, and ignored on the way in.
 
     Neither ``tready`` nor ``tvalid`` depends on a port: only on registers.
 
@@ -84,7 +85,10 @@ class AxiTop(wiring.Component):
             port.valid.eq(valid),
             ready.eq(port.ready),
         ]
-        accepted = valid & ready
+        accepted, stream = valid & ready, terminal.stream
+        if stream.inert:
+            with m.If(ends_vector(m, accepted, stream)):
+                m.d.comb += Value.cast(port.payload)[-stream.inert * stream.element.width :].eq(0)
         with m.If(accepted & (last != self._ends_frame(m, terminal, accepted))):
             m.d.sync += self.frame_error.eq(1)
 

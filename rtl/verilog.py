@@ -66,7 +66,7 @@ def _header(top: AxiTop) -> str:
         *(f"  {name} ({member.shape}): {_direction(member)}" for name, member in top.signature.members.items()),
         "",
         "Streams; channel 0 in the lowest bits, tdata filled up with zeros:",
-        *(f"  {end.name}: {end.stream}; beats per frame: {end.stream.beats}" for end in _ends(network)),
+        *(f"  {end.name}: {end.stream}; beats per frame: {end.stream.beats}{_inert(end)}" for end in _ends(network)),
         "",
         f"Cycles between frames, if the FIFOs are deep enough: {network.interval}",
         "Nodes: steps per frame, latency in cycles",
@@ -83,6 +83,12 @@ def _header(top: AxiTop) -> str:
 
 def _direction(member) -> str:
     return "in" if member.flow == In else "out"
+
+
+def _inert(end: dataflow.Terminal) -> str:
+    """Return what is to be said about lanes that carry no channel."""
+    stream = end.stream
+    return f"; 0 in the last {stream.inert} lanes of every beat number {stream.vector_beats}" if stream.inert else ""
 
 
 def _ends(network: dataflow.Network) -> tuple[dataflow.Terminal, ...]:

@@ -16,12 +16,15 @@ def send(
 ) -> dict:
     """Offer frames with these ``tlast`` marks for some cycles; return what came out and every cycle's error mark.
 
-    The bits of ``tdata`` above the beat are all ones. A reset in cycle `reset_at` starts everything again.
+    The bits of ``tdata`` above the beat are all ones, and so are inert lanes. A reset in cycle `reset_at`
+    starts everything again.
     """
     top, reset = AxiTop(network), Signal()
     stream = network.inputs[0].stream
     words = dataflow.words_of(dataflow.beats_of(frames, stream), stream)
-    garbage = ((1 << len(top.s_axis_tdata)) - 1) >> stream.width << stream.width
+    whole, inert = (1 << len(top.s_axis_tdata)) - 1, stream.inert * stream.element.width
+    garbage = [whole >> stream.width << stream.width] * stream.vector_beats
+    garbage[-1] = whole >> (stream.width - inert) << (stream.width - inert)
     outputs = {end.name: axi_prefixes(network)[end.name] for end in network.outputs}
     seen = {"errors": [], **{name: [] for name in outputs}}
     sent = 0
@@ -30,7 +33,7 @@ def send(
         nonlocal sent
         valid = sent < len(words)
         ctx.set(top.s_axis_tvalid, valid)
-        ctx.set(top.s_axis_tdata, words[sent] | garbage if valid else 0)
+        ctx.set(top.s_axis_tdata, words[sent] | garbage[sent % stream.vector_beats] if valid else 0)
         ctx.set(top.s_axis_tlast, valid and lasts[sent])
         seen["errors"].append(ctx.get(top.frame_error))
         for name, prefix in outputs.items():
@@ -55,7 +58,7 @@ def marks(stream: dataflow.Stream, frames: int) -> list[bool]:
     return ([False] * (stream.beats - 1) + [True]) * frames
 
 
-@pytest.mark.parametrize("name", ["ragged", "one-class", "scores", "parallel"])
+@pytest.mark.parametrize("name", ["ragged", "one-class", "scores", "parallel", "inert", "inert-neighbours"])
 def test_results_and_their_marks(name: str) -> None:
     network = next(case for case in CASES if case.name == name).network()
     frames = random_frames(network, 3)

@@ -56,6 +56,12 @@ def test_window_s_text_does_not_grow_with_the_image() -> None:
     assert lines(32) == pytest.approx(lines(16), rel=0.1)
 
 
+def test_the_head_tells_of_inert_lanes(texts) -> None:
+    header = texts["inert-neighbours"][1].split("\n\n")[0]
+    assert "//   input: uint8 13, 6 at once; beats per frame: 3; 0 in the last 5 lanes of every beat number 3" in header
+    assert "0 in the last" not in texts["ragged"][1].split("\n\n")[0]
+
+
 def test_text_does_not_depend_on_the_process(texts) -> None:
     network, text = texts["ragged"]
     code = (
