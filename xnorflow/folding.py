@@ -135,7 +135,8 @@ def fold_for_board(network: Network, board: str, *, utilization: float = 0.8) ->
 
     It fits if it takes at most `utilization` of the LUTs, and all block RAMs and DSPs at most. For each interval the
     nodes are folded as cheaply as they can be, at a few prices of block RAM: what is scarce on the board may be saved
-    at the expense of the other.
+    at the expense of the other. What fits is decided before FIFOs are shrunk: what they give back is room for what is
+    not in the estimate, such as the serial link.
 
     Raises
     ------
