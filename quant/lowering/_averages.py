@@ -15,7 +15,9 @@ import numpy as np
 
 from dataflow import BIPOLAR, InputError
 from quant.lowering._chains import Chain, Source, affine_behind, between, codes_of, find_chain
-from quant.lowering._graph import Average, Graph, Operation, Sums
+from quant.lowering._graph import Graph
+from quant.lowering._hardware import Sums
+from quant.lowering._operations import Average, Operation
 from quant.lowering._reals import Affine, Constant, NotAffineError
 from quant.lowering._sites import Pooled
 

@@ -22,18 +22,9 @@ from quant.lowering._chains import (
     find_chain,
     values_behind,
 )
-from quant.lowering._graph import (
-    Average,
-    BitSums,
-    Dense,
-    Graph,
-    InputBits,
-    InputIntegers,
-    Layer,
-    Operation,
-    StackedBits,
-    Sums,
-)
+from quant.lowering._graph import Graph
+from quant.lowering._hardware import BitSums, InputBits, InputIntegers, Layer, StackedBits, Sums
+from quant.lowering._operations import Average, Dense, Operation
 from quant.lowering._padding import integer_outside
 from quant.lowering._pools import takes_and
 from quant.lowering._reals import Affine, Constant, NotAffineError

@@ -11,8 +11,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from quant.lowering._graph import Elementwise, Graph
+from quant.lowering._graph import Graph
 from quant.lowering._interval import Interval
+from quant.lowering._operations import Elementwise
 from quant.lowering._operators import QUANTIZERS, apply
 from quant.lowering._reals import Affine, Constant, Exact
 

@@ -4,7 +4,9 @@ from math import prod
 
 import numpy as np
 
-from quant.lowering._graph import Classes, Dense, Elementwise, Graph, InputBits, Join, Layer, Operation, Sums
+from quant.lowering._graph import Graph
+from quant.lowering._hardware import Classes, InputBits, Layer, Sums
+from quant.lowering._operations import Dense, Elementwise, Join, Operation
 
 __all__ = ["check"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 
 from dataflow import InputError
-from quant.lowering._graph import Operator
+from quant.lowering._operations import Operator
 from quant.lowering._operators import apply
 from quant.lowering._reals import Constant
 

@@ -27,18 +27,9 @@ from dataflow import (
     position_classes,
     unsigned_for,
 )
-from quant.lowering._graph import (
-    BitSums,
-    Classes,
-    Graph,
-    InputBits,
-    InputIntegers,
-    Join,
-    Joined,
-    Layer,
-    Operation,
-    Sums,
-)
+from quant.lowering._graph import Graph
+from quant.lowering._hardware import BitSums, Classes, InputBits, InputIntegers, Joined, Layer, Sums
+from quant.lowering._operations import Join, Operation
 from quant.lowering._sites import Pooled
 
 __all__ = ["clean_name", "describe"]

@@ -27,7 +27,9 @@ from dataflow import InputError
 from quant.lowering._averages import check_variants
 from quant.lowering._bit_averages import average_of_bits
 from quant.lowering._chains import Source, between, code_value, codes_of, find_chain, values_behind
-from quant.lowering._graph import Dense, Graph, InputBits, InputIntegers, Layer, StackedBits, Sums
+from quant.lowering._graph import Graph
+from quant.lowering._hardware import InputBits, InputIntegers, Layer, StackedBits, Sums
+from quant.lowering._operations import Dense
 from quant.lowering._padding import pad_bits
 from quant.lowering._pools import takes_and
 from quant.lowering._products import binary_product

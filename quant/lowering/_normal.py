@@ -8,7 +8,7 @@ import numpy as np
 
 from dataflow import InputError
 from quant.lowering._constants import has_zero
-from quant.lowering._graph import Elementwise, Operator, parameter_name
+from quant.lowering._operations import Elementwise, Operator, parameter_name
 from quant.lowering._operators import CONSTANT_OPERANDS, DIVISORS
 from quant.lowering._reals import Constant
 from quant.lowering._surd import Number

@@ -7,7 +7,8 @@ from math import prod
 import numpy as np
 
 from dataflow import InputError
-from quant.lowering._graph import Elementwise, Graph, Operation, Operator
+from quant.lowering._graph import Graph
+from quant.lowering._operations import Elementwise, Operation, Operator
 from quant.lowering._sites import DENSE, Site
 
 __all__ = [

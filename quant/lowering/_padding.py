@@ -17,7 +17,9 @@ import numpy as np
 
 from dataflow import BIPOLAR, InputError, position_classes, zero_padding_offsets
 from quant.lowering._chains import between, values_behind
-from quant.lowering._graph import Dense, Graph, InputBits, Layer, StackedBits
+from quant.lowering._graph import Graph
+from quant.lowering._hardware import InputBits, Layer, StackedBits
+from quant.lowering._operations import Dense
 from quant.lowering._reals import Exact
 from quant.lowering._sites import Padding, Site
 

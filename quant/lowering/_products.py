@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 
 from dataflow import InputError
-from quant.lowering._graph import Dense
+from quant.lowering._operations import Dense
 from quant.lowering._reals import Constant, Exact
 
 __all__ = ["binary_product", "compact"]

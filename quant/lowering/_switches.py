@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dataflow import InputError
-from quant.lowering._graph import Elementwise
+from quant.lowering._operations import Elementwise
 from quant.lowering._reals import Constant, Exact
 
 __all__ = ["Switch", "choose", "levels_of", "switch_of"]

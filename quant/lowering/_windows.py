@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from dataflow import InputError
-from quant.lowering._graph import Average, Operator, Pad, Pool
+from quant.lowering._operations import Average, Operator, Pad, Pool
 from quant.lowering._reals import Constant
 from quant.lowering._sites import Window
 

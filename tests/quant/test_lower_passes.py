@@ -10,7 +10,9 @@ from lower_oracle import Builder
 
 from quant.lowering import PASSES
 from quant.lowering._check import check
-from quant.lowering._graph import Classes, Curve, Dense, Elementwise, Graph, InputBits, Layer, Layout, Operator, Sums
+from quant.lowering._graph import Graph
+from quant.lowering._hardware import Classes, InputBits, Layer, Sums
+from quant.lowering._operations import Curve, Dense, Elementwise, Layout, Operator
 from quant.lowering._read import read_graph
 from quant.lowering._sites import Window
 from quant.lowering.passes import (

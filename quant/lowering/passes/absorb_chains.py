@@ -5,8 +5,10 @@ from quant.lowering._averages import averaged
 from quant.lowering._bit_averages import average_of_bits, settle_averages
 from quant.lowering._branches import absorb_branches
 from quant.lowering._chains import between
-from quant.lowering._graph import Dense, Graph, InputBits, InputIntegers, Join, Layer, Operation, StackedBits
+from quant.lowering._graph import Graph
+from quant.lowering._hardware import InputBits, InputIntegers, Layer, StackedBits
 from quant.lowering._layers import layer_of, sums_of
+from quant.lowering._operations import Dense, Join, Operation
 
 __all__ = ["absorb_chains"]
 

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from dataflow import InputError
 from quant.lowering._constants import has_zero
-from quant.lowering._graph import Average, Curve, Dense, Elementwise, Graph, Layout, Operation, Operator, Pad, Pool
+from quant.lowering._graph import Graph
+from quant.lowering._operations import Average, Curve, Dense, Elementwise, Layout, Operation, Operator, Pad, Pool
 
 __all__ = ["drop_curves"]
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from dataflow import InputError
 from quant.lowering._constants import evaluate
-from quant.lowering._graph import Dense, Elementwise, Graph, Operation, Operator
+from quant.lowering._graph import Graph
+from quant.lowering._operations import Dense, Elementwise, Operation, Operator
 from quant.lowering._reals import Constant
 from quant.lowering._sites import Site
 from quant.lowering._windows import conv_window

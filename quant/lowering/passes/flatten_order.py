@@ -14,11 +14,11 @@ from math import prod
 import numpy as np
 
 from dataflow import InputError
-from quant.lowering._graph import (
+from quant.lowering._graph import Graph
+from quant.lowering._operations import (
     Average,
     Dense,
     Elementwise,
-    Graph,
     Join,
     Layout,
     Operation,

@@ -20,7 +20,9 @@ from quant.lowering._chains import (
     find_chain,
     values_behind,
 )
-from quant.lowering._graph import Dense, Elementwise, Graph, InputBits, InputIntegers, Operation, parameter_name
+from quant.lowering._graph import Graph
+from quant.lowering._hardware import InputBits, InputIntegers
+from quant.lowering._operations import Dense, Elementwise, Operation, parameter_name
 from quant.lowering._padding import integer_outside
 from quant.lowering._pools import takes_and
 from quant.lowering._reals import Affine, Constant, Exact, NotAffineError

@@ -7,9 +7,11 @@ import numpy as np
 
 from dataflow import InputError
 from quant.lowering._chains import between
-from quant.lowering._graph import Classes, Elementwise, Graph, Sums
+from quant.lowering._graph import Graph
+from quant.lowering._hardware import Classes, Sums
 from quant.lowering._keys import order_keys
 from quant.lowering._layers import inverted
+from quant.lowering._operations import Elementwise
 from quant.lowering._operators import apply
 from quant.lowering._reals import Affine, Exact, NotAffineError
 from quant.lowering._sites import Site
