@@ -11,9 +11,10 @@ from patterns_network import Pattern, branching_networks, network_of, pattern_ne
 from dataflow import Fifo, InputError, Network, fold
 from hwsim import Run, Stalls, random_stalls, simulate
 from hwsim.cycle import step_slowly
-from hwsim.cycle.deadlock import DeadlockError, remedy_of
+from hwsim.cycle.deadlock import remedy_of
 from hwsim.cycle.stepper import Stepper
 from sim_tests.cases import CASES, Case, dense_network
+from sim_tests.standstill import deadlock_of
 from sim_tests.strategies import dense_networks
 
 
@@ -222,21 +223,10 @@ def test_a_deadlock_that_takes_two_fifos_is_freed_by_both() -> None:
     assert_exact(network.with_depths({"split.1 -> join.1": 2, "split.2 -> join.2": 2}), 3, Stalls.none())
 
 
-def stands(network: Network) -> DeadlockError | None:
-    try:
-        simulate(network, 1)
-    except InputError as error:
-        cause = error.__cause__
-    else:
-        return None
-    assert isinstance(cause, DeadlockError)
-    return cause
-
-
 @settings(deadline=None, max_examples=60)
 @given(branching_networks())
 def test_the_depths_that_free_a_deadlock_are_the_smallest(network: Network) -> None:
-    deadlock = stands(network)
+    deadlock = deadlock_of(network)
     if deadlock is None:
         event("no deadlock")
         step_slowly(network, 1)
@@ -244,9 +234,9 @@ def test_the_depths_that_free_a_deadlock_are_the_smallest(network: Network) -> N
     depths = remedy_of(network, deadlock)
     event(f"{len(depths)} FIFOs")
     freed = network.with_depths(depths)
-    assert stands(freed) is None
+    assert deadlock_of(freed) is None
     for name, depth in depths.items():
-        assert stands(freed.with_depths({name: depth - 1})) is not None
+        assert deadlock_of(freed.with_depths({name: depth - 1})) is not None
 
 
 @pytest.mark.parametrize("frames", [0, -3])
