@@ -1,5 +1,6 @@
-"""Entry point of the command line."""
+"""Entry point of the command line: run a command, and turn what stops it into a message and an exit code."""
 
+import os
 import signal
 import sys
 from types import FrameType
@@ -7,6 +8,7 @@ from types import FrameType
 import typer
 
 from dataflow.errors import InputError, ToolError
+from xnorflow.invocation import InterruptionError, Invocation
 
 __all__ = ["main"]
 
@@ -26,37 +28,44 @@ EXTRA_OF_PACKAGE = {
 
 
 def main(args: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 a check failed or a target was not met, 2 bad input.
+    """Run the command line and exit.
 
-    Bad input gives one line, ``error: ...``, on standard error. A command that is ended by SIGTERM removes what it had
-    half written, as at an interrupt from the keyboard.
+    The exit code is 0 if all is done, 1 if a check failed or a target was not met, 2 for bad input, 3 for an error of
+    xnorflow itself and 130 after Ctrl-C. Bad input gives one line, ``error: ...``, on standard error. An error of
+    xnorflow says what to report; ``--debug`` shows its traceback. A command that SIGTERM ends removes what it has half
+    written, as after Ctrl-C.
     """
-    from xnorflow.cli import app
-
-    if args is None:  # run as a program
-        signal.signal(signal.SIGTERM, _terminated)
+    program = args is None
+    invocation = Invocation(tuple(sys.argv[1:] if args is None else args), debug=bool(os.environ.get("XNORFLOW_DEBUG")))
     try:
-        code = app(args, prog_name="xnorflow", standalone_mode=False)
+        if program:
+            signal.signal(signal.SIGTERM, _terminated)
+        from xnorflow.cli import app
+
+        code = app(list(invocation.args), prog_name="xnorflow", standalone_mode=False, obj=invocation)
     except InputError as error:
         _exit(str(error))
     except typer.TyperException as error:
         _exit(error.format_message())
-    except ModuleNotFoundError as error:
-        extra = EXTRA_OF_PACKAGE.get((error.name or "").partition(".")[0])
-        if extra is None:
-            raise
-        _exit(f"Package {error.name} must be installed for this (pip install 'xnorflow[{extra}]'), not missing")
     except ToolError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
-    except OSError as error:
-        if error.filename is None:
-            raise
-        _exit(f"File must be usable, not {str(error.filename)!r}: {error.strerror}")
     except MemoryError as error:
         _exit(f"Memory must be enough for what is asked, not run out: {error}")
-    except typer.Abort:
+    except (KeyboardInterrupt, InterruptionError) as error:
+        print(f"interrupted{': ' if str(error) else ''}{error}", file=sys.stderr)
         sys.exit(130)
+    except ModuleNotFoundError as error:
+        extra = EXTRA_OF_PACKAGE.get((error.name or "").partition(".")[0])
+        if extra is None:
+            invocation.report_fault(error)
+        _exit(f"Package {error.name} must be installed for this (pip install 'xnorflow[{extra}]'), not missing")
+    except OSError as error:
+        if error.filename is None:
+            invocation.report_fault(error)
+        _exit(f"File must be usable, not {str(error.filename)!r}: {error.strerror}")
+    except Exception as error:
+        invocation.report_fault(error)
     sys.exit(code if isinstance(code, int) else 0)
 
 

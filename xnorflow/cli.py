@@ -3,9 +3,10 @@
 Nothing heavy is imported before a command runs, so that ``xnorflow --help`` is quick.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from xnorflow import __version__
 from xnorflow.commands.bitstream import bitstream
@@ -20,10 +21,26 @@ from xnorflow.commands.simulate import simulate
 from xnorflow.commands.train import train
 from xnorflow.commands.verify import verify
 from xnorflow.commands.verilog import verilog
+from xnorflow.invocation import InterruptionError, Invocation
 
 __all__ = ["app"]
 
+
+class _Commands(TyperGroup):
+    """The commands, whose interruptions reach `xnorflow.__main__.main` with their text."""
+
+    def invoke(self, ctx: Any) -> Any:
+        # Typer turns KeyboardInterrupt into a bare exit code and EOFError into an "abort", which say less.
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interrupt:
+            raise InterruptionError(str(interrupt)) from interrupt
+        except EOFError as error:
+            raise RuntimeError(f"File ended too early: {error}") from error
+
+
 app = typer.Typer(
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -42,8 +59,14 @@ def _print_version(value: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Version.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar="XNORFLOW_DEBUG", help="Show the traceback of an error of xnorflow.")
     ] = False,
 ) -> None:
-    """Hold the options of the whole program."""
+    """Take the options of the whole program, which are given before the command."""
+    if isinstance(context.obj, Invocation):
+        context.obj.debug = debug

@@ -309,7 +309,7 @@ def test_an_interrupted_training_says_how_to_go_on(
 
     monkeypatch.setattr("quant.training.train", interrupt)
     assert run("train", "tfc-w1a1", "--out", tmp_path) == 130
-    assert capfd.readouterr().err == f"interrupted: --resume goes on from the last whole epoch in {tmp_path}\n"
+    assert capfd.readouterr().err == f"interrupted: --resume continues after the last complete epoch in {tmp_path}\n"
 
 
 def test_a_missing_package_names_its_extra(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:

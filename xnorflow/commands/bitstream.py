@@ -30,9 +30,9 @@ def bitstream(
             network, board, output, clock_mhz=clock_mhz, baud=baud, progress=lambda text: status.update(text)
         )
     result = report.to_json()
-    if json:
-        print_json(result)
     print_table(table_of(f"{network.name} on {board}", ("figure", "value"), list(result.items())))
     clock = routed_clock(report.clock_mhz, report.fmax_mhz, met=report.timing_met)
     say(str(Timing(report.latency, report.interval, clock)))
+    if json:
+        print_json(result)
     raise typer.Exit(0 if report.timing_met else 1)

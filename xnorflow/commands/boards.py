@@ -14,6 +14,6 @@ def boards(json: Json = False) -> None:
 
     keys = ("name", "device", "family", "luts", "brams", "dsps", "clock_mhz")
     rows = [{key: value for key, value in asdict(board).items() if key in keys} for board in all_boards()]
+    print_table(table_of("boards", keys, [[row[key] for key in keys] for row in rows]))
     if json:
         print_json({"boards": rows})
-    print_table(table_of("boards", keys, [[row[key] for key in keys] for row in rows]))

@@ -36,10 +36,10 @@ def demo(
     with console.status("demo") as status:
         flow = run_flow(settings, lambda text: status.update(text), done=done)
     result = _closing(flow, time.perf_counter() - start)
-    if json:
-        print_json(result)
     print_table(table_of("xnorflow demo", ("figure", "value"), [(key, _text(v)) for key, v in result.items()]))
     passed = flow.verification.passed and flow.bitstream.timing_met
+    if json:
+        print_json(result)
     raise typer.Exit(0 if passed else 1)
 
 

@@ -65,10 +65,10 @@ def fold(
     kept = config is not None and file.resolve() == config.resolve()
     if not kept:
         write_folding_file(folded.network, file, interval=result["interval"])
-    if json:
-        print_json(result)
     print_folding(folded.network, result)
     say(f"{output}" if kept else f"{output}; the folding as text, to be edited and given back with --config: {file}")
+    if json:
+        print_json(result)
     if folded.missed is not None:
         raise ToolError(f"{folded.missed}. The nearest that there is, interval {result['interval']}, is in {output}")
 

@@ -47,11 +47,11 @@ def lower(
     network = lowered_network(model, input_kind=input_kind, outputs=outputs)
     save_network(network, output)
     result = summary(network)
-    if json:
-        print_json(result)
     rows = [(n["name"], n["kind"], _shape(n["shape_in"]), _shape(n["shape_out"])) for n in result["nodes"]]
     print_table(table_of(f"{network.name} in {output}", ("node", "kind", "shape in", "shape out"), rows))
     say(f"{result['weights_bits']:,} bits of weights, {result['macs']:,} products per frame")
+    if json:
+        print_json(result)
 
 
 def _shape(sizes: list[int]) -> str:

@@ -38,7 +38,7 @@ def report(
         network = expose_scores(network)  # as it was built
         family = family or board_of(built.figures["board"]).family
     timing = write_report(network, output, family=family or "ecp5", clock=clock, build=built, frames=frames)
-    if json:
-        print_json({"report": str(output), "frames": frames, "timing": timing.to_json()})
     say(f"{output}: {network.name}, the first {frames} frames in its diagrams")
     say(str(timing))
+    if json:
+        print_json({"report": str(output), "frames": frames, "timing": timing.to_json()})

@@ -52,12 +52,12 @@ def run(
         from hwsim import predict
 
         result["mismatches"] = int(np.sum(answers.classes != predict(network, chosen.values).predictions))
-    if json:
-        print_json(result)
     rate = len(chosen) / answers.seconds
     say(f"{len(chosen):,} frames in {answers.seconds:.1f} s over the line ({rate:,.0f} a second)" + _verdict(result))
     if timing is not None:
         say(f"the network alone: {timing}")
+    if json:
+        print_json(result)
     raise typer.Exit(1 if result["mismatches"] else 0)
 
 

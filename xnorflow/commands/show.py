@@ -76,11 +76,11 @@ def show(
     network = open_network(net)
     clock = clock_of(clock_mhz, None if build is None else open_build(build, network))
     result = folding_summary(network, chosen, clock=clock)
-    if json:
-        print_json(result)
     print_folding(network, result)
     if board is not None:
         _print_use(board, result["estimate"])
+    if json:
+        print_json(result)
 
 
 def family_of_board(board: str | None, family: str | None) -> str:

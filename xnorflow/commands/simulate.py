@@ -57,8 +57,6 @@ def simulate(
             result["trace"] = traced
     if outputs is not None:
         _save_outputs(outputs, prediction)
-    if json:
-        print_json(result)
     nodes = [(n["name"], n["busy"], n["starved"], n["blocked"]) for n in result["nodes"]]
     print_table(table_of(f"{network.name}, {chosen.origin}", ("node", "busy", "starved", "blocked"), nodes))
     fifos = [(f["name"], f["depth"], f["max_occupancy"], f["max_taken"]) for f in result["fifos"]]
@@ -66,6 +64,8 @@ def simulate(
     accuracy = "no labels" if result["accuracy"] is None else f"accuracy {result['accuracy']:.2%}"
     say(f"{result['frames']:,} frames, {accuracy}; {result['cycles']['total']:,} cycles in all")
     say(str(Timing.from_json(result["timing"])))
+    if json:
+        print_json(result)
 
 
 def _save_outputs(path: Path, prediction: Any) -> None:

@@ -31,9 +31,8 @@ def train(
         result = run_training(
             chosen, data=data, epochs=epochs, seed=seed, out=folder, resume=resume, download=download, progress=not json
         )
-    except KeyboardInterrupt:
-        say(f"interrupted: --resume goes on from the last whole epoch in {folder}")
-        raise
+    except KeyboardInterrupt as interrupt:
+        raise KeyboardInterrupt(f"--resume continues after the last complete epoch in {folder}") from interrupt
+    say(f"accuracy {result.accuracy:.2%} on the test split; {result.model}")
     if json:
         print_json(result.to_json())
-    say(f"accuracy {result.accuracy:.2%} on the test split; {result.model}")

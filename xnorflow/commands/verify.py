@@ -44,8 +44,6 @@ def verify(
     values = np.concatenate([chosen.values, deciding_frames(network)]) if deciding else chosen.values
     with console.status("comparing RTL and reference"):
         result = verify_rtl(network, values, simulator=simulator, stalls=pattern)
-    if json:
-        print_json(result.to_json())
     for mismatch in result.first:
         say(str(mismatch))
     verdict = "equal" if result.passed else "NOT EQUAL"
@@ -54,4 +52,6 @@ def verify(
         f"{result.cycles_compared:,} cycle numbers compared on {simulator}; {result.value_mismatches} values and "
         f"{result.cycle_mismatches} cycles differ"
     )
+    if json:
+        print_json(result.to_json())
     raise typer.Exit(0 if result.passed else 1)

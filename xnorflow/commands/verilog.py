@@ -21,6 +21,6 @@ def verilog(
     from xnorflow.networks import open_network
 
     path = write_verilog(open_network(net), output)
+    say(f"{path} ({path.stat().st_size:,} bytes), top module {path.stem}")
     if json:
         print_json({"verilog": str(path), "top": path.stem, "bytes": path.stat().st_size})
-    say(f"{path} ({path.stat().st_size:,} bytes), top module {path.stem}")
