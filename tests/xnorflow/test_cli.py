@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import run
 
 from dataflow import Cost, expose_scores, fold, save_network
 from hwsim import predict, simulate
 from quant.datasets import load
 from sim_tests.cases import CASES, dense_network
 from sim_tests.conv_cases import conv_network
+from tests.xnorflow.command_line import run
 from xnorflow.networks import open_network
 from xnorflow.timing import timing_of
 

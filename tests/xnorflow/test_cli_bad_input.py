@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import run
 
 from dataflow import Fifo, Integer, Network, Stream, Terminal, Threshold, save_network
 from dataflow.families import FAMILIES
+from tests.xnorflow.command_line import run
 from xnorflow import console
 
 BAD = [
