@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from dataflow import InputError, Network
+from xnorflow.arrays import frames_of_array, raw_frames_of_array, read_array
 
 __all__ = ["Frames", "frames_of_input", "raw_frames"]
 
@@ -20,11 +21,13 @@ class Frames:
     values : (frames, ...) integers
     labels : (frames,) int64, or None
     origin : where they come from, for people
+    notes : a sentence for each conversion of an array, for people
     """
 
     values: np.ndarray
     labels: np.ndarray | None
     origin: str
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.values)
@@ -37,7 +40,7 @@ def raw_frames(
     data: str | os.PathLike[str] | None = None,
     frames: int | None = None,
 ) -> Frames | None:
-    """Return frames as a data set or an .npy file has them, or None if neither is named.
+    """Return frames of a data set or an .npy file for a network that is not known, or None if neither is named.
 
     Parameters
     ----------
@@ -49,8 +52,22 @@ def raw_frames(
     Raises
     ------
     InputError
-        Both data set and array, no such data, or fewer frames than asked for.
+        Both data set and array, no such data, fewer frames than asked for, or an array that only the network could
+        explain.
     """
+    found = _given_frames(dataset, array, data, frames)
+    if found is None or array is None:
+        return found
+    return replace(found, values=raw_frames_of_array(found.values, Path(array)))
+
+
+def _given_frames(
+    dataset: str | None,
+    array: str | os.PathLike[str] | None,
+    data: str | os.PathLike[str] | None,
+    frames: int | None,
+) -> Frames | None:
+    """Return frames as a data set or an .npy file has them, or None if neither is named."""
     if dataset is not None and array is not None:
         raise InputError("Frames must come from --dataset or --input, not both")
     if frames is not None and frames < 1:
@@ -61,7 +78,7 @@ def raw_frames(
         loaded = load(dataset, "test", data=data)
         return _cut(Frames(loaded.images, loaded.labels, dataset), frames)
     if array is not None:
-        return _cut(Frames(_load_array(Path(array)), None, str(array)), frames)
+        return _cut(Frames(read_array(Path(array)), None, str(array)), frames)
     return None
 
 
@@ -92,12 +109,15 @@ def frames_of_input(
 
     if seed < 0:
         raise InputError(f"Seed of random frames must be at least 0, not {seed}")
-    raw = raw_frames(dataset=dataset, array=array, data=data, frames=frames)
-    if raw is not None:
-        values = raw.values
-        if raw.labels is not None and len(network.frame_shape) == 1:
+    given = _given_frames(dataset, array, data, frames)
+    if given is not None:
+        values = given.values
+        notes: tuple[str, ...] = ()
+        if array is not None:
+            values, notes = frames_of_array(network, values, Path(array))
+        elif len(network.frame_shape) == 1:
             values = values.reshape(len(values), -1)  # a network of vectors takes an image in H, W, C order
-        return replace(raw, values=frames_for(network, values))
+        return replace(given, values=frames_for(network, values), notes=notes)
     stream = network.inputs[0].stream
     rng = np.random.default_rng(seed)
     shape = (frames or default, *stream.shape)
@@ -110,17 +130,3 @@ def _cut(all_frames: Frames, count: int | None) -> Frames:
         raise InputError(f"Frames must be at most the {len(all_frames)} of {all_frames.origin}, not {count}")
     labels = None if all_frames.labels is None else all_frames.labels[:count]
     return Frames(all_frames.values[:count], labels, all_frames.origin)
-
-
-def _load_array(path: Path) -> np.ndarray:
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise InputError(f"Input {str(path)!r} must be a whole .npy file of numbers, not another file") from error
-    if not isinstance(array, np.ndarray):
-        raise InputError(f"Input {str(path)!r} must be an .npy file with one array, not an archive of several")
-    if array.dtype.kind not in "iu":
-        raise InputError(f"Input {str(path)!r} must hold integers, not {array.dtype}")
-    if array.ndim == 0:
-        raise InputError(f"Input {str(path)!r} must hold frames, not a single number")
-    return array

@@ -130,7 +130,7 @@ def test_bad_input_is_one_sentence(
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (np.zeros((2, 12)), "Input 'FILE' must hold integers, not float64"),
+        (np.zeros((2, 12), bool), "Input 'FILE' must hold integers or floats, not bool"),
         (
             np.zeros((2, 13), np.uint8),
             "Frames of network 'dense-12-6-4' must have shape (frames, 12), not (2, 13)",
@@ -139,9 +139,9 @@ def test_bad_input_is_one_sentence(
             np.full((2, 12), 256),
             "Frames of network 'dense-12-6-4' must be within 0 to 255 (uint8), not 256 to 256",
         ),
-        (np.array([None]), "Input 'FILE' must be a whole .npy file of numbers, not another file"),
+        (np.array([None]), "Input 'FILE' must be a complete .npy file of numbers, not another file"),
     ],
-    ids=["floats", "size", "range", "objects"],
+    ids=["flags", "size", "range", "objects"],
 )
 def test_bad_frames(
     array: np.ndarray, message: str, net: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]

@@ -35,7 +35,7 @@ def error_of(capfd: pytest.CaptureFixture[str], *args: object) -> str:
 @pytest.mark.parametrize("command", ["simulate", "verify"])
 @pytest.mark.parametrize(
     "shape",
-    [(5, 28, 28, 3), (5, 32, 32, 1), (5, 32, 32), (5, 3, 32, 32), (32, 32, 3), (5, 784), (5, 1024, 3)],
+    [(5, 28, 28, 3), (5, 32, 32, 1), (5, 32, 32), (5, 3, 28, 28), (32, 32, 3), (5, 784), (5, 1024, 3)],
     ids=lambda shape: "x".join(map(str, shape)),
 )
 def test_an_array_of_other_images_is_refused(

@@ -10,7 +10,15 @@ __all__ = ["BuildFolder", "ClockMhz", "Data", "DataSet", "FrameCount", "InputArr
 NetworkName = Annotated[str, typer.Argument(metavar="NET", help="An .xnf file, an ONNX model, or a name of the zoo.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 DataSet = Annotated[str | None, typer.Option("--dataset", help="Data set whose test split is used, such as mnist.")]
-InputArray = Annotated[Path | None, typer.Option("--input", help="Frames in an .npy file.")]
+InputArray = Annotated[
+    Path | None,
+    typer.Option(
+        "--input",
+        metavar="FILE.npy",
+        help="Frames in an .npy file: (frames, height, width, channels) or (frames, features), pixels of 0 to 255. "
+        "Channels first and floats k/255 are converted.",
+    ),
+]
 Data = Annotated[
     Path | None,
     typer.Option("--data", envvar="XNORFLOW_DATA", help="Folder with one folder per data set."),

@@ -39,6 +39,8 @@ def run(
     chosen = raw_frames(**source) if network is None else frames_of_input(network, **source)
     if chosen is None:
         raise InputError("Frames must come from --dataset or --input where no --net is given, not from nowhere")
+    for note in chosen.notes:
+        say(note)
     with Board(port, baud=baud, network=network) as board:
         answers = board.infer(chosen.values)
     result: dict[str, Any] = {

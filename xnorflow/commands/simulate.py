@@ -49,6 +49,8 @@ def simulate(
     network = open_network(net)
     clock = clock_of(clock_mhz, None if build is None else open_build(build, network))
     chosen = frames_of_input(network, dataset=dataset, array=input_array, data=data, frames=frames, seed=seed)
+    for note in chosen.notes:
+        say(note)
     result, prediction = simulation_summary(network, chosen, stalls=stalls, clock=clock)
     if trace is not None or diagram:
         count = min(trace_frames, len(chosen))

@@ -40,6 +40,8 @@ def verify(
     chosen = frames_of_input(
         network, dataset=dataset, array=input_array, data=data, frames=frames, default=10, seed=seed
     )
+    for note in chosen.notes:
+        say(note)
     pattern = None if stalls is None else random_stalls(network, stalls)
     values = np.concatenate([chosen.values, deciding_frames(network)]) if deciding else chosen.values
     with console.status("comparing RTL and reference"):
