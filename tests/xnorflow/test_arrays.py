@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command_line import run
 
 from dataflow import InputError, Integer, Network, save_network
 from hwsim import predict
 from sim_tests.cases import dense_network
 from sim_tests.conv_cases import conv_network
+from tests.xnorflow.command_line import run
 from xnorflow.inputs import Frames, frames_of_input, raw_frames
 
 RNG = np.random.default_rng(9)

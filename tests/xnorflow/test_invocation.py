@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from command_line import run
+
+from tests.xnorflow.command_line import run
 
 #: Runs the command line with `open_network`, which every command calls, replaced by the body of `fault`.
 FAULTY = """
