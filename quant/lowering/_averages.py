@@ -14,12 +14,12 @@ from fractions import Fraction
 import numpy as np
 
 from dataflow import BIPOLAR, InputError
-from quant.lowering._chains import Chain, Source, affine_behind, between, codes_of, find_chain
-from quant.lowering._graph import Graph
-from quant.lowering._hardware import Sums
-from quant.lowering._operations import Average, Operation
-from quant.lowering._reals import Affine, Constant, NotAffineError
-from quant.lowering._sites import Pooled
+from quant.lowering.exact.numbers import Affine, Constant, NotAffineError
+from quant.lowering.graph.chains import Chain, Source, affine_behind, between, codes_of, find_chain
+from quant.lowering.graph.graph import Graph
+from quant.lowering.graph.hardware import Sums
+from quant.lowering.graph.operations import Average, Operation
+from quant.lowering.graph.sites import Pooled
 
 __all__ = ["averaged", "check_variants"]
 

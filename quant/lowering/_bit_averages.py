@@ -12,7 +12,11 @@ import numpy as np
 
 from dataflow import BIPOLAR, Element, InputError, Integer
 from quant.lowering._averages import averaged
-from quant.lowering._chains import (
+from quant.lowering._padding import integer_outside
+from quant.lowering._pools import takes_and
+from quant.lowering._switches import choose, levels_of, switch_of
+from quant.lowering.exact.numbers import Affine, Constant, NotAffineError
+from quant.lowering.graph.chains import (
     Chain,
     Source,
     affine_behind,
@@ -22,14 +26,10 @@ from quant.lowering._chains import (
     find_chain,
     values_behind,
 )
-from quant.lowering._graph import Graph
-from quant.lowering._hardware import BitSums, InputBits, InputIntegers, Layer, StackedBits, Sums
-from quant.lowering._operations import Average, Dense, Operation
-from quant.lowering._padding import integer_outside
-from quant.lowering._pools import takes_and
-from quant.lowering._reals import Affine, Constant, NotAffineError
-from quant.lowering._sites import Pooled
-from quant.lowering._switches import choose, levels_of, switch_of
+from quant.lowering.graph.graph import Graph
+from quant.lowering.graph.hardware import BitSums, InputBits, InputIntegers, Layer, StackedBits, Sums
+from quant.lowering.graph.operations import Average, Dense, Operation
+from quant.lowering.graph.sites import Pooled
 
 __all__ = ["average_of_bits", "compared", "settle_averages"]
 

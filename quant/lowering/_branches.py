@@ -20,13 +20,13 @@ import numpy as np
 
 from dataflow import InputError, signed_for
 from quant.lowering._bit_averages import compared, settle_averages
-from quant.lowering._chains import Source, affine_behind, between, find_chain, values_behind
-from quant.lowering._graph import Graph
-from quant.lowering._hardware import InputBits, InputIntegers, Joined, Layer, StackedBits, StackedSums, Sums
 from quant.lowering._layers import layer_of, sums_of
-from quant.lowering._operations import Average, Dense, Join, Operation
-from quant.lowering._reals import Affine, Constant, Exact, NotAffineError
-from quant.lowering._sites import Pooled
+from quant.lowering.exact.numbers import Affine, Constant, Exact, NotAffineError
+from quant.lowering.graph.chains import Source, affine_behind, between, find_chain, values_behind
+from quant.lowering.graph.graph import Graph
+from quant.lowering.graph.hardware import InputBits, InputIntegers, Joined, Layer, StackedBits, StackedSums, Sums
+from quant.lowering.graph.operations import Average, Dense, Join, Operation
+from quant.lowering.graph.sites import Pooled
 
 __all__ = ["absorb_branches"]
 

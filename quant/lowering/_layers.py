@@ -26,15 +26,15 @@ import numpy as np
 from dataflow import InputError
 from quant.lowering._averages import check_variants
 from quant.lowering._bit_averages import average_of_bits
-from quant.lowering._chains import Source, between, code_value, codes_of, find_chain, values_behind
-from quant.lowering._graph import Graph
-from quant.lowering._hardware import InputBits, InputIntegers, Layer, StackedBits, Sums
-from quant.lowering._operations import Dense
 from quant.lowering._padding import pad_bits
 from quant.lowering._pools import takes_and
 from quant.lowering._products import binary_product
-from quant.lowering._sites import Pooled
 from quant.lowering._switches import choose, levels_of, switch_of
+from quant.lowering.graph.chains import Source, between, code_value, codes_of, find_chain, values_behind
+from quant.lowering.graph.graph import Graph
+from quant.lowering.graph.hardware import InputBits, InputIntegers, Layer, StackedBits, Sums
+from quant.lowering.graph.operations import Dense
+from quant.lowering.graph.sites import Pooled
 
 __all__ = ["inverted", "layer_of", "sums_of"]
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import onnx
 
 from dataflow import InputError, Network, expose_scores, fold
-from quant.lowering._check import check
-from quant.lowering._describe import describe
-from quant.lowering._read import load_model, read_graph
+from quant.lowering.describing.describe import describe
+from quant.lowering.graph.checks import check
 from quant.lowering.passes import PASSES
+from quant.lowering.reading.model_file import load_model, read_graph
 
 __all__ = ["lower"]
 

@@ -7,9 +7,9 @@ from math import prod
 import numpy as np
 
 from dataflow import InputError
-from quant.lowering._graph import Graph
-from quant.lowering._operations import Elementwise, Operation, Operator
-from quant.lowering._sites import DENSE, Site
+from quant.lowering.graph.graph import Graph
+from quant.lowering.graph.operations import Elementwise, Operation, Operator
+from quant.lowering.graph.sites import DENSE, Site
 
 __all__ = [
     "Origin",

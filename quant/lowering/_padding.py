@@ -16,12 +16,12 @@ from fractions import Fraction
 import numpy as np
 
 from dataflow import BIPOLAR, InputError, position_classes, zero_padding_offsets
-from quant.lowering._chains import between, values_behind
-from quant.lowering._graph import Graph
-from quant.lowering._hardware import InputBits, Layer, StackedBits
-from quant.lowering._operations import Dense
-from quant.lowering._reals import Exact
-from quant.lowering._sites import Padding, Site
+from quant.lowering.exact.numbers import Exact
+from quant.lowering.graph.chains import between, values_behind
+from quant.lowering.graph.graph import Graph
+from quant.lowering.graph.hardware import InputBits, Layer, StackedBits
+from quant.lowering.graph.operations import Dense
+from quant.lowering.graph.sites import Padding, Site
 
 __all__ = ["integer_outside", "pad_bits"]
 

@@ -16,11 +16,11 @@ h rises if bit 1 stands for the larger one.
 import numpy as np
 
 from dataflow import InputError
-from quant.lowering._chains import Chain, Source, between, directions_of, values_behind
-from quant.lowering._graph import Graph
-from quant.lowering._reals import Exact
-from quant.lowering._sites import Pooled
 from quant.lowering._switches import Switch
+from quant.lowering.exact.numbers import Exact
+from quant.lowering.graph.chains import Chain, Source, between, directions_of, values_behind
+from quant.lowering.graph.graph import Graph
+from quant.lowering.graph.sites import Pooled
 
 __all__ = ["takes_and"]
 

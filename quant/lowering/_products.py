@@ -6,8 +6,8 @@ from fractions import Fraction
 import numpy as np
 
 from dataflow import InputError
-from quant.lowering._operations import Dense
-from quant.lowering._reals import Constant, Exact
+from quant.lowering.exact.numbers import Constant, Exact
+from quant.lowering.graph.operations import Dense
 
 __all__ = ["binary_product", "compact"]
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dataflow import InputError
-from quant.lowering._operations import Elementwise
-from quant.lowering._reals import Constant, Exact
+from quant.lowering.exact.numbers import Constant, Exact
+from quant.lowering.graph.operations import Elementwise
 
 __all__ = ["Switch", "choose", "levels_of", "switch_of"]
 

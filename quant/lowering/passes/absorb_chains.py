@@ -4,11 +4,11 @@ from dataflow import InputError
 from quant.lowering._averages import averaged
 from quant.lowering._bit_averages import average_of_bits, settle_averages
 from quant.lowering._branches import absorb_branches
-from quant.lowering._chains import between
-from quant.lowering._graph import Graph
-from quant.lowering._hardware import InputBits, InputIntegers, Layer, StackedBits
 from quant.lowering._layers import layer_of, sums_of
-from quant.lowering._operations import Dense, Join, Operation
+from quant.lowering.graph.chains import between
+from quant.lowering.graph.graph import Graph
+from quant.lowering.graph.hardware import InputBits, InputIntegers, Layer, StackedBits
+from quant.lowering.graph.operations import Dense, Join, Operation
 
 __all__ = ["absorb_chains"]
 

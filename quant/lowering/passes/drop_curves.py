@@ -8,9 +8,9 @@ classes share. In front of a sign, an odd rising function keeps the sign, zero i
 from dataclasses import replace
 
 from dataflow import InputError
-from quant.lowering._constants import has_zero
-from quant.lowering._graph import Graph
-from quant.lowering._operations import Average, Curve, Dense, Elementwise, Layout, Operation, Operator, Pad, Pool
+from quant.lowering.graph.graph import Graph
+from quant.lowering.graph.operations import Average, Curve, Dense, Elementwise, Layout, Operation, Operator, Pad, Pool
+from quant.lowering.reading.constants import has_zero
 
 __all__ = ["drop_curves"]
 

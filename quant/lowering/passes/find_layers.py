@@ -5,12 +5,12 @@ from fractions import Fraction
 import numpy as np
 
 from dataflow import InputError
-from quant.lowering._constants import evaluate
-from quant.lowering._graph import Graph
-from quant.lowering._operations import Dense, Elementwise, Operation, Operator
-from quant.lowering._reals import Constant
-from quant.lowering._sites import Site
-from quant.lowering._windows import conv_window
+from quant.lowering.exact.numbers import Constant
+from quant.lowering.graph.graph import Graph
+from quant.lowering.graph.operations import Dense, Elementwise, Operation, Operator
+from quant.lowering.graph.sites import Site
+from quant.lowering.reading.constants import evaluate
+from quant.lowering.reading.windows import conv_window
 
 __all__ = ["find_layers"]
 

@@ -14,19 +14,6 @@ from math import prod
 import numpy as np
 
 from dataflow import InputError
-from quant.lowering._graph import Graph
-from quant.lowering._operations import (
-    Average,
-    Dense,
-    Elementwise,
-    Join,
-    Layout,
-    Operation,
-    Operator,
-    Pad,
-    Pool,
-    parameter_name,
-)
 from quant.lowering._origins import (
     Origin,
     added,
@@ -39,8 +26,21 @@ from quant.lowering._origins import (
     permutation,
     stacked,
 )
-from quant.lowering._reals import Constant
-from quant.lowering._sites import Padding, Pooled, Site, Window
+from quant.lowering.exact.numbers import Constant
+from quant.lowering.graph.graph import Graph
+from quant.lowering.graph.operations import (
+    Average,
+    Dense,
+    Elementwise,
+    Join,
+    Layout,
+    Operation,
+    Operator,
+    Pad,
+    Pool,
+    parameter_name,
+)
+from quant.lowering.graph.sites import Padding, Pooled, Site, Window
 
 __all__ = ["flatten_order"]
 

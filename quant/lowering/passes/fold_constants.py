@@ -8,14 +8,14 @@ import onnx
 from onnx import TensorProto
 
 from dataflow import InputError
-from quant.lowering._constants import CONSTANT_OPERATORS, evaluate, fold_operator
-from quant.lowering._graph import Graph
-from quant.lowering._layouts import LAYOUT
-from quant.lowering._normal import normal
-from quant.lowering._operations import Curve, Layout, Operation, Operator, parameter_name
-from quant.lowering._operators import ELEMENTWISE, QUANTIZERS
-from quant.lowering._reals import Constant
-from quant.lowering._windows import conv_shape, read_average, read_pad, read_pool
+from quant.lowering.exact.numbers import Constant
+from quant.lowering.graph.graph import Graph
+from quant.lowering.graph.operations import Curve, Layout, Operation, Operator, parameter_name
+from quant.lowering.reading.constants import CONSTANT_OPERATORS, evaluate, fold_operator
+from quant.lowering.reading.elementwise import ELEMENTWISE, QUANTIZERS
+from quant.lowering.reading.normal_forms import normal
+from quant.lowering.reading.rearrangements import LAYOUT
+from quant.lowering.reading.windows import conv_shape, read_average, read_pad, read_pool
 
 __all__ = ["fold_constants"]
 

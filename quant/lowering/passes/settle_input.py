@@ -10,7 +10,11 @@ from fractions import Fraction
 import numpy as np
 
 from dataflow import InputError, Integer, signed_for, unsigned_for
-from quant.lowering._chains import (
+from quant.lowering._padding import integer_outside
+from quant.lowering._pools import takes_and
+from quant.lowering._switches import Switch, choose, levels_of, switch_of
+from quant.lowering.exact.numbers import Affine, Constant, Exact, NotAffineError
+from quant.lowering.graph.chains import (
     Chain,
     Source,
     affine_behind,
@@ -20,13 +24,9 @@ from quant.lowering._chains import (
     find_chain,
     values_behind,
 )
-from quant.lowering._graph import Graph
-from quant.lowering._hardware import InputBits, InputIntegers
-from quant.lowering._operations import Dense, Elementwise, Operation, parameter_name
-from quant.lowering._padding import integer_outside
-from quant.lowering._pools import takes_and
-from quant.lowering._reals import Affine, Constant, Exact, NotAffineError
-from quant.lowering._switches import Switch, choose, levels_of, switch_of
+from quant.lowering.graph.graph import Graph
+from quant.lowering.graph.hardware import InputBits, InputIntegers
+from quant.lowering.graph.operations import Dense, Elementwise, Operation, parameter_name
 
 __all__ = ["settle_input"]
 

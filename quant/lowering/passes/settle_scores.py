@@ -6,16 +6,16 @@ from fractions import Fraction
 import numpy as np
 
 from dataflow import InputError
-from quant.lowering._chains import between
-from quant.lowering._graph import Graph
-from quant.lowering._hardware import Classes, Sums
-from quant.lowering._keys import order_keys
 from quant.lowering._layers import inverted
-from quant.lowering._operations import Elementwise
-from quant.lowering._operators import apply
-from quant.lowering._reals import Affine, Exact, NotAffineError
-from quant.lowering._sites import Site
-from quant.lowering._surd import Number
+from quant.lowering.exact.numbers import Affine, Exact, NotAffineError
+from quant.lowering.exact.order_keys import order_keys
+from quant.lowering.exact.surds import Number
+from quant.lowering.graph.chains import between
+from quant.lowering.graph.graph import Graph
+from quant.lowering.graph.hardware import Classes, Sums
+from quant.lowering.graph.operations import Elementwise
+from quant.lowering.graph.sites import Site
+from quant.lowering.reading.elementwise import apply
 
 __all__ = ["settle_scores"]
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quant.lowering._interval import Interval
-from quant.lowering._reals import Affine, Constant, Exact, NotAffineError
-from quant.lowering._steps import STEPS
-from quant.lowering._surd import Number, Surd, bounds, divide, floor, sign, square_root
+from quant.lowering.exact.intervals import Interval
+from quant.lowering.exact.numbers import Affine, Constant, Exact, NotAffineError
+from quant.lowering.exact.steps import STEPS
+from quant.lowering.exact.surds import Number, Surd, bounds, divide, floor, sign, square_root
 
 rationals = st.fractions(-50, 50, max_denominator=64)
 positive = st.fractions(Fraction(1, 64), 50, max_denominator=64)

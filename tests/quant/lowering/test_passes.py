@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 
 from quant.lowering import PASSES
-from quant.lowering._check import check
-from quant.lowering._graph import Graph
-from quant.lowering._hardware import Classes, InputBits, Layer, Sums
-from quant.lowering._operations import Curve, Dense, Elementwise, Layout, Operator
-from quant.lowering._read import read_graph
-from quant.lowering._sites import Window
+from quant.lowering.graph.checks import check
+from quant.lowering.graph.graph import Graph
+from quant.lowering.graph.hardware import Classes, InputBits, Layer, Sums
+from quant.lowering.graph.operations import Curve, Dense, Elementwise, Layout, Operator
+from quant.lowering.graph.sites import Window
 from quant.lowering.passes import (
     absorb_chains,
     drop_curves,
@@ -23,6 +22,7 @@ from quant.lowering.passes import (
     settle_input,
     settle_scores,
 )
+from quant.lowering.reading.model_file import read_graph
 from tests.quant.lowering.oracle import Builder
 
 W0 = np.random.default_rng(1).choice([-1.0, 1.0], (3, 8))

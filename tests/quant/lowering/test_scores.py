@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from dataflow import ArgMax, InputError, MatrixVector, Network
 from quant.lowering import lower
-from quant.lowering._keys import order_keys
-from quant.lowering._surd import Number, sign, square_root
+from quant.lowering.exact.order_keys import order_keys
+from quant.lowering.exact.surds import Number, sign, square_root
 from tests.quant.lowering.oracle import Builder, assert_equal_to_oracle
 
 rng = np.random.default_rng(3)

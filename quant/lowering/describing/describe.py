@@ -27,10 +27,10 @@ from dataflow import (
     position_classes,
     unsigned_for,
 )
-from quant.lowering._graph import Graph
-from quant.lowering._hardware import BitSums, Classes, InputBits, InputIntegers, Joined, Layer, Sums
-from quant.lowering._operations import Join, Operation
-from quant.lowering._sites import Pooled
+from quant.lowering.graph.graph import Graph
+from quant.lowering.graph.hardware import BitSums, Classes, InputBits, InputIntegers, Joined, Layer, Sums
+from quant.lowering.graph.operations import Join, Operation
+from quant.lowering.graph.sites import Pooled
 
 __all__ = ["clean_name", "describe"]
 

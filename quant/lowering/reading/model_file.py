@@ -13,9 +13,9 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import AttributeProto, TensorProto, numpy_helper
 
 from dataflow import InputError, Integer
-from quant.lowering._graph import Graph
-from quant.lowering._operations import Operator
-from quant.lowering._reals import Constant
+from quant.lowering.exact.numbers import Constant
+from quant.lowering.graph.graph import Graph
+from quant.lowering.graph.operations import Operator
 
 __all__ = ["load_model", "read_graph"]
 

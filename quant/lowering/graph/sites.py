@@ -6,7 +6,7 @@ from math import prod
 import numpy as np
 
 from dataflow import Element, SlidingWindow
-from quant.lowering._reals import Constant
+from quant.lowering.exact.numbers import Constant
 
 __all__ = ["DENSE", "Padding", "Pooled", "Site", "Window"]
 

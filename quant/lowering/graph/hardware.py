@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from dataflow import Integer
-from quant.lowering._operations import Average, Join, Single
-from quant.lowering._reals import Constant
-from quant.lowering._sites import DENSE, Site
+from quant.lowering.exact.numbers import Constant
+from quant.lowering.graph.operations import Average, Join, Single
+from quant.lowering.graph.sites import DENSE, Site
 
 __all__ = [
     "BitSums",

@@ -8,9 +8,9 @@ import numpy as np
 import onnx
 
 from dataflow import InputError
-from quant.lowering._operations import Operator
-from quant.lowering._operators import apply
-from quant.lowering._reals import Constant
+from quant.lowering.exact.numbers import Constant
+from quant.lowering.graph.operations import Operator
+from quant.lowering.reading.elementwise import apply
 
 __all__ = ["CONSTANT_OPERATORS", "evaluate", "fold_operator", "has_zero"]
 

@@ -1,6 +1,6 @@
 """Operations: what computes a tensor, as a model's file has it and as the passes understand it.
 
-What they become in hardware is in `quant.lowering._hardware`.
+What they become in hardware is in `quant.lowering.graph.hardware`.
 """
 
 from abc import ABC, abstractmethod
@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from dataflow import Element, SumPool
-from quant.lowering._reals import Constant
-from quant.lowering._sites import DENSE, Pooled, Site, Window
+from quant.lowering.exact.numbers import Constant
+from quant.lowering.graph.sites import DENSE, Pooled, Site, Window
 
 __all__ = [
     "Average",

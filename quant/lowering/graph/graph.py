@@ -10,8 +10,8 @@ from math import prod
 from typing import Any
 
 from dataflow import Integer
-from quant.lowering._operations import Operation
-from quant.lowering._reals import Constant
+from quant.lowering.exact.numbers import Constant
+from quant.lowering.graph.operations import Operation
 
 __all__ = ["Graph"]
 

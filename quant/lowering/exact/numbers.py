@@ -12,9 +12,9 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from quant.lowering._interval import Interval, enclosure
-from quant.lowering._steps import STEPS
-from quant.lowering._surd import Number, bounds, divide, sign, square_root
+from quant.lowering.exact.intervals import Interval, enclosure
+from quant.lowering.exact.steps import STEPS
+from quant.lowering.exact.surds import Number, bounds, divide, sign, square_root
 
 __all__ = ["Affine", "Constant", "Exact", "NotAffineError", "Real"]
 

@@ -4,9 +4,9 @@ from math import prod
 
 import numpy as np
 
-from quant.lowering._graph import Graph
-from quant.lowering._hardware import Classes, InputBits, Layer, Sums
-from quant.lowering._operations import Dense, Elementwise, Join, Operation
+from quant.lowering.graph.graph import Graph
+from quant.lowering.graph.hardware import Classes, InputBits, Layer, Sums
+from quant.lowering.graph.operations import Dense, Elementwise, Join, Operation
 
 __all__ = ["check"]
 

@@ -19,7 +19,7 @@ from math import gcd, lcm
 
 import numpy as np
 
-from quant.lowering._surd import Number, bounds, sign
+from quant.lowering.exact.surds import Number, bounds, sign
 
 __all__ = ["order_keys"]
 

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from quant.lowering._surd import Number, floor, sign
+from quant.lowering.exact.surds import Number, floor, sign
 
 __all__ = ["STEPS", "Step"]
 

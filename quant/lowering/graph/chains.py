@@ -11,11 +11,11 @@ from typing import TypeVar
 
 import numpy as np
 
-from quant.lowering._graph import Graph
-from quant.lowering._interval import Interval
-from quant.lowering._operations import Elementwise
-from quant.lowering._operators import QUANTIZERS, apply
-from quant.lowering._reals import Affine, Constant, Exact
+from quant.lowering.exact.intervals import Interval
+from quant.lowering.exact.numbers import Affine, Constant, Exact
+from quant.lowering.graph.graph import Graph
+from quant.lowering.graph.operations import Elementwise
+from quant.lowering.reading.elementwise import QUANTIZERS, apply
 
 #: Numbers evaluated one by one; where there are more, first runs of points are, as intervals.
 _block = 1 << 22

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from quant.lowering._reals import Real
+from quant.lowering.exact.numbers import Real
 
 __all__ = ["CONSTANT_OPERANDS", "DIVISORS", "ELEMENTWISE", "QUANTIZERS", "Quantizer", "apply"]
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 
 from dataflow import InputError
-from quant.lowering._operations import Average, Operator, Pad, Pool
-from quant.lowering._reals import Constant
-from quant.lowering._sites import Window
+from quant.lowering.exact.numbers import Constant
+from quant.lowering.graph.operations import Average, Operator, Pad, Pool
+from quant.lowering.graph.sites import Window
 
 __all__ = ["conv_shape", "conv_window", "read_average", "read_pad", "read_pool"]
 

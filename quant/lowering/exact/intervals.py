@@ -11,7 +11,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from quant.lowering._steps import STEPS
+from quant.lowering.exact.steps import STEPS
 
 __all__ = ["Interval"]
 

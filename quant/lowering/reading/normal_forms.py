@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from dataflow import InputError
-from quant.lowering._constants import has_zero
-from quant.lowering._operations import Elementwise, Operator, parameter_name
-from quant.lowering._operators import CONSTANT_OPERANDS, DIVISORS
-from quant.lowering._reals import Constant
-from quant.lowering._surd import Number
+from quant.lowering.exact.numbers import Constant
+from quant.lowering.exact.surds import Number
+from quant.lowering.graph.operations import Elementwise, Operator, parameter_name
+from quant.lowering.reading.constants import has_zero
+from quant.lowering.reading.elementwise import CONSTANT_OPERANDS, DIVISORS
 
 __all__ = ["normal"]
 
