@@ -143,7 +143,7 @@ class FoldingChoices:
 
     def _ends(self, fifo: Fifo, chosen: Mapping[str, Folding]) -> tuple[Stream, Stream] | None:
         """Return what is written into a FIFO and what is read, or None if one of them is an end of the network."""
-        nodes = self._network._node_of_name
+        nodes = self._network.node_of_name
         if fifo.source not in nodes or fifo.target not in nodes:
             return None
         source, target = (self._counted(nodes[name], chosen.get(name, {}))[0] for name in (fifo.source, fifo.target))

@@ -95,7 +95,7 @@ def fold_to_interval(
     choices = FoldingChoices(network, family)
     complete = {}
     for name, folding in (fixed or {}).items():
-        require_known(f"Folded node of network {network.name!r}", name, network._node_of_name)
+        require_known(f"Folded node of network {network.name!r}", name, network.node_of_name)
         complete[name] = network.node(name).folded(folding).folding
     if strict and interval < choices.least_interval:
         raise InputError(choices.refusal(interval))
@@ -162,7 +162,7 @@ def default_depth(network: Network, fifo: Fifo) -> int:
     A writer that emits in every cycle needs ``latency + 2`` places to run at full rate. A reader that consumes in
     bursts needs a further burst, so that the writer goes on while the reader computes.
     """
-    names = network._node_of_name
+    names = network.node_of_name
     latency = names[fifo.source].schedule().latency if fifo.source in names else 0
     if fifo.target not in names:
         return latency + 2

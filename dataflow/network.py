@@ -7,6 +7,7 @@ from math import prod
 
 import numpy as np
 
+from dataflow.elements import Bipolar
 from dataflow.errors import InputError, require_known
 from dataflow.nodes import Node
 from dataflow.streams import Stream, are_sizes
@@ -95,16 +96,23 @@ class Network:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
-    def _node_of_name(self) -> dict[str, Node]:
+    def node_of_name(self) -> dict[str, Node]:
+        """The nodes by their names."""
         return {node.name: node for node in self.nodes}
 
     @cached_property
-    def _terminal_of_name(self) -> dict[str, Terminal]:
+    def terminal_of_name(self) -> dict[str, Terminal]:
+        """The inputs and outputs by their names."""
         return {terminal.name: terminal for terminal in (*self.inputs, *self.outputs)}
+
+    @property
+    def bits(self) -> Terminal | None:
+        """The first output that carries independent bits, or None: a network may end in them instead of in a class."""
+        return next((each for each in self.outputs if isinstance(each.stream.element, Bipolar)), None)
 
     def node(self, name: str) -> Node:
         """Return the node called `name`."""
-        return self._node_of_name[name]
+        return self.node_of_name[name]
 
     def fifos_into(self, name: str) -> tuple[Fifo, ...]:
         """Return the FIFOs that a node or network output reads, by port."""
@@ -116,9 +124,9 @@ class Network:
 
     def stream(self, fifo: Fifo) -> Stream:
         """Return the type of what passes through a FIFO."""
-        if fifo.source in self._node_of_name:
-            return self._node_of_name[fifo.source].output_streams[fifo.source_port]
-        return self._terminal_of_name[fifo.source].stream
+        if fifo.source in self.node_of_name:
+            return self.node_of_name[fifo.source].output_streams[fifo.source_port]
+        return self.terminal_of_name[fifo.source].stream
 
     @property
     def interval(self) -> int:
@@ -203,10 +211,10 @@ def _verify_order(network: Network) -> None:
 def _verify_streams(network: Network) -> None:
     for fifo in network.fifos:
         source = network.stream(fifo)
-        if fifo.target in network._node_of_name:
+        if fifo.target in network.node_of_name:
             target = network.node(fifo.target).input_streams[fifo.target_port]
         else:
-            target = network._terminal_of_name[fifo.target].stream
+            target = network.terminal_of_name[fifo.target].stream
         same = source.element == target.element and source.has_beats_of(target)
         if not same or (source.shape[-1] != target.shape[-1] and target.shape != (source.size,)):
             raise InputError(f"Node {fifo.target!r} must read what {fifo.source!r} writes ({source}), not ({target})")
@@ -221,7 +229,7 @@ def _verify_scores(network: Network) -> None:
     scores = network.scores
     if scores is None:
         return
-    if scores.node not in network._node_of_name:
+    if scores.node not in network.node_of_name:
         raise InputError(f"Scores of network {network.name!r} must come from one of its nodes, not {scores.node!r}")
     classes = network.node(scores.node).output_streams[0].size
     for what, values in (("scale", scores.scale), ("bias", scores.bias)):

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from dataflow import ArgMax, InputError, Network
+from dataflow import Fifo, InputError, Network
 from hwsim import packed, reference
 from hwsim.frames import frames_for
 
@@ -19,18 +19,21 @@ class Prediction:
 
     Parameters
     ----------
-    predictions : (frames,) int64, the class; the lowest index at a tie
-    scores : (frames, classes) float64, the model's own outputs: ``scale * score + bias``
+    predictions : (frames,) int64, the class; the lowest index at a tie. Of a network that ends in bits
+        (frames, *shape of the output) int64, 0 or 1
+    scores : (frames, classes) float64, the model's own outputs: ``scale * score + bias``; None if the network ends in
+        bits and has none
     """
 
     predictions: np.ndarray
-    scores: np.ndarray
+    scores: np.ndarray | None
 
 
 def predict(network: Network, frames: np.ndarray, *, engine: Literal["packed", "reference"] = "packed") -> Prediction:
-    """Return the class and the scores of every frame.
+    """Return what the network answers for every frame, and its scores.
 
-    The class is the one of the network's ArgMax; of a network without one, the first of its highest scores.
+    The answer is the class of the network's ArgMax. Without one it is the bits that the network ends in; without
+    either, the first of its highest scores.
 
     Parameters
     ----------
@@ -39,21 +42,39 @@ def predict(network: Network, frames: np.ndarray, *, engine: Literal["packed", "
     """
     if engine not in _ENGINES:
         raise InputError(f"Engine must be one of {', '.join(_ENGINES)}, not {engine!r}")
-    arg_maxes = [node for node in network.nodes if isinstance(node, ArgMax)]
-    if network.scores is None and not arg_maxes:
-        raise InputError(f"Network {network.name!r} must have scores or an ArgMax to predict, not neither")
+    answer, scores_fifo = _answer_of(network), _scores_of(network)
+    if answer is None and scores_fifo is None:
+        raise InputError(f"Network {network.name!r} must have scores, an ArgMax or bits to predict, not none of them")
+    names = [fifo.name for fifo in (scores_fifo, answer) if fifo is not None]
+    values = _ENGINES[engine](network, frames, names)
+    scores = None
+    if scores_fifo is not None:
+        integers = values[scores_fifo.name]
+        scores = integers.reshape(len(integers), -1).astype(np.float64)
+        if network.scores is not None:
+            scores = network.scores.scale * scores + network.scores.bias
+    if answer is None:
+        assert scores is not None
+        return Prediction(scores.argmax(axis=1).astype(np.int64), scores)
+    found = values[answer.name]
+    if network.bits is not None and answer.target == network.bits.name:
+        return Prediction(found.reshape(len(found), *network.bits.stream.shape), scores)
+    return Prediction(found.reshape(-1), scores)
+
+
+def _answer_of(network: Network) -> Fifo | None:
+    """Return the FIFO that carries the class, or the bits; None if there are neither."""
+    for node in network.nodes:
+        if node.picks_class:
+            return network.fifos_out_of(node.name)[0]
+    return None if network.bits is None else network.fifos_into(network.bits.name)[0]
+
+
+def _scores_of(network: Network) -> Fifo | None:
+    """Return the FIFO that carries the scores; None if there are none."""
     if network.scores is not None:
-        scores_fifo = network.fifos_out_of(network.scores.node)[0].name
-    else:
-        scores_fifo = network.fifos_into(arg_maxes[0].name)[0].name
-    class_fifos = [network.fifos_out_of(node.name)[0].name for node in arg_maxes[:1]]
-    values = _ENGINES[engine](network, frames, [scores_fifo, *class_fifos])
-    integers = values[scores_fifo]
-    scores = integers.reshape(len(integers), -1).astype(np.float64)
-    if network.scores is not None:
-        scores = network.scores.scale * scores + network.scores.bias
-    best = values[class_fifos[0]].reshape(-1) if class_fifos else scores.argmax(axis=1).astype(np.int64)
-    return Prediction(best, scores)
+        return network.fifos_out_of(network.scores.node)[0]
+    return next((network.fifos_into(node.name)[0] for node in network.nodes if node.picks_class), None)
 
 
 _Engine = Callable[[Network, np.ndarray, Iterable[str]], dict[str, np.ndarray]]

@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from dataflow import (
+    BIPOLAR,
     ArgMax,
     Fifo,
     Fork,
@@ -41,12 +42,12 @@ def dense_network(
     uneven: bool = False,
     element: Integer = UINT8,
 ) -> Network:
-    """Return a random dense network, unfolded: pixels, threshold, matrices, scores or class.
+    """Return a random dense network, unfolded: pixels, threshold, matrices, and scores, class or bits.
 
     Parameters
     ----------
     sizes : numbers of pixels, hidden neurons ..., classes
-    outputs : "class", "scores" or "both"
+    outputs : "class", "scores" or "both"; "bits" of the last matrix, or "signs" of its sums beside the scores
     uneven : per-pixel input thresholds, and an affine of the scores that differs between classes
     element : type of the pixels
     """
@@ -63,7 +64,9 @@ def dense_network(
         # Around the middle, so that ties happen; the first two are always and never met.
         levels = np.clip(rng.integers(-2, 3, neurons) + synapses // 2, 0, synapses + 1)
         levels[: min(2, neurons)] = (0, synapses + 1)[: min(2, neurons)]
-        nodes.append(MatrixVector(f"fc{index}", weights, None if last else levels))
+        if last and outputs == "bits":
+            levels = np.full(neurons, (synapses + 1) // 2)  # always and never met, there would be nothing to see
+        nodes.append(MatrixVector(f"fc{index}", weights, None if last and outputs != "bits" else levels))
         synapses = neurons
     score_node = nodes[-1]
     sums = signed_for(-score_node.input_streams[0].size, score_node.input_streams[0].size)
@@ -71,14 +74,22 @@ def dense_network(
     offset = rng.integers(-3, 4, classes) if uneven else np.zeros(classes, np.int64)
     scores_end = Terminal("scores", Stream(sums, (classes,)))
     class_end = Terminal("class", Stream(unsigned_for(classes - 1), (1,)))
+    bits_end = Terminal("bits", Stream(BIPOLAR, (classes,)))
     chain = ["input", *(node.name for node in nodes)]
     fifos = [Fifo(source, target) for source, target in pairwise(chain)]
     ends: tuple[Terminal, ...] = (scores_end,)
     tail = chain[-1]
-    if outputs == "both":
+    if outputs in ("both", "signs"):
         nodes.append(Fork("scores_fork", sums, (classes,)))
         fifos += [Fifo(tail, "scores_fork"), Fifo("scores_fork", "scores")]
-    if outputs != "scores":
+    if outputs == "bits":
+        ends = (bits_end,)
+        fifos.append(Fifo(tail, "bits"))
+    elif outputs == "signs":
+        nodes.append(Threshold("sign", sums, (classes,), np.array([0])))
+        ends = (scores_end, bits_end)
+        fifos += [Fifo("scores_fork", "sign", source_port=1), Fifo("sign", "bits")]
+    elif outputs != "scores":
         nodes.append(ArgMax("arg_max", sums, scale, offset))
         ends = (scores_end, class_end) if outputs == "both" else (class_end,)
         fifos.append(Fifo("scores_fork", "arg_max", source_port=1) if outputs == "both" else Fifo(tail, "arg_max"))
@@ -93,7 +104,7 @@ def dense_network(
             (Terminal("input", Stream(element, (pixels,))),),
             ends,
             (pixels,),
-            Scores(score_node.name, scale.astype(np.float64), offset.astype(np.float64)),
+            None if outputs == "bits" else Scores(score_node.name, scale.astype(np.float64), offset.astype(np.float64)),
         )
     )
 
@@ -191,6 +202,9 @@ CASES = (
         },
         outputs="both",
     ),
+    Case("bit", (9, 5, 1), {"fc1": {"simd": 2}}, outputs="bits"),
+    Case("bits", (14, 6, 5), {"fc0": {"pe": 2, "simd": 7}, "fc1": {"pe": 3, "simd": 4}}, outputs="bits"),
+    Case("signs", (12, 6, 5), {"fc1": {"pe": 2}, "sign": {"pe": 3}}, outputs="signs", uneven=True),
     Case(
         "inert-wide",
         (97, 21, 6, 3),

@@ -9,7 +9,27 @@ from dataflow import Network
 from xnorflow.inputs import Frames
 from xnorflow.timing import ASSUMED, Clock, Timing
 
-__all__ = ["simulation_summary"]
+__all__ = ["accuracy_of", "simulation_summary"]
+
+
+def accuracy_of(predictions: np.ndarray, labels: np.ndarray | None) -> float | None:
+    """Return the share of frames that are answered as their labels say, or None where labels do not say it.
+
+    Parameters
+    ----------
+    predictions : (frames,) classes, or (frames, *shape) bits
+    labels : (frames,) classes, or for one bit per frame 0 or 1; or (frames, *shape) bits, which must all be right
+    """
+    if labels is None:
+        return None
+    frames = len(predictions)
+    if predictions.ndim > 1 and predictions.size == labels.size == frames:
+        if not np.isin(labels, (0, 1)).all():
+            return None
+        predictions, labels = predictions.reshape(frames), labels.reshape(frames)
+    if predictions.shape != labels.shape:
+        return None
+    return float(np.mean((predictions == labels).reshape(frames, -1).all(axis=1)))
 
 
 def simulation_summary(
@@ -21,7 +41,7 @@ def simulation_summary(
 
     prediction = predict(network, frames.values)
     run = run_simulation(network, len(frames), stalls=None if stalls is None else random_stalls(network, stalls))
-    accuracy = None if frames.labels is None else float(np.mean(prediction.predictions == frames.labels))
+    accuracy = accuracy_of(prediction.predictions, frames.labels)
     result = {
         "frames": len(frames),
         "accuracy": accuracy,

@@ -43,6 +43,9 @@ class Node(ABC):
     fold_parameters: ClassVar[tuple[str, ...]] = ()
     array_fields: ClassVar[tuple[str, ...]] = ()
 
+    #: Whether the node's output is the class of a frame, chosen from scores.
+    picks_class: ClassVar[bool] = False
+
     #: The version of the file format that knows the kind, and those that know its later fields.
     format_version: ClassVar[int] = 1
     later_fields: ClassVar[Mapping[str, int]] = {}

@@ -36,6 +36,7 @@ class ArgMax(Node):
 
     fold_parameters: ClassVar = ("pe",)
     array_fields: ClassVar = ("scale", "offset")
+    picks_class: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         scale, offset = frozen_array(self.scale, np.int64), frozen_array(self.offset, np.int64)

@@ -1,6 +1,7 @@
 """Predictions and scores."""
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from dataflow import ArgMax, Fifo, InputError, MatrixVector, Network, Scores, Stream, Terminal, fold, verify
 from hwsim import packed, predict, reference
 from sim_tests.cases import CASES, Case, dense_network, random_frames
+
+CASE_OF_NAME = {case.name: case for case in CASES}
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -18,11 +21,33 @@ def test_engines_agree_and_scores_are_the_affine_of_the_sums(case: Case) -> None
     np.testing.assert_array_equal(fast.predictions, slow.predictions, strict=True)
     np.testing.assert_array_equal(fast.scores, slow.scores, strict=True)
     assert fast.predictions.dtype == np.int64
+    if network.bits is not None:
+        assert fast.predictions.shape == (20, case.sizes[-1])
+        return
     assert fast.predictions.shape == (20,)
     assert network.scores is not None
     sums = reference.evaluate(network, frames)[network.fifos_out_of(network.scores.node)[0].name]
     assert (fast.scores == network.scores.scale * sums + network.scores.bias).all()
     assert (fast.predictions == fast.scores.argmax(axis=1)).all()
+
+
+@pytest.mark.parametrize("engine", ["packed", "reference"])
+def test_a_network_that_ends_in_bits_predicts_them(engine: Literal["packed", "reference"]) -> None:
+    network = CASE_OF_NAME["bits"].network()
+    frames = random_frames(network, 30)
+    prediction = predict(network, frames, engine=engine)
+    assert prediction.scores is None
+    assert prediction.predictions.tolist() == reference.evaluate(network, frames)["fc1 -> bits"].tolist()
+    assert 0 < prediction.predictions.mean() < 1
+
+
+def test_bits_of_scores_are_their_signs() -> None:
+    network = CASE_OF_NAME["signs"].network()
+    assert network.scores is not None
+    prediction = predict(network, random_frames(network, 30))
+    assert prediction.scores is not None
+    sums = (prediction.scores - network.scores.bias) / network.scores.scale
+    assert (prediction.predictions == (sums >= 0)).all()
 
 
 def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +116,9 @@ def test_network_with_a_class_only_gives_the_sums() -> None:
 
 def test_network_with_neither_is_refused() -> None:
     network = replace(without_arg_max(tied()), scores=None, name="net")
-    with pytest.raises(InputError, match=r"^Network 'net' must have scores or an ArgMax to predict, not neither$"):
+    with pytest.raises(
+        InputError, match=r"^Network 'net' must have scores, an ArgMax or bits to predict, not none of them$"
+    ):
         predict(network, np.array([[255, 255]]))
 
 

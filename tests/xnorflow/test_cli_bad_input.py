@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dataflow import Fifo, Integer, Network, Stream, Terminal, Threshold, save_network
+from dataflow import Fifo, Integer, Network, Stream, Terminal, WidthConverter, save_network
 from dataflow.families import FAMILIES
 from tests.xnorflow.command_line import run
 from xnorflow import console
@@ -219,12 +219,12 @@ def test_bad_places_for_a_folded_network(
 
 def test_a_network_that_predicts_nothing_leaves_no_trace(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     stream = Stream(Integer(4), (5,), 2)
-    node = Threshold("one", Integer(4), (5,), np.array([3, 7, 9, 11, 15]), pe=2)
+    node = WidthConverter("one", Integer(4), (5,), 2, 3)
     ends = Terminal("in", stream), Terminal("out", node.output_streams[0])
     fifos = Fifo("in", "one"), Fifo("one", "out")
     save_network(Network("net", (node,), fifos, ends[:1], ends[1:]), tmp_path / "net.xnf")
     assert run("simulate", tmp_path / "net.xnf", "--frames", 2, "--trace", tmp_path / "run.vcd") == 2
-    message = "Network 'net' must have scores or an ArgMax to predict, not neither"
+    message = "Network 'net' must have scores, an ArgMax or bits to predict, not none of them"
     assert capfd.readouterr().err == f"error: {message}\n"
     assert [path.name for path in tmp_path.iterdir()] == ["net.xnf"]
 

@@ -71,8 +71,11 @@ def simulate(
 
 
 def _save_outputs(path: Path, prediction: Any) -> None:
+    arrays = {"predictions": prediction.predictions}
+    if prediction.scores is not None:
+        arrays["scores"] = prediction.scores
     with written_whole(path, "Outputs") as part, part.open("wb") as file:
-        np.savez(file, predictions=prediction.predictions, scores=prediction.scores)
+        np.savez(file, **arrays)
 
 
 def _look_closely(
