@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 import benchmarks
-from benchmarks.rows import Row
+from benchmarks.rows import Measurement
 
 PREFIX = "bench_"
 
@@ -24,7 +24,7 @@ def names() -> list[str]:
     return sorted(name.removeprefix(PREFIX) for name in found if name.startswith(PREFIX))
 
 
-def run(chosen: list[str], console: Console) -> Iterator[tuple[str, Row]]:
+def run(chosen: list[str], console: Console) -> Iterator[tuple[str, Measurement]]:
     """Yield the figures of each benchmark as it finishes."""
     for name in chosen:
         with console.status(f"{name} ..."):
@@ -34,7 +34,7 @@ def run(chosen: list[str], console: Console) -> Iterator[tuple[str, Row]]:
             yield name, row
 
 
-def _figure(row: Row) -> str:
+def _figure(row: Measurement) -> str:
     value = f"{row.value:,.0f}" if abs(row.value) >= 1000 else f"{row.value:.3g}"
     return f"{value} {row.unit}"
 

@@ -5,13 +5,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.networks import SFC, folded
-from benchmarks.rows import Row, run_python
+from benchmarks.rows import Measurement, run_python
 from dataflow import save_network
 
 __all__ = ["rows"]
 
 
-def rows() -> list[Row]:
+def rows() -> list[Measurement]:
     """Return what ``xnorflow simulate`` and ``xnorflow --help`` take."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "sfc.xnf"
@@ -22,7 +22,9 @@ def rows() -> list[Row]:
     assert json.loads(simulate.output)["frames"] == 10_000
     shown = min((run_python(["-m", "xnorflow", "--help"]) for _ in range(3)), key=lambda process: process.seconds)
     return [
-        Row("xnorflow simulate, SFC, 10,000 random frames, values and cycles", simulate.seconds, "s", "<= 10 s"),
-        Row("the same, peak memory", simulate.peak_megabytes, "MB", "<= 1000 MB"),
-        Row("xnorflow --help", shown.seconds, "s", "<= 0.5 s"),
+        Measurement(
+            "xnorflow simulate, SFC, 10,000 random frames, values and cycles", simulate.seconds, "s", "<= 10 s"
+        ),
+        Measurement("the same, peak memory", simulate.peak_megabytes, "MB", "<= 1000 MB"),
+        Measurement("xnorflow --help", shown.seconds, "s", "<= 0.5 s"),
     ]

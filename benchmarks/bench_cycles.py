@@ -1,7 +1,7 @@
 """The cycle simulator: how many node-cycles a second of processor time it covers, and what a long run costs."""
 
 from benchmarks.networks import LFC, SFC, TFC, deep, folded, folded_cnv
-from benchmarks.rows import Row, processor_seconds_of
+from benchmarks.rows import Measurement, processor_seconds_of
 from dataflow import Network
 from hwsim import simulate
 from hwsim.cycle.stepper import Stepper
@@ -11,32 +11,32 @@ from hwsim.stalls import Stalls
 __all__ = ["rows"]
 
 
-def rows() -> list[Row]:
+def rows() -> list[Measurement]:
     """Return node-cycles per second without the periodic state, and seconds of whole runs with it."""
     figures = []
     for name, sizes, interval in (("TFC", TFC, 784), ("SFC", SFC, 784), ("SFC", SFC, 4096), ("LFC", LFC, 16_384)):
         network = folded(sizes, interval)
         rate = stepped_node_cycles(network, 100)
         what = f"{name} at interval {network.interval}, {len(network.nodes)} nodes, every frame stepped"
-        figures.append(Row(what, rate, "node-cycles/s", "300,000,000"))
+        figures.append(Measurement(what, rate, "node-cycles/s", "300,000,000"))
     for layers in (5, 20, 50, 100, 200):
         network = deep(layers)
         rate = stepped_node_cycles(network, 50)
-        figures.append(Row(f"{len(network.nodes)} nodes, every frame stepped", rate, "node-cycles/s"))
+        figures.append(Measurement(f"{len(network.nodes)} nodes, every frame stepped", rate, "node-cycles/s"))
     network = folded(SFC, 4096)
     seconds = processor_seconds_of(lambda: simulate(network, 10_000))
-    figures.append(Row("SFC at interval 4096, exact timing of 10,000 frames", seconds, "s"))
+    figures.append(Measurement("SFC at interval 4096, exact timing of 10,000 frames", seconds, "s"))
     network = folded_cnv()
     rate = stepped_node_cycles(network, 10)
     what = f"CNV at interval {network.interval}, {len(network.nodes)} nodes, every frame stepped"
-    figures.append(Row(what, rate, "node-cycles/s"))
+    figures.append(Measurement(what, rate, "node-cycles/s"))
     seconds = processor_seconds_of(lambda: simulate(network, 10_000))
-    figures.append(Row(f"CNV at interval {network.interval}, exact timing of 10,000 frames", seconds, "s"))
+    figures.append(Measurement(f"CNV at interval {network.interval}, exact timing of 10,000 frames", seconds, "s"))
     sized = {"TFC": folded(TFC, 784), "SFC": folded(SFC, 784), "CNV": network}
     for name, network in sized.items():
         seconds = processor_seconds_of(lambda network=network: shrink_depths(network))
         what = f"{name} at interval {network.interval}, smallest depths of {len(network.fifos)} FIFOs"
-        figures.append(Row(what, seconds, "s", "<= 5 s" if name == "CNV" else ""))
+        figures.append(Measurement(what, seconds, "s", "<= 5 s" if name == "CNV" else ""))
     return figures
 
 

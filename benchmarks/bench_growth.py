@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmarks.networks import deep
-from benchmarks.rows import Row, processor_seconds_of
+from benchmarks.rows import Measurement, processor_seconds_of
 from dataflow import Network, fold, fold_to_interval
 from hwsim.cycle.stepper import Stepper
 from hwsim.fifo_sizing import shrink_depths
@@ -15,21 +15,25 @@ LAYERS = (5, 10, 20, 50, 100, 200)
 FRAMES = 50
 
 
-def rows() -> list[Row]:
+def rows() -> list[Measurement]:
     """Return seconds of processor time by the number of layers, and the exponents fitted to them."""
     networks = [deep(layers) for layers in LAYERS]
     work, figures = [], []
     for network in networks:
         stepper, seconds = _stepped(network)
         node_cycles = len(network.nodes) * stepper.marks[FRAMES].end
-        figures.append(Row(f"{len(network.nodes)} nodes, {FRAMES} frames stepped", seconds, "s"))
+        figures.append(Measurement(f"{len(network.nodes)} nodes, {FRAMES} frames stepped", seconds, "s"))
         work.append((node_cycles, seconds))
-    figures.append(Row("simulation, exponent over nodes x cycles", _exponent(*zip(*work, strict=True)), "", "<= 1"))
+    figures.append(
+        Measurement("simulation, exponent over nodes x cycles", _exponent(*zip(*work, strict=True)), "", "<= 1")
+    )
     # A trial of depths takes time in proportion to the layers, and there are in proportion as many FIFOs to try.
     for what, of, count in (("folding search", search, len(LAYERS)), ("FIFO sizing", shrink_depths, 4)):
         times = [processor_seconds_of(lambda each=each, of=of: of(each), repeats=1) for each in networks[:count]]
-        figures += [Row(f"{layers} layers, {what}", each, "s") for layers, each in zip(LAYERS, times, strict=False)]
-        figures.append(Row(f"{what}, exponent over layers", _exponent(LAYERS[:count], times), "", "<= 2"))
+        figures += [
+            Measurement(f"{layers} layers, {what}", each, "s") for layers, each in zip(LAYERS, times, strict=False)
+        ]
+        figures.append(Measurement(f"{what}, exponent over layers", _exponent(LAYERS[:count], times), "", "<= 2"))
     return figures
 
 

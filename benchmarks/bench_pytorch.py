@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from benchmarks.networks import CNV_CONVOLUTIONS, CNV_DENSE
-from benchmarks.rows import Row
+from benchmarks.rows import Measurement
 from dataflow import Network
 from hwsim import predict
 from quant.export import export
@@ -23,7 +23,7 @@ BATCHES = (64, 128, 256)
 IMAGES, FRAMES, ROUNDS = 256, 4096, 5
 
 
-def rows() -> list[Row]:
+def rows() -> list[Measurement]:
     """Return images per second of both and the ratio, each the best of several rounds in turn.
 
     What else runs on the machine takes from both, but not evenly; processor time, of all threads, tells what each
@@ -51,13 +51,13 @@ def rows() -> list[Row]:
     pytorch, packed = np.min([seconds for way in slow.values() for seconds in way], axis=0), np.min(fast, axis=0)
     how = f"batches of {batch}, {str(layout).removeprefix('torch.')}, {torch.get_num_threads()} threads"
     return [
-        Row(f"CNV, PyTorch's inference of the Brevitas model, best with {how}", 1 / pytorch[0], "frames/s"),
-        Row(f"CNV, packed predictions of {FRAMES:,} frames", 1 / packed[0], "frames/s"),
-        Row("CNV, packed beside PyTorch", pytorch[0] / packed[0], "times", ">= 20 times"),
-        Row("CNV, processor time of a frame, PyTorch", 1e6 * pytorch[1], "us"),
-        Row("CNV, processor time of a frame, packed", 1e6 * packed[1], "us"),
-        Row("CNV, packed beside PyTorch, processor time", pytorch[1] / packed[1], "times"),
-        Row(f"CNV, predictions that differ of {IMAGES}", differ, "frames", "0 frames"),
+        Measurement(f"CNV, PyTorch's inference of the Brevitas model, best with {how}", 1 / pytorch[0], "frames/s"),
+        Measurement(f"CNV, packed predictions of {FRAMES:,} frames", 1 / packed[0], "frames/s"),
+        Measurement("CNV, packed beside PyTorch", pytorch[0] / packed[0], "times", ">= 20 times"),
+        Measurement("CNV, processor time of a frame, PyTorch", 1e6 * pytorch[1], "us"),
+        Measurement("CNV, processor time of a frame, packed", 1e6 * packed[1], "us"),
+        Measurement("CNV, packed beside PyTorch, processor time", pytorch[1] / packed[1], "times"),
+        Measurement(f"CNV, predictions that differ of {IMAGES}", differ, "frames", "0 frames"),
     ]
 
 

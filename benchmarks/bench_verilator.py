@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from benchmarks.networks import cnv, folded_cnv
-from benchmarks.rows import Row, processor_seconds_of
+from benchmarks.rows import Measurement, processor_seconds_of
 from dataflow import Network
 from hwsim import simulate
 from hwsim.cycle.stepper import Stepper
@@ -26,7 +26,7 @@ BOARD = "ulx3s-85f"
 STEPPED = 50
 
 
-def rows() -> list[Row]:
+def rows() -> list[Measurement]:
     """Return simulated cycles per second of processor time of both, one thread each, and the gains."""
     figures = []
     for name, network in networks().items():
@@ -38,11 +38,11 @@ def rows() -> list[Row]:
         extrapolated = free.seconds * simulate(network, MANY).total / free.cycles
         rate, gain = free.cycles / free.seconds, extrapolated / many
         figures += [
-            Row(f"{name}, Verilator -O3 driven from C++, {FEW} frames", rate, "cycles/s"),
-            Row(f"{name}, cycle simulator, each of {STEPPED} frames stepped", stepped, "cycles/s"),
-            Row(f"{name}, gain before the periodic state", stepped / rate, "times", ">= 30"),
-            Row(f"{name}, exact timing of {MANY:,} frames", many, "s"),
-            Row(f"{name}, gain over Verilator's {extrapolated:,.0f} s for these", gain, "times", ">= 5,000"),
+            Measurement(f"{name}, Verilator -O3 driven from C++, {FEW} frames", rate, "cycles/s"),
+            Measurement(f"{name}, cycle simulator, each of {STEPPED} frames stepped", stepped, "cycles/s"),
+            Measurement(f"{name}, gain before the periodic state", stepped / rate, "times", ">= 30"),
+            Measurement(f"{name}, exact timing of {MANY:,} frames", many, "s"),
+            Measurement(f"{name}, gain over Verilator's {extrapolated:,.0f} s for these", gain, "times", ">= 5,000"),
         ]
     return figures
 

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Process", "Row", "processor_seconds_of", "run_python", "seconds_of"]
+__all__ = ["Measurement", "Process", "processor_seconds_of", "run_python", "seconds_of"]
 
 
 @dataclass(frozen=True)
-class Row:
+class Measurement:
     """One figure.
 
     Parameters

@@ -28,7 +28,7 @@ from dataflow.nodes import (
 from dataflow.outputs import expose_scores
 from dataflow.schedule import Buffered, Schedule
 from dataflow.streams import Stream, beats_of, frames_of, values_of_words, words_of
-from dataflow.writing import written_whole
+from dataflow.writing import atomic_write
 from dataflow.zero_padding import PositionClasses, position_classes, zero_padded, zero_padding_offsets
 
 __all__ = [
@@ -61,6 +61,7 @@ __all__ = [
     "ToolError",
     "WidthConverter",
     "WindowNode",
+    "atomic_write",
     "beats_of",
     "expose_scores",
     "fifo_cost",
@@ -80,7 +81,6 @@ __all__ = [
     "verify",
     "weight_memory",
     "words_of",
-    "written_whole",
     "zero_padded",
     "zero_padding_offsets",
 ]

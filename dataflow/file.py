@@ -20,7 +20,7 @@ from dataflow.errors import InputError
 from dataflow.network import Fifo, Network, Scores, Terminal, verify
 from dataflow.nodes import Node
 from dataflow.streams import Stream
-from dataflow.writing import written_whole
+from dataflow.writing import atomic_write
 
 __all__ = ["FORMAT_VERSION", "load", "save_network"]
 
@@ -52,7 +52,7 @@ def save_network(network: Network, path: str | os.PathLike[str]) -> None:
         tensors["scores.scale"] = network.scores.scale
         tensors["scores.bias"] = network.scores.bias
     contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    with written_whole(path, "Network") as part:
+    with atomic_write(path, "Network") as part:
         part.write_bytes(save(contiguous, metadata={"xnorflow": json.dumps(structure, sort_keys=True)}))
 
 

@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all."""
+"""Writing a file completely or not at all."""
 
 import os
 from collections.abc import Iterator
@@ -7,18 +7,19 @@ from pathlib import Path
 
 from dataflow.errors import InputError
 
-__all__ = ["written_whole"]
+__all__ = ["atomic_write"]
 
 
 @contextmanager
-def written_whole(path: str | os.PathLike[str], what: str) -> Iterator[Path]:
-    """Give the path of a file beside `path` to write to; when it is written, it takes the place of `path`.
+def atomic_write(path: str | os.PathLike[str], what: str) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; if the block succeeds, the file written there replaces `path`.
 
-    Whatever happens, no half-written file stays, and what stood at `path` before stays until then.
+    Until then an existing file at `path` is left alone, and no half-written file remains in any case.
 
     Parameters
     ----------
-    what : what kind of file it is, for the sentence of the error
+    path : the file to write
+    what : kind of the file, for error messages
 
     Raises
     ------

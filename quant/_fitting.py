@@ -26,7 +26,7 @@ from quant._progress import TrainingProgress
 from quant.evaluation import predictions, scores_of_network
 from quant.recipes import Recipe
 
-__all__ = ["STATE", "Run", "fit"]
+__all__ = ["STATE", "TrainingRun", "fit"]
 
 #: Parameters of glibc's mallopt(3), and below its defaults.
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
@@ -35,7 +35,7 @@ _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 STATE = "xnorflow"
 
 
-class Run(LightningModule):
+class TrainingRun(LightningModule):
     """A network in training: one step, the optimizer, and what is told about each epoch.
 
     Parameters
@@ -126,7 +126,7 @@ class _EachEpoch(Checkpoint):
         self._progress.show(pl_module.history[-1])
 
 
-def fit(run: Run, checkpoint: Path, *, progress: bool) -> None:
+def fit(run: TrainingRun, checkpoint: Path, *, progress: bool) -> None:
     """Train a run up to its recipe's epochs, behind `checkpoint` if it exists, and keep that up to date.
 
     Raises

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from dataflow import InputError
 from quant.binarizers import binary_activation, binary_convolution, binary_linear, fixed_point_activation
 
-__all__ = ["ImageScale", "PixelScale", "Row", "ScoreNorm", "convolutional", "dense"]
+__all__ = ["FlattenImage", "ImageScale", "PixelScale", "ScoreNorm", "convolutional", "dense"]
 
 _POOL_SIZE = 2
 
@@ -29,7 +29,7 @@ class ImageScale(nn.Module):
         return 2.0 * pixels - 1.0
 
 
-class Row(nn.Module):
+class FlattenImage(nn.Module):
     """An image in one row of numbers: channel by channel, each row by row."""
 
     def forward(self, images: Tensor) -> Tensor:
@@ -128,7 +128,7 @@ def convolutional(
     else:
         layers["quantize"] = fixed_point_activation()
     channels, height, width = _append_convolutions(layers, frame_shape, convolutions, kernel=kernel, padding=padding)
-    layers["flatten"] = Row()
+    layers["flatten"] = FlattenImage()
     _append_dense(layers, channels * height * width, hidden, classes)
     return nn.Sequential(layers)
 

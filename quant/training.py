@@ -21,7 +21,7 @@ from torch import nn
 
 from dataflow import InputError
 from quant import datasets, recipes
-from quant._fitting import STATE, Run, fit
+from quant._fitting import STATE, TrainingRun, fit
 from quant.evaluation import predictions, scores_of_network
 from quant.export import export
 from quant.models import convolutional, dense
@@ -149,13 +149,13 @@ def _prepare(folder: Path, recipe: Recipe, *, resume: bool) -> Path:
     return checkpoint
 
 
-def _run(recipe: Recipe, training: datasets.Dataset) -> Run:
+def _run(recipe: Recipe, training: datasets.Dataset) -> TrainingRun:
     images = np.array(training.images.transpose(0, 3, 1, 2), order="C")  # of its own, which torch may write
     _, channels, height, width = images.shape
     frame_shape, classes = (channels, height, width), int(training.labels.max()) + 1
     network = _network(recipe, frame_shape, classes)
     facts = {"frame_shape": frame_shape, "classes": classes}
-    return Run(recipe, network, torch.from_numpy(images), torch.from_numpy(training.labels), facts)
+    return TrainingRun(recipe, network, torch.from_numpy(images), torch.from_numpy(training.labels), facts)
 
 
 def _network(recipe: Recipe, frame_shape: tuple[int, int, int], classes: int) -> nn.Sequential:
@@ -174,7 +174,7 @@ def _network(recipe: Recipe, frame_shape: tuple[int, int, int], classes: int) ->
         return dense(frame_shape, recipe.hidden, classes)
 
 
-def _finish(run: Run, recipe: Recipe, test: datasets.Dataset, checkpoint: Path) -> TrainingResult:
+def _finish(run: TrainingRun, recipe: Recipe, test: datasets.Dataset, checkpoint: Path) -> TrainingResult:
     """Measure on the test images and write model and metrics."""
     accuracy = float((predictions(scores_of_network(run.network, test.images)) == test.labels).mean())
     metrics = {

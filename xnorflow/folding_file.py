@@ -9,7 +9,7 @@ from typing import Any
 
 from dataflow import InputError, Network
 from dataflow.folding import without_converters
-from dataflow.writing import written_whole
+from dataflow.writing import atomic_write
 
 __all__ = ["FoldingFile", "folding_text", "read_folding_file", "write_folding_file"]
 
@@ -85,7 +85,7 @@ def write_folding_file(network: Network, path: Path, *, interval: float) -> None
     InputError
         The path cannot be written to.
     """
-    with written_whole(path, "Folding") as part:
+    with atomic_write(path, "Folding") as part:
         part.write_text(folding_text(network, interval), encoding="utf-8")
 
 

@@ -15,7 +15,7 @@ import serial
 from dataflow import InputError, Network
 from rtl.link.protocol import VERSION, Damaged, ErrorCode, Info, Kind, Message, Result, Unpacker, network_id, pack
 
-__all__ = ["Answers", "Board"]
+__all__ = ["Answers", "BoardConnection"]
 
 #: Requests on their way at once: as many as a board holds replies that are due.
 WINDOW = 3
@@ -49,7 +49,7 @@ class _Request:
     attempts: int
 
 
-class Board:
+class BoardConnection:
     """A board at a serial port; a context manager that closes the port.
 
     Parameters

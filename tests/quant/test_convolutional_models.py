@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from dataflow import InputError
 from quant import recipes
-from quant.models import Row, ScoreNorm, convolutional
+from quant.models import FlattenImage, ScoreNorm, convolutional
 
 CNV_LAYERS = ((64, 64, "P", 128, 128, "P", 256, 256), (512, 512), 10)
 
@@ -102,7 +102,7 @@ def test_pixels_of_one_bit_are_signs(pixel: int, sign: float) -> None:
 
 
 def test_a_row_keeps_channel_row_column_order() -> None:
-    assert Row()(torch.arange(24.0).reshape(2, 2, 2, 3)).tolist() == [
+    assert FlattenImage()(torch.arange(24.0).reshape(2, 2, 2, 3)).tolist() == [
         [float(value) for value in range(12)],
         [float(value) for value in range(12, 24)],
     ]

@@ -21,7 +21,7 @@ from sim_tests.cases import dense_network, random_frames
 from sim_tests.link.line import LineReader, wave_of
 from sim_tests.link.model import BoardModel, Oracle
 from xnorflow.__main__ import main
-from xnorflow.host import Board
+from xnorflow.host import BoardConnection
 from xnorflow.timing import Clock, timing_of
 
 #: What a stand-in for the board does with the bytes that came: it returns those that go back.
@@ -79,7 +79,7 @@ class ModelDevice:
         return line
 
 
-def check(board: Board, oracle: Oracle, frames: np.ndarray) -> None:
+def check(board: BoardConnection, oracle: Oracle, frames: np.ndarray) -> None:
     answers = board.infer(frames)
     expected = [oracle.result(row.astype(np.uint8).tobytes()) for row in frames.reshape(len(frames), -1)]
     np.testing.assert_array_equal(answers.classes, [each.label for each in expected])
@@ -91,7 +91,7 @@ def check(board: Board, oracle: Oracle, frames: np.ndarray) -> None:
 def test_info_and_frames(network: Network, oracle: Oracle) -> None:
     device = ModelDevice(oracle)
     told: list[int] = []
-    with port_of(device) as port, Board(port, network=network) as board:
+    with port_of(device) as port, BoardConnection(port, network=network) as board:
         assert board.info() == info_of(network)
         check(board, oracle, random_frames(network, 300))
         assert device.count == 301
@@ -107,7 +107,7 @@ def test_one_sequence_is_not_like_the_next(oracle: Oracle) -> None:
         seen.append(reply.sequence)
         return pack(reply)
 
-    with port_of(ModelDevice(oracle, note)) as port, Board(port) as board:
+    with port_of(ModelDevice(oracle, note)) as port, BoardConnection(port) as board:
         board.infer(np.zeros((300, 12), np.uint8))
     assert [b - a & 0xFF for a, b in pairwise(seen)] == [1] * 300
 
@@ -134,7 +134,7 @@ def test_a_fault_now_and_then_changes_no_answer(
     def change(number: int, reply: Message) -> bytes:
         return fault(reply) if number in faulty else pack(reply)
 
-    with port_of(ModelDevice(oracle, change)) as port, Board(port, network=network, timeout=0.2) as board:
+    with port_of(ModelDevice(oracle, change)) as port, BoardConnection(port, network=network, timeout=0.2) as board:
         check(board, oracle, random_frames(network, 34))
 
 
@@ -150,7 +150,7 @@ def test_a_request_that_the_line_damages_is_sent_again(network: Network, oracle:
                 data = data[:6] + bytes([data[6] ^ 2]) + data[7:]
         return b"".join(map(pack, model.feed(data)))
 
-    with port_of(device) as port, Board(port, network=network, timeout=0.3) as board:
+    with port_of(device) as port, BoardConnection(port, network=network, timeout=0.3) as board:
         check(board, oracle, random_frames(network, 20))
     assert chunks > 2
 
@@ -175,7 +175,7 @@ def test_a_board_that_overflows_gets_fewer_frames_at_once(network: Network, orac
         )
 
     model = BoardModel(oracle)
-    with port_of(one_at_a_time) as port, Board(port, network=network) as board:
+    with port_of(one_at_a_time) as port, BoardConnection(port, network=network) as board:
         check(board, oracle, random_frames(network, 12))
     assert due[:2] == [1, 3]  # INFO, and a whole window
     assert due[-8:] == [1] * 8
@@ -183,7 +183,7 @@ def test_a_board_that_overflows_gets_fewer_frames_at_once(network: Network, orac
 
 def test_no_port() -> None:
     with pytest.raises(InputError, match=r"^Port '/dev/ttyNONE' must be one that can be opened, not fail: .*$"):
-        Board("/dev/ttyNONE")
+        BoardConnection("/dev/ttyNONE")
 
 
 def test_impossible_baud_rate(oracle: Oracle) -> None:
@@ -191,7 +191,7 @@ def test_impossible_baud_rate(oracle: Oracle) -> None:
         port_of(ModelDevice(oracle)) as port,
         pytest.raises(InputError, match=rf"^Baud rate of port '{port}' must be one that it has, not -5$"),
     ):
-        Board(port, baud=-5)
+        BoardConnection(port, baud=-5)
 
 
 def test_silent_board() -> None:
@@ -202,7 +202,7 @@ def test_silent_board() -> None:
             match=rf"^Board at '{port}' must give an answer to INFO at 1000000 baud, not none in 3 attempts$",
         ),
     ):
-        Board(port, timeout=0.1)
+        BoardConnection(port, timeout=0.1)
 
 
 def test_board_that_falls_silent(network: Network, oracle: Oracle) -> None:
@@ -211,7 +211,7 @@ def test_board_that_falls_silent(network: Network, oracle: Oracle) -> None:
 
     with (
         port_of(ModelDevice(oracle, change)) as port,
-        Board(port, network=network, timeout=0.1) as board,
+        BoardConnection(port, network=network, timeout=0.1) as board,
         pytest.raises(
             InputError,
             match=rf"^Board at '{port}' must give a result of frame 5 at 1000000 baud, not none in 3 attempts$",
@@ -226,7 +226,7 @@ def test_board_that_always_overflows(network: Network, oracle: Oracle) -> None:
 
     with (
         port_of(ModelDevice(oracle, change)) as port,
-        Board(port, network=network) as board,
+        BoardConnection(port, network=network) as board,
         pytest.raises(InputError, match=r"^Board at '.*' must give a result of frame \d at .* in 3 attempts$"),
     ):
         board.infer(random_frames(network, 20))
@@ -242,11 +242,11 @@ def test_another_network_on_the_board(network: Network, oracle: Oracle) -> None:
             r"\(id a7dfbccb\)$".replace("a7dfbccb", f"{info_of(network).network_id:08x}"),
         ),
     ):
-        Board(port, network=other)
+        BoardConnection(port, network=other)
 
 
 def test_network_without_the_score_output_is_the_same_network(oracle: Oracle) -> None:
-    with port_of(ModelDevice(oracle)) as port, Board(port, network=dense_network((12, 6, 4))) as board:
+    with port_of(ModelDevice(oracle)) as port, BoardConnection(port, network=dense_network((12, 6, 4))) as board:
         assert board.info().classes == 4
 
 
@@ -258,11 +258,11 @@ def test_later_protocol(oracle: Oracle) -> None:
         port_of(ModelDevice(oracle, change)) as port,
         pytest.raises(InputError, match=rf"^Board at '{port}' must speak protocol version 1, not 9$"),
     ):
-        Board(port)
+        BoardConnection(port)
 
 
 def test_frames_that_do_not_fit(oracle: Oracle) -> None:
-    with port_of(ModelDevice(oracle)) as port, Board(port) as board:
+    with port_of(ModelDevice(oracle)) as port, BoardConnection(port) as board:
         where = rf"^Frames for the board at '{port}' must be"
         for shape in ((3, 11), (3, 13), (12,), (3, 2, 5)):
             written = str(shape).replace("(", r"\(").replace(")", r"\)")
@@ -278,7 +278,7 @@ def test_frames_that_do_not_fit(oracle: Oracle) -> None:
 def test_signed_frames() -> None:
     network = dense_network((12, 6, 4), outputs="both", element=Integer(8, signed=True))
     oracle = Oracle(network)
-    with port_of(ModelDevice(oracle)) as port, Board(port) as board:
+    with port_of(ModelDevice(oracle)) as port, BoardConnection(port) as board:
         check(board, oracle, random_frames(network, 5).astype(np.int8))
         with pytest.raises(InputError, match=rf"^Frames for the board at '{port}' must be -128 to 127, not 0 to 128$"):
             board.infer(np.array([[0] * 11 + [128]]))
@@ -290,7 +290,7 @@ def test_board_that_refuses_the_type(network: Network, oracle: Oracle) -> None:
 
     with (
         port_of(ModelDevice(oracle, change)) as port,
-        Board(port, network=network) as board,
+        BoardConnection(port, network=network) as board,
         pytest.raises(InputError, match=rf"^Board at '{port}' must answer frames, not type 0x8f with '03'$"),
     ):
         board.infer(random_frames(network, 1))
@@ -332,7 +332,7 @@ class SimulatedDevice:
 
 @pytest.mark.sim
 def test_simulated_hardware(network: Network, oracle: Oracle) -> None:
-    with port_of(SimulatedDevice(network)) as port, Board(port, network=network, timeout=20) as board:
+    with port_of(SimulatedDevice(network)) as port, BoardConnection(port, network=network, timeout=20) as board:
         assert board.info() == Info(12, 4, 2, info_of(network).network_id)
         check(board, oracle, random_frames(network, 12))
         assert isinstance(oracle.result(bytes(12)), Result)

@@ -16,7 +16,7 @@ from hwsim.timeline import BLOCKED, BUSY
 from sim_tests.cases import CASES, dense_network
 from xnorflow.report import write_report
 from xnorflow.report.charts import axis_of, bars_of, blocked_of, curve_of, runs
-from xnorflow.report.graph import BOX, BOX_HEIGHT, Graph, graph_of
+from xnorflow.report.graph import BOX, BOX_HEIGHT, Drawing, drawing_of
 from xnorflow.timing import Clock
 
 NETWORK = CASES[-1].network()
@@ -133,7 +133,7 @@ def points_of(path: str) -> list[tuple[float, float]]:
     return points
 
 
-def check_graph(network: Network, graph: Graph) -> None:
+def check_graph(network: Network, graph: Drawing) -> None:
     corners = {box.name: (box.x, box.y) for box in graph.boxes}
     ends = {terminal.name for terminal in (*network.inputs, *network.outputs)}
     assert set(corners) == ends | {node.name for node in network.nodes}
@@ -161,13 +161,13 @@ def check_graph(network: Network, graph: Graph) -> None:
     ids=["chain", "fork", "two", "many"],
 )
 def test_the_picture_has_every_node_and_fifo(network: Network, width: int) -> None:
-    graph = graph_of(network, width=width)
+    graph = drawing_of(network, width=width)
     assert graph.width <= max(width, 300)
     check_graph(network, graph)
 
 
 def test_lines_at_the_left_pass_beside_the_labels() -> None:
-    graph = graph_of(network_with_a_shortcut(9), width=700)
+    graph = drawing_of(network_with_a_shortcut(9), width=700)
     label = min(link.label_x for link in graph.links) - 38  # the widest that a label gets
     lefts = [float(x) for link in graph.links for x in re.findall(r"H([\d.]+)V", link.path)]
     assert len(set(lefts)) > 1
@@ -175,7 +175,7 @@ def test_lines_at_the_left_pass_beside_the_labels() -> None:
 
 
 def test_ports_keep_their_order() -> None:
-    graph = graph_of(expose_scores(CASES[0].network()))
+    graph = drawing_of(expose_scores(CASES[0].network()))
     place = {box.name: box.y for box in graph.boxes}
     assert place["scores"] < place["arg_max"]
 

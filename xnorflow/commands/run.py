@@ -29,7 +29,7 @@ def run(
 ) -> None:
     """Send frames to a board, and with --net compare its answers with the reference."""
     from xnorflow.console import print_json, say
-    from xnorflow.host import Board
+    from xnorflow.host import BoardConnection
     from xnorflow.inputs import frames_of_input, raw_frames
     from xnorflow.networks import open_network
 
@@ -41,7 +41,7 @@ def run(
         raise InputError("Frames must come from --dataset or --input where no --net is given, not from nowhere")
     for note in chosen.notes:
         say(note)
-    with Board(port, baud=baud, network=network) as board:
+    with BoardConnection(port, baud=baud, network=network) as board:
         answers = board.infer(chosen.values)
     result: dict[str, Any] = {
         "frames": len(chosen),

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from dataflow import InputError, Network, written_whole
+from dataflow import InputError, Network, atomic_write
 from xnorflow.commands._options import BuildFolder, ClockMhz, Data, DataSet, FrameCount, InputArray, Json, NetworkName
 from xnorflow.timing import Timing, clock_of, open_build
 
@@ -74,7 +74,7 @@ def _save_outputs(path: Path, prediction: Any) -> None:
     arrays = {"predictions": prediction.predictions}
     if prediction.scores is not None:
         arrays["scores"] = prediction.scores
-    with written_whole(path, "Outputs") as part, part.open("wb") as file:
+    with atomic_write(path, "Outputs") as part, part.open("wb") as file:
         np.savez(file, **arrays)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from hwsim.timeline import BLOCKED, BUSY, FifoTrack, NodeTrack
 
-__all__ = ["COLUMNS", "Axis", "Curve", "FrameBar", "axis_of", "bars_of", "blocked_of", "curve_of", "runs"]
+__all__ = ["COLUMNS", "Axis", "FrameBar", "OccupancyCurve", "axis_of", "bars_of", "blocked_of", "curve_of", "runs"]
 
 #: Most columns of a chart over time.
 COLUMNS = 460
@@ -116,7 +116,7 @@ def _outline(spans: list[tuple[int, int]], axis: Axis, height: float) -> str:
 
 
 @dataclass(frozen=True)
-class Curve:
+class OccupancyCurve:
     """How full a FIFO is.
 
     Parameters
@@ -133,7 +133,7 @@ class Curve:
     average: float
 
 
-def curve_of(fifo: FifoTrack, axis: Axis, height: float) -> Curve:
+def curve_of(fifo: FifoTrack, axis: Axis, height: float) -> OccupancyCurve:
     """Return a FIFO's curve; its depth is `height` pixels above 0, which is at the lower edge."""
     cycles, stored = fifo.levels
     most, mean = _maxima(cycles, stored, axis), _means(cycles, stored, axis)
@@ -150,7 +150,7 @@ def curve_of(fifo: FifoTrack, axis: Axis, height: float) -> Curve:
     )
     kept = np.append(cycles, axis.cycles)
     average = float((np.diff(kept) * stored).sum() / axis.cycles)
-    return Curve(f"{area}V{height:g}Z", line, int(stored.max()), average)
+    return OccupancyCurve(f"{area}V{height:g}Z", line, int(stored.max()), average)
 
 
 def _borders(axis: Axis) -> np.ndarray:

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from dataflow import Fifo, Network
 
-__all__ = ["BOX", "Box", "Graph", "Link", "graph_of"]
+__all__ = ["BOX", "Box", "Drawing", "Link", "drawing_of"]
 
 #: Sizes in pixels: a box, the room in front of it, a lane, and what stands between two bands.
 BOX, GAP, BOX_HEIGHT, LANE, BETWEEN = 124, 64, 46, 70, 34
@@ -45,7 +45,7 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Graph:
+class Drawing:
     """The picture.
 
     Parameters
@@ -59,7 +59,7 @@ class Graph:
     links: tuple[Link, ...]
 
 
-def graph_of(network: Network, *, width: int = 1160) -> Graph:
+def drawing_of(network: Network, *, width: int = 1160) -> Drawing:
     """Return the picture of a network, no wider than `width` pixels."""
     rank_of = _ranks(network)
     ways = [_way(number, fifo, rank_of) for number, fifo in enumerate(network.fifos)]
@@ -98,7 +98,7 @@ def graph_of(network: Network, *, width: int = 1160) -> Graph:
                 crossing[band] += 1
                 path += f"h{10 + side}V{tops[band] - BETWEEN / 2 - side:g}H{2 + side}V{y2:g}H{x2:g}"
         links.append(Link(fifo, path, x2 - 7, y2 - 5))
-    return Graph(columns * (GAP + BOX) + MARGIN, int(height), boxes, tuple(links))
+    return Drawing(columns * (GAP + BOX) + MARGIN, int(height), boxes, tuple(links))
 
 
 def _ranks(network: Network) -> dict[str, int]:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dataflow import Cost, Network, network_cost, node_cost, written_whole
+from dataflow import Cost, Network, atomic_write, network_cost, node_cost
 from dataflow.cost import fifo_cost, port_cost
 from hwsim import Run, Timeline, simulate, unroll
 from xnorflow.report.charts import axis_of, bars_of, blocked_of, curve_of
-from xnorflow.report.graph import BOX, BOX_HEIGHT, graph_of
+from xnorflow.report.graph import BOX, BOX_HEIGHT, drawing_of
 from xnorflow.timing import ASSUMED, Build, Clock, Timing
 
 __all__ = ["write_report"]
@@ -89,7 +89,7 @@ def write_report(
         graph=_graph(network, run),
         **_over_time(network, unroll(network, frames)),
     )
-    with written_whole(path, "Report") as part:
+    with atomic_write(path, "Report") as part:
         part.write_text(text, encoding="utf-8")
     return timing
 
@@ -134,7 +134,7 @@ def _shape(sizes: Iterable[int]) -> str:
 
 
 def _graph(network: Network, run: Run) -> dict[str, Any]:
-    graph = graph_of(network, width=WIDTH)
+    graph = drawing_of(network, width=WIDTH)
     busy = {activity.name: activity.busy / run.cycles for activity in run.nodes}
     use = {fifo.name: fifo for fifo in run.fifos}
     ends = {terminal.name: terminal.stream for terminal in (*network.inputs, *network.outputs)}

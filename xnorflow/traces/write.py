@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TextIO
 
-from dataflow import InputError, Network, written_whole
+from dataflow import InputError, Network, atomic_write
 from hwsim import Timeline
 from xnorflow.traces.perfetto import write_perfetto
 from xnorflow.traces.vcd import write_vcd
@@ -39,5 +39,5 @@ def write_trace(network: Network, timeline: Timeline, path: Path) -> None:
         An unknown ending, or a path that cannot be written to.
     """
     write = format_of(path)
-    with written_whole(path, "Trace") as part, part.open("w", encoding="utf-8") as file:
+    with atomic_write(path, "Trace") as part, part.open("w", encoding="utf-8") as file:
         write(network, timeline, file)

@@ -16,7 +16,7 @@ from hwsim.packed import evaluate
 from quant.binarizers import BinaryActivation, binary_activation, binary_convolution, binary_linear
 from quant.export import export, export_qonnx
 from quant.lowering import lower
-from quant.models import ImageScale, Row
+from quant.models import FlattenImage, ImageScale
 
 FRAMES = 100
 SHAPE = (3, 8, 6)
@@ -60,7 +60,7 @@ class Residual(nn.Module):
         self.pixels, self.binarize = ImageScale(), binary_activation()
         self.stem = binary_convolution(SHAPE[0], channels, kernel=3)
         self.blocks = nn.ModuleList(blocks)
-        self.norm, self.sign, self.row = nn.BatchNorm2d(channels), binary_activation(), Row()
+        self.norm, self.sign, self.row = nn.BatchNorm2d(channels), binary_activation(), FlattenImage()
         self.scores = binary_linear(channels * (SHAPE[1] - 2) * (SHAPE[2] - 2), 5)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -192,7 +192,7 @@ def test_dense_blocks(tmp_path: Path) -> None:
     torch.manual_seed(6)
     layers: OrderedDict[str, nn.Module] = OrderedDict(pixels=ImageScale(), binarize=binary_activation())
     layers |= {"block0": DenseBlock(3, 4), "block1": DenseBlock(7, 5), "mix": binary_convolution(12, 6, kernel=1)}
-    layers |= {"norm": nn.BatchNorm2d(6), "sign": binary_activation(), "row": Row()}
+    layers |= {"norm": nn.BatchNorm2d(6), "sign": binary_activation(), "row": FlattenImage()}
     layers["scores"] = binary_linear(6 * 8 * 6, 5)
     network = randomize(nn.Sequential(layers), falling=True)
     bits = {"binarize": "binarize", "block0_conv": "block0.sign", "block1_conv": "block1.sign", "mix": "sign"}
