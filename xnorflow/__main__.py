@@ -12,7 +12,7 @@ from xnorflow.invocation import InterruptionError, Invocation
 
 __all__ = ["main"]
 
-#: Which extra brings a package that a command may find missing.
+#: The extra that installs a package which a command may find missing.
 EXTRA_OF_PACKAGE = {
     "amaranth": "fpga",
     "amaranth_boards": "fpga",
@@ -59,7 +59,7 @@ def main(args: list[str] | None = None) -> None:
         extra = EXTRA_OF_PACKAGE.get((error.name or "").partition(".")[0])
         if extra is None:
             invocation.report_fault(error)
-        _exit(f"Package {error.name} must be installed for this (pip install 'xnorflow[{extra}]'), not missing")
+        _exit(f"Package {error.name} must be installed for this command (pip install 'xnorflow[{extra}]'), not missing")
     except OSError as error:
         if error.filename is None:
             invocation.report_fault(error)

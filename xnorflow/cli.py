@@ -1,6 +1,6 @@
 """The command line: one command for each module of `xnorflow.commands`.
 
-Nothing heavy is imported before a command runs, so that ``xnorflow --help`` is quick.
+Heavy packages are imported only when a command runs, so that ``xnorflow --help`` is fast.
 """
 
 from typing import Annotated, Any

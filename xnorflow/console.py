@@ -1,4 +1,4 @@
-"""What the commands print: tables and progress on standard error, with --json one object on standard output."""
+"""Output of the commands: tables and progress on standard error; with --json one object on standard output."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,16 +9,16 @@ from rich.table import Table
 
 __all__ = ["console", "print_json", "print_table", "say", "table_of"]
 
-#: Everything for people goes here.
+#: Everything that people read is printed here.
 console = Console(stderr=True, highlight=False)
 
 
-#: Most columns of a table that is not printed on a terminal.
+#: Maximum width, in characters, of a table that is not printed on a terminal.
 WIDEST = 400
 
 
 def say(text: str) -> None:
-    """Print a line for people as it is, however wide the terminal."""
+    """Print a line without wrapping it to the width of the terminal."""
     console.print(text, markup=False, soft_wrap=True)
 
 
@@ -28,7 +28,7 @@ def print_json(result: Mapping[str, Any]) -> None:
 
 
 def print_table(table: Table) -> None:
-    """Print a table: on a terminal as wide as that, elsewhere (a file, a pipe) as wide as its longest words."""
+    """Print a table. On a terminal it has the terminal's width; in a file or a pipe no cell is wrapped."""
     if console.is_terminal:
         console.print(table)
         return
@@ -37,7 +37,7 @@ def print_table(table: Table) -> None:
 
 
 def table_of(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
-    """Return a table: text to the left, numbers to the right, thousands apart."""
+    """Return a table with text aligned left, numbers aligned right and thousands separated."""
     rows = [list(row) for row in rows]
     table = Table(title=title, title_justify="left")
     for index, column in enumerate(columns):

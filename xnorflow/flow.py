@@ -1,4 +1,4 @@
-"""The flow from a trained model to a bitstream: a visible list of steps, each a function that can be called alone."""
+"""The flow from a trained model to a bitstream: a list of steps, each a function of its own."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,18 +23,19 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Settings:
-    """What the flow is asked for.
+    """Settings of the flow.
 
     Parameters
     ----------
     model : an ONNX file, or a name of the zoo
-    dataset : data set that the accuracy is measured on
+    dataset : data set on which the accuracy is measured
     board : board of the bitstream
     fps : frames per second to reach
-    clock_mhz : clock that the folding is meant for; the board's default without it
-    verify_frames : frames compared in RTL, besides those at which the first layer's weights decide
-    simulator : simulator of that comparison
     out : folder for all results
+    clock_mhz : clock for which the network is folded; the default is the board's
+    verify_frames : frames compared in RTL, in addition to those in which the first layer's weights decide
+    simulator : simulator of that comparison
+    data : folder of the data sets
     """
 
     model: str
@@ -50,7 +51,7 @@ class Settings:
 
 @dataclass
 class Flow:
-    """What the steps have made so far: each step reads what those before it left."""
+    """Results of the steps so far. Each step reads the results of earlier ones."""
 
     settings: Settings
     network: Network | None = None
@@ -124,7 +125,7 @@ def _bitstream(flow: Flow, progress: Progress) -> str:
     return f"{report.luts:,} LUTs; {Timing(report.latency, report.interval, clock)}"
 
 
-#: The steps, in order: a name for people and a function that says in one line what it made.
+#: The steps, in order: a name, and a function that returns one line about its result.
 STEPS: tuple[tuple[str, Callable[[Flow, Progress], str]], ...] = (
     ("lower", _lower),
     ("fold", _fold),
@@ -140,8 +141,8 @@ def run_flow(settings: Settings, progress: Progress, *, done: Callable[[str, str
 
     Parameters
     ----------
-    progress : told what is happening within a step
-    done : told the name of a finished step, and in one line what it made
+    progress : called with what a step is doing
+    done : called with the name of a finished step and one line about its result
     """
     settings.out.mkdir(parents=True, exist_ok=True)
     flow = Flow(settings)
@@ -160,10 +161,10 @@ def build_bitstream(
     baud: int = 1_000_000,
     progress: Progress | None = None,
 ) -> Any:
-    """Make the bitstream of a network behind a serial link.
+    """Build the bitstream of a network with a serial link.
 
-    The network is built with both class and scores as outputs; interval and latency in the report are the cycle
-    simulator's.
+    The network is built with both outputs, class and scores. Interval and latency in the report come from the cycle
+    simulator.
 
     Returns
     -------
@@ -189,7 +190,7 @@ def build_bitstream(
 
 
 def _check_size(network: Network, board: "Board") -> None:
-    """Refuse a network that is far too big before hours of synthesis tell how big; what is nearer is left to them."""
+    """Refuse a network that is far too big before hours of synthesis. Synthesis decides the cases that are closer."""
     cost = network_cost(network, board.family)
     if cost.cells(board.family) > 2 * board.luts or cost.brams > 2 * board.brams:
         raise InputError(

@@ -1,4 +1,4 @@
-"""Choosing a folding: to a rate, an interval, a board, or from a file; then FIFOs as small as the rate allows."""
+"""Choosing a folding for a rate, an interval, a board or from a file, then the smallest FIFOs that keep the rate."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ __all__ = ["Folded", "fold_as", "fold_for_board", "fold_to", "fold_towards", "in
 
 @dataclass(frozen=True)
 class Folded:
-    """A folded network, and what is missing to its target: a sentence, or None if it is met."""
+    """A folded network, and a sentence about what it misses of its target, or None if it meets it."""
 
     network: Network
     missed: str | None = None
@@ -36,30 +36,30 @@ def interval_of_rate(fps: float, clock_mhz: float) -> int:
 
 
 def fold_to(network: Network, interval: int, *, family: str = "ecp5", shrink: bool = True) -> Network:
-    """Return the network folded to an interval, each node as cheap as it may be, and FIFOs shrunk to that.
+    """Return the network folded to an interval, each node as cheap as the interval allows, with the smallest FIFOs.
 
     Raises
     ------
     InputError
-        A node cannot be that fast.
+        A node cannot reach the interval.
     """
     folded = fold(network, fold_to_interval(network, interval, family=family))
     return with_smallest_fifos(folded) if shrink else folded
 
 
 def fold_towards(network: Network, interval: int, *, family: str = "ecp5") -> Folded:
-    """Return the network folded to an interval, or as fast as it can be if it cannot be that fast."""
+    """Return the network folded to an interval, or the fastest folding if it cannot reach the interval."""
     choices = FoldingChoices(network, family)
     missed = choices.refusal(interval) if interval < choices.least_interval else None
     return Folded(with_smallest_fifos(fold(network, choices.to(interval))), missed)
 
 
 def fold_as(network: Network, file: FoldingFile, *, family: str = "ecp5") -> Network:
-    """Return the network folded as a file says; what it does not name is chosen.
+    """Return the network folded as a file says. The rest is chosen.
 
-    Nodes that it does not name are folded to the interval of the slowest that it names, as cheaply as that can be, or
-    as fast as they can be. If it names none, all stay as they are. FIFOs that it does not name get the smallest depths
-    that keep the interval.
+    Nodes that the file does not name get the cheapest folding that reaches the interval of the slowest node that it
+    names, or their fastest folding if they cannot reach it. If it names no node, no folding changes. FIFOs that it
+    does not name get the smallest depths that keep the interval.
 
     Raises
     ------
@@ -80,8 +80,8 @@ def with_smallest_fifos(
 
     Parameters
     ----------
-    slack : part of the interval by which it may grow
-    fixed : depths by name that are not to be chosen
+    slack : fraction of the interval by which it may grow
+    fixed : depths by FIFO name that are kept
     """
     from hwsim.fifo_sizing import shrink_depths
 
@@ -91,19 +91,19 @@ def with_smallest_fifos(
 def with_fifos(
     network: Network, how: str, *, slack: str | None = None, fixed: Mapping[str, int] | None = None
 ) -> Network:
-    """Return the network with FIFO depths chosen anew.
+    """Return the network with new FIFO depths.
 
     Parameters
     ----------
-    how : "auto" for the smallest depths that keep the interval, "full" for depths that cost no throughput by the rule
-        of `dataflow.folding.default_depths`
+    how : "auto" for the smallest depths that keep the interval, "full" for the depths of
+        `dataflow.folding.default_depths`, which cost no throughput
     slack : percentage of the interval by which it may grow, such as "5%"
-    fixed : depths by name that are not to be chosen
+    fixed : depths by FIFO name that are kept
 
     Raises
     ------
     InputError
-        Another word, a slack that is none or cannot be used, or the network stands still for ever with fixed depths.
+        Another word, an invalid slack or one with "full", or a deadlock with the fixed depths.
     """
     from hwsim import simulate
 
@@ -114,13 +114,13 @@ def with_fifos(
         if slack is not None:
             raise InputError(f"Interval slack must be given with --fifos auto, not with {how}")
         chosen = full.with_depths(fixed or {})
-        simulate(chosen, 1)  # tells of a deadlock
+        simulate(chosen, 1)  # raises InputError at a deadlock
         return chosen
     return with_smallest_fifos(full, slack=_part_of(slack or "0%"), fixed=fixed)
 
 
 def _part_of(percentage: str) -> Fraction:
-    """Return what part a percentage is."""
+    """Return the fraction that a percentage stands for."""
     try:
         part = Fraction(percentage.removesuffix("%")) / 100 if percentage.endswith("%") else Fraction(-1)
     except (ValueError, ZeroDivisionError):
@@ -131,17 +131,16 @@ def _part_of(percentage: str) -> Fraction:
 
 
 def fold_for_board(network: Network, board: str, *, utilization: float = 0.8) -> Folded:
-    """Return the fastest folding whose estimated cost stays within a board, else the smallest there is.
+    """Return the fastest folding whose estimated cost fits a board, or the smallest folding if none fits.
 
-    It fits if it takes at most `utilization` of the LUTs, and all block RAMs and DSPs at most. For each interval the
-    nodes are folded as cheaply as they can be, at a few prices of block RAM: what is scarce on the board may be saved
-    at the expense of the other. What fits is decided before FIFOs are shrunk: what they give back is room for what is
-    not in the estimate, such as the serial link.
+    A network fits if it takes at most `utilization` of the LUTs, and no more block RAMs and DSPs than the board has.
+    For each interval the nodes get their cheapest folding, at several prices of block RAM, so that the scarcer
+    resource can be saved at the expense of the other.
 
     Raises
     ------
     InputError
-        No such board, or a utilization that is none.
+        No such board, or an invalid utilization.
     """
     from rtl.boards import board_of
 
@@ -154,6 +153,8 @@ def fold_for_board(network: Network, board: str, *, utilization: float = 0.8) ->
 
     def fitting(interval: int) -> Network | None:
         for each in priced:
+            # With the deeper FIFOs, not the shrunk ones: nextpnr found no placement for an iCE40 that was filled up to
+            # the limit with shrunk FIFOs, since the estimate does not include the serial link.
             candidate = fold(network, each.to(interval))
             if _excess(candidate, chosen, utilization) is None:
                 return candidate
@@ -174,20 +175,20 @@ def fold_for_board(network: Network, board: str, *, utilization: float = 0.8) ->
 
 
 def _smallest(network: Network, choices: FoldingChoices, board: "Board", utilization: float) -> Folded:
-    """Return the smallest folding, and the sentence about what it needs if it does not fit even so."""
+    """Return the smallest folding, with a sentence about what it needs if it still does not fit."""
     smallest = with_smallest_fifos(fold(network, choices.to(choices.intervals[-1])))
     return Folded(smallest, _excess(smallest, board, utilization))
 
 
 def _excess(network: Network, board: "Board", utilization: float) -> str | None:
-    """Return the sentence about what a network needs beyond a board, or None if it fits."""
+    """Return a sentence about what a network needs and a board lacks, or None if it fits."""
     cost = network_cost(network, board.family)
     needed = cost.cells(board.family), cost.brams, cost.dsps
     limits = int(utilization * board.luts), board.brams, board.dsps
     if all(need <= limit for need, limit in zip(needed, limits, strict=True)):
         return None
 
-    def told(counts: tuple[int, int, int]) -> str:
+    def text(counts: tuple[int, int, int]) -> str:
         return f"{counts[0]:,} cells, {counts[1]:,} block RAMs and {counts[2]:,} DSPs"
 
-    return f"Network {network.name!r} must fit {board.name} with {told(limits)}, not need {told(needed)}"
+    return f"Network {network.name!r} must fit {board.name} with {text(limits)}, not need {text(needed)}"

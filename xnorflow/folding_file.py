@@ -1,4 +1,4 @@
-"""The folding file: what is computed at once and how deep the FIFOs are, as TOML that people write and edit."""
+"""The folding file: parallelism of the nodes and depths of the FIFOs, as TOML that people write and edit."""
 
 import json
 import re
@@ -18,8 +18,8 @@ __all__ = ["FoldingFile", "folding_text", "read_folding_file", "write_folding_fi
 class FoldingFile:
     """A folding as people write it: TOML keyed by stable node names.
 
-    ``[nodes.NAME]`` with ``pe`` and ``simd``; ``[fifos]`` with ``"FROM -> TO" = depth``. What it does not name is
-    chosen.
+    ``[nodes.NAME]`` has ``pe`` and ``simd``; ``[fifos]`` has ``"FROM -> TO" = depth``. Everything that the file does
+    not name is chosen.
     """
 
     nodes: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -32,7 +32,7 @@ def read_folding_file(path: Path) -> FoldingFile:
     Raises
     ------
     InputError
-        Not TOML, or not of that form.
+        Not TOML, or not in the form of a folding file.
     """
     try:
         content = tomllib.loads(path.read_text())
@@ -64,21 +64,21 @@ def folding_text(network: Network, interval: float) -> str:
 
     Parameters
     ----------
-    interval : cycles between frames that both come to, for the reader
+    interval : cycles between frames with this folding and these depths, for a comment
     """
     lines = [f"# Folding of {' '.join(network.name.split())}: {round(interval, 2):,} cycles between frames.", ""]
     for node in without_converters(network).nodes:
         if node.folding:
             lines += [f"[nodes.{_key(node.name)}]", *(f"{name} = {value}" for name, value in node.folding.items()), ""]
     lines += [
-        "# Depths for this folding. Delete those that are to be chosen anew, all of them after another pe or simd."
+        "# Depths for this folding. Delete those that shall be chosen again, and all of them if pe or simd changes."
     ]
     lines += ["[fifos]", *(f"{_key(fifo.name)} = {fifo.depth}" for fifo in network.fifos)]
     return "\n".join(lines) + "\n"
 
 
 def write_folding_file(network: Network, path: Path, *, interval: float) -> None:
-    """Write the network's folding file, whole or not at all; `interval` is for the reader.
+    """Write the network's folding file, completely or not at all; `interval` is for a comment.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def write_folding_file(network: Network, path: Path, *, interval: float) -> None
 
 
 def _key(name: str) -> str:
-    """Return a name as a TOML key, quoted if it has to be."""
+    """Return a name as a TOML key, quoted if necessary."""
     if re.fullmatch(r"[A-Za-z0-9_-]+", name):
         return name
     return json.dumps(name, ensure_ascii=False).replace("\x7f", "\\u007f")

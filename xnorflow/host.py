@@ -1,4 +1,4 @@
-"""The computer's end of the serial link: frames to a board, class and scores back."""
+"""The computer's end of the serial link: sends frames to a board and receives classes and scores."""
 
 import random
 import time
@@ -17,22 +17,22 @@ from rtl.link.protocol import VERSION, Damaged, ErrorCode, Info, Kind, Message, 
 
 __all__ = ["Answers", "BoardConnection"]
 
-#: Requests on their way at once: as many as a board holds replies that are due.
+#: Most requests without a reply: the number of pending replies that a board holds.
 WINDOW = 3
 
-#: How often a request is sent before the line is given up.
+#: How often a request is sent before the connection is considered lost.
 ATTEMPTS = 3
 
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What a board said about frames.
+    """A board's answers to frames.
 
     Parameters
     ----------
     classes : (frames,) int64
-    scores : (frames, classes) int64, the integers before the affine that makes logits of them
-    seconds : from the first byte sent to the last received
+    scores : (frames, classes) int64, before the affine function that turns them into logits
+    seconds : from the first byte sent to the last one received
     """
 
     classes: np.ndarray
@@ -42,7 +42,7 @@ class Answers:
 
 @dataclass
 class _Request:
-    """A request whose reply is due."""
+    """A request that waits for its reply."""
 
     message: Message
     index: int
@@ -50,19 +50,19 @@ class _Request:
 
 
 class BoardConnection:
-    """A board at a serial port; a context manager that closes the port.
+    """A connection to a board at a serial port; a context manager that closes the port.
 
     Parameters
     ----------
     port : name of the port
-    baud : that the bitstream was built for
-    network : what the board should compute; what it says about itself is compared with it
-    timeout : seconds of silence, beyond what the line itself takes, after which a request is taken for lost
+    baud : baud rate for which the bitstream was built
+    network : the network that the board should have; its id is compared with the board's
+    timeout : seconds of silence, in addition to the transmission itself, after which a request is considered lost
 
     Raises
     ------
     InputError
-        The port cannot be opened, nobody answers, or the board has another network.
+        The port cannot be opened, the board does not answer, or it has another network.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class BoardConnection:
         self._port, self._baud, self._timeout = port, baud, timeout
         self._unpacker = Unpacker()
         self._inbox: deque[Message] = deque()
-        # Any start will do, but not always the same: late replies to an earlier program are told apart.
+        # A random start, so that late replies to an earlier program are not taken for replies to this one.
         self._sequence = random.randrange(256)
         self._serial = self._open()
         try:
@@ -94,7 +94,7 @@ class BoardConnection:
         self._serial.close()
 
     def info(self) -> Info:
-        """Return what the board says about itself."""
+        """Return the board's description of its network."""
         return self._info
 
     def infer(self, frames: np.ndarray, *, progress: Callable[[int], None] = lambda count: None) -> Answers:
@@ -102,14 +102,14 @@ class BoardConnection:
 
         Parameters
         ----------
-        frames : (frames, ...) integers 0 to 255, or -128 to 127 of a network that takes signed ones, as many per frame
-            as the board's network has pixels
-        progress : told how many frames are answered
+        frames : (frames, ...) integers 0 to 255, or -128 to 127 for a network that takes signed ones, with as many
+            numbers per frame as the board's network has inputs
+        progress : called with the number of frames answered so far
 
         Raises
         ------
         InputError
-            Frames of a wrong size or range; or a board that falls silent, or keeps getting damaged messages.
+            Frames of a wrong size or range, or a board that stops answering or receives only damaged messages.
         """
         rows = self._rows_of(frames)
         results: dict[int, Result] = {}
@@ -134,10 +134,10 @@ class BoardConnection:
         return Answers(classes, scores.reshape(len(rows), self._info.classes), time.monotonic() - start)
 
     def _settle(self, reply: Message | None, due: deque[_Request], results: dict[int, Result]) -> list[_Request]:
-        """Take the requests that `reply` tells about from `due`; return those that must be sent again.
+        """Remove the requests that `reply` settles from `due`; return those that must be sent again.
 
-        Replies come in the order of the requests. So those before the one that is answered were lost, and with no
-        reply (None) all were.
+        Replies come in the order of the requests. So requests before the one that is answered were lost, and without a
+        reply (None) all of them were.
         """
         if reply is None:
             again = list(due)
@@ -145,7 +145,7 @@ class BoardConnection:
             return again
         position = next((k for k, request in enumerate(due) if request.message.sequence == reply.sequence), None)
         if position is None:
-            return []  # late, or the sequence was damaged: then the request will turn out to be lost
+            return []  # a late reply, or one with a damaged sequence, whose request will turn out to be lost
         again = [due.popleft() for _ in range(position)]
         request = due.popleft()
         if reply.kind == Kind.RESULT:
@@ -199,7 +199,9 @@ class BoardConnection:
             port = serial.Serial(self._port, self._baud, timeout=0.02, write_timeout=5.0 + self._timeout)
             port.reset_input_buffer()
         except ValueError as error:
-            raise InputError(f"Baud rate of port {self._port!r} must be one that it has, not {self._baud}") from error
+            raise InputError(
+                f"Baud rate of port {self._port!r} must be one that it supports, not {self._baud}"
+            ) from error
         except serial.SerialException as error:
             raise InputError(f"Port {self._port!r} must be one that can be opened, not fail: {error}") from error
         return port
@@ -221,7 +223,7 @@ class BoardConnection:
         return request
 
     def _receive(self, size: int) -> Message | None:
-        """Return the next whole message, or None if there is none while `size` bytes pass and `timeout` more."""
+        """Return the next complete message, or None after the time of `size` bytes on the line and `timeout` more."""
         deadline = time.monotonic() + self._timeout + size * 10 / self._baud
         while not self._inbox and time.monotonic() < deadline:
             try:

@@ -14,13 +14,13 @@ __all__ = ["Frames", "frames_of_input", "raw_frames"]
 
 @dataclass(frozen=True, eq=False)
 class Frames:
-    """Frames and, where they are known, their labels.
+    """Frames and, if known, their labels.
 
     Parameters
     ----------
     values : (frames, ...) integers
     labels : (frames,) int64, or None
-    origin : where they come from, for people
+    origin : where the frames come from, for people
     notes : a sentence for each conversion of an array, for people
     """
 
@@ -47,7 +47,7 @@ def raw_frames(
     dataset : name of a data set, whose test split is used
     array : path of an .npy file
     data : folder of the data sets
-    frames : how many; all without it
+    frames : how many; the default is all
 
     Raises
     ------
@@ -92,18 +92,18 @@ def frames_of_input(
     default: int = 100,
     seed: int = 0,
 ) -> Frames:
-    """Return the frames that a command works on, as the network's input takes them.
+    """Return the frames that a command works on, in the form of the network's input.
 
     Parameters
     ----------
     dataset, array, data, frames : as in `raw_frames`
-    default : how many random frames there are if neither data nor a number is given
-    seed : of the random frames
+    default : number of random frames if neither data nor a number is given
+    seed : seed of the random frames
 
     Raises
     ------
     InputError
-        As `raw_frames`, a negative seed, or frames of another size or range than the network's.
+        As in `raw_frames`, a negative seed, or frames whose size or range differs from the network's.
     """
     from hwsim.frames import frames_for
 

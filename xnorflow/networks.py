@@ -1,4 +1,4 @@
-"""Finding the network a user names: an .xnf file, a model that is lowered on the way, or one of the zoo."""
+"""Opening the network that a user names: an .xnf file, a model that is lowered first, or one of the zoo."""
 
 import json
 import os
@@ -12,7 +12,7 @@ __all__ = ["lowered_network", "model_path", "open_network"]
 
 _MODEL = "model.onnx"
 
-#: Files beside a trained model that have its recipe, and what reads them.
+#: Files beside a trained model that contain its recipe, and the functions that parse them.
 _RECIPES = {"card.toml": tomllib.loads, "metrics.json": json.loads}
 
 
@@ -38,7 +38,7 @@ def model_path(name: str | os.PathLike[str]) -> Path:
 
 
 def open_network(name: str | os.PathLike[str]) -> Network:
-    """Return the network of an .xnf file, or of a model (file, folder, zoo name), which is lowered now."""
+    """Return the network of an .xnf file, or of a model (file, folder, zoo name), which is lowered first."""
     path = Path(name)
     return load(path) if path.suffix == ".xnf" else lowered_network(name)
 
@@ -53,7 +53,7 @@ def lowered_network(name: str | os.PathLike[str], *, input_kind: str = "auto", o
     Raises
     ------
     InputError
-        No such model, one that cannot be lowered, or one that pads in another way than it was trained.
+        No such model, one that cannot be lowered, or one whose padding differs from its recipe.
     """
     from quant.lowering import lower
 
@@ -66,7 +66,7 @@ def lowered_network(name: str | os.PathLike[str], *, input_kind: str = "auto", o
 
 
 def _recipe_beside(model: Path) -> dict[str, Any] | None:
-    """Return the recipe in the card or the metrics of a trained model, None without them."""
+    """Return the recipe in the card or the metrics of a trained model, or None if it has neither."""
     for name, read in _RECIPES.items():
         path = model.parent / name
         if model.name != _MODEL or not path.is_file():
@@ -74,13 +74,15 @@ def _recipe_beside(model: Path) -> dict[str, Any] | None:
         try:
             recipe = read(path.read_text("utf-8")).get("recipe")
         except (ValueError, AttributeError) as error:
-            raise InputError(f"File {str(path)!r} must tell the recipe of the model beside it, not: {error}") from error
+            raise InputError(
+                f"File {str(path)!r} must contain the recipe of the model beside it, not: {error}"
+            ) from error
         return recipe if isinstance(recipe, dict) else None
     return None
 
 
 def _check_padding(network: Network, recipe: dict[str, Any]) -> None:
-    """Refuse windows that pad otherwise than the recipe says."""
+    """Refuse windows whose padding differs from the recipe."""
     padding, kernel = recipe.get("padding"), recipe.get("kernel", 3)
     if padding not in ("valid", "zero"):
         return

@@ -1,4 +1,4 @@
-"""Values and cycles of a run together: what ``xnorflow simulate`` prints."""
+"""Values and cycles of a run together, as ``xnorflow simulate`` prints them."""
 
 from dataclasses import asdict
 from typing import Any
@@ -35,7 +35,7 @@ def accuracy_of(predictions: np.ndarray, labels: np.ndarray | None) -> float | N
 def simulation_summary(
     network: Network, frames: Frames, *, stalls: int | None = None, clock: Clock = ASSUMED
 ) -> tuple[dict[str, Any], Any]:
-    """Return predictions' accuracy and the exact timing of a run, and the predictions."""
+    """Return the accuracy and the exact timing of a run, and its predictions."""
     from hwsim import predict, random_stalls
     from hwsim import simulate as run_simulation
 

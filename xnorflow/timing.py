@@ -1,4 +1,4 @@
-"""Latency and interval, two figures that are not each other's inverse, and the clock that turns cycles into seconds."""
+"""Latency and interval, neither of which follows from the other, and the clock that turns cycles into seconds."""
 
 import json
 from collections.abc import Mapping
@@ -18,12 +18,12 @@ __all__ = ["ASSUMED", "Build", "Clock", "Timing", "clock_for", "clock_of", "open
 
 @dataclass(frozen=True)
 class Clock:
-    """A clock, and how far it can be relied on.
+    """A clock, and whether a design reaches it.
 
     Parameters
     ----------
     mhz : its frequency
-    source : "met" by a routed design, "missed" by it, or "assumed"
+    source : "met" or "missed" by a routed design, or "assumed"
     note : the same for people
     """
 
@@ -35,7 +35,7 @@ class Clock:
         return f"{self.mhz:g} MHz ({self.note})"
 
 
-#: The clock of figures for which nothing says another.
+#: The clock that is assumed if none is given.
 ASSUMED = Clock(100.0)
 
 
@@ -45,9 +45,9 @@ class Timing:
 
     Parameters
     ----------
-    latency : cycles from a frame's first beat in to its last beat out, with no frame before it
-    interval : cycles between frames in the steady state
-    clock : what a cycle lasts
+    latency : cycles from a frame's first beat in to its last beat out, without earlier frames
+    interval : cycles between frames in steady state
+    clock : the clock that turns cycles into time
     """
 
     latency: int
@@ -83,7 +83,7 @@ class Timing:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """Return the timing that `to_json` was called of."""
+        """Return the timing that `to_json` returned as values."""
         clock = Clock(values["clock_mhz"], values["clock"], values["clock_note"])
         return cls(values["latency"], values["interval"], clock)
 
@@ -97,7 +97,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Build:
-    """What the bitstream of a network came to, as ``xnorflow bitstream`` left it.
+    """The figures of a bitstream that ``xnorflow bitstream`` has built.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def timing_of(network: Network, clock: Clock = ASSUMED) -> Timing:
     Raises
     ------
     InputError
-        Nothing can move any more in the network.
+        The network deadlocks.
     """
     from hwsim import simulate
 
@@ -124,12 +124,12 @@ def timing_of(network: Network, clock: Clock = ASSUMED) -> Timing:
 
 
 def clock_of(clock_mhz: float | None, build: Build | None = None) -> Clock:
-    """Return the clock that a command tells times at: that of a build, the one given, or the assumed one.
+    """Return the clock for a command's times: that of a build, the one given, or the assumed one.
 
     Raises
     ------
     InputError
-        Both are given, or a frequency that is none.
+        Both are given, or the frequency is not positive.
     """
     if build is not None:
         if clock_mhz is not None:
@@ -143,7 +143,7 @@ def clock_of(clock_mhz: float | None, build: Build | None = None) -> Clock:
 
 
 def clock_for(board: "Board", clock_mhz: float | None = None) -> Clock:
-    """Return the clock that a design for a board is meant for: the one given, or the board's usual one."""
+    """Return the clock of a design for a board: the one given, or the board's usual one."""
     return Clock(board.clock_mhz, note=f"usual for {board.name}, assumed") if clock_mhz is None else clock_of(clock_mhz)
 
 
@@ -153,12 +153,12 @@ def routed_clock(clock_mhz: float, fmax_mhz: float, *, met: bool) -> Clock:
 
 
 def open_build(folder: Path, network: Network) -> Build:
-    """Return what the build in a folder came to.
+    """Return the build in a folder.
 
     Raises
     ------
     InputError
-        There is no build in the folder, or it is of another network or folding.
+        The folder has no build, or one of another network or folding.
     """
     path = folder / "bitstream.json"
     if not path.is_file():
@@ -169,7 +169,7 @@ def open_build(folder: Path, network: Network) -> Build:
         clock_mhz, fmax_mhz, met = (figures[key] for key in ("clock_mhz", "fmax_mhz", "timing_met"))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"Build report {str(path)!r} must be as xnorflow bitstream leaves it, not otherwise"
+            f"Build report {str(path)!r} must be one that xnorflow bitstream has written, not another file"
         ) from error
     built = timing_of(expose_scores(network))
     if (name, latency, interval) != (network.name, built.latency, built.interval):

@@ -77,7 +77,7 @@ def test_a_target_that_cannot_be_reached_gives_the_nearest(
     assert json.loads(printed.out)["interval"] == 36
     assert printed.err.splitlines()[-1] == (
         "error: Interval must be at least 36 for node 'conv0.window', not 5. "
-        f"The nearest that there is, interval 36, is in {out}"
+        f"The nearest folding, interval 36, is in {out}"
     )
     assert run("fold", tmp_path / "conv.xnf", "-o", out, "--fps", 1e6, "--clock-mhz", 10) == 1
     assert "not 10: 1,000,000 frames per second need a clock of 36.0 MHz. The nearest" in capfd.readouterr().err
@@ -91,7 +91,7 @@ def test_a_network_that_no_board_holds_gives_the_smallest(tmp_path: Path, capfd:
     error = capfd.readouterr().err.splitlines()[-1]
     assert re.fullmatch(
         r"error: Network 'dense-784-512-512-10' must fit icebreaker with 4,224 cells, 30 block RAMs and 8 DSPs, "
-        r"not need [\d,]+ cells, \d{3} block RAMs and 0 DSPs\. The nearest that there is, interval \d+, is in .*",
+        r"not need [\d,]+ cells, \d{3} block RAMs and 0 DSPs\. The nearest folding, interval \d+, is in .*",
         error,
     )
     assert out.exists()

@@ -196,7 +196,7 @@ def test_bad_folding_files(
         ("", "Network file '.' must be writable, not: Is a directory"),
         ("folder.xnf", "Network file 'folder.xnf' must be writable, not: Is a directory"),
         ("a.xnf", "Folding file 'a.toml' must be writable, not: Is a directory"),
-        ("f.toml", "Network file must be named otherwise than its folding, such as f.xnf, not 'f.toml'"),
+        ("f.toml", "Network file must have another name than its folding file, such as f.xnf, not 'f.toml'"),
         ("file/a.xnf", "Network file 'file/a.xnf' must be writable, not: Not a directory"),
     ],
 )

@@ -189,7 +189,7 @@ def test_no_port() -> None:
 def test_impossible_baud_rate(oracle: Oracle) -> None:
     with (
         port_of(ModelDevice(oracle)) as port,
-        pytest.raises(InputError, match=rf"^Baud rate of port '{port}' must be one that it has, not -5$"),
+        pytest.raises(InputError, match=rf"^Baud rate of port '{port}' must be one that it supports, not -5$"),
     ):
         BoardConnection(port, baud=-5)
 

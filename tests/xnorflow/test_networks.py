@@ -100,6 +100,6 @@ def test_a_file_that_is_no_record_is_refused(text: str, tmp_path: Path) -> None:
     folder = folder_of(tmp_path, "zero", 1)
     (folder / "metrics.json").write_text(text, "utf-8")
     with pytest.raises(
-        InputError, match=r"^File '.*metrics\.json' must tell the recipe of the model beside it, not: .+$"
+        InputError, match=r"^File '.*metrics\.json' must contain the recipe of the model beside it, not: .+$"
     ):
         lowered_network(folder)

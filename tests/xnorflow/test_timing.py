@@ -102,5 +102,7 @@ def test_builds_that_do_not_fit_are_refused(tmp_path: Path) -> None:
             open_build(build_in(tmp_path, **changes), NETWORK)
     for text in ("{}", "[]", "no", '{"network": 1}'):
         (tmp_path / "bitstream.json").write_text(text)
-        with pytest.raises(InputError, match=r"^Build report '.*' must be as xnorflow bitstream leaves it, not othe"):
+        with pytest.raises(
+            InputError, match=r"^Build report '.*' must be one that xnorflow bitstream has written, not anoth"
+        ):
             open_build(tmp_path, NETWORK)

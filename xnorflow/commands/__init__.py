@@ -1,1 +1,1 @@
-"""The commands, a module each: options in, public functions called, tables and JSON out."""
+"""The commands, one module each. They parse options, call public functions, and print tables and JSON."""

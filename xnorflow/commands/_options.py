@@ -26,9 +26,9 @@ Data = Annotated[
 FrameCount = Annotated[int | None, typer.Option("--frames", help="How many frames.")]
 ClockMhz = Annotated[
     float | None,
-    typer.Option(help="Clock in MHz that times are told at; 100 is assumed without it.", show_default=False),
+    typer.Option(help="Clock in MHz for printed times; the default is 100, marked as assumed.", show_default=False),
 ]
 BuildFolder = Annotated[
     Path | None,
-    typer.Option("--build", metavar="DIR", help="Folder of this network's bitstream, whose clock is then used."),
+    typer.Option("--build", metavar="DIR", help="Folder of this network's bitstream; its clock is used."),
 ]

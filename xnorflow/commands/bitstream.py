@@ -19,7 +19,7 @@ def bitstream(
     baud: Annotated[int, typer.Option(help="Baud rate of the serial link.")] = 1_000_000,
     json: Json = False,
 ) -> None:
-    """Make a board's bitstream: the network behind a serial link."""
+    """Build a board's bitstream: the network with a serial link."""
     from xnorflow.console import console, print_json, print_table, say, table_of
     from xnorflow.flow import build_bitstream
     from xnorflow.networks import open_network

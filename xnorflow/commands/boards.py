@@ -8,7 +8,7 @@ __all__ = ["boards"]
 
 
 def boards(json: Json = False) -> None:
-    """List the boards that a bitstream can be made for."""
+    """List the boards for which bitstreams can be built."""
     from rtl.boards import boards as all_boards
     from xnorflow.console import print_json, print_table, table_of
 

@@ -20,7 +20,7 @@ def demo(
     ),
     json: Json = False,
 ) -> None:
-    """Run the whole path: zoo model, lowering, simulation, Verilog, proof on Verilator, iCE40 bitstream."""
+    """Run all steps: zoo model, lowering, simulation, Verilog, proof on Verilator, iCE40 bitstream."""
     from xnorflow.console import console, print_json, print_table, say, table_of
     from xnorflow.flow import Settings, run_flow
 

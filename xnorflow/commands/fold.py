@@ -20,15 +20,15 @@ def fold(
     net: NetworkName,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.xnf", help="Where the folded network goes.")],
     fps: Annotated[float | None, typer.Option(help="Frames per second to reach, at --clock-mhz.")] = None,
-    clock_mhz: Annotated[float | None, typer.Option(help="Clock in MHz that --fps is meant at.")] = None,
+    clock_mhz: Annotated[float | None, typer.Option(help="Clock in MHz for --fps.")] = None,
     interval: Annotated[int | None, typer.Option(help="Cycles between frames to reach.")] = None,
-    board: Annotated[str | None, typer.Option(help="Board to fill: the fastest that fits.")] = None,
+    board: Annotated[str | None, typer.Option(help="Board: choose the fastest folding that fits it.")] = None,
     utilization: Annotated[
-        float | None, typer.Option(help="Part of the board's LUTs to use; 0.8 without it.", show_default=False)
+        float | None, typer.Option(help="Share of the board's LUTs to use; the default is 0.8.", show_default=False)
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="Folding file (TOML); what it does not name is chosen.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Folding file (TOML); the rest is chosen.")] = None,
     fifos: Annotated[
-        str, typer.Option(help="auto: the smallest depths that keep the interval; full: enough by rule.")
+        str, typer.Option(help="auto: the smallest depths that keep the interval; full: depths that always keep it.")
     ] = "auto",
     interval_slack: Annotated[
         str | None, typer.Option(metavar="PERCENT", help="How much the interval may grow to save places, such as 5%.")
@@ -36,9 +36,9 @@ def fold(
     family: Annotated[str | None, typer.Option(help="Device family of the estimate.")] = None,
     json: Json = False,
 ) -> None:
-    """Fold a network: to a rate, an interval, a board, or as a file says.
+    """Fold a network: choose its parallelism for a rate, an interval or a board, or read it from a file.
 
-    The folding is also written as TOML beside the network, to be edited and given back with --config.
+    The folding is also written as TOML beside the network, for editing and for --config.
     """
     from dataflow import save_network
     from xnorflow.commands.show import family_of_board, folding_summary, print_folding
@@ -66,22 +66,22 @@ def fold(
     if not kept:
         write_folding_file(folded.network, file, interval=result["interval"])
     print_folding(folded.network, result)
-    say(f"{output}" if kept else f"{output}; the folding as text, to be edited and given back with --config: {file}")
+    say(f"{output}" if kept else f"{output}; the folding as text, for editing and for --config: {file}")
     if json:
         print_json(result)
     if folded.missed is not None:
-        raise ToolError(f"{folded.missed}. The nearest that there is, interval {result['interval']}, is in {output}")
+        raise ToolError(f"{folded.missed}. The nearest folding, interval {result['interval']}, is in {output}")
 
 
 def _folding_file(output: Path) -> Path:
-    """Return where the folding of a network file goes: beside it."""
+    """Return the path of the folding file for a network file: beside it."""
     if not output.name or output.is_dir():
         raise InputError(f"Network file {str(output)!r} must be writable, not: Is a directory")
     file = output.with_suffix(".toml")
     if file == output:
         better = output.with_suffix(".xnf").name
         raise InputError(
-            f"Network file must be named otherwise than its folding, such as {better}, not {str(output)!r}"
+            f"Network file must have another name than its folding file, such as {better}, not {str(output)!r}"
         )
     if file.is_dir():
         raise InputError(f"Folding file {str(file)!r} must be writable, not: Is a directory")
@@ -120,7 +120,7 @@ def _fold(
 
 
 def _clock(clock_mhz: float | None, board: str | None) -> Clock:
-    """Return the clock that the folding is meant at: the one given, the board's usual one, or the assumed one."""
+    """Return the clock of the folding: the one given, the board's usual one, or the assumed one."""
     if board is None:
         return clock_of(clock_mhz)
     from rtl.boards import board_of

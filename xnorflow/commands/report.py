@@ -21,7 +21,7 @@ def report(
     frames: Annotated[int, typer.Option(help="How many frames the diagrams show.")] = 3,
     json: Json = False,
 ) -> None:
-    """Write a page that shows a network: picture, folding, resources, and what happens in it over time."""
+    """Write a page about a network: picture, folding, resources, and its activity over time."""
     from dataflow import expose_scores
     from xnorflow.console import print_json, say
     from xnorflow.networks import open_network

@@ -16,7 +16,7 @@ __all__ = ["run"]
 def run(
     port: Annotated[str, typer.Option(help="Serial port of the board, such as /dev/ttyUSB1.")],
     net: Annotated[
-        str | None, typer.Option("--net", metavar="NET", help="The board's network: answers are compared with it.")
+        str | None, typer.Option("--net", metavar="NET", help="The board's network, to compare the answers with.")
     ] = None,
     dataset: DataSet = None,
     input_array: InputArray = None,
@@ -27,7 +27,7 @@ def run(
     build: BuildFolder = None,
     json: Json = False,
 ) -> None:
-    """Send frames to a board, and with --net compare its answers with the reference."""
+    """Send frames to a board; with --net, compare its answers with the reference."""
     from xnorflow.console import print_json, say
     from xnorflow.host import BoardConnection
     from xnorflow.inputs import frames_of_input, raw_frames
@@ -38,7 +38,7 @@ def run(
     source: dict[str, Any] = {"dataset": dataset, "array": input_array, "data": data, "frames": frames}
     chosen = raw_frames(**source) if network is None else frames_of_input(network, **source)
     if chosen is None:
-        raise InputError("Frames must come from --dataset or --input where no --net is given, not from nowhere")
+        raise InputError("Frames must come from --dataset or --input if --net is not given, not be left out")
     for note in chosen.notes:
         say(note)
     with BoardConnection(port, baud=baud, network=network) as board:
@@ -64,7 +64,7 @@ def run(
 
 
 def _timing(network: Network, clock_mhz: float | None, build: Path | None) -> Timing:
-    """Return the timing of a network as it stands on a board, with both its outputs."""
+    """Return the timing of a network as built for a board, with both outputs."""
     clock = clock_of(clock_mhz, None if build is None else open_build(build, network))
     return timing_of(expose_scores(network), clock)
 

@@ -16,14 +16,16 @@ __all__ = ["family_of_board", "folding_summary", "print_folding", "show"]
 Family = Annotated[
     str | None,
     typer.Option(
-        help="Device family of the estimate: ice40, ecp5, gowin or xilinx7; ecp5 without.", show_default=False
+        help="Device family of the estimate: ice40, ecp5, gowin or xilinx7; the default is ecp5.", show_default=False
     ),
 ]
-BoardName = Annotated[str | None, typer.Option("--board", help="Board whose device family and sizes count.")]
+BoardName = Annotated[
+    str | None, typer.Option("--board", help="Board: use its device family, and compare with its sizes.")
+]
 
 
 def folding_summary(network: Network, family: str, *, clock: Clock = ASSUMED) -> dict[str, Any]:
-    """Return folding, steps and estimated resources of every node and of the whole, and the exact timing."""
+    """Return folding, steps and estimated resources of every node and of the network, and the exact timing."""
     nodes = []
     for node in network.nodes:
         cost = asdict(node_cost(node, family))
@@ -84,7 +86,7 @@ def show(
 
 
 def family_of_board(board: str | None, family: str | None) -> str:
-    """Return the family that costs are told for: the board's, else the one given, else ECP5.
+    """Return the device family for cost estimates: the board's, else the one given, else ECP5.
 
     Raises
     ------
@@ -102,7 +104,7 @@ def family_of_board(board: str | None, family: str | None) -> str:
 
 
 def _print_use(board: str, estimate: dict[str, int]) -> None:
-    """Print which part of a board's resources the estimate takes."""
+    """Print the share of a board's resources that the estimate takes."""
     from rtl.boards import board_of
     from xnorflow.console import say
 

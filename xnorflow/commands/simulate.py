@@ -21,7 +21,7 @@ def simulate(
     input_array: InputArray = None,
     data: Data = None,
     frames: FrameCount = None,
-    outputs: Annotated[Path | None, typer.Option(metavar="FILE.npz", help="Where predictions and scores go.")] = None,
+    outputs: Annotated[Path | None, typer.Option(metavar="FILE.npz", help="File for predictions and scores.")] = None,
     stalls: Annotated[int | None, typer.Option(metavar="SEED", help="Random stalls at both ends.")] = None,
     trace: Annotated[
         Path | None,
@@ -34,7 +34,7 @@ def simulate(
     build: BuildFolder = None,
     json: Json = False,
 ) -> None:
-    """Simulate values and cycles, both exactly."""
+    """Simulate values and cycles, both exact."""
     from xnorflow.console import print_json, print_table, say, table_of
     from xnorflow.inputs import frames_of_input
     from xnorflow.networks import open_network
@@ -54,7 +54,7 @@ def simulate(
     result, prediction = simulation_summary(network, chosen, stalls=stalls, clock=clock)
     if trace is not None or diagram:
         count = min(trace_frames, len(chosen))
-        traced = _look_closely(network, count, stalls, trace=trace, show_diagram=diagram)
+        traced = _trace(network, count, stalls, trace=trace, show_diagram=diagram)
         if traced is not None:
             result["trace"] = traced
     if outputs is not None:
@@ -62,7 +62,7 @@ def simulate(
     nodes = [(n["name"], n["busy"], n["starved"], n["blocked"]) for n in result["nodes"]]
     print_table(table_of(f"{network.name}, {chosen.origin}", ("node", "busy", "starved", "blocked"), nodes))
     fifos = [(f["name"], f["depth"], f["max_occupancy"], f["max_taken"]) for f in result["fifos"]]
-    print_table(table_of("FIFOs; a place is taken from the step on that will fill it", FIFO_COLUMNS, fifos))
+    print_table(table_of("FIFOs; a place is taken as soon as the step that will fill it starts", FIFO_COLUMNS, fifos))
     accuracy = "no labels" if result["accuracy"] is None else f"accuracy {result['accuracy']:.2%}"
     say(f"{result['frames']:,} frames, {accuracy}; {result['cycles']['total']:,} cycles in all")
     say(str(Timing.from_json(result["timing"])))
@@ -78,10 +78,10 @@ def _save_outputs(path: Path, prediction: Any) -> None:
         np.savez(file, **arrays)
 
 
-def _look_closely(
+def _trace(
     network: Network, frames: int, stalls: int | None, *, trace: Path | None, show_diagram: bool
 ) -> dict[str, Any] | None:
-    """Write the trace and print the diagram of the first frames; return what the trace covers."""
+    """Write the trace and print the diagram of the first frames; return the range of the trace."""
     from hwsim import random_stalls, unroll
     from xnorflow.console import console, say
     from xnorflow.traces import diagram, write_trace

@@ -15,9 +15,9 @@ def train(
     data: Data = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs, instead of the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed, instead of the recipe's.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the results; runs/RECIPE without it.")] = None,
-    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint in the folder.")] = False,
-    download: Annotated[bool, typer.Option(help="Fetch the data set's files if they are missing.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for the results; the default is runs/RECIPE.")] = None,
+    resume: Annotated[bool, typer.Option(help="Continue from the last checkpoint in the folder.")] = False,
+    download: Annotated[bool, typer.Option(help="Download the data set's files if they are missing.")] = False,
     json: Json = False,
 ) -> None:
     """Train a binary network with Brevitas, and export it as QONNX."""

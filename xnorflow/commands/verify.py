@@ -13,7 +13,7 @@ __all__ = ["verify"]
 
 def verify(
     net: NetworkName,
-    level: Annotated[str, typer.Option(help="What is compared with the reference: rtl.")] = "rtl",
+    level: Annotated[str, typer.Option(help="Level that is compared with the reference: rtl.")] = "rtl",
     simulator: Annotated[str, typer.Option(help="amaranth, icarus or verilator.")] = "verilator",
     dataset: DataSet = None,
     input_array: InputArray = None,
@@ -21,12 +21,12 @@ def verify(
     frames: FrameCount = None,
     stalls: Annotated[int | None, typer.Option(metavar="SEED", help="Random stalls at both ends.")] = None,
     deciding: Annotated[
-        bool, typer.Option(help="Add frames at which every weight of the first layer decides, two for each neuron.")
+        bool, typer.Option(help="Add frames in which every weight of the first layer decides, two for each neuron.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Seed of random frames.")] = 0,
     json: Json = False,
 ) -> None:
-    """Prove the RTL equal: every value and every cycle of every stream."""
+    """Prove that the RTL is equal: every value and every cycle of every stream."""
     from hwsim import random_stalls
     from sim_tests.deciding import deciding_frames
     from sim_tests.verification import verify_rtl

@@ -1,4 +1,4 @@
-"""The report: one page that shows what a network looks like, how it is folded, and what happens in it over time."""
+"""The report: one page that shows a network's structure, its folding, and its activity over time."""
 
 from xnorflow.report.page import write_report
 

@@ -1,6 +1,6 @@
-"""What happens over time, as outlines of what is drawn.
+"""Activity over time, as outlines for the charts of the report.
 
-However many cycles there are, there are at most `COLUMNS` columns.
+A chart has at most `COLUMNS` columns, however many cycles it covers.
 """
 
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from hwsim.timeline import BLOCKED, BUSY, FifoTrack, NodeTrack
 
 __all__ = ["COLUMNS", "Axis", "FrameBar", "OccupancyCurve", "axis_of", "bars_of", "blocked_of", "curve_of", "runs"]
 
-#: Most columns of a chart over time.
+#: Maximum number of columns of a chart over time.
 COLUMNS = 460
 
-#: The most pixels that a letter of a tick's label takes.
+#: Maximum width in pixels of a letter in a tick's label.
 LETTER = 7.0
 
 
@@ -49,7 +49,7 @@ class Axis:
         return self.x(min(self.cycles, int(column) * self.per_column))
 
     def anchor(self, tick: int) -> str:
-        """Return which part of a tick's label, as SVG calls it, stands over the tick, so that none passes the end."""
+        """Return SVG's anchor of a tick's label, chosen so that no label extends beyond the axis."""
         if tick == 0:
             return "start"
         return "end" if self.x(tick) + len(f"{tick:,}") * LETTER / 2 > self.pixels else "middle"
@@ -64,21 +64,21 @@ def axis_of(cycles: int, pixels: float, *, most_ticks: int = 9) -> Axis:
 
 
 def runs(flags: np.ndarray) -> list[tuple[int, int]]:
-    """Return where each run of true flags begins, and the place behind its end."""
+    """Return the start of each run of true flags, and the index after its end."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
     return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
 
 
 @dataclass(frozen=True)
 class FrameBar:
-    """A frame on its way through a node.
+    """The time that a frame spends in a node.
 
     Parameters
     ----------
     frame : its number, from 1
-    start, stop : its first cycle, and the one behind its last
+    start, stop : its first cycle, and the one after its last
     starved, blocked : cycles in between in which the node waits
-    some, much : outlines of the columns in which the node issues a step in some, in at least half of the cycles
+    some, much : outlines of the columns in which the node issues a step in less, and in at least half of the cycles
     """
 
     frame: int
@@ -91,7 +91,7 @@ class FrameBar:
 
 
 def bars_of(node: NodeTrack, axis: Axis, height: float) -> list[FrameBar]:
-    """Return a bar for each frame, its upper edge at 0."""
+    """Return a bar for each frame, with its upper edge at 0."""
     bars = []
     for frame, (start, stop) in enumerate(node.spans.tolist()):
         busy = node.spells.cycles_between(_borders(axis), BUSY, frame) / axis.per_column
@@ -117,14 +117,14 @@ def _outline(spans: list[tuple[int, int]], axis: Axis, height: float) -> str:
 
 @dataclass(frozen=True)
 class OccupancyCurve:
-    """How full a FIFO is.
+    """The occupancy of a FIFO over time.
 
     Parameters
     ----------
-    most : outline of the area below the most beats stored in each column
-    mean : line of the beats stored in each column, on average
-    highest : most beats stored at any time
-    average : beats stored, on average over all cycles
+    most : outline of the area under the maximum number of beats stored in each column
+    mean : line of the mean number of beats stored in each column
+    highest : maximum number of beats stored at any time
+    average : mean number of beats stored over all cycles
     """
 
     most: str
@@ -134,7 +134,7 @@ class OccupancyCurve:
 
 
 def curve_of(fifo: FifoTrack, axis: Axis, height: float) -> OccupancyCurve:
-    """Return a FIFO's curve; its depth is `height` pixels above 0, which is at the lower edge."""
+    """Return a FIFO's curve. Its depth is `height` pixels above 0, which is at the lower edge."""
     cycles, stored = fifo.levels
     most, mean = _maxima(cycles, stored, axis), _means(cycles, stored, axis)
 
@@ -154,12 +154,12 @@ def curve_of(fifo: FifoTrack, axis: Axis, height: float) -> OccupancyCurve:
 
 
 def _borders(axis: Axis) -> np.ndarray:
-    """Return the cycle at which each column begins, and the end."""
+    """Return the cycle at which each column begins, and the end of the last one."""
     return np.minimum(np.arange(axis.columns + 1) * axis.per_column, axis.cycles)
 
 
 def _means(cycles: np.ndarray, levels: np.ndarray, axis: Axis) -> np.ndarray:
-    """Return the mean in each column of a level that holds from each cycle to the next one, and is 0 before."""
+    """Return the mean in each column of a level that changes at the given cycles, and is 0 before the first."""
     if not len(cycles):
         return np.zeros(axis.columns)
     sums = np.append(0, np.cumsum(np.diff(np.append(cycles, axis.cycles)) * levels))

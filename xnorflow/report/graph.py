@@ -1,8 +1,8 @@
 """The picture of a network: nodes in ranks from left to right, ranks in bands from top to bottom.
 
-Layered drawing after Sugiyama: a node's rank is the longest path to it; an edge over several ranks passes through empty
-places of those between; within a rank the order follows that of the rank before. A long row of ranks is broken into
-bands, as the lines of a text.
+This is a layered drawing after Sugiyama: a node's rank is the length of the longest path to it, an edge over several
+ranks passes through empty places in the ranks between, and the order within a rank follows the order of the rank
+before. A long row of ranks is broken into bands, like the lines of a text.
 """
 
 from collections import defaultdict
@@ -14,19 +14,19 @@ from dataflow import Fifo, Network
 
 __all__ = ["BOX", "Box", "Drawing", "Link", "drawing_of"]
 
-#: Sizes in pixels: a box, the room in front of it, a lane, and what stands between two bands.
+#: Sizes in pixels: width of a box, space to its left, height of a box, height of a lane, space between two bands.
 BOX, GAP, BOX_HEIGHT, LANE, BETWEEN = 124, 64, 46, 70, 34
 
-#: Pixels between two neighbouring ports of a box, between two edges that run side by side, and to the right of all.
+#: Pixels between two neighbouring ports of a box, between two edges that run side by side, and at the right edge.
 PORT, SIDE, MARGIN = 16, 6, 30
 
-#: An edge's way over the ranks: names of nodes, or places (number of the FIFO, rank) that it passes through.
+#: A point of an edge's way: the name of a node, or a place (number of the FIFO, rank) that the edge passes through.
 Place = str | tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Box:
-    """A node, or an end of the network, at its upper left corner."""
+    """A node, or an end of the network, with the position of its upper left corner."""
 
     name: str
     x: float
@@ -36,7 +36,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Link:
-    """A FIFO: the path of its line, and where its label ends."""
+    """A FIFO: the path of its line, and the right end of its label."""
 
     fifo: Fifo
     path: str
@@ -46,7 +46,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Drawing:
-    """The picture.
+    """The picture of a network.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def drawing_of(network: Network, *, width: int = 1160) -> Drawing:
             (x1, y1), (x2, y2) = corner(start), corner(end)
             y1 += BOX_HEIGHT / 2 + (leave if start == fifo.source else 0)
             y2 += BOX_HEIGHT / 2 + (enter if end == fifo.target else 0)
-            # A place in between is passed through; in front of a box there is room for the arrow's head.
+            # The line passes through a place; before a box it leaves room for the arrow's head.
             path += f"M{x1 if isinstance(start, tuple) else x1 + BOX:g} {y1:g}"
             if isinstance(start, tuple):
                 path += f"h{BOX}"
@@ -102,7 +102,7 @@ def drawing_of(network: Network, *, width: int = 1160) -> Drawing:
 
 
 def _ranks(network: Network) -> dict[str, int]:
-    """Return the rank of each end and node: the most nodes on a path to it."""
+    """Return the rank of each end and node: the largest number of nodes on a path to it."""
     ranks = {terminal.name: 0 for terminal in network.inputs}
     for name in (*(node.name for node in network.nodes), *(terminal.name for terminal in network.outputs)):
         ranks[name] = 1 + max(ranks[fifo.source] for fifo in network.fifos_into(name))
@@ -119,7 +119,7 @@ def _way(number: int, fifo: Fifo, rank_of: Mapping[str, int]) -> list[Place]:
 
 
 def _lanes(network: Network, rank_of: Mapping[str, int], ways: list[list[Place]]) -> dict[Place, int]:
-    """Return the lane of each place: the order in its rank, by the mean lane of what leads to it, then by the port."""
+    """Return the lane of each place: its position in the rank, by the mean lane of its sources, then by port."""
     before: dict[Place, list[tuple[Place, int]]] = defaultdict(list)
     ranks: dict[int, dict[Place, None]] = defaultdict(dict)
     for name, rank in rank_of.items():
@@ -143,7 +143,7 @@ def _lanes(network: Network, rank_of: Mapping[str, int], ways: list[list[Place]]
 def _bands(
     rank_of: Mapping[str, int], ways: list[list[Place]], lane_of: Mapping[Place, int], per_band: int
 ) -> tuple[list[float], float]:
-    """Return the top of each band, and the height of all."""
+    """Return the top of each band, and the total height."""
     last = max(rank_of.values()) // per_band
     lanes, crossing = [1] * (last + 1), [0] * (last + 1)
     for place, lane in lane_of.items():

@@ -1,4 +1,4 @@
-"""The page: figures and outlines, filled into the template."""
+"""The report's page: figures and outlines, filled into the template."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from xnorflow.timing import ASSUMED, Build, Clock, Timing
 
 __all__ = ["write_report"]
 
-#: Frames over which the nodes' work is counted, and those that the diagrams show.
+#: Frames over which the nodes' activity is counted, and frames that the diagrams show.
 COUNTED_FRAMES, SHOWN_FRAMES = 1000, 3
 
 #: Sizes in pixels: the page's width, a row of a diagram, a small chart.
@@ -27,7 +27,7 @@ LETTER, MOST_LETTERS = 6.9, 34
 
 @dataclass(frozen=True)
 class _Row:
-    """A node in the table and in the bars of its work."""
+    """A node in the table and in the chart of its utilization."""
 
     name: str
     kind: str
@@ -51,19 +51,19 @@ def write_report(
     build: Build | None = None,
     frames: int = SHOWN_FRAMES,
 ) -> Timing:
-    """Write a report of a network as one HTML page that needs nothing else, and return the timing that it tells.
+    """Write a report of a network as one self-contained HTML page, and return the timing that it shows.
 
     Parameters
     ----------
     family : device family of the estimated resources
-    clock : of all times; that of the build if there is one
-    build : what the network's bitstream came to
+    clock : clock of all times, if there is no build
+    build : figures of the network's bitstream
     frames : frames that the diagrams show
 
     Raises
     ------
     InputError
-        Nothing can move any more in the network, or the path cannot be written to.
+        The network deadlocks, or the path cannot be written to.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -95,14 +95,14 @@ def write_report(
 
 
 def _figure(value: float | None) -> str:
-    """Return a number for people."""
+    """Return a number as text for people."""
     if value is None:
         return "–"
     return f"{value:,}" if isinstance(value, int) else f"{value:,.{2 if abs(value) < 1000 else 0}f}"
 
 
 def _short(name: str, letters: int = MOST_LETTERS) -> str:
-    """Return a name, its middle left out if it is too long."""
+    """Return a name, without its middle if it is too long."""
     if len(name) <= letters:
         return name
     front = (letters - 1) // 2
@@ -154,7 +154,7 @@ def _graph(network: Network, run: Run) -> dict[str, Any]:
 
 
 def _over_time(network: Network, timeline: Timeline) -> dict[str, Any]:
-    """Return what the diagrams over time are made of."""
+    """Return the template's variables for the diagrams over time."""
     names = [_short(node.name) for node in timeline.nodes]
     left = max(map(len, names)) * LETTER + 14
     axis = axis_of(timeline.cycles, WIDTH - left - 24)
@@ -173,6 +173,6 @@ def _over_time(network: Network, timeline: Timeline) -> dict[str, Any]:
 
 
 def _kind_of(network: Network, name: str) -> str:
-    """Return what passes a FIFO, for people."""
+    """Return the type of a FIFO's stream as text for people."""
     fifo = next(fifo for fifo in network.fifos if fifo.name == name)
     return str(network.stream(fifo))

@@ -1,4 +1,4 @@
-"""Traces that people can look at: waveforms, tracks of frames, and a diagram in the terminal."""
+"""Traces for people: waveforms, tracks of frames, and a diagram in the terminal."""
 
 from xnorflow.traces.diagram import diagram
 from xnorflow.traces.write import FORMATS, format_of, write_trace

@@ -1,4 +1,4 @@
-"""The pipeline as text: a row per node, a column for some cycles, a digit for the frame."""
+"""The pipeline as text: one row per node, one column for several cycles, and a digit for the frame."""
 
 from collections.abc import Iterator
 
@@ -10,19 +10,19 @@ from hwsim.timeline import BUSY, NodeTrack
 
 __all__ = ["diagram"]
 
-#: Told apart also by those who see no red or no green; the digits tell them apart without any colour.
+#: Colour-blind people can distinguish these; without colours the digits do.
 COLORS = ("blue", "dark_orange", "cyan", "magenta", "yellow")
 
 
 def diagram(timeline: Timeline, *, width: int = 80) -> Text:
     """Return a diagram of the frames on their way through the nodes.
 
-    Where a node issues steps stands the last digit of the frame's number, from 1, dim if it does so in less than half
-    of the column's cycles; a dot stands where it only waits within a frame.
+    A column in which a node issues steps shows the last digit of the frame's number, from 1. It is dim if the node
+    does so in less than half of the column's cycles. A dot is a column in which the node only waits within a frame.
 
     Parameters
     ----------
-    width : most columns, beside the names
+    width : maximum number of columns, without the names
     """
     per_column = -(-timeline.cycles // width)
     columns = -(-timeline.cycles // per_column)

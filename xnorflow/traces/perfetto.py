@@ -1,7 +1,7 @@
 """Tracks of frames: a JSON file for ui.perfetto.dev or chrome://tracing, one microsecond per cycle.
 
-Each node is a track with one slice per frame, from its first step to its last; inside it stand the times in which the
-node is starved or blocked. Each FIFO is a counter of the beats stored.
+Each node is a track with one slice per frame, from its first step to its last. Slices inside it show when the node is
+starved or blocked. Each FIFO is a counter of the beats stored.
 """
 
 import json
@@ -18,7 +18,7 @@ __all__ = ["write_perfetto"]
 
 NODES, FIFOS = 1, 2
 
-#: Colours of frames in chrome://tracing, which knows them by these names; Perfetto colours by the slice's name.
+#: Colours of frames in chrome://tracing, which has these names for them; Perfetto colours by the slice's name.
 COLORS = ("rail_response", "rail_animation", "rail_load", "rail_idle", "thread_state_runnable", "generic_work")
 
 Event = dict[str, Any]
@@ -52,7 +52,7 @@ def _names(network: Network, timeline: Timeline) -> Iterator[Event]:
 
 
 def _slices(number: int, node: NodeTrack) -> Iterator[Event]:
-    """Yield a slice per frame, and inside it one per wait."""
+    """Yield a slice for each frame, and inside it one for each wait."""
     track = {"ph": "X", "pid": NODES, "tid": number}
     for frame, (start, stop) in enumerate(node.spans.tolist()):
         starved, blocked = node.waits(frame)

@@ -1,9 +1,9 @@
 """Waveforms: a VCD file for GTKWave or Surfer, one unit of time per cycle.
 
-``streams.FROM_to_TO`` has the reading end of a FIFO: `valid` (a beat is stored), `ready` (the reader takes it in this
-cycle; as in the RTL, a node is ready only where it takes one), `write` (a beat enters at the end of this cycle) and
-`occupancy` (beats stored). ``nodes.NAME`` has `busy`, `starved` and `blocked`, of which one is 1 in each cycle until
-the node's last step, and `frame`, from 1: the frame that it works on or waits for.
+``streams.FROM_to_TO`` is the reading end of a FIFO: `valid` (a beat is stored), `ready` (the reader takes it in this
+cycle; as in the RTL, a node is ready only in cycles in which it takes a beat), `write` (a beat enters at the end of
+this cycle) and `occupancy` (beats stored). ``nodes.NAME`` has `busy`, `starved` and `blocked`, exactly one of which is
+1 in each cycle until the node's last step, and `frame`, from 1: the frame that it works on or waits for.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from hwsim.timeline import STATES, FifoTrack, NodeTrack
 
 __all__ = ["write_vcd"]
 
-#: A signal: scope, name, bits, and the cycles from which it has which values.
+#: A signal: scope, name, bits, the cycles at which it changes, and its values from then on.
 Signal = tuple[tuple[str, ...], str, int, np.ndarray, np.ndarray]
 
 
@@ -69,8 +69,8 @@ def _node(scope: tuple[str, ...], node: NodeTrack) -> Iterator[Signal]:
 
 
 def _pulses(cycles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the changes of a signal that is 1 in the given cycles, which rise."""
+    """Return the changes of a signal that is 1 in the given cycles, which are in ascending order."""
     cycles = cycles.ravel()
     first = cycles[np.append(True, np.diff(cycles) > 1)]
-    behind = cycles[np.append(np.diff(cycles) > 1, True)] + 1
-    return np.stack([first, behind], axis=1).ravel(), np.tile([1, 0], len(first))
+    after = cycles[np.append(np.diff(cycles) > 1, True)] + 1
+    return np.stack([first, after], axis=1).ravel(), np.tile([1, 0], len(first))

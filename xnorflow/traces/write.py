@@ -1,4 +1,4 @@
-"""Choosing the format of a trace by the name of its file."""
+"""Writing a trace in the format that the name of its file selects."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,17 +13,17 @@ __all__ = ["FORMATS", "format_of", "write_trace"]
 
 Writer = Callable[[Network, Timeline, TextIO], None]
 
-#: How each kind of trace is written, by the end of its file's name.
+#: The function that writes each kind of trace, by the suffix of the file's name.
 FORMATS: Mapping[str, Writer] = {".vcd": write_vcd, ".json": write_perfetto}
 
 
 def format_of(path: Path) -> Writer:
-    """Return how the trace at `path` is written.
+    """Return the function that writes the trace at `path`.
 
     Raises
     ------
     InputError
-        The name ends in none of the known ways.
+        Unknown suffix.
     """
     if path.suffix.lower() not in FORMATS:
         raise InputError(f"Trace file must end in {' or '.join(FORMATS)}, not {str(path)!r}")
@@ -31,12 +31,12 @@ def format_of(path: Path) -> Writer:
 
 
 def write_trace(network: Network, timeline: Timeline, path: Path) -> None:
-    """Write a timeline as the file's name says, whole or not at all.
+    """Write a timeline in the format of the file's name, completely or not at all.
 
     Raises
     ------
     InputError
-        An unknown ending, or a path that cannot be written to.
+        Unknown suffix, or a path that cannot be written to.
     """
     write = format_of(path)
     with atomic_write(path, "Trace") as part, part.open("w", encoding="utf-8") as file:
