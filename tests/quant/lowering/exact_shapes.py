@@ -1,0 +1,169 @@
+"""Operators that move, choose, repeat or count numbers, in exact arithmetic."""
+
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+import numpy as np
+from onnx import numpy_helper
+
+from tests.quant.lowering.exact_numbers import Numbers, joined
+
+__all__ = ["OPERATORS"]
+
+Operands = list[Any]
+Attributes = dict[str, Any]
+
+
+def _constant(x: Operands, a: Attributes) -> Numbers:
+    if "value" in a:
+        return Numbers.of(numpy_helper.to_array(a["value"]))
+    for name, dtype in (("value_float", np.float64), ("value_floats", np.float64), ("value_int", np.int64)):
+        if name in a:
+            return Numbers.of(np.array(a[name], dtype))
+    return Numbers.of(np.array(a["value_ints"], np.int64))
+
+
+def _constant_of_shape(x: Operands, a: Attributes) -> Numbers:
+    value = numpy_helper.to_array(a["value"]).ravel() if "value" in a else np.zeros(1)
+    return Numbers.of(np.full(x[0].integers(), value[0]))
+
+
+def _reshape(x: Operands, a: Attributes) -> Numbers:
+    shape = x[0].shape
+    wanted = x[1].integers()
+    if not a.get("allowzero", 0):
+        wanted = [shape[index] if size == 0 else size for index, size in enumerate(wanted)]
+    return x[0].move(lambda tops: tops.reshape(len(tops), *_known(wanted, prod(shape))))
+
+
+def _known(shape: list[int], size: int) -> list[int]:
+    if -1 not in shape:
+        return shape
+    rest = prod(each for each in shape if each != -1)
+    return [size // rest if each == -1 else each for each in shape]
+
+
+def _flatten(x: Operands, a: Attributes) -> Numbers:
+    shape, axis = x[0].shape, a.get("axis", 1)
+    axis = axis + len(shape) if axis < 0 else axis
+    return x[0].move(lambda tops: tops.reshape(len(tops), prod(shape[:axis]), prod(shape[axis:])))
+
+
+def _transpose(x: Operands, a: Attributes) -> Numbers:
+    order = a.get("perm", list(range(len(x[0].shape)))[::-1])
+    return x[0].move(lambda tops: tops.transpose(0, *[axis + 1 for axis in order]))
+
+
+def _axes(x: Operands, a: Attributes, place: int = 1) -> list[int] | None:
+    if len(x) > place and x[place] is not None:
+        return x[place].integers()
+    return list(a["axes"]) if "axes" in a else None
+
+
+def _squeeze(x: Operands, a: Attributes) -> Numbers:
+    rank, axes = len(x[0].shape), _axes(x, a)
+    chosen = [i for i, size in enumerate(x[0].shape) if size == 1] if axes is None else [i % rank for i in axes]
+    return x[0].move(lambda tops: np.squeeze(tops, tuple(axis + 1 for axis in chosen)))
+
+
+def _unsqueeze(x: Operands, a: Attributes) -> Numbers:
+    axes = _axes(x, a) or []
+    rank = len(x[0].shape) + len(axes)
+    return x[0].move(lambda tops: np.expand_dims(tops, tuple(axis % rank + 1 for axis in axes)))
+
+
+def _concat(x: Operands, a: Attributes) -> Numbers:
+    return joined(x, a["axis"] % len(x[0].shape))
+
+
+def _gather(x: Operands, a: Attributes) -> Numbers:
+    axis = a.get("axis", 0) % len(x[0].shape) + 1
+    indices = np.array(x[1].integers(), np.int64).reshape(x[1].shape)
+    return x[0].move(lambda tops: np.take(tops, indices, axis))
+
+
+def _slice(x: Operands, a: Attributes) -> Numbers:
+    given = [each and each.integers() for each in [*x[1:], None, None, None, None][:4]]
+    starts, ends, axes, steps = (a.get(n, v) for n, v in zip(("starts", "ends", "axes", "steps"), given, strict=True))
+    rank = len(x[0].shape)
+    slices = [slice(None)] * (rank + 1)
+    for index, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        axis = axes[index] % rank if axes else index
+        step, size = steps[index] if steps else 1, x[0].shape[axis]
+        slices[axis + 1] = slice(start, None if step < 0 and end < -size else end, step)
+    return x[0].move(lambda tops: tops[tuple(slices)])
+
+
+def _expand(x: Operands, a: Attributes) -> Numbers:
+    wanted = np.broadcast_shapes(x[0].shape, tuple(x[1].integers()))
+    padded = (1,) * (len(wanted) - len(x[0].shape)) + x[0].shape
+    return x[0].move(lambda tops: np.broadcast_to(tops.reshape(len(tops), *padded), (len(tops), *wanted)))
+
+
+def _pad(x: Operands, a: Attributes) -> Numbers:
+    rank = len(x[0].shape)
+    given = x[1].integers() if len(x) > 1 else list(a["pads"])
+    axes = [axis % rank for axis in _axes(x, a, 3) or range(rank)]
+    sides = np.zeros((rank, 2), np.int64)
+    sides[axes] = np.reshape(given, (2, -1)).T
+    assert (sides >= 0).all()
+    around = [(0, 0), *map(tuple, sides)]
+    mode = a.get("mode", b"constant").decode()
+    if mode != "constant":
+        return x[0].move(lambda tops: np.pad(tops, around, mode=mode))
+    outside = x[2] if len(x) > 2 and x[2] is not None else Numbers.of(np.float64(a.get("value", 0.0)))
+    data, value, bottom = x[0].aligned(outside)
+    tops = np.pad(data, around, constant_values=value.item())
+    return Numbers(tops, bottom, x[0].rough or outside.rough)
+
+
+def _reduced(x: Operands, a: Attributes) -> tuple[tuple[int, ...], bool]:
+    rank, axes = len(x[0].shape), _axes(x, a)
+    if axes is None and a.get("noop_with_empty_axes", 0):
+        return (), True
+    return tuple(axis % rank + 1 for axis in (range(rank) if axes is None else axes)), bool(a.get("keepdims", 1))
+
+
+def _reduce_mean(x: Operands, a: Attributes) -> Numbers:
+    axes, keep = _reduced(x, a)
+    count = prod(x[0].tops.shape[axis] for axis in axes)
+    return x[0].like(x[0].tops.sum(axis=axes, keepdims=keep), x[0].bottom * count)
+
+
+def _reduce_max(x: Operands, a: Attributes) -> Numbers:
+    axes, keep = _reduced(x, a)
+    return x[0].move(lambda tops: np.asarray(tops.max(axis=axes, keepdims=keep), object))
+
+
+def _arg_max(x: Operands, a: Attributes) -> Numbers:
+    """The first index, or the last one, at which no other number along the axis is higher."""
+    axis = a.get("axis", 0) % len(x[0].shape) + 1
+    moved = np.moveaxis(x[0].tops, axis, -1)
+    rows = moved.reshape(-1, moved.shape[-1])
+    best = np.zeros(len(rows), np.int64)
+    for index in range(1, rows.shape[1]):
+        lead = Numbers(rows[:, index] - rows[np.arange(len(rows)), best], x[0].bottom, x[0].rough).signs()
+        best[lead >= 0 if a.get("select_last_index", 0) else lead > 0] = index
+    best = best.reshape(moved.shape[:-1])
+    return Numbers((np.expand_dims(best, axis) if a.get("keepdims", 1) else best).astype(object))
+
+
+OPERATORS: dict[str, Callable[[Operands, Attributes], Numbers]] = {
+    "ArgMax": _arg_max,
+    "Concat": _concat,
+    "Constant": _constant,
+    "ConstantOfShape": _constant_of_shape,
+    "Expand": _expand,
+    "Flatten": _flatten,
+    "Gather": _gather,
+    "Pad": _pad,
+    "ReduceMax": _reduce_max,
+    "ReduceMean": _reduce_mean,
+    "Reshape": _reshape,
+    "Shape": lambda x, a: Numbers.of(np.array(x[0].shape, np.int64)),
+    "Slice": _slice,
+    "Squeeze": _squeeze,
+    "Transpose": _transpose,
+    "Unsqueeze": _unsqueeze,
+}
