@@ -218,9 +218,7 @@ OPERATORS: dict[str, Callable[[Operands, Attributes], Numbers]] = {
     "Floor": _step(floor),
     "Gemm": _gemm,
     "HardSigmoid": lambda x, a: _hard_sigmoid(x[0], _float32(a, "alpha", 0.2), _float32(a, "beta", 0.5)),
-    "HardSwish": lambda x, a: (
-        x[0] * _hard_sigmoid(x[0], Numbers.of(Fraction(1, 6)), Numbers.of(Fraction(1, 2)))
-    ),
+    "HardSwish": lambda x, a: x[0] * _hard_sigmoid(x[0], Numbers.of(Fraction(1, 6)), Numbers.of(Fraction(1, 2))),
     "Identity": lambda x, a: x[0],
     "IntQuant": _quant,
     "LeakyRelu": lambda x, a: _leaky(x[0], _float32(a, "alpha", 0.01)),

@@ -79,7 +79,8 @@ class Numbers:
 
     def integers(self) -> list[int]:
         """Return a constant as a flat list of integers."""
-        assert self.bottom == 1 and len(self.tops) == 1
+        assert self.bottom == 1
+        assert len(self.tops) == 1
         return [int(top) for top in self.tops.ravel()]
 
     def snapped(self) -> "Numbers":
@@ -130,9 +131,7 @@ class Numbers:
 
     def __mul__(self, other: "Numbers") -> "Numbers":
         rank = max(self.tops.ndim, other.tops.ndim)
-        return self.like(
-            _ranked(self.tops, rank) * _ranked(other.tops, rank), self.bottom * other.bottom, other
-        )
+        return self.like(_ranked(self.tops, rank) * _ranked(other.tops, rank), self.bottom * other.bottom, other)
 
     def __truediv__(self, other: "Numbers") -> "Numbers":
         return self * other.reciprocal()
@@ -167,7 +166,9 @@ def _each(function: Callable[..., Any], *arrays: np.ndarray) -> np.ndarray:
 def square_root(numbers: Numbers) -> Numbers:
     """Return the square roots: exact ones if all of them are rational."""
     ratios = numbers.fractions()
-    if not numbers.rough and all(_is_square(ratio.numerator) and _is_square(ratio.denominator) for ratio in ratios.flat):
+    if not numbers.rough and all(
+        _is_square(ratio.numerator) and _is_square(ratio.denominator) for ratio in ratios.flat
+    ):
         return Numbers.of(_each(lambda r: Fraction(isqrt(r.numerator), isqrt(r.denominator)), ratios)[0])
     tops = _each(lambda r: isqrt(r.numerator * _UNIT * _UNIT // r.denominator), ratios)
     return Numbers(tops, _UNIT, True)
@@ -197,7 +198,5 @@ def joined(parts: Sequence[Numbers], axis: int) -> Numbers:
     """Concatenate along an axis of the frames; constants are repeated for all frames."""
     bottom = lcm(*(part.bottom for part in parts))
     frames = max(len(part.tops) for part in parts)
-    tops = [
-        np.broadcast_to(part.tops * (bottom // part.bottom), (frames, *part.shape)) for part in parts
-    ]
+    tops = [np.broadcast_to(part.tops * (bottom // part.bottom), (frames, *part.shape)) for part in parts]
     return Numbers(np.concatenate(tops, axis + 1), bottom, any(part.rough for part in parts))

@@ -58,7 +58,7 @@ def _taps(data: Numbers, kernel: list[int], a: Attributes) -> Iterator[tuple[tup
     axes = _axes(data, kernel, a)
     for tap in np.ndindex(*kernel):
         places = [axis.places(t) for axis, t in zip(axes, tap, strict=True)]
-        inside = [(0 <= p) & (p < axis.size) for p, axis in zip(places, axes, strict=True)]
+        inside = [(p >= 0) & (p < axis.size) for p, axis in zip(places, axes, strict=True)]
         slab = data.tops
         for number, (p, axis) in enumerate(zip(places, axes, strict=True)):
             slab = np.take(slab, np.clip(p, 0, axis.size - 1), number + 3)
@@ -77,7 +77,7 @@ def _conv(x: Operands, a: Attributes) -> Numbers:
     data, weights = x[0], x[1]
     groups, (neurons, channels, *kernel) = a.get("group", 1), weights.shape
     rows = []
-    for tap, slab, inside in _taps(data, kernel, a):
+    for _, slab, inside in _taps(data, kernel, a):
         rows.append(np.where(inside, slab, 0).reshape(len(slab), groups, channels, -1))
         shape = inside.shape
     patches = Numbers(np.stack(rows, 3), data.bottom, data.rough)  # (frames, groups, channels, taps, places)

@@ -336,12 +336,16 @@ class Grower:
         if way == "Cast":
             return self.put(x, "Cast", to=TensorProto.FLOAT)
         if way == "reshape":
-            return replace(x, name=self.net.reshape(x.name, *(() if self.vector and len(x.shape) == 1 else (1,)), *x.shape))
+            return replace(
+                x, name=self.net.reshape(x.name, *(() if self.vector and len(x.shape) == 1 else (1,)), *x.shape)
+            )
         if way == "squeeze":
             axes = self.pick(0, 1)
             return replace(x, name=self.axes("Squeeze", self.axes("Unsqueeze", x.name, axes), axes))
         if way == "transposed" and len(x.shape) == 3:
-            return replace(x, name=self.net("Transpose", self.net("Transpose", x.name, perm=[0, 2, 3, 1]), perm=[0, 3, 1, 2]))
+            return replace(
+                x, name=self.net("Transpose", self.net("Transpose", x.name, perm=[0, 2, 3, 1]), perm=[0, 3, 1, 2])
+            )
         return self.put(x, "Dropout" if way == "Dropout" else "Identity")
 
     def axes(self, kind: str, name: str, *axes: int, **attributes: Any) -> str:
@@ -395,11 +399,18 @@ class Grower:
         if kind != "Concat":
             return replace(parts[0], name=self.net(kind, *names))
         shape = (sum(part.channels for part in parts), *parts[0].shape[1:])
-        return Tensor(self.net("Concat", *names, axis=0 if self.vector and len(shape) == 1 else self.pick(1, 1, 1, -len(shape))), shape)
+        return Tensor(
+            self.net("Concat", *names, axis=0 if self.vector and len(shape) == 1 else self.pick(1, 1, 1, -len(shape))),
+            shape,
+        )
 
     def added_bits(self, x: Tensor) -> Tensor:
         left = self.put(self.affine(self.same_layer(x)), "BipolarQuant", 1.0)
-        right = x if self.chance(0.5) else self.put(self.affine(self.same_layer(x)), "BipolarQuant", self.pick(1.0, 1.0, 0.5))
+        right = (
+            x
+            if self.chance(0.5)
+            else self.put(self.affine(self.same_layer(x)), "BipolarQuant", self.pick(1.0, 1.0, 0.5))
+        )
         return self.sign(self.affine(self.joined(self.pick("Add", "Add", "Sum"), left, right)))
 
     def added_sums(self, x: Tensor) -> Tensor:
@@ -438,19 +449,21 @@ class Grower:
         if len(x.shape) > 1:
             given = {"kernel_shape": [1] * (len(x.shape) - 2) + [min(2, x.shape[-1])]}
             extent = self.extent(x.shape[1:], given["kernel_shape"], {})
-            left, right = (Tensor(self.net("AveragePool", each.name, **given), (x.channels, *extent)) for each in (left, right))
+            left, right = (
+                Tensor(self.net("AveragePool", each.name, **given), (x.channels, *extent)) for each in (left, right)
+            )
         return self.sign(self.joined("Add", left, right))
 
     # -- the end -----------------------------------------------------------------------------------------------
 
     def head(self, x: Tensor) -> str:
         classes = self.pick(1, 2, 2, 3, 3, 4)
-        if len(x.shape) > 1 and self.chance(0.4):
-            x = self.convolutional_head(x, classes)
-        else:
-            x = self.dense(x, classes)
+        convolutional = len(x.shape) > 1 and self.chance(0.4)
+        x = self.convolutional_head(x, classes) if convolutional else self.dense(x, classes)
         x = self.affine(x, bends=0.05)
-        end = self.pick(*[""] * 9, "Softmax", "LogSoftmax", "Sigmoid", "Tanh", "ArgMax", "BipolarQuant", "LeakyRelu", "Exp")
+        end = self.pick(
+            *[""] * 9, "Softmax", "LogSoftmax", "Sigmoid", "Tanh", "ArgMax", "BipolarQuant", "LeakyRelu", "Exp"
+        )
         if end == "ArgMax":
             return self.net(end, x.name, axis=-1, keepdims=self.pick(0, 1))
         if end == "BipolarQuant":
@@ -470,4 +483,3 @@ class Grower:
                 name = self.axes("ReduceMean", x.name, *range(2, len(x.shape) + 1), keepdims=1)
             x = Tensor(name, (x.channels, *[1] * (len(x.shape) - 1)))
         return self.flat(x) if self.chance(0.8) else x
-

@@ -15,8 +15,13 @@ QONNX = "qonnx.custom_op.general"
 #: Operators of one tensor, with attributes that they need.
 UNARY: dict[str, dict[str, Any]] = {
     **{kind: {} for kind in ("Abs", "Neg", "Relu", "LeakyRelu", "Sign", "Floor", "Ceil", "Round", "HardSigmoid")},
-    **{kind: {} for kind in ("HardSwish", "Tanh", "Sigmoid", "Softmax", "Exp", "Erf", "Identity", "Dropout", "Flatten")},
-    **{kind: {} for kind in ("GlobalAveragePool", "GlobalMaxPool", "Transpose", "Squeeze", "Shape", "Sqrt", "Reciprocal")},
+    **{
+        kind: {} for kind in ("HardSwish", "Tanh", "Sigmoid", "Softmax", "Exp", "Erf", "Identity", "Dropout", "Flatten")
+    },
+    **{
+        kind: {}
+        for kind in ("GlobalAveragePool", "GlobalMaxPool", "Transpose", "Squeeze", "Shape", "Sqrt", "Reciprocal")
+    },
     **{kind: {} for kind in ("Softplus", "Mish", "Elu", "Selu", "ReduceMean", "ReduceMax", "ReduceSum", "NonZero")},
     "ArgMax": {"axis": 1},
     "Cast": {"to": TensorProto.FLOAT},
@@ -105,7 +110,14 @@ def _change_numbers(model: onnx.ModelProto, rng: np.random.Generator) -> None:
         return
     index, values = found
     noise = rng.normal(size=values.shape).astype(values.dtype)
-    kinds = (-values, values * 3, values + 1, values + noise * 1e-7, np.round(noise * 4) / 4, values[..., None] * noise[..., None])
+    kinds = (
+        -values,
+        values * 3,
+        values + 1,
+        values + noise * 1e-7,
+        np.round(noise * 4) / 4,
+        values[..., None] * noise[..., None],
+    )
     _store(model, index, np.asarray(_pick(rng, kinds), values.dtype))
 
 
@@ -174,7 +186,9 @@ def _insert_node(model: onnx.ModelProto, rng: np.random.Generator) -> None:
 
 
 def _insert_reshape(model: onnx.ModelProto, rng: np.random.Generator) -> None:
-    shape = _pick(rng, ([1, -1], [-1], [0, -1], [1, 1, -1], [1, 1, 1, -1], [-1, 1], [1, 2, -1], [2, -1], [0, 0, -1], [7, 7], []))
+    shape = _pick(
+        rng, ([1, -1], [-1], [0, -1], [1, 1, -1], [1, 1, 1, -1], [-1, 1], [1, 2, -1], [2, -1], [0, 0, -1], [7, 7], [])
+    )
     constant = _constant(model, np.array(shape, np.int64))
     place = int(rng.integers(len(model.graph.node)))
     node = model.graph.node[place]
@@ -186,7 +200,9 @@ def _insert_reshape(model: onnx.ModelProto, rng: np.random.Generator) -> None:
 
 def _insert_binary(model: onnx.ModelProto, rng: np.random.Generator) -> None:
     """An operator of two tensors, one of which is anything."""
-    kind = _pick(rng, ("Add", "Sub", "Mul", "Div", "Min", "Max", "Sum", "Concat", "PRelu", "Pow", "MatMul", "Gemm", "Where"))
+    kind = _pick(
+        rng, ("Add", "Sub", "Mul", "Div", "Min", "Max", "Sum", "Concat", "PRelu", "Pow", "MatMul", "Gemm", "Where")
+    )
     place = int(rng.integers(len(model.graph.node)))
     node = model.graph.node[place]
     if not node.input:
@@ -234,7 +250,9 @@ def _reorder(model: onnx.ModelProto, rng: np.random.Generator) -> None:
 
 def _rename(model: onnx.ModelProto, rng: np.random.Generator) -> None:
     """Give nodes names that are missing, doubled, or hard to write."""
-    name = _pick(rng, ("", "x", "input", "class", "scores", "a/b c", "<b>", "[red]", "0", "naïve", "n" * 300, "a\nb", "-"))
+    name = _pick(
+        rng, ("", "x", "input", "class", "scores", "a/b c", "<b>", "[red]", "0", "naïve", "n" * 300, "a\nb", "-")
+    )
     for node in model.graph.node if rng.random() < 0.7 else [_node(model, rng)]:
         node.name = name
 
@@ -270,7 +288,13 @@ def _add_attribute(model: onnx.ModelProto, rng: np.random.Generator) -> None:
         rng,
         [
             *(("axis", -1), ("axis", 7), ("ceil_mode", 1), ("count_include_pad", 1), ("group", 2), ("keepdims", 0)),
-            *(("auto_pad", "SAME_UPPER"), ("dilations", [2, 2]), ("strides", [2]), ("pads", [1, 0, 0, 1]), ("alpha", 0.0)),
+            *(
+                ("auto_pad", "SAME_UPPER"),
+                ("dilations", [2, 2]),
+                ("strides", [2]),
+                ("pads", [1, 0, 0, 1]),
+                ("alpha", 0.0),
+            ),
             *(("training_mode", 1), ("transB", 1), ("transA", 1), ("beta", -1.0), ("unknown", 3), ("storage_order", 1)),
             *(("noop_with_empty_axes", 1), ("allowzero", 1), ("spatial", 0), ("epsilon", 0.0), ("value", 1.0)),
         ],
@@ -299,7 +323,9 @@ def _change_entry(model: onnx.ModelProto, rng: np.random.Generator) -> None:
     sizes: list[Any] = [dim.dim_value for dim in tensor.shape.dim]
     way = int(rng.integers(9))
     if way == 0:
-        tensor.elem_type = _pick(rng, (TensorProto.INT32, TensorProto.INT64, TensorProto.DOUBLE, TensorProto.FLOAT16, 0, 99))
+        tensor.elem_type = _pick(
+            rng, (TensorProto.INT32, TensorProto.INT64, TensorProto.DOUBLE, TensorProto.FLOAT16, 0, 99)
+        )
     elif way == 1:
         tensor.elem_type = _pick(rng, (TensorProto.UINT8, TensorProto.INT8, TensorProto.UINT16, TensorProto.INT16))
     elif way == 2:
@@ -309,9 +335,9 @@ def _change_entry(model: onnx.ModelProto, rng: np.random.Generator) -> None:
     elif way == 4:
         tensor.ClearField("shape")
     else:
-        if way == 5:
+        if way == 5 and sizes:
             sizes[0] = _pick(rng, (2, 0, -1, "N", None))
-        elif way == 6:
+        elif way == 6 and sizes:
             sizes[-1] = _pick(rng, (0, 1, "W", None, 2))
         elif way == 7:
             sizes = [*sizes, *[1] * int(rng.integers(1, 3))]

@@ -99,7 +99,7 @@ def described(model: onnx.ModelProto) -> str:
     opsets = ", ".join(f"{each.domain or 'onnx'} {each.version}" for each in model.opset_import)
     ends = [
         ", ".join(
-            f"{value.name} {list(each.dim_value or each.dim_param for each in value.type.tensor_type.shape.dim)}"
+            f"{value.name} {[each.dim_value or each.dim_param for each in value.type.tensor_type.shape.dim]}"
             for value in values
             if value.name not in stored
         )

@@ -10,8 +10,38 @@ from tests.quant.lowering.random_changes import QONNX, UNARY
 
 __all__ = ["soup"]
 
-_BINARY = ("Add", "Sub", "Mul", "Div", "Min", "Max", "Sum", "MatMul", "Gemm", "Conv", "PRelu", "Concat", "Pow", "BipolarQuant")
-_SHAPES = ((), (1,), (2,), (3,), (1, 2), (2, 1), (2, 2), (3, 2), (2, 3), (1, 2, 1), (2, 2, 2), (1, 2, 2, 2), (2, 2, 1, 1), (0,))
+_BINARY = (
+    "Add",
+    "Sub",
+    "Mul",
+    "Div",
+    "Min",
+    "Max",
+    "Sum",
+    "MatMul",
+    "Gemm",
+    "Conv",
+    "PRelu",
+    "Concat",
+    "Pow",
+    "BipolarQuant",
+)
+_SHAPES = (
+    (),
+    (1,),
+    (2,),
+    (3,),
+    (1, 2),
+    (2, 1),
+    (2, 2),
+    (3, 2),
+    (2, 3),
+    (1, 2, 1),
+    (2, 2, 2),
+    (1, 2, 2, 2),
+    (2, 2, 1, 1),
+    (0,),
+)
 
 
 def soup(rng: np.random.Generator) -> onnx.ModelProto:
