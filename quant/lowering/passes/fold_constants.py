@@ -277,7 +277,8 @@ def _check_cast(operator: Operator) -> None:
     """Refuse casts that change values."""
     target = operator.attributes.get("to")
     if target not in {TensorProto.FLOAT, TensorProto.DOUBLE}:
-        shown = TensorProto.DataType.Name(target).lower()
+        known = target in TensorProto.DataType.values()
+        shown = TensorProto.DataType.Name(target).lower() if known else f"type {target}"
         raise InputError(f"Node {operator.name!r} (Cast) must cast to float or double, not {shown}")
 
 

@@ -16,6 +16,7 @@ from dataflow import InputError, Integer
 from quant.lowering.exact.numbers import Constant
 from quant.lowering.graph.graph import Graph
 from quant.lowering.graph.operations import Operator
+from quant.lowering.reading.attributes import check_attributes
 
 __all__ = ["load_model", "read_graph"]
 
@@ -66,7 +67,9 @@ def read_graph(model: onnx.ModelProto, *, name: str, input_kind: str, source: st
     given = {tensor.name for tensor in graph.initializer} | {t.values.name for t in graph.sparse_initializer}
     entry = _only("input", [value for value in graph.input if value.name not in given])
     end = _only("output", list(graph.output))
-    operators = _needed(graph, end.name)
+    if end.name in given or not any(end.name in node.output for node in graph.node):
+        raise InputError(f"Output {end.name!r} of the model must be made by a node, not {_found(end.name, given)}")
+    operators = _needed(graph, end.name, opset)
     shape, frame_shape = _shapes_of(entry)
     producer = f"{model.producer_name} {model.producer_version}".strip()
     return Graph(
@@ -129,19 +132,25 @@ def _element_of(entry: onnx.ValueInfoProto) -> Integer | None:
     return _INTEGERS[kind]
 
 
-def _needed(graph: onnx.GraphProto, output: str) -> tuple[Operator, ...]:
+def _found(output: str, given: set[str]) -> str:
+    return "a constant" if output in given else "missing"
+
+
+def _needed(graph: onnx.GraphProto, output: str, opset: int) -> tuple[Operator, ...]:
     """Return the operators that the output depends on, in the file's order."""
     needed, operators = {output}, []
     for node in reversed(graph.node):
         if needed & set(node.output):
-            operator = _operator_of(node)
+            operator = _operator_of(node, opset)
             operators.append(operator)
             needed |= set(operator.inputs)
     return tuple(reversed(operators))
 
 
-def _operator_of(node: onnx.NodeProto) -> Operator:
+def _operator_of(node: onnx.NodeProto, opset: int) -> Operator:
     name = node.name or node.output[0]
+    if node.domain in _KNOWN_DOMAINS:
+        check_attributes(node, name, opset)
     kind = node.op_type if node.domain in _KNOWN_DOMAINS else f"{node.domain}.{node.op_type}"
     attributes = {attribute.name: _value_of(attribute, name) for attribute in node.attribute}
     return Operator(name, node.output[0], kind, tuple(node.input), attributes)
@@ -151,6 +160,8 @@ def _value_of(attribute: AttributeProto, node: str) -> Any:
     """Return an attribute: a float is the float32 that the file holds."""
     if attribute.type == AttributeProto.TENSOR:
         return _constant_of(attribute.t, attribute.name, node)
+    if attribute.type == AttributeProto.UNDEFINED or attribute.ref_attr_name:
+        raise InputError(f"Attribute {attribute.name!r} of node {node!r} must have a type and a value, not neither")
     value = onnx.helper.get_attribute_value(attribute)
     if attribute.type == AttributeProto.FLOAT and not isfinite(value):
         raise InputError(f"{attribute.name} of node {node!r} must be finite, not {value}")

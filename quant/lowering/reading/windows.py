@@ -59,7 +59,8 @@ def conv_window(operator: Operator, weights: Shape, image: Shape) -> Window:
 
 def conv_shape(operator: Operator, weights: Shape, image: Shape) -> Shape:
     """Return the shape of a Conv's output."""
-    return _output_shape(weights[0], conv_window(operator, weights, image), image)
+    window = conv_window(operator, weights, image)
+    return _output_shape(weights[0], window, image)
 
 
 def read_pool(operator: Operator, image: Shape) -> tuple[Pool, Shape]:
@@ -139,20 +140,31 @@ def read_pad(operator: Operator, image: Shape, constants: Mapping[str, Constant]
             raise InputError(
                 f"Operand {name!r} of node {operator.name!r} (Pad) must be a constant, not computed from the input"
             )
-    given = constants[pads].integers() if pads else list(operator.attributes["pads"])
     rank = len(image)
-    which = constants[axes].integers() if axes else list(range(rank))
     sides = np.zeros((2, rank), np.int64)
-    sides[:, which] = np.reshape(given, (2, -1))
+    try:
+        given = constants[pads].integers() if pads else list(operator.attributes.get("pads", ()))
+        which = constants[axes].integers() if axes else list(range(rank))
+        sides[:, which] = np.reshape(given, (2, len(which)))
+    except (ValueError, IndexError) as error:
+        raise InputError(
+            f"pads of node {operator.name!r} (Pad) must be two integers for each of its axes, not give: {error}"
+        ) from error
     if sides.min() < 0 or sides[:, :2].any():
         raise InputError(
             f"pads of node {operator.name!r} (Pad) must add rows and columns around an image, "
             f"not {tuple(int(side) for side in sides.ravel())}"
         )
     padding = _four_sides(tuple(int(side) for side in sides[:, 2:].ravel()))
-    number = constants[value].map(lambda values: values.reshape(())) if value else _default(operator)
+    number = _value_of(operator, constants[value]) if value else _default(operator)
     shape = tuple(int(size) for size in np.add(image, sides.sum(axis=0)))
     return Pad(operator.name, operator.output, operator.operands[0], padding, number), shape
+
+
+def _value_of(operator: Operator, value: Constant) -> Constant:
+    if value.size != 1:
+        raise InputError(f"Value of node {operator.name!r} (Pad) must be one number, not {value.size}")
+    return value.map(lambda values: values.reshape(()))
 
 
 def _default(operator: Operator) -> Constant:

@@ -105,8 +105,7 @@ READING: dict[str, tuple[Build, str]] = {
     ),
     "no-kernel": (
         lambda net, x: net("MaxPool", x, name="pool"),
-        "Node 'pool' (MaxPool) must have a kernel, strides and dilations of 2 positive integers and 4 pads of at least "
-        "0, not (), (1, 1), (1, 1) and (0, 0, 0, 0)",
+        "Node 'pool' (MaxPool) must have attribute 'kernel_shape', not leave it out",
     ),
     "too-large": (
         lambda net, x: conv(net, x, dilations=[3, 1]),
