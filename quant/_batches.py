@@ -1,4 +1,4 @@
-"""Batches of one epoch, a function of seed and epoch alone: what was trained before does not change them."""
+"""Batches of one epoch. They depend only on seed and epoch, so a resumed training sees the same ones."""
 
 from collections.abc import Iterator
 
@@ -13,9 +13,9 @@ __all__ = ["EpochBatches", "mirrored", "shifted"]
 
 
 class EpochBatches:
-    """The training images of one epoch, shuffled and moved, in nearly equal batches; every image once.
+    """The training images of one epoch, shuffled and shifted, in nearly equal batches, each image once.
 
-    The whole set is one tensor and a batch is an indexing, so no worker processes are needed.
+    The whole set is one tensor and a batch is an index into it, so no worker processes are needed.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class EpochBatches:
 
 
 def mirrored(images: Tensor, chosen: Tensor) -> Tensor:
-    """Return images of which the chosen ones have left and right exchanged.
+    """Return the images, the chosen ones mirrored left to right.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def mirrored(images: Tensor, chosen: Tensor) -> Tensor:
 
 
 def shifted(images: Tensor, down: Tensor, right: Tensor) -> Tensor:
-    """Return images moved by whole pixels, each by its own offsets, zeros coming in.
+    """Return images shifted by integer numbers of pixels, each by its own offsets, and filled with zeros.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ from quant.recipes import Recipe
 
 __all__ = ["STATE", "TrainingRun", "fit"]
 
-#: Parameters of glibc's mallopt(3), and below its defaults.
+#: Parameters of glibc's mallopt(3).
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 
 #: Key of our own entry in a checkpoint.
@@ -36,14 +36,14 @@ STATE = "xnorflow"
 
 
 class TrainingRun(LightningModule):
-    """A network in training: one step, the optimizer, and what is told about each epoch.
+    """A network in training: the training step, the optimizer, and the figures of each epoch.
 
     Parameters
     ----------
-    network : gives scores, from (n, channels, height, width) float32 in 0 to 1
+    network : maps (n, channels, height, width) float32 in 0 to 1 to scores
     images : (n, channels, height, width) uint8; the last `recipe.validation` of them are held out
     labels : (n,) int64
-    facts : plain values that a checkpoint keeps, with the recipe
+    facts : plain values that a checkpoint stores in addition to the recipe
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class TrainingRun(LightningModule):
 
 
 class _WholeFiles(TorchCheckpointIO):
-    """Writes a checkpoint whole or not at all: beside its place, then renamed."""
+    """Writes a checkpoint completely or not at all: to a file beside it, which is then renamed."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         target = Path(path)
@@ -112,9 +112,9 @@ class _WholeFiles(TorchCheckpointIO):
 
 
 class _EachEpoch(Checkpoint):
-    """Keeps the checkpoint of the last whole epoch, and tells about the epoch.
+    """Saves a checkpoint after each complete epoch, and reports the epoch.
 
-    As a `Checkpoint` it is called after the module's own hooks, so that it saves what they changed.
+    Lightning calls a `Checkpoint` after the module's own hooks, so it saves what they changed.
     """
 
     def __init__(self, path: Path, progress: TrainingProgress) -> None:
@@ -127,12 +127,12 @@ class _EachEpoch(Checkpoint):
 
 
 def fit(run: TrainingRun, checkpoint: Path, *, progress: bool) -> None:
-    """Train a run up to its recipe's epochs, behind `checkpoint` if it exists, and keep that up to date.
+    """Train a run up to its recipe's epochs, starting from `checkpoint` if it exists, and keep that up to date.
 
     Raises
     ------
     KeyboardInterrupt
-        The user interrupted; the checkpoint is that of the last whole epoch.
+        The user interrupted; the checkpoint is that of the last complete epoch.
     """
     recipe = run.recipe
     interrupt_handler = signal.getsignal(signal.SIGINT)
@@ -156,16 +156,16 @@ def fit(run: TrainingRun, checkpoint: Path, *, progress: bool) -> None:
             enable_progress_bar=False,
             enable_model_summary=False,
         )
-        run.train()  # networks may share constants, which an evaluation elsewhere has put into its own mode
+        run.train()  # networks may share constants, which an evaluation elsewhere may have put into evaluation mode
         try:
             trainer.fit(run, ckpt_path=checkpoint if checkpoint.exists() else None, weights_only=True)
-        except SystemExit as error:  # how Lightning answers an interruption, with interrupts ignored from then on
+        except SystemExit as error:  # Lightning raises it after Ctrl-C, and ignores further interrupts from then on
             signal.signal(signal.SIGINT, interrupt_handler)
             raise KeyboardInterrupt from error
 
 
 def _loggers(folder: Path) -> list[Logger]:
-    """Return a CSV log, and a TensorBoard log where that package is installed; each (re)start has a version."""
+    """Return a CSV log, and a TensorBoard log if that package is installed. Each start and resume has a version."""
     loggers: list[Logger] = [CSVLogger(folder, name="log")]
     if find_spec("tensorboard") is not None:
         loggers.append(TensorBoardLogger(folder, name="log", version=loggers[0].version))
@@ -184,7 +184,7 @@ def _threads(count: int) -> Iterator[None]:
 
 @contextmanager
 def _memory_kept() -> Iterator[None]:
-    """Let glibc keep what large tensors leave, which halves a step: fresh pages cost more than the arithmetic."""
+    """Make glibc keep the memory of freed tensors. This halves a step: fresh pages cost more than the arithmetic."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is None:
         yield
@@ -200,7 +200,7 @@ def _memory_kept() -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Lightning from telling about processors, tips, and what it does that torch deprecates."""
+    """Silence Lightning's messages about processors, its tips, and its own use of features that torch deprecates."""
     logger = logging.getLogger("lightning.pytorch")
     level = logger.level
     logger.setLevel(logging.WARNING)

@@ -1,4 +1,4 @@
-"""Frames as networks of the training side take them."""
+"""Frames in the form in which networks of the training side read them."""
 
 from collections.abc import Iterator
 
@@ -23,7 +23,7 @@ def planes_of(frames: np.ndarray, batch: int) -> Iterator[np.ndarray]:
     Raises
     ------
     InputError
-        The frames are of another kind, or there are none.
+        The frames have another type or shape, or there are none.
     """
     if frames.ndim != 4 or frames.dtype != np.uint8 or len(frames) == 0:
         raise InputError(

@@ -1,4 +1,4 @@
-"""How far a training is, on standard error: one bar, or a line per epoch where there is no terminal."""
+"""Progress of a training on standard error: a bar, or one line per epoch if there is no terminal."""
 
 from collections.abc import Mapping
 from types import TracebackType
@@ -11,13 +11,13 @@ __all__ = ["TrainingProgress"]
 
 
 class TrainingProgress:
-    """Shows epochs, loss and the time left, while it is entered.
+    """Shows epochs, loss and the remaining time; a context manager.
 
     Parameters
     ----------
-    name : what is trained
-    epochs : how many there are
-    shown : False shows nothing
+    name : name of the network
+    epochs : number of epochs
+    shown : whether anything is shown
     """
 
     def __init__(self, name: str, epochs: int, *, shown: bool = True) -> None:
@@ -44,7 +44,7 @@ class TrainingProgress:
         self._bar.stop()
 
     def show(self, entry: Mapping[str, float]) -> None:
-        """Tell about an epoch: its number, from 1, as `epoch`, and figures."""
+        """Show an epoch: its number, from 1, as `epoch`, and its figures."""
         facts = "  ".join(f"{name} {value:.4f}" for name, value in entry.items() if name != "epoch")
         self._bar.update(self._task, completed=entry["epoch"], facts=facts)
         if not self._console.is_terminal:

@@ -4,8 +4,8 @@ Forward, ``sign(x)``. Backward, the straight-through estimator of BinaryNet (Cou
 gradient passes where ``|x| <= 1`` and stops elsewhere; the real-valued weights are clipped to [-1, 1] in place.
 Activations compute that in three passes over memory instead of Brevitas' ten, with the same numbers.
 
-Brevitas ignores options that it does not know, so a misspelt one leaves a default in force (a weight scale of 0.1).
-Hence the options stand on quantizer classes, and `check_binary` and `check_fixed_point` look at what came of them.
+Brevitas ignores options that it does not know, so a misspelt one leaves a default in effect (a weight scale of 0.1).
+Therefore the options are attributes of quantizer classes, and `check_binary` and `check_fixed_point` verify the result.
 """
 
 from typing import Any, TypeVar
@@ -33,7 +33,7 @@ __all__ = [
 
 Layer = TypeVar("Layer", QuantLinear, QuantConv2d, QuantIdentity)
 
-#: The gradient of a hard tanh stops at its bounds, ours only beyond them: the next number after 1 in float32.
+#: The next float32 after 1. A hard tanh stops the gradient at its bounds, this estimator only beyond them.
 _BEYOND_ONE = 1.0 + 2.0**-23
 
 
@@ -90,7 +90,7 @@ def binary_linear(synapses: int, neurons: int) -> QuantLinear:
 
 
 def binary_convolution(channels: int, filters: int, *, kernel: int, padding: int = 0) -> QuantConv2d:
-    """Return a convolution over images with binary weights and no bias; what it pads with is 0."""
+    """Return a convolution over images with binary weights, no bias and zero padding."""
     layer = QuantConv2d(channels, filters, kernel, padding=padding, bias=False, weight_quant=BinaryWeight)
     nn.init.uniform_(layer.weight, -1.0, 1.0)
     return check_binary(layer)
@@ -107,12 +107,12 @@ def fixed_point_activation() -> QuantIdentity:
 
 
 def check_binary(layer: Layer) -> Layer:
-    """Return a layer of Brevitas, binary as it must be.
+    """Return a layer of Brevitas after checking that it is binary.
 
     Raises
     ------
     ValueError
-        An option did not arrive: the layer quantizes otherwise, or with another scale or bit width.
+        An option had no effect: the layer has another quantizer, scale or bit width.
     """
     kind = type(layer).__name__
     if isinstance(layer, QuantIdentity):
@@ -124,7 +124,7 @@ def check_binary(layer: Layer) -> Layer:
     if not isinstance(wrapper, ClampedBinaryQuant):
         raise ValueError(f"Quantizer of a binary {kind} must be ClampedBinaryQuant, not {type(wrapper).__name__}")
     with torch.no_grad():
-        # A probe of its own: reading the layer's weights through the quantizer would clip them.
+        # A separate probe, because reading the layer's weights through the quantizer would clip them.
         values, scale, zero_point, bits = wrapper(torch.tensor([-2.0, -0.25, -0.0, 0.0, 2.0]))
     facts = {"scale": scale.item(), "zero point": zero_point.item(), "bit width": bits.item()}
     for what, rule in (("scale", 1.0), ("zero point", 0.0), ("bit width", 1.0)):
@@ -136,12 +136,12 @@ def check_binary(layer: Layer) -> Layer:
 
 
 def check_fixed_point(layer: QuantIdentity) -> QuantIdentity:
-    """Return a layer of Brevitas that rounds to 8-bit fixed point, as it must.
+    """Return a layer of Brevitas after checking that it rounds to 8-bit fixed point.
 
     Raises
     ------
     ValueError
-        An option did not arrive: the layer quantizes otherwise, or with another scale, bit width or range.
+        An option had no effect: the layer has another quantizer, scale, bit width or range.
     """
     wrapper = layer.act_quant.fused_activation_quant_proxy.tensor_quant
     if not isinstance(wrapper, RescalingIntQuant):

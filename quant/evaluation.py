@@ -1,4 +1,4 @@
-"""What a trained network says about frames, by its Brevitas modules."""
+"""Scores and predictions of a trained network, computed by its Brevitas modules."""
 
 import copy
 
@@ -12,7 +12,7 @@ __all__ = ["predictions", "scores_of_network"]
 
 
 def predictions(scores: np.ndarray) -> np.ndarray:
-    """Return the class of the largest score, the lowest at a tie, (frames,) int64."""
+    """Return the class with the largest score, the lowest index at a tie, (frames,) int64."""
     return np.asarray(scores.argmax(1), np.int64)
 
 
@@ -21,7 +21,7 @@ def scores_of_network(network: nn.Module, frames: np.ndarray, *, batch: int = 10
 
     Parameters
     ----------
-    network : as `quant.training.load_checkpoint` gives it; its mode and weights stay as they are
+    network : as returned by `quant.training.load_checkpoint`; its mode and weights are not changed
     frames : (frames, height, width, channels) uint8; the network takes ``pixel / 255`` in float32, channels first
     batch : frames at a time
 

@@ -1,7 +1,7 @@
 """Export to QONNX through Brevitas, with stable names and reproducible bytes.
 
-The exporter numbers its nodes, shares equal constants between layers and notes source paths of the machine. Here
-every node gets the name of the module it came from, every constant its one reader, and the notes are dropped.
+Brevitas' exporter numbers its nodes, shares equal constants between layers and stores source paths of the machine.
+This module names every node after its module, gives every reader a constant of its own, and drops those notes.
 """
 
 import ast
@@ -25,18 +25,18 @@ with warnings.catch_warnings():
 __all__ = ["export"]
 
 _SCOPES = "pkg.torch.onnx.name_scopes"
-#: Modules of Brevitas' own inside a layer, which say nothing to the reader of a name.
+#: Brevitas' own modules inside a layer, which are left out of names.
 _INNER_SUFFIXES = (".export_handler", ".act_quant")
 _QONNX_INPUTS = {"BipolarQuant": ("x", "scale"), "Quant": ("x", "scale", "zeropt", "bitwidth")}
 
 
 def export(network: nn.Module, frame_shape: tuple[int, ...], path: Path) -> None:
-    """Write a network as QONNX, for a batch of one frame, whole or not at all.
+    """Write a network as QONNX, for a batch of one frame, completely or not at all.
 
     Parameters
     ----------
-    network : a network of named layers; its mode and weights stay as they are
-    frame_shape : shape of a frame as the network gets it, (channels, height, width)
+    network : a network of named layers; its mode and weights are not changed
+    frame_shape : shape of a frame at the network's input, (channels, height, width)
     """
     network = copy.deepcopy(network).eval()  # the export installs handlers, and may clip weights in place
     with _quiet():
@@ -56,7 +56,7 @@ def export(network: nn.Module, frame_shape: tuple[int, ...], path: Path) -> None
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporter from telling that torchvision is not installed."""
+    """Silence the exporter's message that torchvision is not installed."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -67,7 +67,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _name_nodes(graph: onnx.GraphProto) -> None:
-    """Call each node as its module, with the operator behind it where the module has several."""
+    """Name each node after its module, with the operator appended if the module has several."""
     modules = [_module_of(node) for node in graph.node]
     counts = Counter(modules)
     for node, module in zip(graph.node, modules, strict=True):
@@ -87,7 +87,7 @@ def _module_of(node: onnx.NodeProto) -> str:
 
 
 def _own_constants(model: onnx.ModelProto) -> None:
-    """Give each reader of a constant its own, called after the reader; constants are no longer graph inputs."""
+    """Give each reader of a constant its own copy, named after the reader, and remove constants from the inputs."""
     graph = model.graph
     opset = next(entry.version for entry in model.opset_import if not entry.domain)
     constants = {tensor.name: tensor for tensor in graph.initializer}
@@ -113,7 +113,7 @@ def _input_name(node: onnx.NodeProto, index: int, opset: int) -> str:
 
 
 def _name_tensors(graph: onnx.GraphProto) -> None:
-    """Call the graph's ends input and output, and what lies between after the node that writes it."""
+    """Name the graph's ends input and output, and every other tensor after the node that writes it."""
     names = {graph.input[0].name: "input"}
     names |= {node.output[0]: f"{node.name}.out" for node in graph.node}
     names[graph.output[0].name] = "output"

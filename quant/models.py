@@ -1,4 +1,4 @@
-"""Networks that are trained, as modules of Brevitas and torch with names that the exported file keeps."""
+"""Networks for training, built from modules of Brevitas and torch with names that the exported file keeps."""
 
 from collections import OrderedDict
 from itertools import pairwise
@@ -16,21 +16,21 @@ _POOL_SIZE = 2
 
 
 class PixelScale(nn.Module):
-    """Pixels in 0 to 1, any frame shape, to numbers in -1 to +1 in one row."""
+    """Pixels in 0 to 1, in any frame shape, to a vector of numbers in -1 to +1."""
 
     def forward(self, pixels: Tensor) -> Tensor:
         return 2.0 * torch.reshape(pixels, (pixels.shape[0], -1)) - 1.0
 
 
 class ImageScale(nn.Module):
-    """Pixels in 0 to 1 to numbers in -1 to +1, the frame's shape kept."""
+    """Pixels in 0 to 1 to numbers in -1 to +1, in the same shape."""
 
     def forward(self, pixels: Tensor) -> Tensor:
         return 2.0 * pixels - 1.0
 
 
 class FlattenImage(nn.Module):
-    """An image in one row of numbers: channel by channel, each row by row."""
+    """An image to a vector: channel by channel, and each channel row by row."""
 
     def forward(self, images: Tensor) -> Tensor:
         return torch.reshape(images, (images.shape[0], -1))
@@ -40,8 +40,9 @@ class ScoreNorm(nn.Module):
     """Scalar normalization of the scores: one mean, variance, weight and bias for all classes.
 
     ``(x - mean) / sqrt(variance + eps) * weight + bias``, with the batch's mean and variance in training and their
-    running averages in evaluation. Being one affine for all classes it changes no decision (while `weight` is
-    positive), but it scales integer sums to what a loss expects. As TensorNorm of Brevitas' own examples.
+    running averages in evaluation. It is one affine function for all classes, so it changes no decision (while
+    `weight` is positive), but it scales integer sums to the range that a loss expects. Brevitas' own examples call it
+    TensorNorm.
     """
 
     running_mean: Tensor
@@ -58,7 +59,7 @@ class ScoreNorm(nn.Module):
 
     def forward(self, scores: Tensor) -> Tensor:
         if self.training:
-            scores = scores.float()  # of fewer bits in a training of mixed precision
+            scores = scores.float()  # in a training of mixed precision the scores have fewer bits
             mean, variance = self._moments(scores)
         else:
             mean, variance = self.running_mean, self.running_var
@@ -80,7 +81,7 @@ def dense(
 
     Parameters
     ----------
-    frame_shape : shape of a frame as the network gets it, (channels, height, width)
+    frame_shape : shape of a frame at the network's input, (channels, height, width)
     hidden : neurons of each hidden layer
     classes : number of scores
     """
@@ -101,14 +102,14 @@ def convolutional(
 ) -> nn.Sequential:
     """Return a binary network of convolutions and dense layers, in the order of Brevitas' CNV.
 
-    Pixels to 8-bit fixed point or to signs; convolutions of stride 1 with binary weights, each with batch norm and
-    sign; max pools of the signs; dense layers as in `dense`. Layers of a kind are counted from 0: ``pixels, quantize
-    (or binarize), conv0, norm0, sign0, conv1, norm1, sign1, pool0, ..., flatten, fc0, norm2, sign2, ..., scores``; the
-    exported file keeps the names.
+    Pixels are rounded to 8-bit fixed point or to signs. Convolutions of stride 1 with binary weights follow, each with
+    batch norm and sign, and max pools of the signs; then dense layers as in `dense`. Layers of a kind are counted from
+    0: ``pixels, quantize (or binarize), conv0, norm0, sign0, conv1, norm1, sign1, pool0, ..., flatten, fc0, norm2,
+    sign2, ..., scores``; the exported file keeps the names.
 
     Parameters
     ----------
-    frame_shape : shape of a frame as the network gets it, (channels, height, width)
+    frame_shape : shape of a frame at the network's input, (channels, height, width)
     convolutions : filters of each convolution, and "P" for a max pool of 2 x 2 pixels (an odd last row or column of
         pixels is left out)
     hidden : neurons of each hidden dense layer
@@ -141,7 +142,7 @@ def _append_convolutions(
     kernel: int,
     padding: int,
 ) -> tuple[int, int, int]:
-    """Append convolutions and pools, and return the shape of what the last one gives."""
+    """Append convolutions and pools, and return the output shape of the last one."""
     channels, height, width = frame_shape
     convolution_count = pool_count = 0
     for entry in convolutions:
@@ -169,7 +170,7 @@ def _require_image(name: str, image: tuple[int, int], rule: str, least: int) -> 
 
 
 def _append_dense(layers: OrderedDict[str, nn.Module], synapses: int, hidden: tuple[int, ...], classes: int) -> None:
-    """Append hidden layers, the last layer and the normalization of the scores; norms and signs count on."""
+    """Append hidden layers, the last layer and the normalization of the scores; numbers of norms and signs continue."""
     norm_count = sum(name.startswith("norm") for name in layers)
     sizes = (synapses, *hidden)
     for index, (inputs, neurons) in enumerate(pairwise(sizes)):

@@ -1,7 +1,7 @@
-"""Float outputs of a QONNX file, by an implementation that is not ours, to compare a lowered network with.
+"""Float outputs of a QONNX file, computed by independent implementations, for comparison with a lowered network.
 
-The graph is run by onnx's reference evaluator, QONNX's own operators by the functions of the qonnx package. (qonnx
-runs a graph itself by one onnxruntime session per node, which fails as soon as the newest onnx writes a newer format
+onnx's reference evaluator runs the graph, and the functions of the qonnx package run QONNX's own operators. (qonnx
+itself runs a graph with one onnxruntime session per node, which fails as soon as the newest onnx writes a newer format
 than onnxruntime reads.) No training package is imported.
 """
 
@@ -77,7 +77,7 @@ def scores_of_qonnx(path: str | os.PathLike[str], frames: np.ndarray, *, batch: 
 
 
 def _free_batch(graph: onnx.GraphProto) -> None:
-    """Let the constants that Reshape reads say "as it is" of the first dimension, which exporters write as 1."""
+    """Make Reshape keep the first dimension, which exporters write as 1 into the constants that it reads."""
     shapes = {node.input[1] for node in graph.node if node.op_type == "Reshape"}
     for tensor in graph.initializer:
         if tensor.name in shapes:

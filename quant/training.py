@@ -1,8 +1,8 @@
 """Training: a recipe and a data set become a QONNX file, a checkpoint and metrics.
 
-An interrupted run continues to the result of an uninterrupted one, bit for bit: weights, optimizer and learning rate
-come from the checkpoint of the last whole epoch, order and augmentation from seed and epoch. Checkpoints are
-Lightning's, written whole or not at all, and read back as tensors and plain values only: reading one runs no code.
+A resumed run gives the same result as an uninterrupted one, bit for bit: weights, optimizer and learning rate
+come from the checkpoint of the last complete epoch, order and augmentation from seed and epoch. Checkpoints are
+Lightning's. They are written completely or not at all, and read as tensors and plain values only, which runs no code.
 """
 
 import json
@@ -35,14 +35,14 @@ _PACKAGES = ("xnorflow", "torch", "brevitas", "lightning", "onnx", "numpy")
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a training left behind.
+    """The results of a training.
 
     Parameters
     ----------
     model : the QONNX file
     checkpoint : the state after the last epoch
     metrics_file : `metrics` as JSON
-    accuracy : part of the test images that the network classifies rightly, 0 to 1
+    accuracy : fraction of the test images that the network classifies correctly, 0 to 1
     metrics : accuracy, epochs, seed, recipe, versions, date, seconds, and `history`, one entry per epoch
     """
 
@@ -53,7 +53,7 @@ class TrainingResult:
     metrics: dict[str, Any]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the metrics and the paths of the files, as JSON can hold them."""
+        """Return the metrics and the paths of the files as JSON values."""
         paths = {"model": self.model, "checkpoint": self.checkpoint, "metrics_file": self.metrics_file}
         return {**self.metrics, **{name: str(path) for name, path in paths.items()}}
 
@@ -71,22 +71,22 @@ def train(
 ) -> TrainingResult:
     """Train a network and write ``model.onnx``, ``checkpoint.ckpt``, ``metrics.json`` and ``log/`` into a folder.
 
-    The network after the last epoch is what counts; the test images are looked at once, after it.
+    The result is the network after the last epoch. The test images are evaluated once, after that epoch.
 
     Parameters
     ----------
     recipe : what to train, and how
-    data : folder of data sets, by default $XNORFLOW_DATA
-    epochs, seed : instead of the recipe's
-    out : the folder, made if missing
-    resume : continue the run in `out` behind its last whole epoch, or start it if there is none
-    download : fetch missing data files
-    progress : show it on standard error
+    data : folder of data sets; the default is $XNORFLOW_DATA
+    epochs, seed : replace those of the recipe
+    out : the folder, created if missing
+    resume : continue the run in `out` after its last complete epoch, or start it if there is none
+    download : download missing data files
+    progress : show the progress on standard error
 
     Raises
     ------
     InputError
-        A value or a data file is bad, or `out` holds a run that would be lost or is another one.
+        A value or a data file is invalid, or `out` contains a run that would be overwritten, or another recipe's run.
     """
     recipe = replace(
         recipe,
@@ -106,12 +106,12 @@ def train(
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> tuple[Recipe, nn.Sequential]:
-    """Return the recipe and the network of a checkpoint, as they were after its last epoch.
+    """Return the recipe and the network of a checkpoint, in the state after its last epoch.
 
     Raises
     ------
     InputError
-        The file is missing, damaged, or another program's.
+        The file is missing or damaged, or another program wrote it.
     """
     checkpoint = _read_checkpoint(Path(path))
     state = checkpoint[STATE]
@@ -124,7 +124,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[Recipe, nn.Sequential
 
 
 def _prepare(folder: Path, recipe: Recipe, *, resume: bool) -> Path:
-    """Make the folder; refuse to overwrite a run, or to continue one of another recipe."""
+    """Create the folder; refuse to overwrite a run, or to continue one of another recipe."""
     present = [name for name in (_CHECKPOINT, _MODEL, _METRICS) if (folder / name).exists()]
     if present and not resume:
         raise InputError(f"Output folder {str(folder)!r} must be without {present[0]!r}, or resumed (--resume)")
@@ -150,7 +150,7 @@ def _prepare(folder: Path, recipe: Recipe, *, resume: bool) -> Path:
 
 
 def _run(recipe: Recipe, training: datasets.Dataset) -> TrainingRun:
-    images = np.array(training.images.transpose(0, 3, 1, 2), order="C")  # of its own, which torch may write
+    images = np.array(training.images.transpose(0, 3, 1, 2), order="C")  # a copy, which torch may write to
     _, channels, height, width = images.shape
     frame_shape, classes = (channels, height, width), int(training.labels.max()) + 1
     network = _network(recipe, frame_shape, classes)
@@ -201,11 +201,11 @@ def _read_checkpoint(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"Checkpoint {str(path)!r} must exist")
     if not is_zipfile(path):
-        raise InputError(f"Checkpoint {str(path)!r} must be a whole zip file, not a cut one or another")
+        raise InputError(f"Checkpoint {str(path)!r} must be a complete zip file, not a truncated or another file")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, OSError, LookupError, ValueError, TypeError, AttributeError) as error:
         raise InputError(f"Checkpoint {str(path)!r} must hold tensors and plain values, nothing else") from error
     if not isinstance(checkpoint, dict) or STATE not in checkpoint:
-        raise InputError(f"Checkpoint {str(path)!r} must be one of xnorflow, not another program's")
+        raise InputError(f"Checkpoint {str(path)!r} must be one that xnorflow has written, not another program's")
     return checkpoint

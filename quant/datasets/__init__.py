@@ -1,4 +1,4 @@
-"""Labelled images as arrays, from the files their makers publish; no training package is imported.
+"""Labelled images as arrays, read from the officially published files. No training package is imported.
 
 >>> from quant import datasets
 >>> datasets.load("mnist-sample", "test").images.shape

@@ -42,7 +42,7 @@ def _read_records(path: Path) -> np.ndarray:
         raise InputError(f"Data file {str(path)!r} must be readable, not {error.strerror!r}") from error
     if not raw or len(raw) % _RECORD:
         raise InputError(
-            f"Data file {str(path)!r} must hold whole images of {_RECORD} bytes each, not {len(raw)} bytes"
+            f"Data file {str(path)!r} must hold complete images of {_RECORD} bytes each, not {len(raw)} bytes"
         )
     records = np.frombuffer(raw, np.uint8).reshape(-1, _RECORD)
     largest = records[:, 0].max()

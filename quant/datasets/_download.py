@@ -1,4 +1,4 @@
-"""Fetching the official files, with checksums."""
+"""Downloading the official files and checking their checksums."""
 
 import tarfile
 from collections.abc import Iterable, Sequence
@@ -28,11 +28,11 @@ _CIFAR10_CHECKSUM = "md5:c32a1d4ab5d03f1284b67883e8d87530"  # published with the
 
 
 def download_mnist(folder: Path, stems: Iterable[str]) -> None:
-    """Fetch files into `folder`, each whole and with its checksum, or not at all.
+    """Fetch files into `folder`, each completely and with the right checksum, or not at all.
 
     Parameters
     ----------
-    folder : where the files go; made if missing
+    folder : where the files go; created if missing
     stems : names of the files without ``.gz``
 
     Raises
@@ -45,11 +45,11 @@ def download_mnist(folder: Path, stems: Iterable[str]) -> None:
 
 
 def download_cifar10(folder: Path, names: Sequence[str]) -> None:
-    """Fetch files into `folder` out of the official archive, each whole or not at all; the archive is not kept.
+    """Fetch files into `folder` from the official archive, each completely or not at all; the archive is not kept.
 
     Parameters
     ----------
-    folder : where the files go; made if missing
+    folder : where the files go; created if missing
     names : names of the files
 
     Raises
@@ -74,7 +74,7 @@ def download_cifar10(folder: Path, names: Sequence[str]) -> None:
 
 
 def _fetch(folder: Path, name: str, *, mirrors: tuple[str, ...], checksum: str) -> None:
-    import pooch  # imports requests' relatives only here, where they are needed
+    import pooch  # imported here because it imports requests and its dependencies
 
     causes = []
     for mirror in mirrors:

@@ -43,7 +43,7 @@ def read_idx(path: str | os.PathLike[str], dimensions: int) -> np.ndarray:
     shape = tuple(int(size) for size in np.frombuffer(raw, ">u4", dimensions, 4))
     if len(raw) - start != prod(shape):
         raise InputError(
-            f"IDX file {str(path)!r} must have {prod(shape)} bytes behind its header, not {len(raw) - start}"
+            f"IDX file {str(path)!r} must have {prod(shape)} bytes after its header, not {len(raw) - start}"
         )
     return np.frombuffer(raw, np.uint8, offset=start).reshape(shape)
 
@@ -53,6 +53,6 @@ def _read(path: Path) -> bytes:
         raw = path.read_bytes()
         return gzip.decompress(raw) if raw[:2] == _GZIP_MAGIC else raw
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"IDX file {str(path)!r} must be a whole gzip file, not one with: {error}") from error
+        raise InputError(f"IDX file {str(path)!r} must be a complete gzip file, not one with: {error}") from error
     except OSError as error:
         raise InputError(f"IDX file {str(path)!r} must be readable, not {error.strerror!r}") from error

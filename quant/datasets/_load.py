@@ -1,4 +1,4 @@
-"""Finding the files of a data set, or fetching them when asked."""
+"""Finding the files of a data set, and downloading them on request."""
 
 import os
 from importlib.resources import files
@@ -25,8 +25,8 @@ def load(name: str, split: str, *, data: str | os.PathLike[str] | None = None, d
         digits, which are part of this package; or "cifar10", 50,000 and 10,000 colour images of 32 x 32 pixels
     split : "train" or "test"
     data : folder with one folder per data set, ``mnist/`` with the official IDX files, gzipped or not, and
-        ``cifar10/`` with the official binary files; by default what $XNORFLOW_DATA says
-    download : fetch files that are missing, and check their checksums
+        ``cifar10/`` with the official binary files; the default is $XNORFLOW_DATA
+    download : download files that are missing, and check their checksums
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""Training recipes: what is trained, on what, and how; data, not code.
+"""Training recipes: which network is trained, on which data set, and how.
 
-A recipe is a TOML file, one of this folder's by its name or any other by its path.
+A recipe is a TOML file. Those of this folder are opened by name, others by path.
 """
 
 from quant.recipes._load import from_dict, load, names

@@ -1,4 +1,4 @@
-"""Reading recipes: from the package, a TOML file, or a stored dictionary."""
+"""Reading recipes from the package, a TOML file or a stored dictionary."""
 
 import os
 import tomllib
@@ -18,7 +18,7 @@ _CONVOLUTIONS = "convolutions"
 
 
 def from_dict(entries: dict[str, Any]) -> Recipe:
-    """Return a recipe from what its `to_dict` gave; with `convolutions` it is a convolutional one."""
+    """Return a recipe from the values of its `to_dict`; with `convolutions` it is a convolutional one."""
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in entries.items()
     }
@@ -37,7 +37,7 @@ def load(name_or_path: str | os.PathLike[str]) -> Recipe:
     Raises
     ------
     InputError
-        There is no such recipe, or its file is not a good one.
+        There is no such recipe, or its file is invalid.
     """
     path = Path(name_or_path)
     if path.suffix != ".toml":
@@ -61,7 +61,7 @@ def _recipe_of(name: str, entries: dict[str, Any]) -> Recipe:
         require_known(f"Key of recipe {name!r}", key, {*known, _CONVOLUTIONS})
     for key, field in known.items():
         if field.default is MISSING and key not in entries:
-            raise InputError(f"Recipe {name!r} must have the key {key!r}, which is left out")
+            raise InputError(f"Recipe {name!r} must have the key {key!r}, which is missing")
     return from_dict({"name": name, **entries})
 
 

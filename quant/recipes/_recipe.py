@@ -1,4 +1,4 @@
-"""Recipes: their fields and the rules of these."""
+"""Recipes: their fields, and the rules for each field."""
 
 from dataclasses import asdict, dataclass
 from math import isfinite
@@ -20,24 +20,24 @@ _PRECISIONS = ("32-true", "bf16-mixed")
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a dense binary network is trained: Adam on cross-entropy, learning rate on half a cosine down to 0.
+    """How a dense binary network is trained: Adam on cross-entropy, with a learning rate that falls along half a cosine.
 
     Parameters
     ----------
-    name : what the network is called; the file's name
+    name : name of the network; the file's name
     dataset : name of the data set
     hidden : neurons of each hidden layer
     epochs : how often each training image is seen
-    batch_size : images of a step
+    batch_size : images per step
     learning_rate : at the start
-    seed : of weights, order and augmentation
-    shift : training images are moved by up to so many pixels in both directions, zeros coming in; that is a random
-        crop out of the image with so many pixels of zeros around it
-    shift_chance : part of the images of an epoch that are moved, drawn anew each time
-    validation : so many images at the end of the training part are not trained on; their accuracy is logged
-    threads : processor threads; small networks are fastest with one, and another number gives other sums' last bits
-    precision : "32-true", or "bf16-mixed", products of layers in bfloat16 (which holds signs exactly) and their sums
-        rounded to it, which is faster on processors that have it; as Lightning names them
+    seed : seed of weights, order and augmentation
+    shift : training images are shifted by up to this many pixels in both directions and filled with zeros; this is a
+        random crop of the image with this many pixels of zeros around it
+    shift_chance : fraction of the images that are shifted, drawn again in each epoch
+    validation : number of images at the end of the training part that are held out; their accuracy is logged
+    threads : processor threads; small networks are fastest with one, and another number changes the rounding of sums
+    precision : Lightning's name: "32-true", or "bf16-mixed" for products of layers in bfloat16 (which holds signs
+        exactly) and sums rounded to it, which is faster on processors that support it
     """
 
     name: str
@@ -76,7 +76,7 @@ class Recipe:
             raise InputError(f"{name} of recipe {self.name!r} must be {rule}, not {getattr(self, name)!r}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the recipe as TOML and JSON can hold it."""
+        """Return the recipe as values for TOML and JSON."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
 
@@ -88,9 +88,9 @@ class ConvolutionalRecipe(Recipe):
     ----------
     convolutions : filters of each convolution, and "P" for a max pool of 2 x 2 pixels
     kernel : height and width of every convolution
-    padding : "valid", none, or "zero", zeros around the signs so that an image keeps its size
-    input_bits : 8, pixels as multiples of 1/128 from -1 to 127/128, or 1, signs
-    flip : half of the training images of an epoch, drawn anew each time, have left and right exchanged
+    padding : "valid" for none, or "zero" for zeros around the signs, with which an image keeps its size
+    input_bits : 8 for pixels as multiples of 1/128 from -1 to 127/128, or 1 for signs
+    flip : whether half of the training images, drawn again in each epoch, are mirrored left to right
     """
 
     convolutions: tuple[int | str, ...]

@@ -62,7 +62,7 @@ def test_a_file_of_no_whole_images_is_refused(length: int, tmp_path: Path) -> No
     write_images(folder, TEST, [1, 2, 3])
     (folder / TEST).write_bytes((folder / TEST).read_bytes()[:length])
     path = re.escape(str(folder / TEST))
-    rule = rf"^Data file '{path}' must hold whole images of 3073 bytes each, not {length} bytes$"
+    rule = rf"^Data file '{path}' must hold complete images of 3073 bytes each, not {length} bytes$"
     with pytest.raises(InputError, match=rule):
         datasets.load("cifar10", "test", data=tmp_path)
 

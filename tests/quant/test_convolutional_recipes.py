@@ -100,5 +100,5 @@ def test_keys_of_convolutions_are_none_of_a_dense_recipe(tmp_path: Path) -> None
 @pytest.mark.parametrize("key", ["dataset", "hidden", "epochs"])
 def test_a_key_left_out_is_told(key: str, tmp_path: Path) -> None:
     entries = {name: value for name, value in GOOD.items() if name != key}
-    with pytest.raises(InputError, match=rf"^Recipe 'mine' must have the key '{key}', which is left out$"):
+    with pytest.raises(InputError, match=rf"^Recipe 'mine' must have the key '{key}', which is missing$"):
         recipes.load(write(tmp_path / "mine.toml", entries))

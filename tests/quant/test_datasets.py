@@ -90,22 +90,22 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         (b"\x00\x00\x09\x03" + bytes(12), "must begin with the bytes 00 00 08 03, not '00 00 09 03'"),
         (b"\x00\x00\x08\x01" + bytes(12), "must begin with the bytes 00 00 08 03, not '00 00 08 01'"),
         (idx(np.zeros((2, 28, 28)))[:15], "must have a header of 16 bytes, not 15"),
-        (idx(np.zeros((2, 28, 28)))[:-1], "must have 1568 bytes behind its header, not 1567"),
-        (idx(np.zeros((2, 28, 28))) + b"\0", "must have 1568 bytes behind its header, not 1569"),
+        (idx(np.zeros((2, 28, 28)))[:-1], "must have 1568 bytes after its header, not 1567"),
+        (idx(np.zeros((2, 28, 28))) + b"\0", "must have 1568 bytes after its header, not 1569"),
         (
             gzip.compress(idx(np.zeros((2, 28, 28))), mtime=0)[:-9],
-            "must be a whole gzip file, not one with: Compressed file ",
+            "must be a complete gzip file, not one with: Compressed file ",
         ),
         (
             gzip.compress(idx(np.zeros((2, 28, 28))), mtime=0)[:20],
-            "must be a whole gzip file, not one with: Compressed file ",
+            "must be a complete gzip file, not one with: Compressed file ",
         ),
         (
             gzip.compress(bytes(99), mtime=0)[:-8] + bytes(8),
-            "must be a whole gzip file, not one with: CRC check failed",
+            "must be a complete gzip file, not one with: CRC check failed",
         ),
-        (b"\x1f\x8b\x08\x00" + bytes(6) + b"\xff" * 40, "must be a whole gzip file, not one with: Error -3 "),
-        (b"\x1f\x8b\x09\x00" + bytes(40), "must be a whole gzip file, not one with: Unknown compression method"),
+        (b"\x1f\x8b\x08\x00" + bytes(6) + b"\xff" * 40, "must be a complete gzip file, not one with: Error -3 "),
+        (b"\x1f\x8b\x09\x00" + bytes(40), "must be a complete gzip file, not one with: Unknown compression method"),
     ],
 )
 def test_damaged_image_files_are_refused(raw: bytes, rule: str, tmp_path: Path) -> None:

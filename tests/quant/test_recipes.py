@@ -83,7 +83,7 @@ def test_numbers_that_are_none_are_refused(rate: str, tmp_path: Path) -> None:
 def test_a_key_left_out_is_named(key: str, tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(toml_of({name: value for name, value in GOOD.items() if name != key}))
-    with pytest.raises(InputError, match=rf"^Recipe 'mine' must have the key '{key}', which is left out$"):
+    with pytest.raises(InputError, match=rf"^Recipe 'mine' must have the key '{key}', which is missing$"):
         recipes.load(path)
 
 

@@ -192,11 +192,11 @@ def test_another_recipe_does_not_resume_a_run(whole: TrainingResult) -> None:
 @pytest.mark.parametrize(
     ("raw", "rule"),
     [
-        (b"", r"must be a whole zip file, not a cut one or another"),
-        (b"PK\x03\x04nothing", r"must be a whole zip file, not a cut one or another"),
-        (b"text", r"must be a whole zip file, not a cut one or another"),
+        (b"", r"must be a complete zip file, not a truncated or another file"),
+        (b"PK\x03\x04nothing", r"must be a complete zip file, not a truncated or another file"),
+        (b"text", r"must be a complete zip file, not a truncated or another file"),
         (b"PK\x05\x06" + bytes(18), r"must hold tensors and plain values, nothing else"),
-        (None, r"must be one of xnorflow, not another program's"),
+        (None, r"must be one that xnorflow has written, not another program's"),
     ],
 )
 def test_bad_checkpoints_are_refused(raw: bytes | None, rule: str, tmp_path: Path) -> None:
@@ -215,7 +215,9 @@ def test_bad_checkpoints_are_refused(raw: bytes | None, rule: str, tmp_path: Pat
 def test_a_cut_checkpoint_is_refused(whole: TrainingResult, tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.ckpt"
     path.write_bytes(whole.checkpoint.read_bytes()[:-500])
-    with pytest.raises(InputError, match=r"^Checkpoint '.*' must be a whole zip file, not a cut one or another$"):
+    with pytest.raises(
+        InputError, match=r"^Checkpoint '.*' must be a complete zip file, not a truncated or another file$"
+    ):
         load_checkpoint(path)
     path.unlink()
     with pytest.raises(InputError, match=r"^Checkpoint '.*checkpoint\.ckpt' must exist$"):
