@@ -1,1 +1,1 @@
-"""Figures, not tests: how fast things are on this machine. ``python -m benchmarks`` prints them as a table."""
+"""Benchmarks of this machine. ``python -m benchmarks`` prints their figures as a table."""

@@ -40,9 +40,9 @@ def _figure(row: Measurement) -> str:
 
 
 def main() -> None:
-    """Run those that the command line names, or all."""
+    """Run the benchmarks that the command line names, or all."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=benchmarks.__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(names())}; all without")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(names())}; default: all")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to a file")
     arguments = parser.parse_args()
     for name in arguments.names:

@@ -12,12 +12,12 @@ __all__ = ["rows"]
 
 
 def rows() -> list[Measurement]:
-    """Return what ``xnorflow simulate`` and ``xnorflow --help`` take."""
+    """Return time and memory of ``xnorflow simulate`` and ``xnorflow --help``."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "sfc.xnf"
         save_network(folded(SFC, 4096), path)
         arguments = ["-m", "xnorflow", "simulate", str(path), "--frames", "10000", "--json"]
-        run_python(arguments)  # compiles, where that has not been done
+        run_python(arguments)  # compiles and caches the numba functions
         simulate = run_python(arguments)
     assert json.loads(simulate.output)["frames"] == 10_000
     shown = min((run_python(["-m", "xnorflow", "--help"]) for _ in range(3)), key=lambda process: process.seconds)

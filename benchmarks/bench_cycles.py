@@ -1,4 +1,4 @@
-"""The cycle simulator: how many node-cycles a second of processor time it covers, and what a long run costs."""
+"""The cycle simulator: node-cycles per second of processor time, and the time of a long run."""
 
 from benchmarks.networks import LFC, SFC, TFC, deep, folded, folded_cnv
 from benchmarks.rows import Measurement, processor_seconds_of
@@ -12,7 +12,7 @@ __all__ = ["rows"]
 
 
 def rows() -> list[Measurement]:
-    """Return node-cycles per second without the periodic state, and seconds of whole runs with it."""
+    """Return node-cycles per second without the periodic state, and seconds of complete runs with it."""
     figures = []
     for name, sizes, interval in (("TFC", TFC, 784), ("SFC", SFC, 784), ("SFC", SFC, 4096), ("LFC", LFC, 16_384)):
         network = folded(sizes, interval)
@@ -41,7 +41,7 @@ def rows() -> list[Measurement]:
 
 
 def stepped_node_cycles(network: Network, frames: int) -> float:
-    """Return nodes times cycles simulated in a second of processor time, when every frame is stepped."""
+    """Return nodes times cycles simulated per second of processor time, with every frame stepped."""
     cycles = 0
 
     def step() -> None:

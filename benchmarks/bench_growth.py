@@ -27,7 +27,7 @@ def rows() -> list[Measurement]:
     figures.append(
         Measurement("simulation, exponent over nodes x cycles", _exponent(*zip(*work, strict=True)), "", "<= 1")
     )
-    # A trial of depths takes time in proportion to the layers, and there are in proportion as many FIFOs to try.
+    # The time of a trial of depths is proportional to the layers, and so is the number of FIFOs to try.
     for what, of, count in (("folding search", search, len(LAYERS)), ("FIFO sizing", shrink_depths, 4)):
         times = [processor_seconds_of(lambda each=each, of=of: of(each), repeats=1) for each in networks[:count]]
         figures += [
@@ -38,7 +38,7 @@ def rows() -> list[Measurement]:
 
 
 def search(network: Network) -> Network:
-    """Fold a network to half the interval that it has, without sizing its FIFOs."""
+    """Fold a network to half of its interval, without sizing its FIFOs."""
     return fold(network, fold_to_interval(network, network.interval // 2))
 
 
@@ -56,5 +56,5 @@ def _stepped(network: Network) -> tuple[Stepper, float]:
 
 
 def _exponent(sizes: tuple[float, ...], seconds: list[float] | tuple[float, ...]) -> float:
-    """Return the exponent of the power of the size that fits the seconds best."""
+    """Return the exponent of the power of the size that fits the seconds best, by least squares of logarithms."""
     return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])

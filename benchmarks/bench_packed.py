@@ -1,4 +1,4 @@
-"""The packed reference beside the slow one."""
+"""The packed reference compared with the slow one."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ FRAMES = 10_000
 
 
 def rows() -> list[Measurement]:
-    """Return frames per second of both, and the gain."""
+    """Return frames per second of both, and their ratio."""
     figures = []
     for name, sizes in (("TFC", TFC), ("SFC", SFC), ("LFC", LFC)):
         network = folded(sizes, 4096)

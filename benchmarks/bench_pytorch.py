@@ -1,4 +1,4 @@
-"""The packed reference beside PyTorch's own inference of the same model, on the same cores in the same minutes."""
+"""The packed reference compared with PyTorch's inference of the same model, on the same cores at the same time."""
 
 import time
 from collections.abc import Callable
@@ -24,15 +24,15 @@ IMAGES, FRAMES, ROUNDS = 256, 4096, 5
 
 
 def rows() -> list[Measurement]:
-    """Return images per second of both and the ratio, each the best of several rounds in turn.
+    """Return images per second of both and the ratio, each the best of several alternating rounds.
 
-    What else runs on the machine takes from both, but not evenly; processor time, of all threads, tells what each
-    takes of the cores.
+    Other work on the machine slows both down, but not equally. The processor time of all threads shows how much of the
+    cores each of them uses.
     """
     model = _model()
     network = _lowered(model)
     codes = np.random.default_rng(0).integers(-128, 128, (FRAMES, *SHAPE[1:], SHAPE[0]), dtype=np.int8)
-    # The model itself takes pixels from 0 to 1 to numbers from -1 to +1, of which the codes are 128ths.
+    # The model maps pixels from 0 to 1 to numbers from -1 to +1, and a code is such a number in units of 1/128.
     images = (torch.from_numpy(codes[:IMAGES]).permute(0, 3, 1, 2).contiguous() + 128.0) / 256
     ways = {
         (batch, layout): _inference(model, images, batch, layout)
@@ -53,16 +53,16 @@ def rows() -> list[Measurement]:
     return [
         Measurement(f"CNV, PyTorch's inference of the Brevitas model, best with {how}", 1 / pytorch[0], "frames/s"),
         Measurement(f"CNV, packed predictions of {FRAMES:,} frames", 1 / packed[0], "frames/s"),
-        Measurement("CNV, packed beside PyTorch", pytorch[0] / packed[0], "times", ">= 20 times"),
+        Measurement("CNV, packed over PyTorch", pytorch[0] / packed[0], "times", ">= 20 times"),
         Measurement("CNV, processor time of a frame, PyTorch", 1e6 * pytorch[1], "us"),
         Measurement("CNV, processor time of a frame, packed", 1e6 * packed[1], "us"),
-        Measurement("CNV, packed beside PyTorch, processor time", pytorch[1] / packed[1], "times"),
+        Measurement("CNV, packed over PyTorch, processor time", pytorch[1] / packed[1], "times"),
         Measurement(f"CNV, predictions that differ of {IMAGES}", differ, "frames", "0 frames"),
     ]
 
 
 def _model() -> torch.nn.Sequential:
-    """Return CNV as it is before training, but with batch norms of a spread that moves thresholds."""
+    """Return an untrained CNV whose batch norms are random, so that its thresholds differ."""
     layers: list[int | str] = []
     for neurons, pooled in CNV_CONVOLUTIONS:
         layers += [neurons, "P"] if pooled else [neurons]
@@ -85,7 +85,7 @@ def _lowered(model: torch.nn.Sequential) -> Network:
 def _inference(
     model: torch.nn.Sequential, images: torch.Tensor, batch: int, layout: torch.memory_format
 ) -> Callable[[], np.ndarray]:
-    """Return what runs all images through the model in batches, and gives the scores."""
+    """Return a function that runs all images through the model in batches and returns the scores."""
     parts = [part.contiguous(memory_format=layout) for part in images.split(batch)]
 
     def work() -> np.ndarray:
@@ -98,9 +98,9 @@ def _inference(
 
 
 def _seconds(work: Callable[[], object]) -> np.ndarray:
-    """Return the seconds that passed in the second of two calls, and those of processor time.
+    """Return the elapsed seconds of the second of two calls, and its processor time.
 
-    The first finds its memory given back and the caches full of what ran before it.
+    The first call is slower: its memory was returned to the system, and the caches hold the data of other work.
     """
     work()
     start = time.perf_counter(), time.process_time()

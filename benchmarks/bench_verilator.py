@@ -1,4 +1,4 @@
-"""The cycle simulator beside Verilator, on CNV: the same design, and the same cycles at its outputs."""
+"""The cycle simulator compared with Verilator on CNV: the same design, with the same cycles at its outputs."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,12 +22,12 @@ FEW, MANY = 3, 10_000
 #: The board for which CNV is folded.
 BOARD = "ulx3s-85f"
 
-#: Frames of which the cycle simulator steps every one.
+#: Frames that the cycle simulator steps one by one.
 STEPPED = 50
 
 
 def rows() -> list[Measurement]:
-    """Return simulated cycles per second of processor time of both, one thread each, and the gains."""
+    """Return simulated cycles per second of processor time of both, one thread each, and their ratios."""
     figures = []
     for name, network in networks().items():
         with TemporaryDirectory() as folder:
@@ -48,13 +48,13 @@ def rows() -> list[Measurement]:
 
 
 def networks() -> dict[str, Network]:
-    """Return the designs that are measured: the usual folding, and the one that `xnorflow fold` gives for a board."""
+    """Return the measured designs: the usual folding, and the one that `xnorflow fold` chooses for a board."""
     usual, board = folded_cnv(), fold_for_board(cnv(), BOARD).network
     return {f"CNV at interval {usual.interval}": usual, f"CNV for {BOARD} at interval {board.interval}": board}
 
 
 def step(network: Network) -> Stepper:
-    """Step every frame, without stalls and without looking for what repeats."""
+    """Step every frame, without stalls and without detecting the periodic state."""
     stepper = Stepper(network, Stalls.none())
     while stepper.frames < STEPPED:
         stepper.step()
@@ -62,12 +62,12 @@ def step(network: Network) -> Stepper:
 
 
 def stepped_cycles(network: Network) -> int:
-    """Return the cycles that `step` covers."""
+    """Return the number of cycles that `step` simulates."""
     return step(network).marks[STEPPED].end
 
 
 def _check(network: Network, free: FreeRun) -> None:
-    """Raise unless every output beat passed in the cycle that the cycle simulator gives."""
+    """Raise an error unless every output beat passed in the cycle that the cycle simulator returns."""
     run = simulate(network, FEW, record=True)
     for end in network.outputs:
         np.testing.assert_array_equal(free.taken[end.name], run.reads[network.fifos_into(end.name)[0].name])

@@ -1,8 +1,8 @@
-"""Measure what hardware costs by Yosys, and fit the cost model to it: ``python -m benchmarks.calibrate_cost``.
+"""Measure the cost of hardware with Yosys, and fit the cost model to it: ``python -m benchmarks.calibrate_cost``.
 
-``measure`` synthesizes every sample for every family and adds a line to ``cost_data.csv`` for each that is not there
-yet. ``fit`` writes ``dataflow/cost_fit.json`` from the samples meant for it. ``check`` tells how far the model is off,
-``document`` writes the tables of that into ``docs/cost-model.md``.
+``measure`` synthesizes every sample for every family and adds the missing ones to ``cost_data.csv``. ``fit`` writes
+``dataflow/cost_fit.json`` from the samples that are used for fitting. ``check`` prints the model's errors, and
+``document`` writes tables of them into ``docs/cost-model.md``.
 """
 
 import argparse
@@ -30,13 +30,13 @@ from rtl.synthesis import FLOWS, synthesize
 
 __all__ = ["fit", "main"]
 
-#: Samples' worth of drawing prices to one LUT or flip-flop.
+#: Strength of the regularization of a price towards one LUT or flip-flop, as a number of samples.
 _PULL = 0.5
 
 #: Samples that a part must be in to have a price of its own.
 _FEWEST = 2
 
-#: Samples per run of Yosys: many share its start, few are lost if it is stopped.
+#: Samples per run of Yosys: enough to share its start-up time, few enough to lose little if it is stopped.
 BATCH = 12
 
 FIT = Path(__file__).parent.parent / "dataflow" / "cost_fit.json"
@@ -53,7 +53,7 @@ def design_of(sample: Sample) -> tuple[str, str]:
 
 
 def measure(names: list[str], families: list[str]) -> None:
-    """Synthesize what has not been measured yet, a few at a time; their results are kept at once."""
+    """Synthesize the samples that have not been measured yet, a few at a time, and store the results of each batch."""
     for family in families:
         done = measured()
         chosen = [each for each in samples() if not names or any(name in each.name for name in names)]
@@ -65,7 +65,7 @@ def measure(names: list[str], families: list[str]) -> None:
 
 
 def keep(found: dict[str, dict[str, int]], family: str) -> None:
-    """Add what has been measured to the data: the cells of each sample."""
+    """Append measured samples to the data, with the cells of each."""
     with DATA.open("a", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         if not file.tell():
@@ -76,14 +76,14 @@ def keep(found: dict[str, dict[str, int]], family: str) -> None:
 
 
 def structure_of(sample: Sample) -> Structure | None:
-    """Return what a sample is made of; None of a network."""
+    """Return the parts of a sample, or None for a network."""
     if isinstance(sample.thing, FifoSample):
         return fifo_structure(sample.thing.width, sample.thing.depth)
     return None if isinstance(sample.thing, Network) else structure(sample.thing)
 
 
 def fit() -> dict[str, dict[str, dict[str, dict[str, float]]]]:
-    """Return what each part costs: by family, kind of unit, resource, part."""
+    """Return the price of each part, by family, kind of unit, resource and part."""
     data = measured()
     units = [(sample.name, unit) for sample in samples() if sample.fitted and (unit := structure_of(sample))]
     prices: dict[str, dict[str, dict[str, dict[str, float]]]] = {}
@@ -104,21 +104,21 @@ def fit() -> dict[str, dict[str, dict[str, dict[str, float]]]]:
 
 
 def prices_of(parts: list[dict[str, float]], totals: list[int]) -> dict[str, float]:
-    """Return the prices of parts, none negative, with the least squares of relative errors.
+    """Return non-negative prices of parts with the least squares of relative errors.
 
-    What a sample lacks or exceeds counts relative to it, and to 20 for small ones. A part is meant to be about one LUT
-    or flip-flop: to that its price is drawn, as strongly as by half of a sample that has it, and there it stays if
-    fewer than two samples have it. Solved by coordinate descent.
+    The error of a sample is relative to its total, or to 20 if it is smaller. A part is designed to be about one LUT
+    or flip-flop, so each price is regularized towards 1 with the weight of half of a sample that has the part. It
+    stays at 1 if fewer than two samples have it. The solution is found by coordinate descent.
 
     Parameters
     ----------
-    parts, totals : of each sample
+    parts, totals : parts and measured total of each sample
     """
     names = sorted({name for each in parts for name in each if each[name]})
     weights = 1 / (np.array(totals, float) + 20)
     matrix = np.array([[each.get(name, 0.0) for name in names] for each in parts]).reshape(-1, len(names))
     matrix, goal = matrix * weights[:, None], np.array(totals) * weights
-    # Normal equations: they are solved price by price, again and again, until none changes any more.
+    # The normal equations are solved for one price after the other, repeatedly, until no price changes.
     pull = _PULL * (matrix**2).sum(axis=0) / np.count_nonzero(matrix, axis=0)
     slopes = matrix.T @ matrix + np.diag(pull)
     goals = matrix.T @ goal + pull
@@ -133,12 +133,12 @@ def prices_of(parts: list[dict[str, float]], totals: list[int]) -> dict[str, flo
 
 
 def write_fit() -> None:
-    """Write what each part costs where the model reads it."""
+    """Write the prices to the file that the model reads."""
     FIT.write_text(json.dumps(fit(), indent=1) + "\n", encoding="utf-8")
 
 
 def main() -> None:
-    """Do what the command line says."""
+    """Run the action that the command line names."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.calibrate_cost", description=__doc__)
     parser.add_argument("what", choices=["measure", "fit", "check", "document"])
     parser.add_argument("samples", nargs="*", metavar="TEXT", help="measure samples with this in their names; else all")

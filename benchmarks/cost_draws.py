@@ -1,4 +1,4 @@
-"""Nodes and FIFOs of random sizes, to calibrate the cost model with and to judge it by."""
+"""Nodes and FIFOs of random sizes, for calibrating the cost model and for judging it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class FifoSample:
 
 
 def draws(seed: int, count: int) -> Iterator[tuple[str, Node | FifoSample]]:
-    """Yield `count` samples of each kind, twice as many matrices of bits, with a name that tells their sizes."""
+    """Yield `count` samples of each kind, twice as many matrices of bits, each with a name that contains its sizes."""
     rng = np.random.default_rng(seed)
     kinds = (_bit_matrix, _bit_matrix, _integer_matrix, _threshold, _converter, _arg_max, _window, _pool, _fifo)
     kinds += (_sum_pool, _add)
@@ -54,19 +54,19 @@ def _possible(kind: Callable, rng: np.random.Generator) -> tuple[str, Node | Fif
 
 
 def _size(rng: np.random.Generator, low: float, high: float) -> int:
-    """Return a size whose logarithm is evenly spread."""
+    """Return a size whose logarithm is uniformly distributed."""
     return round(float(np.exp(rng.uniform(np.log(low), np.log(high)))))
 
 
 def _part(rng: np.random.Generator, whole: int, most: int) -> int:
-    """Return how many of `whole` things are handled at once: mostly a divisor."""
+    """Return how many of `whole` things are processed at once: usually a divisor."""
     if rng.random() < 0.2:
         return min(_size(rng, 1, min(whole, most)), whole)
     return int(rng.choice([each for each in range(1, min(whole, most) + 1) if whole % each == 0]))
 
 
 def _rounded(rng: np.random.Generator, size: int) -> int:
-    """Return a size that is mostly a multiple of 4."""
+    """Return a size that is usually a multiple of 4."""
     return size if rng.random() < 0.2 else max(4, 4 * round(size / 4))
 
 

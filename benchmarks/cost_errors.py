@@ -1,4 +1,4 @@
-"""How far the cost model is from what Yosys made of the samples."""
+"""Errors of the cost model on the samples, relative to Yosys' results."""
 
 import csv
 from collections.abc import Iterable
@@ -19,12 +19,12 @@ DATA = Path(__file__).with_name("cost_data.csv")
 COLUMNS = ("sample", "family", "luts", "ffs", "brams", "dsps", "cells")
 
 PAGE = Path(__file__).parent.parent / "docs" / "cost-model.md"
-#: Between which lines of the page the tables are.
+#: The lines of the page between which the tables are.
 _MARKS = "<!-- benchmarks.calibrate_cost document: begin -->", "<!-- end -->"
 
 
 class Compared(NamedTuple):
-    """A sample in a family: the model's estimate, and what Yosys made of it."""
+    """A sample in a family: the model's estimate and Yosys' result."""
 
     sample: Sample
     family: str
@@ -33,7 +33,7 @@ class Compared(NamedTuple):
 
     @property
     def error(self) -> float:
-        """How far the LUTs are off, relative to the netlist's, or to 20 of those that have fewer."""
+        """The error of the LUTs, relative to those of the netlist, or to 20 if it has fewer."""
         return abs(self.said.luts - self.use.luts) / max(self.use.luts, 20)
 
     @property
@@ -43,7 +43,7 @@ class Compared(NamedTuple):
 
 
 def measured() -> dict[tuple[str, str], Use]:
-    """Return what has been measured, by sample and family."""
+    """Return the measured resources, by sample and family."""
     if not DATA.exists():
         return {}
     with DATA.open(newline="") as file:
@@ -52,12 +52,12 @@ def measured() -> dict[tuple[str, str], Use]:
 
 
 def _cells(text: str) -> dict[str, int]:
-    """Return how many cells there are of each kind, of ``KIND=COUNT`` with spaces between."""
+    """Return the number of cells of each kind, from ``KIND=COUNT`` separated by spaces."""
     return {kind: int(count) for kind, count in (each.split("=") for each in text.split())}
 
 
 def compared() -> list[Compared]:
-    """Return all that has been measured beside what the model says of it."""
+    """Return all measured samples with the model's estimates."""
     data = measured()
     return [
         Compared(sample, family, _estimate_of(sample, family), data[sample.name, family])
@@ -68,14 +68,14 @@ def compared() -> list[Compared]:
 
 
 def _estimate_of(sample: Sample, family: str) -> Cost:
-    """Return what the model says that a sample costs."""
+    """Return the model's estimate of a sample."""
     if isinstance(sample.thing, FifoSample):
         return fifo_cost(sample.thing.width, sample.thing.depth, family)
     return (network_cost if isinstance(sample.thing, Network) else node_cost)(sample.thing, family)
 
 
 def lines(rows: list[Compared]) -> list[str]:
-    """Return a line for each sample, those first that are the furthest off."""
+    """Return a line for each sample, the largest errors first."""
     found = []
     for row in sorted(rows, key=lambda row: -row.error):
         mark = "fitted" if row.sample.fitted else "fresh " if row.sample.fresh else "kept  "
@@ -84,7 +84,7 @@ def lines(rows: list[Compared]) -> list[str]:
 
 
 def tables(rows: list[Compared]) -> str:
-    """Return in Markdown how far single units and whole networks are off."""
+    """Return tables in Markdown with the errors of single units and of networks."""
     heads = (
         "family",
         "samples",
@@ -112,7 +112,7 @@ def tables(rows: list[Compared]) -> str:
 
 
 def _errors(rows: list[Compared]) -> tuple[str, ...]:
-    """Return how many samples there are, and how far they are off."""
+    """Return the number of samples and their errors."""
     errors = [row.error for row in rows]
     flops = max(abs(row.said.ffs - row.use.ffs) / max(row.use.ffs, 20) for row in rows)
     wrong = sum(row.said.brams != row.use.brams for row in rows)
@@ -120,7 +120,7 @@ def _errors(rows: list[Compared]) -> tuple[str, ...]:
 
 
 def _figures(row: Compared) -> tuple[str, ...]:
-    """Return estimated and real LUTs, flip-flops and block RAMs."""
+    """Return estimated and measured LUTs, flip-flops and block RAMs."""
     pairs = [(row.said.luts, row.use.luts), (row.said.ffs, row.use.ffs), (row.said.brams, row.use.brams)]
     return tuple(f"{figure:,}" for pair in pairs for figure in pair)
 
@@ -132,7 +132,7 @@ def _table(heads: Iterable[str], rows: Iterable[tuple[str, ...]]) -> str:
 
 
 def document(rows: list[Compared]) -> None:
-    """Write the tables into the page about the model."""
+    """Write the tables into the documentation of the model."""
     begin, end = _MARKS
     text = PAGE.read_text(encoding="utf-8")
     before, rest = text.split(begin)

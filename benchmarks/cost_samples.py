@@ -1,4 +1,4 @@
-"""The hardware that the cost model is calibrated with: single nodes and FIFOs of many sizes, and whole networks."""
+"""The hardware with which the cost model is calibrated: single nodes and FIFOs of many sizes, and networks."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,14 +31,14 @@ __all__ = ["FifoSample", "Sample", "samples"]
 
 @dataclass(frozen=True)
 class Sample:
-    """Something to synthesize.
+    """A design to synthesize.
 
     Parameters
     ----------
-    name : what the data are kept by
-    thing : what it is
-    fitted : whether the model is fitted to it; else it only tells how far the model is off
-    fresh : whether nobody had looked at it before the model was finished
+    name : key of the sample in the data
+    thing : the node, FIFO or network
+    fitted : whether the model is fitted to it; otherwise it only measures the model's error
+    fresh : whether nobody looked at it before the model was finished
     """
 
     name: str
@@ -48,7 +48,7 @@ class Sample:
 
 
 def samples() -> list[Sample]:
-    """Return all samples, the small ones first. Of single nodes every fourth is kept from the fit."""
+    """Return all samples, the small ones first. Every fourth single node is kept out of the fit."""
     parts = [
         _bit_matrices,
         _integer_matrices,
@@ -303,7 +303,7 @@ def _pools() -> Iterator[tuple[str, Node]]:
 
 
 def _others() -> Iterator[tuple[str, Node]]:
-    """Yield what the model is never fitted to: taps at once, sums below a kernel, groups, levels by position."""
+    """Yield samples that are never fitted to: several taps at once, sum pools, groups, thresholds by position."""
     yield "taps-3", SlidingWindow("node", BIPOLAR, (30, 30, 64), (3, 3), pe=64, simd=3)
     yield "taps-9", SlidingWindow("node", Integer(8), (32, 32, 3), (3, 3), pe=3, simd=9)
     yield "sum_pool", SumPool("node", Integer(4), (8, 8, 32), (4, 4), (4, 4), pe=4)
@@ -346,7 +346,7 @@ def _fifos() -> Iterator[tuple[str, FifoSample]]:
 
 
 def _networks() -> Iterator[Sample]:
-    # Folded by hand: a folding that the model chose would change with it.
+    # Folded by hand, because a folding that the model chooses would change with the model.
     for name, unfolded, foldings in (
         ("tfc-a", dense_network(TFC), _dense_foldings(4, (8, 28), (1, 32), (1, 32), (1, 4))),
         ("tfc-b", dense_network(TFC), _dense_foldings(1, (4, 16), (1, 8), (1, 8), (1, 1))),
@@ -360,7 +360,7 @@ def _networks() -> Iterator[Sample]:
 
 
 def _dense_foldings(lanes: int, *layers: tuple[int, int]) -> dict[str, dict[str, int]]:
-    """Return the folding of a dense network: pixels at once, then pe and simd of each layer."""
+    """Return the folding of a dense network: pixels per beat, then pe and simd of each layer."""
     folding = {f"fc{index}": {"pe": pe, "simd": simd} for index, (pe, simd) in enumerate(layers)}
     return {"binarize": {"pe": lanes}, **folding}
 

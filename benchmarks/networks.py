@@ -1,4 +1,4 @@
-"""The networks that are measured, with random weights: time depends on the sizes alone."""
+"""Networks for the benchmarks. Their weights are random, since time depends only on the sizes."""
 
 from itertools import pairwise
 from math import prod
@@ -46,7 +46,7 @@ def folded(sizes: tuple[int, ...], interval: int) -> Network:
 
 
 def deep(layers: int) -> Network:
-    """Return a network of many equal layers, between which width converters stand."""
+    """Return a network of many equal layers with width converters between them."""
     network = dense_network((64,) * layers + (10,))
     return fold(network, {f"fc{layer}": {"pe": 4, "simd": 8 if layer % 2 else 16} for layer in range(layers - 1)})
 
@@ -78,7 +78,7 @@ def cnv() -> Network:
 
 
 def folded_cnv() -> Network:
-    """Return CNV with the folding in which it is usually shown."""
+    """Return CNV with its usual, published folding."""
     layers = [f"conv{index}" for index in range(len(CNV_CONVOLUTIONS))] + [f"fc{index}" for index in range(3)]
     folding = {name: {"pe": pe, "simd": simd} for name, pe, simd in zip(layers, CNV_PE, CNV_SIMD, strict=True)}
     windows = {f"{name}.window": {"pe": folding[name]["simd"]} for name in layers if name.startswith("conv")}

@@ -1,4 +1,4 @@
-"""What a benchmark tells, and how time is taken."""
+"""The results of a benchmark, and measuring time."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ class Measurement:
     ----------
     what : what was measured, with its size
     value, unit : the figure
-    goal : what it should reach, if that has been said
+    goal : the target, if there is one
     """
 
     what: str
@@ -29,7 +29,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Process:
-    """What a process took: wall clock and the most memory it held at once."""
+    """Elapsed time, peak memory and output of a process."""
 
     seconds: float
     peak_megabytes: float
@@ -37,12 +37,12 @@ class Process:
 
 
 def seconds_of(work: Callable[[], object], *, repeats: int = 3) -> float:
-    """Return the seconds that `work` takes, the best of several times; what it compiles is compiled before."""
+    """Return the seconds of `work`, the best of several calls. A call before them does the compilation."""
     return _best_of(work, repeats, time.perf_counter)
 
 
 def processor_seconds_of(work: Callable[[], object], *, repeats: int = 3) -> float:
-    """Return the processor time of this thread that `work` takes, as `seconds_of`; other processes do not count."""
+    """Return the processor time of `work` in this thread, measured like `seconds_of`; other processes do not count."""
     return _best_of(work, repeats, time.thread_time)
 
 
@@ -62,7 +62,7 @@ def run_python(arguments: Sequence[str]) -> Process:
     Raises
     ------
     RuntimeError
-        It failed; with what it said.
+        It failed; the message contains its output.
     """
     start = time.perf_counter()
     with subprocess.Popen([sys.executable, *arguments], stdout=subprocess.PIPE, text=True) as process:

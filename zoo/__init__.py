@@ -1,4 +1,4 @@
-"""Trained models, one folder each: ``model.onnx`` (QONNX), ``card.toml`` (how it came about), a README."""
+"""Trained models, one folder each: ``model.onnx`` (QONNX), ``card.toml`` (how it was trained), a README."""
 
 import tomllib
 from importlib.resources import files
@@ -21,13 +21,13 @@ def path(name: str) -> Path:
     Raises
     ------
     InputError
-        There is no model of that name; the nearest is offered.
+        There is no model of that name; the message suggests the most similar one.
     """
     return _root() / require_known("Model of the zoo", name, names())
 
 
 def card(name: str) -> dict[str, Any]:
-    """Return what a model's card says: recipe, seed, epochs, date, versions, accuracies."""
+    """Return a model's card: recipe, seed, epochs, date, versions, accuracies."""
     return tomllib.loads((path(name) / "card.toml").read_text("utf-8"))
 
 

@@ -20,7 +20,7 @@ _PRECISIONS = ("32-true", "bf16-mixed")
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a dense binary network is trained: Adam on cross-entropy, with a learning rate that falls along half a cosine.
+    """How a dense binary network is trained: Adam on cross-entropy, with a learning rate that falls as half a cosine.
 
     Parameters
     ----------
