@@ -67,7 +67,7 @@ class AxiTop(wiring.Component):
                 members[f"{prefix}_tlast"] = flow(1)
         super().__init__(members)
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.core = self.core
         for terminal in self.network.inputs:
@@ -103,7 +103,7 @@ class AxiTop(wiring.Component):
             last.eq(self._ends_frame(m, terminal, valid & ready)),
         ]
 
-    def _ends_frame(self, m: Module, terminal: dataflow.Terminal, passes) -> Signal:
+    def _ends_frame(self, m: Module, terminal: dataflow.Terminal, passes: Value) -> Signal:
         """Return whether the next beat to pass is its frame's last."""
         beats = terminal.stream.beats
         name = plain_names([terminal.name])[terminal.name]

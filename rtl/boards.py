@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib import import_module
+from typing import Any
 
 from dataflow.errors import require_known
 
@@ -36,7 +37,7 @@ class Board:
     clock_mhz: float
     platform: str
 
-    def create_platform(self):
+    def create_platform(self) -> Any:
         """Return a new Amaranth platform; each serves for one build."""
         module, name = self.platform.split(".")
         return getattr(import_module(f"amaranth_boards.{module}"), name)()

@@ -5,6 +5,7 @@ issued and delivers the beat a fixed number of cycles later, so nothing in betwe
 """
 
 from amaranth import Format, Shape, Value, signed, unsigned
+from amaranth.hdl import ShapeLike, ValueLike
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -16,7 +17,7 @@ __all__ = ["Lanes", "Reserved", "payload_of"]
 class Lanes(data.ArrayLayout):
     """Shape of a beat: numbers of the same shape, the first in the lowest bits."""
 
-    def format(self, value, format_spec: str) -> Format:
+    def format(self, value: ValueLike, format_spec: str) -> Format:
         """Return how simulators show a beat: as one word.
 
         Amaranth's own format for arrays puts wires into the Verilog that are called like bits of ``payload``. Yosys,
@@ -45,7 +46,7 @@ class Reserved(wiring.Signature):
         A place is neither stored nor reserved. Depends on registers only.
     """
 
-    def __init__(self, payload_shape) -> None:
+    def __init__(self, payload_shape: ShapeLike) -> None:
         Shape.cast(payload_shape)
         super().__init__({"payload": Out(payload_shape), "valid": Out(1), "reserve": Out(1), "free": In(1)})
 

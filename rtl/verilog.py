@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from amaranth.back import verilog as back
-from amaranth.lib.wiring import In
+from amaranth.lib.wiring import In, Member
 
 import dataflow
 from dataflow.naming import plain_names
@@ -81,7 +81,7 @@ def _header(top: AxiTop) -> str:
     return "".join(f"// {' '.join(line.splitlines())}".rstrip() + "\n" for line in lines) + "\n"
 
 
-def _direction(member) -> str:
+def _direction(member: Member) -> str:
     return "in" if member.flow == In else "out"
 
 

@@ -4,13 +4,16 @@ A simulator runs in processes of its own, in `build_dir`, and writes nowhere els
 sources with the same options is used again.
 """
 
+import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,12 +21,18 @@ from dataflow import InputError, ToolError
 
 __all__ = ["SimulationError", "available", "require", "run_cocotb", "run_program", "verilate"]
 
-#: Environment variable with a folder in which Verilator's run-time library is kept compiled: it costs more than a
-#: small design. Without it, every build_dir gets its own.
+#: Environment variable with a folder in which Verilator's run-time library is kept compiled, and its headers
+#: precompiled: they cost several times as much as a small design. Without it, every build_dir gets its own library.
 RUNTIME_VARIABLE = "XNORFLOW_VERILATOR_RUNTIME"
 
-#: The run-time library, compiled.
-_RUNTIME = ("verilated.o", "verilated_vpi.o", "verilated_threads.o")
+#: What every design includes.
+_HEADERS = ("memory", "string", "verilated.h", "verilated_dpi.h", "verilated_vpi.h")
+
+#: The makefile that precompiles headers as the design's own makefile compiles what includes them.
+_PRECOMPILE = """include Vtop.mk
+%.gch: %
+\t$(CXX) $(OPT_FAST) $(CXXFLAGS) $(CPPFLAGS) -x c++-header -o $@ $<
+"""
 
 
 class SimulationError(ToolError):
@@ -163,7 +172,7 @@ def verilate(
     main: Path,
     headers: Sequence[Path] = (),
     options: Sequence[str] = (),
-    optimization: tuple[str, str, str] = ("-O3", "-O1", "-O3"),
+    optimization: tuple[str, str, str],
 ) -> Path:
     """Translate a design with Verilator, compile it with a C++ main, unless that was done before; return the program.
 
@@ -188,15 +197,17 @@ def verilate(
     if stamp.exists():
         return program
     environment, log = _verilator_environment(), build_dir / "build.log"
-    _must(command, build_dir, log, environment, f"Compiling {top!r} with Verilator")
-    kept = _kept_runtime(environment, variables)
-    for name in _RUNTIME:
-        if kept and (kept / name).exists():
-            shutil.copyfile(kept / name, build_dir / name)  # newer than the makefile: make leaves it alone
-    make = ["make", f"-j{os.cpu_count() or 1}", "-f", "Vtop.mk", *variables]
-    _must(make, build_dir, log, environment, f"Compiling {top!r} with Verilator")
+    what = f"Compiling {top!r} with Verilator"
+    _must(command, build_dir, log, environment, what)
+    make = ["make", f"-j{os.cpu_count() or 1}", *variables]
+    kept = _kept_runtime(environment, optimization[2])
     if kept:
-        _keep_runtime(build_dir, kept)
+        headers = kept / f"headers{re.sub(r'[^A-Z0-9a-z]', '', optimization[0])}.h"  # for make, = sets variables
+        compiled = partial(_must, folder=build_dir, log=log, environment=environment, what=what)
+        _use_kept(kept, headers, build_dir, lambda *targets: compiled([*make, *targets]))
+        if "VM_PARALLEL_BUILDS = 0" in (build_dir / "Vtop_classes.mk").read_text():  # else it precompiles its own
+            make.append(f"USER_CPPFLAGS=-include {headers}")
+    _must([*make, "-f", "Vtop.mk"], build_dir, log, environment, what)
     stamp.touch()
     return program
 
@@ -213,23 +224,46 @@ def _make_variables(optimization: tuple[str, str, str]) -> list[str]:
     return [*tools, *optimizers, "CFG_CXXFLAGS_PCH_I=-include", "CFG_GCH_IF_CLANG="]
 
 
-def _kept_runtime(environment: Mapping[str, str], variables: Sequence[str]) -> Path | None:
+def _kept_runtime(environment: Mapping[str, str], optimization: str) -> Path | None:
     """Return the folder in which this Verilator's run-time library is kept compiled, if there is one."""
     folder = os.environ.get(RUNTIME_VARIABLE)
     if not folder:
         return None
     source = Path(environment["VERILATOR_ROOT"]) / "include" / "verilated.cpp"
-    state = f"{source} {source.stat().st_mtime_ns} {list(variables)}"
-    return Path(folder) / hashlib.sha256(state.encode()).hexdigest()[:16]
+    state = f"{source} {source.stat().st_mtime_ns} {optimization}"
+    return Path(folder).resolve() / hashlib.sha256(state.encode()).hexdigest()[:16]
 
 
-def _keep_runtime(build_dir: Path, kept: Path) -> None:
+def _use_kept(kept: Path, headers: Path, build_dir: Path, make: Callable[..., None]) -> None:
+    """Copy the run-time library that a design needs from where it is kept; compile there first what is missing.
+
+    Copies are newer than the makefile, so that make leaves them alone. A lock lets one process compile while the
+    others wait, where several begin at once.
+
+    Parameters
+    ----------
+    headers : the file in `kept` that includes what every design includes, to be precompiled
+    make : runs make in `build_dir` with further arguments
+    """
+    classes = (build_dir / "Vtop_classes.mk").read_text()
+    names = [f"{name}.o" for name in re.findall(r"^  (verilated\w*) \\$", classes, re.MULTILINE)]
     kept.mkdir(parents=True, exist_ok=True)
-    for name in _RUNTIME:
-        if (build_dir / name).exists() and not (kept / name).exists():
-            partial = kept / f"{name}.{os.getpid()}.partial"
-            shutil.copyfile(build_dir / name, partial)
-            partial.replace(kept / name)  # at once, whoever else does the same
+    with (kept / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        precompiled = headers.with_name(f"{headers.name}.gch")
+        if not precompiled.exists():
+            headers.write_text("".join(f"#include <{name}>\n" for name in _HEADERS))
+            (build_dir / "precompile.mk").write_text(_PRECOMPILE)
+            make("-f", "precompile.mk", str(precompiled))
+        missing = [name for name in names if not (kept / name).exists()]
+        if missing:
+            make("-f", "Vtop.mk", *missing)
+        for name in missing:
+            partial_copy = kept / f"{name}.partial"
+            shutil.copyfile(build_dir / name, partial_copy)
+            partial_copy.replace(kept / name)
+        for name in names:
+            shutil.copyfile(kept / name, build_dir / name)
 
 
 def _stamp(build_dir: Path, sources: Sequence[Path], command: Sequence[str]) -> Path:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from math import isfinite
+from typing import Any
 
 from amaranth import Const, Instance, Value
 
@@ -54,7 +55,7 @@ class IcePll:
                         if 16 <= vco / (1 << divq) <= 275:
                             yield cls(input_mhz, divr, divf, divq)
 
-    def create(self, pin, output: Value, locked: Value) -> Instance:
+    def create(self, pin: Any, output: Value, locked: Value) -> Instance:
         """Return the primitive.
 
         Parameters
@@ -151,7 +152,7 @@ class EcpPll:
 
 
 #: The loop of each device family.
-PLLS = {"ice40": IcePll, "ecp5": EcpPll}
+PLLS: dict[str, type[IcePll | EcpPll]] = {"ice40": IcePll, "ecp5": EcpPll}
 
 
 def clocks_of(board: Board) -> list[Fraction]:

@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -198,7 +198,7 @@ def fmax_of(report: Path, clock_mhz: float) -> float:
     Only the clock of the network counts. A report in which no clock was meant to run at `clock_mhz` is none: a lost
     constraint would go unseen.
     """
-    clocks = json.loads(report.read_text())["fmax"].values()
+    clocks: Iterable[dict[str, float]] = json.loads(report.read_text())["fmax"].values()
     # nextpnr counts in whole picoseconds.
     meant = [clock["achieved"] for clock in clocks if abs(clock["constraint"] / clock_mhz - 1) < 0.001]
     assert meant, f"no clock of {report} was constrained to {clock_mhz} MHz"

@@ -42,7 +42,9 @@ def path_of_tool(name: str) -> str:
     return found
 
 
-def run_tool(command: Sequence[str], folder: Path, progress: Progress, *, environment: Mapping[str, str] | None = None):
+def run_tool(
+    command: Sequence[str], folder: Path, progress: Progress, *, environment: Mapping[str, str] | None = None
+) -> None:
     """Run a program in `folder` and add what it says to ``tools.log`` there.
 
     Parameters
@@ -63,6 +65,7 @@ def run_tool(command: Sequence[str], folder: Path, progress: Progress, *, enviro
         _start([path_of_tool(name), *arguments], folder, environment) as process,
     ):
         last = ""
+        assert process.stdout is not None
         for line in process.stdout:
             log.write(line)
             last = line.strip() or last
@@ -72,7 +75,7 @@ def run_tool(command: Sequence[str], folder: Path, progress: Progress, *, enviro
         raise ToolError(f"{name} failed: {last or f'exit code {process.returncode}'}")
 
 
-def _start(command: list[str], folder: Path, environment: Mapping[str, str] | None) -> subprocess.Popen:
+def _start(command: list[str], folder: Path, environment: Mapping[str, str] | None) -> subprocess.Popen[str]:
     return subprocess.Popen(
         command,
         cwd=folder,

@@ -1,6 +1,7 @@
 """What stands on a board: clock, reset, pins, and the network behind its serial link."""
 
 from math import ceil
+from typing import Any
 
 from amaranth import ClockDomain, ClockSignal, DomainRenamer, Elaboratable, Module, ResetSignal, Signal
 from amaranth.lib import io, wiring
@@ -57,11 +58,11 @@ class Start(wiring.Component):
     ready : Out(1)
     """
 
-    def __init__(self, cycles: int):
+    def __init__(self, cycles: int) -> None:
         self._cycles = cycles
         super().__init__({"locked": In(1), "ready": Out(1)})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         stands = Signal()
         timer = Signal(range(self._cycles + 1))
@@ -88,10 +89,10 @@ class BoardTop(Elaboratable):
     divisor : clock cycles per bit of the serial link
     """
 
-    def __init__(self, network: Network, board: Board, pll: IcePll | EcpPll | None, divisor: int):
+    def __init__(self, network: Network, board: Board, pll: IcePll | EcpPll | None, divisor: int) -> None:
         self._network, self._board, self._pll, self._divisor = network, board, pll, divisor
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         self._clock(m, platform)
         m.submodules.serial = serial = SerialNetwork(self._network, self._divisor)
@@ -107,7 +108,7 @@ class BoardTop(Elaboratable):
             m.d.comb += buffer.o.eq(value)
         return m
 
-    def _clock(self, m, platform):
+    def _clock(self, m: Module, platform: Any) -> None:
         pin = platform.request(platform.default_clk, dir="-")
         clock, locked = Signal(), Signal()
         clock_mhz = self._board.oscillator_mhz if self._pll is None else self._pll.output_mhz

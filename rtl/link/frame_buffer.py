@@ -1,6 +1,6 @@
 """The place where a frame waits until its checksum is known."""
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -32,7 +32,7 @@ class FrameBuffer(wiring.Component):
     o : Out(stream.Signature(data.ArrayLayout(8, lanes)))
     """
 
-    def __init__(self, frame_size: int, lanes: int, vector: int | None = None):
+    def __init__(self, frame_size: int, lanes: int, vector: int | None = None) -> None:
         vector = frame_size if vector is None else vector
         if vector < 1 or frame_size % vector:
             raise ValueError(f"Vector of a frame buffer must divide its {frame_size} bytes, not {vector!r}")
@@ -52,7 +52,7 @@ class FrameBuffer(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         # The frame must not go into flip-flops, however small it is.
         attributes = {"ram_style": "block"}
@@ -80,7 +80,7 @@ class FrameBuffer(wiring.Component):
         self._collect(m, read.data, loaded, advance)
         return m
 
-    def _collect(self, m, pixel, loaded, advance):
+    def _collect(self, m: Module, pixel: Value, loaded: Signal, advance: Signal) -> None:
         """Make beats: the pixels before the last wait in a register, the last comes from the memory itself.
 
         Behind a vector stand zeros, which come from nowhere and take a cycle each as pixels do.

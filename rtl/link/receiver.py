@@ -11,7 +11,7 @@ from rtl.link.slip import ReceivedToken
 __all__ = ["MessageReceiver", "Outcome", "Ticket"]
 
 
-class Outcome(enum.Enum, shape=3):
+class Outcome(enum.Enum, shape=3):  # type: ignore[call-arg]  # Amaranth's enumerations have one
     """What becomes of a request; the errors have the numbers of `ErrorCode`."""
 
     RESULT = 0
@@ -48,7 +48,7 @@ class MessageReceiver(wiring.Component):
     o : Out(stream.Signature(Ticket, always_ready=True))
     """
 
-    def __init__(self, frame_size: int):
+    def __init__(self, frame_size: int) -> None:
         self._frame_size = frame_size
         super().__init__(
             {
@@ -62,7 +62,7 @@ class MessageReceiver(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.checksum = checksum = CRC16_IBM_3740(8).create()
         token = self.i.payload

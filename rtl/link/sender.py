@@ -1,6 +1,6 @@
 """Replies: from tickets and the network's outputs to tokens."""
 
-from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.crc.catalog import CRC16_IBM_3740
 from amaranth.lib.wiring import In, Out
@@ -34,7 +34,7 @@ class MessageSender(wiring.Component):
     o : Out(stream.Signature(Token))
     """
 
-    def __init__(self, info: Info, scores: Stream, class_width: int):
+    def __init__(self, info: Info, scores: Stream, class_width: int) -> None:
         self._info = info
         self._scores = scores
         super().__init__(
@@ -46,7 +46,7 @@ class MessageSender(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.checksum = checksum = CRC16_IBM_3740(8).create()
         ticket, token = self.i_ticket.payload, self.o.payload
@@ -121,7 +121,7 @@ class MessageSender(wiring.Component):
         ]
         return m
 
-    def _result(self, m, left, there, taken, byte):
+    def _result(self, m: Module, left: Signal, there: Signal, taken: Value, byte: Signal) -> None:
         """Offer the bytes of scores and class as the network gives them."""
         size = self._info.score_size
         lanes = self._scores.lanes

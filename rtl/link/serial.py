@@ -41,7 +41,7 @@ class SerialLink(wiring.Component):
     i_class : In(stream.Signature(data.ArrayLayout(class_width, 1)))
     """
 
-    def __init__(self, info: Info, divisor: int, *, pixels: Stream, scores: Stream, class_width: int):
+    def __init__(self, info: Info, divisor: int, *, pixels: Stream, scores: Stream, class_width: int) -> None:
         self._receiver = UartReceiver(divisor)
         self._transmitter = UartTransmitter(divisor)
         self._messages = MessageReceiver(info.frame_size)
@@ -59,7 +59,7 @@ class SerialLink(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.uart_receiver = receiver = self._receiver
         m.submodules.uart_transmitter = transmitter = self._transmitter
@@ -119,7 +119,7 @@ class SerialNetwork(wiring.Component):
         The network cannot stand behind a serial link.
     """
 
-    def __init__(self, network: Network, divisor: int):
+    def __init__(self, network: Network, divisor: int) -> None:
         info = info_of(network)
         outputs = {terminal.name: terminal.stream for terminal in network.outputs}
         self._network = network
@@ -132,7 +132,7 @@ class SerialNetwork(wiring.Component):
         )
         super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "active": Out(1), "damaged": Out(1)})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.link = link = self._link
         m.submodules.core = core = Core(self._network)

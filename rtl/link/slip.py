@@ -28,7 +28,7 @@ class SlipDecoder(wiring.Component):
     o : Out(stream.Signature(ReceivedToken, always_ready=True))
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(
             {
                 "i": In(stream.Signature(Character, always_ready=True)),
@@ -36,7 +36,7 @@ class SlipDecoder(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         i, o = self.i.payload, self.o.payload
         escaped = Signal()
@@ -71,10 +71,10 @@ class SlipEncoder(wiring.Component):
     o : Out(stream.Signature(8))
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__({"i": In(stream.Signature(Token)), "o": Out(stream.Signature(8))})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         i = self.i.payload
         escaped = Signal()

@@ -34,11 +34,11 @@ class UartReceiver(wiring.Component):
     o : Out(stream.Signature(Character, always_ready=True))
     """
 
-    def __init__(self, divisor: int):
+    def __init__(self, divisor: int) -> None:
         self._divisor = _check_divisor(divisor)
         super().__init__({"rx": In(1, init=1), "o": Out(stream.Signature(Character, always_ready=True))})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         rx = Signal(init=1)
         m.submodules.synchronizer = FFSynchronizer(self.rx, rx, init=1)
@@ -94,11 +94,11 @@ class UartTransmitter(wiring.Component):
     tx : Out(1)
     """
 
-    def __init__(self, divisor: int):
+    def __init__(self, divisor: int) -> None:
         self._divisor = _check_divisor(divisor)
         super().__init__({"i": In(stream.Signature(8)), "tx": Out(1, init=1)})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         timer = Signal(range(self._divisor))
         bits = Signal(9, init=0x1FF)  # the stop bit is shifted in
