@@ -1,11 +1,6 @@
-"""Small ONNX models for the tests of lowering, and a slow evaluation of them that shares no code with it.
+"""Small ONNX models for the tests of lowering, and networks compared with exact evaluation of them."""
 
-Numbers are rationals; a square root is rational to 300 digits, and a number nearer to zero than 100 digits is zero.
-"""
-
-from collections.abc import Iterator
 from fractions import Fraction
-from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -15,6 +10,8 @@ from onnx import TensorProto, helper, numpy_helper
 from dataflow import MatrixVector, Network
 from hwsim.reference import evaluate
 from quant.lowering import lower
+from tests.quant.lowering.exact import Evaluation
+from tests.quant.lowering.exact_numbers import NEAR, Numbers
 
 QUANTIZERS = {"BipolarQuant", "Quant", "Sign"}
 QONNX = "qonnx.custom_op.general"
@@ -79,225 +76,35 @@ def fractions(values: Any) -> np.ndarray:
     return np.array(flat, object).reshape(array.shape)
 
 
-def square_root(x: Fraction) -> Fraction:
-    return Fraction(isqrt(x.numerator * x.denominator * 10**600), x.denominator * 10**300)
-
-
-def sign(x: Fraction) -> int:
-    return 0 if abs(x) < Fraction(1, 10**100) else 1 if x > 0 else -1
-
-
 def each(function: Any, *arrays: Any) -> np.ndarray:
     return np.asarray(np.frompyfunc(function, len(arrays), 1)(*arrays), object)
 
 
-def rounded(x: Fraction) -> int:
-    return round(x)  # half to even
-
-
 class Oracle:
-    """The values of all tensors of a model for one frame, or for several where nothing in it says one.
+    """The values of a model for one frame, or for several, by exact evaluation.
 
     Attributes
     ----------
-    tensors : values by tensor
-    codes : codes by the output of a quantizer
+    output : the model's output, flat, Fractions
     """
 
     def __init__(self, model: onnx.ModelProto, frame: np.ndarray) -> None:
-        self.tensors = {t.name: fractions(numpy_helper.to_array(t)) for t in model.graph.initializer}
         entry = model.graph.input[0]
         shape = [dim.dim_value or 1 for dim in entry.type.tensor_type.shape.dim]
-        self.tensors[entry.name] = fractions(frame).reshape(-1, *shape[1:]) if len(shape) > 1 else fractions(frame)
-        self.codes: dict[str, np.ndarray] = {}
-        for node in model.graph.node:
-            self._run(node)
-        self.output = self.tensors[model.graph.output[0].name].ravel()
+        numbers = Numbers.of(frame).move(lambda tops: tops.reshape(-1, *shape))
+        self._evaluation = Evaluation(model, {entry.name: numbers})
+        self._quantizers = {node.output[0]: node for node in model.graph.node if node.op_type in QUANTIZERS}
+        self.output = self._evaluation.tensor(self._evaluation.output).fractions().ravel()
 
-    def _run(self, node: onnx.NodeProto) -> None:
-        x = [self.tensors[name] if name else None for name in node.input]
-        a = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
-        if node.op_type in QUANTIZERS:
-            code = self._code(node.op_type, x, a)
-            self.codes[node.output[0]] = code
-            value = {"BipolarQuant": lambda: code * x[1], "Sign": lambda: code}
-            self.tensors[node.output[0]] = value.get(node.op_type, lambda: (code - x[2]) * x[1])()
-        else:
-            self.tensors[node.output[0]] = np.asarray(getattr(self, f"_{node.op_type.lower()}")(x, a), object)
-
-    @staticmethod
-    def _code(kind: str, x: list[Any], a: dict[str, Any]) -> np.ndarray:
-        if kind == "BipolarQuant":
-            return each(lambda v: Fraction(1 if sign(v) >= 0 else -1), x[0])
-        if kind == "Sign":
-            return each(lambda v: Fraction(sign(v)), x[0])
-        scaled, bits, signed, narrow = x[0] / x[1] + x[2], int(x[3].item()), a["signed"], a["narrow"]
-        if bits == 1 and signed:
-            return each(lambda v: Fraction(1 if sign(v) >= 0 else -1), scaled)
-        low = -(1 << (bits - 1)) + narrow if signed else 0
-        high = (1 << (bits - 1)) - 1 if signed else (1 << bits) - 1 - narrow
-        return each(lambda v: Fraction(min(max(rounded(v), low), high)), scaled)
-
-    @staticmethod
-    def _gemm(x: list[Any], a: dict[str, Any]) -> np.ndarray:
-        left, right = (v.T if a.get(t) else v for v, t in ((x[0], "transA"), (x[1], "transB")))
-        product = left.dot(right) * Fraction(a.get("alpha", 1.0))
-        return product if len(x) < 3 else product + x[2] * Fraction(a.get("beta", 1.0))
-
-    @staticmethod
-    def _starts(size: int, kernel: int, axis: int, a: dict[str, Any], rank: int) -> tuple[list[int], int]:
-        """Return where a kernel begins along an axis of an image, and its dilation."""
-        stride, dilation = a.get("strides", [1] * rank)[axis], a.get("dilations", [1] * rank)[axis]
-        pads = a.get("pads", [0] * 2 * rank)
-        before, behind = pads[axis], pads[axis + rank]
-        reach, auto = (kernel - 1) * dilation + 1, a.get("auto_pad", b"NOTSET")
-        if auto.startswith(b"SAME"):
-            total = max((-(-size // stride) - 1) * stride + reach - size, 0)
-            before = total // 2 if auto == b"SAME_UPPER" else total - total // 2
-            behind = total - before
-        starts = list(range(-before, size + behind - reach + 1, stride))
-        if a.get("ceil_mode", 0) and starts[-1] + reach < size + behind and starts[-1] + stride < size:
-            starts.append(starts[-1] + stride)
-        return starts, dilation
-
-    @staticmethod
-    def _taps(x: np.ndarray, a: dict[str, Any], kernel: Any) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
-        """Yield where an output pixel is, and the part of the image below the kernel; None is outside."""
-        sizes, rank = x.shape[2:], x.ndim - 2
-        axes = [Oracle._starts(sizes[axis], kernel[axis], axis, a, rank) for axis in range(rank)]
-        for place in np.ndindex(*[len(starts) for starts, _ in axes]):
-            patch = np.full((x.shape[1], *kernel), None, object)
-            for tap in np.ndindex(*kernel):
-                pixel = [starts[p] + t * step for (starts, step), p, t in zip(axes, place, tap, strict=True)]
-                if all(0 <= number < size for number, size in zip(pixel, sizes, strict=True)):
-                    patch[:, *tap] = x[0, :, *pixel]
-            yield place, patch
-
-    @staticmethod
-    def _conv(x: list[Any], a: dict[str, Any]) -> np.ndarray:
-        def product(weights: np.ndarray, patch: np.ndarray) -> Fraction:
-            pairs = zip(weights.ravel(), patch.ravel(), strict=True)
-            return sum((w * v for w, v in pairs if v is not None), Fraction(0))
-
-        groups, neurons = a.get("group", 1), len(x[1])
-        pixels = {
-            place: [
-                product(each, patch.reshape(groups, -1)[neuron * groups // neurons]) for neuron, each in enumerate(x[1])
-            ]
-            for place, patch in Oracle._taps(x[0], a, x[1].shape[2:])
-        }
-        out = Oracle._image(pixels)
-        return out if len(x) < 3 else out + x[2].reshape(-1, *[1] * (out.ndim - 2))
-
-    @staticmethod
-    def _maxpool(x: list[Any], a: dict[str, Any]) -> np.ndarray:
-        taps = Oracle._taps(x[0], a, a["kernel_shape"])
-        return Oracle._image(
-            {place: [max(v for v in c.ravel() if v is not None) for c in patch] for place, patch in taps}
-        )
-
-    @staticmethod
-    def _averagepool(x: list[Any], a: dict[str, Any]) -> np.ndarray:
-        def mean(numbers: np.ndarray, place: tuple[int, ...]) -> Fraction:
-            inside = [v for v in numbers.ravel() if v is not None]
-            return sum(inside, Fraction(0)) / (padded[place] if a.get("count_include_pad", 0) else len(inside))
-
-        # What was padded counts as well, if it is asked for; what `ceil_mode` adds to it does not.
-        pads, rank = np.reshape(a.get("pads", [0] * 2 * (x[0].ndim - 2)), (2, -1)), x[0].ndim - 2
-        ones = np.pad(np.ones((1, 1, *x[0].shape[2:]), object), [(0, 0), (0, 0), *pads.T], constant_values=1)
-        rest = {name: value for name, value in a.items() if name != "pads"}
-        padded = {
-            place: sum(v is not None for v in patch.ravel())
-            for place, patch in Oracle._taps(ones, rest, a["kernel_shape"])
-        }
-        assert rank == len(a["kernel_shape"])
-        taps = Oracle._taps(x[0], a, a["kernel_shape"])
-        return Oracle._image({place: [mean(c, place) for c in patch] for place, patch in taps})
-
-    @staticmethod
-    def _globalaveragepool(x: list[Any], a: dict[str, Any]) -> np.ndarray:
-        return Oracle._averagepool(x, {"kernel_shape": x[0].shape[2:]})
-
-    @staticmethod
-    def _globalmaxpool(x: list[Any], a: dict[str, Any]) -> np.ndarray:
-        return Oracle._maxpool(x, {"kernel_shape": x[0].shape[2:]})
-
-    @staticmethod
-    def _reducemean(x: list[Any], a: dict[str, Any]) -> np.ndarray:
-        axes = tuple(int(axis) for axis in (x[1] if len(x) > 1 else a["axes"]))
-        sizes = [x[0].shape[axis] for axis in axes]
-        return x[0].sum(axis=axes, keepdims=bool(a.get("keepdims", 1))) / Fraction(int(np.prod(sizes)))
-
-    @staticmethod
-    def _image(pixels: dict[tuple[int, ...], list[Fraction]]) -> np.ndarray:
-        """Join the channels of pixels by (row, column) to (1, channels, height, width), or of one axis less."""
-        shape = tuple(last + 1 for last in max(pixels))
-        rows = np.array([pixels[place] for place in np.ndindex(shape)], object)
-        return rows.T.reshape(1, -1, *shape)
-
-    @staticmethod
-    def _pad(x: list[Any], a: dict[str, Any]) -> np.ndarray:
-        sides = np.array([int(side) for side in x[1]]).reshape(2, -1).T
-        return np.pad(x[0], sides, constant_values=x[2].item())
-
-    @staticmethod
-    def _batchnormalization(x: list[Any], a: dict[str, Any]) -> np.ndarray:
-        shape = (-1, *[1] * (x[0].ndim - 2))
-        scale, bias, mean, var = (v.reshape(shape) for v in x[1:])
-        root = each(lambda v: square_root(v + Fraction(a["epsilon"])), var)
-        return (x[0] - mean) * scale / root + bias
-
-    @staticmethod
-    def _clip(x: list[Any], a: dict[str, Any]) -> np.ndarray:
-        given = [*x[1:], None, None][:2]
-        ends = zip(given, (a.get("min", -(10**9)), a.get("max", 10**9)), strict=True)
-        low, high = (fractions(default) if end is None else end for end, default in ends)
-        return each(lambda v, lo, hi: min(max(v, lo), hi), x[0], low, high)
-
-    @staticmethod
-    def _prelu(x: list[Any], a: dict[str, Any]) -> np.ndarray:
-        return each(lambda v, s: v if v >= 0 else s * v, x[0], x[1])
-
-    @staticmethod
-    def _reshape(x: list[Any], a: dict[str, Any]) -> np.ndarray:
-        shape = [int(size) for size in x[1]]
-        return x[0].reshape([x[0].shape[i] if size == 0 else size for i, size in enumerate(shape)])
-
-    @staticmethod
-    def _squeeze(x: list[Any], a: dict[str, Any]) -> np.ndarray:
-        return np.squeeze(x[0], tuple(int(axis) for axis in x[1]))
-
-    @staticmethod
-    def _unsqueeze(x: list[Any], a: dict[str, Any]) -> np.ndarray:
-        return np.expand_dims(x[0], tuple(int(axis) for axis in x[1]))
-
-    _concat = staticmethod(lambda x, a: np.concatenate(x, a["axis"]))
-    _matmul = staticmethod(lambda x, a: np.dot(x[0], x[1]))
-    _add = staticmethod(lambda x, a: x[0] + x[1])
-    _sub = staticmethod(lambda x, a: x[0] - x[1])
-    _mul = staticmethod(lambda x, a: x[0] * x[1])
-    _div = staticmethod(lambda x, a: x[0] / x[1])
-    _neg = staticmethod(lambda x, a: -x[0])
-    _abs = staticmethod(lambda x, a: each(abs, x[0]))
-    _sum = staticmethod(lambda x, a: sum(x[1:], x[0]))
-    _mean = staticmethod(lambda x, a: sum(x[1:], x[0]) / Fraction(len(x)))
-    _pow = staticmethod(lambda x, a: each(lambda v, e: v ** int(e), x[0], x[1]))
-    _max = staticmethod(lambda x, a: each(max, *x))
-    _min = staticmethod(lambda x, a: each(min, *x))
-    _relu = staticmethod(lambda x, a: each(lambda v: max(v, Fraction(0)), x[0]))
-    _leakyrelu = staticmethod(lambda x, a: each(lambda v: v if v >= 0 else v * Fraction(a["alpha"]), x[0]))
-    _hardsigmoid = staticmethod(
-        lambda x, a: each(lambda v: min(max(v * Fraction(a["alpha"]) + Fraction(a["beta"]), 0), 1) + Fraction(0), x[0])
-    )
-    _hardswish = staticmethod(lambda x, a: each(lambda v: v * min(max(v / 6 + Fraction(1, 2), 0), 1), x[0]))
-    _floor = staticmethod(lambda x, a: each(lambda v: Fraction(v // 1), x[0]))
-    _ceil = staticmethod(lambda x, a: each(lambda v: Fraction(-(-v // 1)), x[0]))
-    _round = staticmethod(lambda x, a: each(lambda v: Fraction(rounded(v)), x[0]))
-    _identity = staticmethod(lambda x, a: x[0])
-    _dropout = staticmethod(lambda x, a: x[0])
-    _cast = staticmethod(lambda x, a: x[0])
-    _flatten = staticmethod(lambda x, a: x[0].reshape(int(np.prod(x[0].shape[: a.get("axis", 1)])), -1))
-    _transpose = staticmethod(lambda x, a: np.transpose(x[0], a["perm"]))
+    def codes(self, tensor: str) -> np.ndarray:
+        """Return the codes of a quantizer's output, in the model's shape; of several frames one after the other."""
+        node, values = self._quantizers[tensor], self._evaluation.tensor(tensor)
+        if node.op_type != "Sign":
+            values = values / self._evaluation.tensor(node.input[1])
+        if node.op_type == "Quant":
+            values = values + self._evaluation.tensor(node.input[2])
+        codes = values.fractions()
+        return codes.reshape(-1, *codes.shape[2:])
 
 
 def pixels_as_model(network: Network, frame: np.ndarray) -> np.ndarray:
@@ -307,7 +114,8 @@ def pixels_as_model(network: Network, frame: np.ndarray) -> np.ndarray:
 
 
 def first_highest(logits: np.ndarray) -> int:
-    return next(i for i, v in enumerate(logits) if all(sign(v - other) >= 0 for other in logits))
+    """Return the index of the highest number, the first at a tie; nearly the same numbers are the same."""
+    return next(i for i, v in enumerate(logits) if all(v - other > -Fraction(1, 10**NEAR) for other in logits))
 
 
 def assert_equal_to_oracle(
@@ -331,7 +139,7 @@ def assert_equal_to_oracle(
         oracle = Oracle(model, pixels_as_model(network, image))
         for layer, tensor in zip(layers, hidden, strict=False):
             bits = values[network.fifos_out_of(layer.name)[0].name][index]
-            codes = oracle.codes[tensor].ravel()
+            codes = oracle.codes(tensor).ravel()
             np.testing.assert_array_equal(bits, codes == 1, f"{layer.name}, frame {index}")
         logits = network.scores.scale * scores[index] + network.scores.bias
         np.testing.assert_allclose(logits, oracle.output.astype(float), rtol=1e-12, atol=1e-12)

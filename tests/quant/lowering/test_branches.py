@@ -41,7 +41,7 @@ def assert_equal(model: onnx.ModelProto, bits: dict[str, str], *, frames: int = 
         oracle = Oracle(model, pixels_as_model(network, image))
         for node, tensor in bits.items():
             got = values[network.fifos_out_of(node)[0].name][index]
-            codes = oracle.codes[tensor]
+            codes = oracle.codes(tensor)
             if codes.ndim == 4:
                 codes = np.moveaxis(codes[0], 0, -1)
             np.testing.assert_array_equal(got.ravel(), (codes > 0).ravel().astype(int), err_msg=node)

@@ -41,7 +41,7 @@ FRAMES = np.repeat(VALUES[:, None], CHANNELS, axis=1)
 def codes_of(model: onnx.ModelProto, oracle: Oracle) -> np.ndarray:
     """Return the oracle's codes, (values, channels)."""
     tensor = next(node.output[0] for node in model.graph.node if node.name == "binarize")
-    return np.broadcast_to(oracle.codes[tensor], FRAMES.shape).astype(int)
+    return np.broadcast_to(oracle.codes(tensor), FRAMES.shape).astype(int)
 
 
 def check(model: onnx.ModelProto) -> None:
