@@ -1,4 +1,4 @@
-"""Hardware in Amaranth: one component per node kind, the core that connects them, Verilog."""
+"""Hardware in Amaranth: one component per node kind, the core that connects them, and Verilog."""
 
 from rtl.axi import AxiTop
 from rtl.core import Core, fifo_names

@@ -13,9 +13,9 @@ __all__ = ["AxiTop", "axi_prefixes"]
 
 
 def axi_prefixes(network: dataflow.Network) -> dict[str, str]:
-    """Return what the AXI signals of each network input and output begin with, by terminal name.
+    """Return the prefix of the AXI signals of each network input and output, by terminal name.
 
-    ``s_axis`` and ``m_axis``, followed by the terminal's name where there is more than one input or output.
+    It is ``s_axis`` or ``m_axis``, followed by the terminal's name if there is more than one input or output.
     """
     prefixes = {}
     for side, terminals in (("s_axis", network.inputs), ("m_axis", network.outputs)):
@@ -26,32 +26,33 @@ def axi_prefixes(network: dataflow.Network) -> dict[str, str]:
 
 
 class AxiTop(wiring.Component):
-    """A network in hardware with AXI4-Stream ports: `Core`, and the marks at the end of each frame.
+    """A network in hardware with AXI4-Stream ports: `Core`, and a mark at the end of each frame.
 
-    Numbers of a beat lie densely in ``tdata``, channel 0 in the lowest bits; ``tdata`` is filled up to whole bytes with
-    zeros, which are ignored on the way in. Signed numbers are in two's complement of their own width. A vector of
-    channels begins with a new beat; lanes that are left of its last one are zeros too, and ignored on the way in.
+    The numbers of a beat are packed in ``tdata`` without gaps, channel 0 in the lowest bits. ``tdata`` is padded to
+    whole bytes with zeros, which are ignored at inputs. Signed numbers are in two's complement of their own width. A
+    vector of channels begins with a new beat; unused lanes of its last beat are zeros, and ignored at inputs.
 
-    Neither ``tready`` nor ``tvalid`` depends on a port: only on registers.
+    ``tready`` and ``tvalid`` depend only on registers, not on ports.
 
     Parameters
     ----------
     network : dataflow.Network
-        It is verified.
+        It is verified first.
 
     Members
     -------
     s_axis_tdata, s_axis_tvalid, s_axis_tlast : ``In``
-        A frame's beats; with several inputs ``s_axis_<name>_tdata`` and so on.
+        Beats of the frames; with several inputs ``s_axis_<name>_tdata`` and so on.
     s_axis_tready : ``Out(1)``
-        There is room for a beat.
+        A beat is accepted.
     m_axis_tdata, m_axis_tvalid, m_axis_tlast : ``Out``
-        The result's beats; with several outputs ``m_axis_<name>_tdata`` and so on. ``tlast`` marks a frame's last.
+        Beats of the results; with several outputs ``m_axis_<name>_tdata`` and so on. ``tlast`` marks the last beat of
+        a frame.
     m_axis_tready : ``In(1)``
         The beat is taken.
     frame_error : ``Out(1)``
-        An accepted beat had ``tlast`` set elsewhere than at the end of a frame, or not set there. Stays 1 until reset:
-        frames are counted from reset on, so the beats' places are no longer those that the sender means.
+        An accepted beat had ``tlast`` set before the end of a frame, or not set at the end. It stays 1 until reset,
+        because frames are counted from reset and the network no longer agrees with the sender where they begin.
     """
 
     def __init__(self, network: dataflow.Network) -> None:
@@ -104,7 +105,7 @@ class AxiTop(wiring.Component):
         ]
 
     def _ends_frame(self, m: Module, terminal: dataflow.Terminal, passes: Value) -> Signal:
-        """Return whether the next beat to pass is its frame's last."""
+        """Return whether the next beat is the last one of its frame."""
         beats = terminal.stream.beats
         name = plain_names([terminal.name])[terminal.name]
         beat, last = Signal(range(beats), name=f"{name}_beat"), Signal(name=f"{name}_last")

@@ -1,4 +1,4 @@
-"""The boards that a bitstream can be made for."""
+"""The boards for which bitstreams can be built."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,14 +16,14 @@ class Board:
 
     Parameters
     ----------
-    name : what users call it
+    name : name on the command line
     device : the FPGA
     family : device family, as in `dataflow.families.FAMILIES`
-    luts : 4-input LUTs; one flip-flop stands beside each
+    luts : 4-input LUTs, each with one flip-flop
     brams : block RAMs
     dsps : multipliers
-    oscillator_mhz : what the board's clock pin gets
-    clock_mhz : clock that a design runs at if the user asks for none
+    oscillator_mhz : frequency at the board's clock pin
+    clock_mhz : default clock of a design
     platform : class of `amaranth_boards`, as ``module.class``
     """
 
@@ -38,7 +38,7 @@ class Board:
     platform: str
 
     def create_platform(self) -> Any:
-        """Return a new Amaranth platform; each serves for one build."""
+        """Return a new Amaranth platform, which can be used for one build."""
         module, name = self.platform.split(".")
         return getattr(import_module(f"amaranth_boards.{module}"), name)()
 
@@ -80,7 +80,7 @@ def board_of(name: str) -> Board:
     Raises
     ------
     InputError
-        There is none; the sentence offers the nearest name.
+        There is none; the message suggests the most similar name.
     """
     known = {board.name: board for board in _BOARDS}
     return known[require_known("Board", name, known)]

@@ -20,13 +20,13 @@ def fifo_names(network: dataflow.Network) -> dict[str, str]:
 class Core(wiring.Component):
     """A network in hardware.
 
-    Throughput and latency are the network's: a frame every ``network.interval`` cycles if the FIFOs are deep enough.
-    Control lies in registers at every border, so that no combinational path leads from one port to another.
+    It accepts a frame every ``network.interval`` cycles if the FIFOs are deep enough. Control signals are registered at
+    every border, so that no combinational path leads from one port to another.
 
     Parameters
     ----------
     network : dataflow.Network
-        It is verified. FIFO number k becomes submodule ``fifo_k``, each node ``node_<name>``.
+        It is verified first. FIFO number k becomes submodule ``fifo_k``, and each node ``node_<name>``.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Core(wiring.Component):
     Members
     -------
     i_<terminal> : ``In(stream.Signature(payload))``
-        Beats of a network input; ready while the FIFO behind has a free place.
+        Beats of a network input; ready while the FIFO after it has a free place.
     o_<terminal> : ``Out(stream.Signature(payload))``
         Beats of a network output.
     """
@@ -85,7 +85,7 @@ class Core(wiring.Component):
         return m
 
     def _connect_input(self, m: Module, port, fifo: Fifo) -> None:
-        """Let the world write: a beat is accepted into a place that is reserved in the same cycle."""
+        """Connect an input port to its FIFO: an accepted beat reserves its place in the same cycle."""
         accepted = port.valid & fifo.i.free
         m.d.comb += [
             fifo.i.payload.eq(port.payload),

@@ -1,7 +1,7 @@
-"""Streams in hardware: how a node reads beats, and how it writes them into the FIFO behind it.
+"""Streams in hardware: how a node reads beats, and how it writes them into the FIFO downstream.
 
-A node reads a plain `amaranth.lib.stream`. It writes through `Reserved`: a step that will emit takes a place when it is
-issued and delivers the beat a fixed number of cycles later, so nothing in between ever has to stop.
+A node reads a plain `amaranth.lib.stream`. It writes through `Reserved`: a step that will emit reserves a place when it
+is issued and delivers the beat a fixed number of cycles later, so the pipeline in between never has to stop.
 """
 
 from amaranth import Format, Shape, Value, signed, unsigned
@@ -18,16 +18,16 @@ class Lanes(data.ArrayLayout):
     """Shape of a beat: numbers of the same shape, the first in the lowest bits."""
 
     def format(self, value: ValueLike, format_spec: str) -> Format:
-        """Return how simulators show a beat: as one word.
+        """Return the format in which simulators show a beat: as one word.
 
-        Amaranth's own format for arrays puts wires into the Verilog that are called like bits of ``payload``. Yosys,
-        reading that text, takes them for the bits, and leaves bits of the vector without a driver.
+        Amaranth's own format for arrays adds wires to the Verilog that are named like bits of ``payload``. When Yosys
+        reads that text, it takes them for the bits, and leaves bits of the vector without a driver.
         """
         return Format("{}", Value.cast(value))
 
 
 class Reserved(wiring.Signature):
-    """Writing end of a FIFO with reservation, seen from the writer.
+    """Writing end of a FIFO with reservation, from the writer's side.
 
     Parameters
     ----------
@@ -39,11 +39,11 @@ class Reserved(wiring.Signature):
     payload : ``Out(payload_shape)``
         The beat written.
     valid : ``Out(1)``
-        A beat is written in this cycle, into a place reserved before or now.
+        A beat is written in this cycle, into a place that was reserved in this or an earlier cycle.
     reserve : ``Out(1)``
-        A place is taken in this cycle; only while `free`.
+        A place is reserved in this cycle; allowed only while `free`.
     free : ``In(1)``
-        A place is neither stored nor reserved. Depends on registers only.
+        At least one place is neither filled nor reserved. Depends on registers only.
     """
 
     def __init__(self, payload_shape: ShapeLike) -> None:

@@ -1,4 +1,4 @@
-"""Synthesis by Yosys: the flow of each device family, and what designs become in it."""
+"""Synthesis by Yosys: the flow of each device family, and the cells of a synthesized design."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -10,9 +10,9 @@ from rtl.bitstream.tools import run_tool
 
 __all__ = ["FLOWS", "synthesize"]
 
-#: Yosys' command for each device family. Wide multiplexers of ECP5 take pairs of LUTs, which a popcount has no use for.
-#: Gowin's invite Yosys to make one bit of up to 16 LUTs: 4,532 instead of 1,892 for 128 neurons of 576 bits, 16 x 32 at
-#: once.
+#: Yosys' command for each device family. ``-nowidelut``: the wide multiplexers of ECP5 combine pairs of LUTs, which
+#: does not help a popcount, and with those of Gowin Yosys builds single bits from up to 16 LUTs: 4,532 LUTs instead of
+#: 1,892 for 128 neurons of 576 bits, 16 x 32 at once.
 FLOWS = {
     "ice40": "synth_ice40 -abc9 -device u",
     "ecp5": "synth_ecp5 -abc9 -nowidelut",
@@ -22,11 +22,11 @@ FLOWS = {
 
 
 def synthesize(designs: Sequence[tuple[str, str]], family: str) -> Iterator[dict[str, int]]:
-    """Yield how many cells of each kind each design becomes in a device family. All are done by one process.
+    """Yield the number of cells of each kind for each design, synthesized for a device family by one process.
 
     Parameters
     ----------
-    designs : RTLIL of each design, and the name of its top
+    designs : RTLIL of each design, and the name of its top module
 
     Raises
     ------

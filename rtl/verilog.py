@@ -14,21 +14,21 @@ from rtl.core import fifo_names
 
 __all__ = ["top_name", "verilog", "write_verilog"]
 
-#: The declaration of a signal of no bits, such as the counter of a single beat: nothing can read or drive it, but
-#: Yosys writes it with two bits.
+#: The declaration of a signal without bits, such as the counter of a single beat. Nothing reads or drives it, but Yosys
+#: declares it with two bits.
 _EMPTY_WIRE = re.compile(r"^ *(?:wire|reg) \[-1:0\] [^;]*;\n", re.MULTILINE)
 
 
 def top_name(network: dataflow.Network) -> str:
-    """Return the name of a network's top module: the network's own, as far as Verilog allows it."""
+    """Return the name of a network's top module: the network's name, as far as Verilog allows it."""
     name = plain_names([network.name])[network.name]
     return name if re.match(r"[A-Za-z_]", name) else f"net_{name}"
 
 
 def verilog(network: dataflow.Network) -> str:
-    """Return the Verilog of a network; byte for byte the same for the same network.
+    """Return the Verilog of a network. The same network always gives the same text.
 
-    The top module is called `top_name`, its ports are those of `AxiTop` with ``clk`` and ``rst`` (synchronous, active
+    The top module is called `top_name`. Its ports are those of `AxiTop`, with ``clk`` and ``rst`` (synchronous, active
     high). Inside, ``core.fifo_<k>`` are the FIFOs, in the order of the network's.
     """
     top = AxiTop(network)
@@ -37,7 +37,7 @@ def verilog(network: dataflow.Network) -> str:
 
 
 def write_verilog(network: dataflow.Network, folder: str | os.PathLike[str]) -> Path:
-    """Write a network's Verilog to ``<folder>/<top_name>.v``, whole or not at all, and return the path."""
+    """Write a network's Verilog to ``<folder>/<top_name>.v``, completely or not at all, and return the path."""
     text = verilog(network)
     target = Path(folder) / f"{top_name(network)}.v"
     part = target.with_name(target.name + ".part")
@@ -50,13 +50,13 @@ def write_verilog(network: dataflow.Network, folder: str | os.PathLike[str]) -> 
             part.unlink(missing_ok=True)
     except OSError as error:
         raise dataflow.InputError(
-            f"Folder for Verilog must be one that can be written, not {str(folder)!r}: {error.strerror}"
+            f"Folder for Verilog must be writable, not {str(folder)!r}: {error.strerror}"
         ) from error
     return target
 
 
 def _header(top: AxiTop) -> str:
-    """Return the comment at the head of the file."""
+    """Return the comment at the top of the file."""
     network = top.network
     lines = [
         f"{network.name}: a binary neural network with AXI4-Stream ports, made by xnorflow.",
@@ -77,7 +77,7 @@ def _header(top: AxiTop) -> str:
             for edge in network.fifos
         ),
     ]
-    # A name may hold any character, but not end the comment.
+    # A network's name may contain line breaks, which would end the comment.
     return "".join(f"// {' '.join(line.splitlines())}".rstrip() + "\n" for line in lines) + "\n"
 
 
@@ -86,7 +86,7 @@ def _direction(member: Member) -> str:
 
 
 def _inert(end: dataflow.Terminal) -> str:
-    """Return what is to be said about lanes that carry no channel."""
+    """Return a note about lanes that carry no channel."""
     stream = end.stream
     return f"; 0 in the last {stream.inert} lanes of every beat number {stream.vector_beats}" if stream.inert else ""
 

@@ -1,4 +1,4 @@
-"""From a network to a board's bitstream: clock, link, synthesis, place and route, report."""
+"""Bitstreams for boards: clock, serial link, synthesis, place and route, report."""
 
 from rtl.bitstream.build import build, plan_of
 from rtl.bitstream.pll import clocks_of, fastest_clock

@@ -1,4 +1,4 @@
-"""The build: a plan by Amaranth, run program by program beside the folder, moved into it when all is there."""
+"""The build of a bitstream: Amaranth plans it, the programs run in a temporary folder, and the results are moved."""
 
 import hashlib
 import json
@@ -27,20 +27,20 @@ _BITSTREAM = {"ice40": "top.bin", "ecp5": "top.bit"}
 def plan_of(
     network: Network, board: str, *, clock_mhz: float | None = None, baud: int = 1_000_000, seed: int = 1
 ) -> BuildPlan:
-    """Return Amaranth's build plan: all files and commands, with no tool run.
+    """Return Amaranth's build plan: all files and commands. No tool is run.
 
     Parameters
     ----------
-    network : with one uint8 input and the outputs ``scores`` and ``class``
+    network : a network with one uint8 input and the outputs ``scores`` and ``class``
     board : name of the board
-    clock_mhz : clock, else the board's usual one
-    baud : of the serial link
-    seed : of the placement
+    clock_mhz : clock; the default is the board's usual one
+    baud : baud rate of the serial link
+    seed : seed of the placement
 
     Raises
     ------
     InputError
-        No such board, a clock or baud rate that it cannot make, or a network that cannot stand behind a serial link.
+        No such board, a clock or baud rate that it cannot generate, or a network that cannot have a serial link.
     """
     chosen = board_of(board)
     info_of(network)
@@ -49,7 +49,7 @@ def plan_of(
     return chosen.create_platform().build(
         top,
         do_build=False,
-        emit_src=False,  # no paths of this machine
+        emit_src=False,  # keeps paths of this machine out of the files
         synth_opts=_SYNTHESIS[chosen.family],
         script_after_synth="tee -q -o stat.json stat -json",
         nextpnr_opts=f"--seed {seed} --timing-allow-fail --report report.json",
@@ -68,27 +68,27 @@ def build(
     seed: int = 1,
     progress: Progress = lambda text: None,
 ) -> BitstreamReport:
-    """Make the bitstream of a network behind a serial link. The same arguments give the same file.
+    """Build the bitstream of a network with a serial link. The same arguments give the same file.
 
     Parameters
     ----------
     network, board, clock_mhz, baud, seed : see `plan_of`
-    folder : gets the bitstream and all files on the way; untouched if anything fails
-    interval : cycles from frame to frame, for the report
+    folder : for the bitstream and all intermediate files; unchanged if anything fails
+    interval : cycles between frames, for the report
     latency : cycles from a frame's first beat in to its last beat out, for the report
-    progress : told what is going on
+    progress : called with the current activity
 
     Returns
     -------
     BitstreamReport
-        Also of a design that is too slow for its clock: see its `timing_met`.
+        It is returned even if the design is too slow for its clock; see its `timing_met`.
 
     Raises
     ------
     InputError
         See `plan_of`; or the network does not fit the board.
     ToolError
-        A program failed. Its logs are kept, and the text says where.
+        A program failed. Its logs are kept, and the message says where.
     """
     start = time.perf_counter()
     target = Path(folder).resolve()
@@ -119,13 +119,13 @@ def _pll_of(board: Board, clock_mhz: float | None) -> IcePll | EcpPll | None:
 
 
 def _real_clock(board: Board, clock_mhz: float | None) -> float:
-    """Return the clock in MHz that the board really runs at."""
+    """Return the actual clock of the design in MHz."""
     pll = _pll_of(board, clock_mhz)
     return float(board.oscillator_mhz if pll is None else pll.output_mhz)
 
 
 def _run(plan: BuildPlan, network: Network, board: Board, work: Path, progress: Progress) -> None:
-    """Run the plan's programs; after synthesis, and where nextpnr gives up, see whether the network fits."""
+    """Run the plan's programs; check after synthesis, and if nextpnr gives up, whether the network fits."""
     plan.extract(work)
     synthesize, place_and_route, pack = json.loads(plan.files["build_top.json"])["commands"]
     run_tool(synthesize, work, progress)
@@ -143,7 +143,7 @@ def _run(plan: BuildPlan, network: Network, board: Board, work: Path, progress: 
 
 
 def _netlist_use(work: Path, family: str) -> Use:
-    """Return what the netlist that Yosys left in a folder uses."""
+    """Return the resources of the netlist that Yosys wrote to a folder."""
     return use_of(netlist_cells(work / "stat.json", work / "top.json", family), family)
 
 

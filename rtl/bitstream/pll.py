@@ -1,4 +1,4 @@
-"""Phase-locked loops: exact dividers, and the primitives that take them.
+"""Phase-locked loops: exact dividers, and the primitives with these dividers.
 
 Limits and formulas are those of icepll and ecppll, the calculators of the IceStorm and Trellis projects.
 """
@@ -23,8 +23,8 @@ class IcePll:
 
     Parameters
     ----------
-    input_mhz : of the pin; the loop sits at the pad
-    divr, divf, divq : values of the parameters, that is, without the ones added
+    input_mhz : frequency of the pin; the loop is connected directly to the pad
+    divr, divf, divq : values of the primitive's parameters, that is, without the added ones
     """
 
     input_mhz: Fraction
@@ -38,7 +38,7 @@ class IcePll:
 
     @property
     def filter_range(self) -> int:
-        """Loop filter, by the frequency that the phases are compared at."""
+        """Loop filter, selected by the frequency of the phase comparison."""
         compared = self.input_mhz / (self.divr + 1)
         return 1 + sum(compared >= limit for limit in (17, 26, 44, 66, 101))
 
@@ -60,7 +60,7 @@ class IcePll:
 
         Parameters
         ----------
-        pin : amaranth.lib.io.SingleEndedPort of the clock, with no buffer of its own
+        pin : amaranth.lib.io.SingleEndedPort of the clock, without a buffer
         """
         return Instance(
             "SB_PLL40_PAD",
@@ -79,14 +79,14 @@ class IcePll:
 
 @dataclass(frozen=True)
 class EcpPll:
-    """Dividers of an ECP5's loop with its own output fed back: ``f = input * feedback / divider``.
+    """Dividers of an ECP5's loop with feedback from its own output: ``f = input * feedback / divider``.
 
     Parameters
     ----------
-    input_mhz : of the pin
-    divider : of the input
-    feedback : of the output on its way back
-    output : of the oscillator, which runs at ``f * output``
+    input_mhz : frequency of the pin
+    divider : divider of the input
+    feedback : divider in the feedback path
+    output : divider of the oscillator, which runs at ``f * output``
     """
 
     input_mhz: Fraction
@@ -100,7 +100,7 @@ class EcpPll:
 
     @classmethod
     def all(cls, input_mhz: Fraction) -> Iterator["EcpPll"]:
-        """Yield every choice within the limits of the device, with the oscillator as near to 600 MHz as can be."""
+        """Yield every choice within the limits of the device, with the oscillator as close to 600 MHz as possible."""
         for divider in range(1, 129):
             if not Fraction(25, 8) <= input_mhz / divider <= 400:
                 continue
@@ -156,18 +156,18 @@ PLLS: dict[str, type[IcePll | EcpPll]] = {"ice40": IcePll, "ecp5": EcpPll}
 
 
 def clocks_of(board: Board) -> list[Fraction]:
-    """Return every clock in MHz that the board can make, rising: its oscillator's and its loop's."""
+    """Return every clock in MHz that the board can generate, in ascending order: its oscillator's and its loop's."""
     made = {pll.output_mhz for pll in PLLS[board.family].all(board.oscillator_mhz)}
     return sorted(made | {board.oscillator_mhz})
 
 
 def fastest_clock(board: Board, fmax_mhz: float) -> Fraction:
-    """Return the highest clock that the board can make and a design routed for `fmax_mhz` can bear.
+    """Return the highest clock that the board can generate and that a design routed for `fmax_mhz` reaches.
 
     Raises
     ------
     InputError
-        Even the lowest is too fast.
+        Even the lowest clock is too fast.
     """
     clocks = clocks_of(board)
     if fmax_mhz < clocks[0]:
@@ -176,14 +176,14 @@ def fastest_clock(board: Board, fmax_mhz: float) -> Fraction:
 
 
 def pll_of(board: Board, clock_mhz: float) -> IcePll | EcpPll | None:
-    """Return the loop that makes `clock_mhz`, or None if the oscillator does.
+    """Return the loop that generates `clock_mhz`, or None if the oscillator does.
 
-    The clock is met exactly, but for the rounding of what people write: 33.3333 means 100/3.
+    The clock is exact, except that people may write it rounded: 33.3333 means 100/3.
 
     Raises
     ------
     InputError
-        The board cannot make this clock; the sentence lists the nearest ones.
+        The board cannot generate this clock; the message lists the nearest ones.
     """
     if not isfinite(clock_mhz):
         raise InputError(f"Clock of board {board.name!r} must be a number of MHz, not {clock_mhz}")
@@ -199,6 +199,6 @@ def pll_of(board: Board, clock_mhz: float) -> IcePll | EcpPll | None:
         near = sorted(sorted(clocks_of(board), key=lambda clock: abs(clock - wanted))[:4])
         names = ", ".join(f"{float(clock):.6g}" for clock in near)
         raise InputError(
-            f"Clock of board {board.name!r} must be one that it can make (near: {names} MHz), not {clock_mhz}"
+            f"Clock of board {board.name!r} must be one that it can generate (near: {names} MHz), not {clock_mhz}"
         )
     return min(fitting, key=lambda pll: abs(pll.output_mhz - wanted))

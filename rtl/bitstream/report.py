@@ -1,4 +1,4 @@
-"""What a build came to: figures of Yosys and nextpnr, from their JSON."""
+"""The report of a build: figures of Yosys and nextpnr, read from their JSON files."""
 
 import json
 import re
@@ -16,14 +16,14 @@ __all__ = ["BitstreamReport", "Use", "check_fit", "fmax_of", "netlist_cells", "p
 
 @dataclass(frozen=True)
 class Use:
-    """What a netlist uses of a device.
+    """Resources of a device that a netlist uses.
 
     Parameters
     ----------
-    luts : 4-input LUTs, of Xilinx 7 those of 6 inputs; also those inside carry cells (but Xilinx', which stand beside
-        the LUTs) and LUT RAM. Of iCE40 also the carries that no LUT can share a logic cell with
+    luts : 4-input LUTs, for Xilinx 7 6-input LUTs; including those in LUT RAM and in carry cells (except for Xilinx,
+        whose carry chains are separate). For iCE40 also the carries that cannot share a logic cell with a LUT
     ffs : flip-flops
-    brams : block RAMs; of Xilinx 7 halves of 18 kbit
+    brams : block RAMs; for Xilinx 7 halves of 18 kbit
     dsps : multipliers
     """
 
@@ -33,7 +33,7 @@ class Use:
     dsps: int
 
 
-#: Per family: what one cell of a kind uses.
+#: Resources of one cell of each kind, by family.
 _CELLS = {
     "ice40": {
         r"SB_LUT4|bare_carry": Use(1, 0, 0, 0),
@@ -68,28 +68,28 @@ _CELLS = {
     },
 }
 
-#: Per family: nextpnr's name of what holds a LUT.
+#: nextpnr's name of the cell that holds a LUT, by family.
 _LOGIC = {"ice40": "ICESTORM_LC", "ecp5": "TRELLIS_COMB"}
 
 
 @dataclass(frozen=True)
 class BitstreamReport:
-    """What a build came to.
+    """The figures of a bitstream.
 
     Parameters
     ----------
     network, board, device : names
-    luts, ffs, brams, dsps : of the netlist, as in `Use`
-    cells : logic cells that are occupied after packing; an iCE40's cell may hold a flip-flop alone
-    fmax_mhz : routed
-    clock_mhz : that the board runs at
+    luts, ffs, brams, dsps : resources of the netlist, as in `Use`
+    cells : occupied logic cells after packing; an iCE40's cell may hold only a flip-flop
+    fmax_mhz : highest clock of the routed design
+    clock_mhz : clock of the design
     latency : cycles from a frame's first beat in to its last beat out
-    interval : cycles from frame to frame
-    fps : frames per second at `clock_mhz`, the serial line aside
+    interval : cycles between frames
+    fps : frames per second at `clock_mhz`, not limited by the serial line
     latency_us : the latency at `clock_mhz`
     bitstream : the file
-    sha256 : of the file
-    seconds : that the build took
+    sha256 : checksum of the file
+    seconds : duration of the build
     """
 
     network: str
@@ -112,7 +112,7 @@ class BitstreamReport:
 
     @property
     def timing_met(self) -> bool:
-        """Whether the design is fast enough for the clock that the board runs at."""
+        """Whether the design is fast enough for its clock."""
         return self.fmax_mhz >= self.clock_mhz
 
     def to_json(self) -> dict[str, Any]:
@@ -121,9 +121,9 @@ class BitstreamReport:
 
 
 def netlist_cells(statistics: Path, netlist: Path, family: str) -> dict[str, int]:
-    """Return how many cells of each kind a netlist has.
+    """Return the number of cells of each kind in a netlist.
 
-    Of iCE40 also ``bare_carry`` and ``lone_ff``, carries and flip-flops that take a logic cell of their own.
+    For iCE40 there are also ``bare_carry`` and ``lone_ff``, carries and flip-flops with a logic cell of their own.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def netlist_cells(statistics: Path, netlist: Path, family: str) -> dict[str, int
 
 
 def use_of(cells: Mapping[str, int], family: str) -> Use:
-    """Return what the cells of a netlist use of a device."""
+    """Return the resources that the cells of a netlist use."""
     sums = [0, 0, 0, 0]
     for kind, count in cells.items():
         for pattern, use in _CELLS[family].items():
@@ -147,8 +147,8 @@ def use_of(cells: Mapping[str, int], family: str) -> Use:
 def _unshared(netlist: Path) -> dict[str, int]:
     """Return the carries and flip-flops of an iCE40 that take logic cells of their own, as nextpnr packs them.
 
-    A logic cell is a LUT, a carry with the LUT's inputs I1, I2 and I3, and a flip-flop behind the LUT. A carry that
-    starts a chain counts alone: what nextpnr saves there it spends on making chains legal, about as much.
+    A logic cell is a LUT, a carry with the LUT's inputs I1, I2 and I3, and a flip-flop at the LUT's output. A carry
+    that starts a chain is counted separately: what nextpnr saves there it spends on making chains legal.
     """
     modules = json.loads(netlist.read_text())["modules"].values()
     top = next(module for module in modules if "top" in module["attributes"])
@@ -170,12 +170,12 @@ def _unshared(netlist: Path) -> dict[str, int]:
 
 
 def check_fit(network: Network, board: Board, use: Use) -> None:
-    """Raise unless the board has what the network uses.
+    """Check that the board has the resources that the network uses.
 
     Raises
     ------
     InputError
-        With both figures of all resources.
+        It has not; the message lists both figures of all resources.
     """
     if use.luts > board.luts or use.ffs > board.luts or use.brams > board.brams or use.dsps > board.dsps:
         raise InputError(
@@ -186,7 +186,7 @@ def check_fit(network: Network, board: Board, use: Use) -> None:
 
 
 def packed_cells(log: Path, family: str) -> tuple[int, int]:
-    """Return how many logic cells nextpnr's log says are used, and available; (0, 0) before it packed."""
+    """Return the used and the available logic cells from nextpnr's log, or (0, 0) if it did not pack."""
     text = log.read_text() if log.exists() else ""
     found = re.search(rf"{_LOGIC[family]}: *(\d+)/ *(\d+)", text)
     return (int(found[1]), int(found[2])) if found else (0, 0)
@@ -195,11 +195,11 @@ def packed_cells(log: Path, family: str) -> tuple[int, int]:
 def fmax_of(report: Path, clock_mhz: float) -> float:
     """Return the routed Fmax in MHz, from the file of nextpnr's ``--report``.
 
-    Only the clock of the network counts. A report in which no clock was meant to run at `clock_mhz` is none: a lost
-    constraint would go unseen.
+    Only the clock of the network counts. nextpnr drops the constraint of a renamed net, and then any frequency seems
+    to meet it. So a clock must be constrained to `clock_mhz`.
     """
     clocks: Iterable[dict[str, float]] = json.loads(report.read_text())["fmax"].values()
-    # nextpnr counts in whole picoseconds.
+    # nextpnr rounds periods to whole picoseconds.
     meant = [clock["achieved"] for clock in clocks if abs(clock["constraint"] / clock_mhz - 1) < 0.001]
     assert meant, f"no clock of {report} was constrained to {clock_mhz} MHz"
     return min(meant)

@@ -1,4 +1,4 @@
-"""Synthesis, place and route, packing: programs that pip installed, run one by one."""
+"""Running the programs for synthesis, place and route, and packing, which pip has installed."""
 
 import os
 import shutil
@@ -11,10 +11,10 @@ from dataflow import InputError, ToolError
 
 __all__ = ["Progress", "path_of_tool", "run_tool"]
 
-#: Is told in one line what is going on.
+#: Called with one line about the current activity.
 Progress = Callable[[str], None]
 
-#: What each program does, for people.
+#: The task of each program, for people.
 _WORK = {
     "yosys": "synthesis",
     "nextpnr-ice40": "place and route",
@@ -25,7 +25,7 @@ _WORK = {
 
 
 def path_of_tool(name: str) -> str:
-    """Return where the program is: what the environment variable says, else YoWASP's beside this Python or on the path.
+    """Return the path of a program: from the environment variable, else YoWASP's beside this Python or on the path.
 
     The variables are Amaranth's: ``YOSYS``, ``NEXTPNR_ICE40``, ``ICEPACK``, ``NEXTPNR_ECP5``, ``ECPPACK``.
 
@@ -45,18 +45,18 @@ def path_of_tool(name: str) -> str:
 def run_tool(
     command: Sequence[str], folder: Path, progress: Progress, *, environment: Mapping[str, str] | None = None
 ) -> None:
-    """Run a program in `folder` and add what it says to ``tools.log`` there.
+    """Run a program in `folder` and append its output to ``tools.log`` there.
 
     Parameters
     ----------
-    command : name of the program as in `path_of_tool`, arguments with names relative to `folder` (for YoWASP's
-        programs ``/tmp`` is not the machine's)
-    progress : told what the program does, and when it has to be compiled first
+    command : name of the program as in `path_of_tool`, and arguments with paths relative to `folder` (YoWASP's
+        WebAssembly sandbox has a ``/tmp`` of its own)
+    progress : called with the program's task, and if it must be compiled first
 
     Raises
     ------
     ToolError
-        The program failed; the text is its last words.
+        The program failed; the message is the last line of its output.
     """
     name, *arguments = command
     progress(f"{_WORK.get(name, name)} ({name})")
@@ -69,7 +69,7 @@ def run_tool(
         for line in process.stdout:
             log.write(line)
             last = line.strip() or last
-            if line.startswith("Preparing to run"):  # YoWASP's words
+            if line.startswith("Preparing to run"):  # YoWASP prints this before it compiles the WebAssembly
                 progress(f"compiling {name} for this machine: up to a minute, only this once")
     if process.returncode:
         raise ToolError(f"{name} failed: {last or f'exit code {process.returncode}'}")

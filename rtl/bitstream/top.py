@@ -1,4 +1,4 @@
-"""What stands on a board: clock, reset, pins, and the network behind its serial link."""
+"""The top level of a board's design: clock, reset, pins, and the network with its serial link."""
 
 from math import ceil
 from typing import Any
@@ -15,11 +15,11 @@ from rtl.link.serial import SerialNetwork
 
 __all__ = ["BoardTop", "Start", "divisor_of"]
 
-#: Seconds of reset behind the loop's lock. Block RAMs of an iCE40 read as zero for about 3 us after configuration
+#: Seconds of reset after the loop's lock. Block RAMs of an iCE40 read as zero for about 3 us after configuration
 #: (https://github.com/cliffordwolf/icestorm/issues/76); five times that, as in Amaranth.
 RESET_SECONDS = 15e-6
 
-#: Largest error of the baud rate; the receiver bears 3 %, which both ends share.
+#: Largest error of the board's baud rate. The receiver tolerates a difference of 3 % between both ends.
 BAUD_TOLERANCE = 0.02
 
 
@@ -29,7 +29,7 @@ def divisor_of(clock_mhz: float, baud: int) -> int:
     Raises
     ------
     InputError
-        The clock cannot make this rate within 2 %, or has fewer than 8 cycles per bit.
+        The clock cannot generate this rate within 2 %, or has fewer than 8 cycles per bit.
     """
     if baud < 1:
         raise InputError(f"Baud rate must be positive, not {baud}")
@@ -46,7 +46,7 @@ def divisor_of(clock_mhz: float, baud: int) -> int:
 
 
 class Start(wiring.Component):
-    """Wait until the clock stands: `ready` once `locked` was high for a number of cycles.
+    """Wait until the clock is stable: `ready` once `locked` has been high for a number of cycles.
 
     Parameters
     ----------
@@ -77,15 +77,15 @@ class Start(wiring.Component):
 
 
 class BoardTop(Elaboratable):
-    """Top of a board's design. The reset is held until the clock stands, and for `RESET_SECONDS` more.
+    """Top of a board's design. The reset is held until the clock is stable, and for `RESET_SECONDS` more.
 
     Only the pin's clock is constrained; nextpnr derives that of the loop's output from it.
 
     Parameters
     ----------
-    network : what the board computes
+    network : the network on the board
     board : the board
-    pll : makes the clock; without it the oscillator does
+    pll : the loop that generates the clock, or None to use the oscillator
     divisor : clock cycles per bit of the serial link
     """
 

@@ -1,4 +1,4 @@
-"""The serial link: frames to a board, class and scores back. `docs/serial-protocol.md` defines it.
+"""The serial link: frames to a board, class and scores back. `docs/serial-protocol.md` defines the protocol.
 
-`rtl.link.protocol` is plain Python for both ends of the line; the gateware is in the other modules.
+`rtl.link.protocol` implements it in plain Python for both ends of the line. The other modules are gateware.
 """

@@ -1,4 +1,4 @@
-"""The place where a frame waits until its checksum is known."""
+"""The memory in which a frame waits until its checksum is verified."""
 
 from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, memory, stream, wiring
@@ -12,23 +12,23 @@ __all__ = ["FrameBuffer"]
 class FrameBuffer(wiring.Component):
     """Memory of one frame: bytes in, beats of `lanes` pixels out once the frame is committed.
 
-    A pixel of the next frame may be written to a place whose pixel has left, so a frame can come in while the one
-    before goes out. When the last pixel could be written, the frame before has left: `commit` finds the reader idle.
+    A pixel of the next frame may be written to a place whose pixel has been read, so a frame can arrive while the one
+    before is read. Once the last pixel has been written, the frame before is gone, so the reader is idle at `commit`.
 
     Parameters
     ----------
-    frame_size : bytes of a frame
-    lanes : pixels of a beat
-    vector : pixels that begin with a new beat, a divisor of `frame_size`; the whole frame if it is not given. If
-        `lanes` does not divide it, its last beat is filled up with zeros.
+    frame_size : bytes per frame
+    lanes : pixels per beat
+    vector : number of pixels after which a new beat begins, a divisor of `frame_size`; the default is the whole frame.
+        If `lanes` does not divide it, the last beat of a vector is filled with zeros.
 
     Members
     -------
     write : In(1)
-    index : In(range(frame_size)), place of the pixel
+    index : In(range(frame_size)), index of the pixel
     pixel : In(8)
-    full : Out(1), the place still holds a pixel of the frame before: nothing is written
-    commit : In(1), the frame is whole: feed it
+    full : Out(1), the place still holds a pixel of the frame before, and nothing is written
+    commit : In(1), the frame is complete and valid: start reading it
     o : Out(stream.Signature(data.ArrayLayout(8, lanes)))
     """
 
@@ -54,11 +54,11 @@ class FrameBuffer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        # The frame must not go into flip-flops, however small it is.
+        # Keeps even a small frame out of flip-flops.
         attributes = {"ram_style": "block"}
         m.submodules.memory = frame = memory.Memory(shape=8, depth=self._frame_size, init=[], attrs=attributes)
         write, read = frame.write_port(), frame.read_port()
-        done = Signal(range(self._frame_size + 1), init=self._frame_size)  # pixels read; all: idle
+        done = Signal(range(self._frame_size + 1), init=self._frame_size)  # pixels read; if all are, it is idle
         more = Signal()
         loaded = Signal()  # the read port shows the next pixel
         advance = Signal()
@@ -81,9 +81,9 @@ class FrameBuffer(wiring.Component):
         return m
 
     def _collect(self, m: Module, pixel: Value, loaded: Signal, advance: Signal) -> None:
-        """Make beats: the pixels before the last wait in a register, the last comes from the memory itself.
+        """Collect beats: all pixels but the last wait in a register, and the last comes directly from the memory.
 
-        Behind a vector stand zeros, which come from nowhere and take a cycle each as pixels do.
+        After a vector, zeros fill the beat. They are not read from memory, but take a cycle each like pixels.
         """
         waiting = Signal(8 * (self._lanes - 1))
         lane = Signal(range(self._lanes))

@@ -1,4 +1,4 @@
-"""The serial protocol in plain Python: what both ends of the line agree on. `docs/serial-protocol.md` is its text."""
+"""The serial protocol in plain Python, for both ends of the line. `docs/serial-protocol.md` defines it."""
 
 import zlib
 from binascii import crc_hqx
@@ -53,7 +53,7 @@ class Kind(IntEnum):
 
 
 class ErrorCode(IntEnum):
-    """What an ERROR reply says about the request."""
+    """The code of an ERROR reply."""
 
     CHECKSUM = 1
     LENGTH = 2
@@ -68,7 +68,7 @@ class Message:
     Parameters
     ----------
     kind : type byte; not necessarily one of `Kind`
-    sequence : 0 to 255; a reply repeats its request's
+    sequence : 0 to 255; a reply repeats that of its request
     """
 
     kind: int
@@ -78,7 +78,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Damaged:
-    """Bytes between two ENDs that are no message."""
+    """Bytes between two ENDs that are not a valid message."""
 
     body: bytes
 
@@ -94,7 +94,7 @@ def escape(body: bytes) -> bytes:
 
 
 def pack(message: Message) -> bytes:
-    """Return the bytes of a message on the line, with an END before and behind."""
+    """Return the bytes of a message on the line, with an END before and after it."""
     if len(message.payload) > 0xFFFF:
         raise InputError(f"Payload of a message must be at most 65535 bytes, not {len(message.payload)}")
     body = bytes([message.kind, message.sequence]) + len(message.payload).to_bytes(2, "little") + message.payload
@@ -108,7 +108,7 @@ class Unpacker:
         self._body = bytearray()
 
     def feed(self, data: bytes) -> list[Message | Damaged]:
-        """Take bytes from the line; return the messages that end in them."""
+        """Process bytes from the line; return the messages that end in them."""
         *complete, rest = (bytes(self._body) + data).split(bytes([END]))
         self._body = bytearray(rest)
         return [_message_of(body) for body in complete if body]
@@ -137,15 +137,15 @@ def _unescape(escaped: bytes) -> bytes | None:
 
 @dataclass(frozen=True)
 class Info:
-    """What a board says about itself.
+    """A board's description of its network.
 
     Parameters
     ----------
-    frame_size : bytes of a frame
-    classes : scores of a result
-    score_size : bytes of a score, 2 to 4
+    frame_size : bytes per frame
+    classes : number of scores in a result
+    score_size : bytes per score, 2 to 4
     network_id : see `network_id`
-    version : of the protocol
+    version : version of the protocol
     signed : whether the bytes of a frame are signed numbers, -128 to 127, instead of 0 to 255
     """
 
@@ -205,12 +205,12 @@ class Result:
 
 
 def info_of(network: Network) -> Info:
-    """Return what a board with this network says about itself.
+    """Return the description that a board with this network sends.
 
     Raises
     ------
     InputError
-        The network cannot stand behind a serial link.
+        The network cannot have a serial link.
     """
     outputs = {terminal.name: terminal.stream for terminal in network.outputs}
     if set(outputs) != {"scores", "class"} or len(network.inputs) != 1:
@@ -236,9 +236,9 @@ def info_of(network: Network) -> Info:
 
 
 def network_id(network: Network) -> int:
-    """Return a CRC-32 of what the network computes: parameters and types of its nodes, whatever their folding.
+    """Return a CRC-32 of what the network computes: parameters and types of its nodes, but not their folding.
 
-    Fields at their default do not count, so that a node keeps its id when its kind gets a new one.
+    Fields with their default value do not count, so a network keeps its id when a node kind gets a new field.
     """
     crc = 0
     for node in network.nodes:

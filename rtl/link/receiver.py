@@ -12,7 +12,7 @@ __all__ = ["MessageReceiver", "Outcome", "Ticket"]
 
 
 class Outcome(enum.Enum, shape=3):  # type: ignore[call-arg]  # Amaranth's enumerations have one
-    """What becomes of a request; the errors have the numbers of `ErrorCode`."""
+    """The outcome of a request; the errors have the numbers of `ErrorCode`."""
 
     RESULT = 0
     CHECKSUM = ErrorCode.CHECKSUM
@@ -22,29 +22,29 @@ class Outcome(enum.Enum, shape=3):  # type: ignore[call-arg]  # Amaranth's enume
     INFO = 7
 
 
-#: A reply that is due.
+#: A pending reply.
 Ticket = data.StructLayout({"sequence": 8, "outcome": Outcome})
 
 
 class MessageReceiver(wiring.Component):
-    """Receiver of requests: checks them and writes the pixels of a frame as they come.
+    """Receiver of requests: checks them and writes the pixels of a frame as they arrive.
 
-    At the END behind a message that has a whole header one ticket leaves in `o`; anything shorter is line noise and
-    leaves none. A frame may be used only if its ticket says RESULT. The checks, the first that fails giving the
-    outcome: checksum and framing; type; length; overflow.
+    At the END after a message with a complete header, `o` carries one ticket. Anything shorter is line noise and
+    gives no ticket. A frame may be used only if the outcome of its ticket is RESULT. The first check that fails
+    determines the outcome: checksum and framing, type, length, overflow.
 
     Parameters
     ----------
-    frame_size : bytes of a frame
+    frame_size : bytes per frame
 
     Members
     -------
     i : In(stream.Signature(ReceivedToken, always_ready=True))
-    write : Out(1), a pixel is there
-    index : Out(range(frame_size)), which
+    write : Out(1), a pixel has arrived
+    index : Out(range(frame_size)), index of the pixel
     pixel : Out(8)
-    full : In(1), the pixel has no place: the message overflows
-    busy : In(1), no further frame can be taken
+    full : In(1), the pixel's place is occupied: the message overflows
+    busy : In(1), no further frame can be accepted
     o : Out(stream.Signature(Ticket, always_ready=True))
     """
 
@@ -68,7 +68,7 @@ class MessageReceiver(wiring.Component):
         token = self.i.payload
         whole = self._frame_size + CHECKSUM_SIZE
         position = Signal(range(HEADER_SIZE + 1))  # in the header; its size: in the body
-        count = Signal(range(whole + 2))  # bytes of the body; one more than a frame's stands for any more
+        count = Signal(range(whole + 2))  # bytes of the body; it stops at one more than a frame has
         is_frame, is_info, fits, damaged, overflow = (Signal(name=name) for name in _FACTS)
         expected = Signal(16)
         byte, end, body = Signal(), Signal(), Signal()

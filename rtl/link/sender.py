@@ -16,14 +16,14 @@ __all__ = ["MessageSender"]
 
 
 class MessageSender(wiring.Component):
-    """Sender of replies, one for each ticket in their order.
+    """Sender of replies, one for each ticket, in their order.
 
-    The scores of a result are taken from the network one by one as the line gets to them; nothing is stored.
+    The scores of a result are read from the network one by one as they are sent; nothing is stored.
 
     Parameters
     ----------
-    info : what the board says about itself
-    scores : the network's scores
+    info : the board's description of its network
+    scores : stream of the network's scores
     class_width : bits of the network's class
 
     Members
@@ -62,8 +62,8 @@ class MessageSender(wiring.Component):
             with m.Default():
                 m.d.comb += [kind.eq(Kind.ERROR), length.eq(1)]
         header = Signal(8 * HEADER_SIZE)
-        # A token is `taken` from the state machine when there is one and the register in front of `o` is free. The
-        # checksum follows a cycle later, from that register: the line is slow, and the paths are short.
+        # A token is `taken` from the state machine when there is one and the register at `o` is free. The checksum
+        # is updated from that register one cycle later: the line is slow enough, and this keeps the paths short.
         there, taken, counts, counted = (Signal(name=name) for name in ("there", "taken", "counts", "counted"))
         byte, end = Signal(8), Signal()
         m.d.comb += [
@@ -79,7 +79,7 @@ class MessageSender(wiring.Component):
             m.d.sync += self.o.valid.eq(0)
         with m.FSM() as machine:
             with m.State("begin"):
-                # A result is begun when it is there, so that a network that stands still leaves no half message.
+                # A result starts only when its first score is valid, so a stalled network leaves no partial message.
                 here = (ticket.outcome != Outcome.RESULT) | self.i_scores.valid
                 m.d.comb += there.eq(self.i_ticket.valid & here)
                 m.d.sync += [left.eq(length), index.eq(0)]
@@ -96,7 +96,7 @@ class MessageSender(wiring.Component):
                 with m.If(ticket.outcome == Outcome.RESULT):
                     self._result(m, left, there, taken, byte)
                 with m.If(ticket.outcome == Outcome.INFO):
-                    # The last byte stands at 1.
+                    # The bytes are counted down, and the last one has index 1.
                     m.d.comb += byte.eq(Const(int.from_bytes(own, "big") << 8, 8 * len(own) + 8).word_select(left, 8))
                 with m.If(taken):
                     m.d.sync += left.eq(left - 1)
@@ -122,7 +122,7 @@ class MessageSender(wiring.Component):
         return m
 
     def _result(self, m: Module, left: Signal, there: Signal, taken: Value, byte: Signal) -> None:
-        """Offer the bytes of scores and class as the network gives them."""
+        """Offer the bytes of scores and class as the network emits them."""
         size = self._info.score_size
         lanes = self._scores.lanes
         part, lane = Signal(range(size)), Signal(range(lanes))

@@ -1,4 +1,4 @@
-"""The link as a whole, and a network behind it."""
+"""The complete link, and a network with a link."""
 
 from amaranth import Module, Signal
 from amaranth.lib import data, fifo, stream, wiring
@@ -16,7 +16,7 @@ from rtl.streams import payload_of
 
 __all__ = ["TICKETS", "SerialLink", "SerialNetwork"]
 
-#: Replies that may be due at once. The last place is for an error, so the unanswered frames are one fewer.
+#: Maximum number of pending replies. The last place is for an error, so one fewer frames may be unanswered.
 TICKETS = 4
 
 
@@ -25,16 +25,16 @@ class SerialLink(wiring.Component):
 
     Parameters
     ----------
-    info : what the board says about itself
+    info : the board's description of its network
     divisor : clock cycles per bit of the line, at least 8
-    pixels : what the network takes
+    pixels : stream of the network's input
     scores, class_width : types of the network's outputs
 
     Members
     -------
     rx : In(1)
     tx : Out(1)
-    active : Out(1), turns over with every good request
+    active : Out(1), toggles with every valid request
     damaged : Out(1), the last request was answered with an error
     o : Out(stream.Signature(data.ArrayLayout(8, pixels.lanes)))
     i_scores : In(stream.Signature(payload_of(scores)))
@@ -85,7 +85,7 @@ class SerialLink(wiring.Component):
             messages.full.eq(buffer.full),
             messages.busy.eq(tickets.level >= TICKETS - 1),
             buffer.commit.eq(messages.o.valid & (messages.o.payload.outcome == Outcome.RESULT)),
-            # A ticket that finds no place is lost: nobody waits for a fourth reply.
+            # A ticket without a place is dropped: the protocol promises no reply if four are pending.
             tickets.w_data.eq(messages.o.payload),
             tickets.w_en.eq(messages.o.valid),
             sender.i_ticket.payload.eq(tickets.r_data),
@@ -99,24 +99,24 @@ class SerialLink(wiring.Component):
 
 
 class SerialNetwork(wiring.Component):
-    """A network behind a serial link.
+    """A network with a serial link.
 
     Parameters
     ----------
-    network : with one uint8 or int8 input and the outputs ``scores`` and ``class``
+    network : a network with one uint8 or int8 input and the outputs ``scores`` and ``class``
     divisor : clock cycles per bit of the line, at least 8
 
     Members
     -------
     rx : In(1)
     tx : Out(1)
-    active : Out(1), turns over with every good request
+    active : Out(1), toggles with every valid request
     damaged : Out(1), the last request was answered with an error
 
     Raises
     ------
     InputError
-        The network cannot stand behind a serial link.
+        The network cannot have a serial link.
     """
 
     def __init__(self, network: Network, divisor: int) -> None:

@@ -1,4 +1,4 @@
-"""Framing by RFC 1055 (SLIP): every END on the line is the border of a message, whatever came before it."""
+"""Framing by RFC 1055 (SLIP): every END on the line is a message boundary, whatever came before it."""
 
 from amaranth import Module, Signal
 from amaranth.lib import data, stream, wiring
@@ -9,18 +9,18 @@ from rtl.link.uart import Character
 
 __all__ = ["ReceivedToken", "SlipDecoder", "SlipEncoder", "Token"]
 
-#: A byte of a message, or with `end` the border between two.
+#: A byte of a message; with `end`, the boundary between two messages.
 Token = data.StructLayout({"data": 8, "end": 1})
 
-#: The same as received; with `broken` the message that it stands in is damaged.
+#: The same as received; with `broken`, the message that contains it is damaged.
 ReceivedToken = data.StructLayout({"data": 8, "end": 1, "broken": 1})
 
 
 class SlipDecoder(wiring.Component):
     """Characters to tokens, in the same cycle.
 
-    A broken character, an ESC with anything but ESC_END or ESC_ESC behind it, and an ESC right before END break the
-    message. Nothing can hold the line up: `i` and `o` have no ready.
+    A broken character, an ESC that is not followed by ESC_END or ESC_ESC, and an ESC directly before END break the
+    message. The line cannot be stopped, so `i` and `o` have no ready.
 
     Members
     -------
@@ -63,7 +63,7 @@ class SlipDecoder(wiring.Component):
 
 
 class SlipEncoder(wiring.Component):
-    """Tokens to bytes: END for a border, two bytes for a data byte that is END or ESC.
+    """Tokens to bytes: END for a boundary, two bytes for a data byte that is END or ESC.
 
     Members
     -------

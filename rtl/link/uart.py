@@ -1,4 +1,4 @@
-"""Bytes on a line: one start bit (low), eight data bits from the lowest, one stop bit (high)."""
+"""Bytes on a line: one start bit (low), eight data bits with the lowest first, one stop bit (high)."""
 
 from amaranth import Cat, Const, Module, Signal
 from amaranth.lib import data, stream, wiring
@@ -7,12 +7,12 @@ from amaranth.lib.wiring import In, Out
 
 __all__ = ["Character", "UartReceiver", "UartTransmitter"]
 
-#: A byte as it came; `broken` if its stop bit was low.
+#: A received byte; `broken` if its stop bit was low.
 Character = data.StructLayout({"data": 8, "broken": 1})
 
 
 def _check_divisor(divisor: int) -> int:
-    # Below eight samples per bit the middle is missed by more than two percent of clock error can bear.
+    # With fewer than eight cycles per bit, samples are too far from the bit's middle to tolerate 2 % of clock error.
     if not isinstance(divisor, int) or divisor < 8:
         raise ValueError(f"Divisor of a UART must be an integer of at least 8, not {divisor!r}")
     return divisor
@@ -21,8 +21,8 @@ def _check_divisor(divisor: int) -> int:
 class UartReceiver(wiring.Component):
     """Receiver that samples every bit in its middle.
 
-    A start bit that is high again in its middle was noise and is ignored. After a low stop bit the receiver waits
-    for the line to be high. Nothing can hold the line up: `o` has no ready.
+    A start bit that is high again in its middle is ignored as noise. After a low stop bit the receiver waits until the
+    line is high. The line cannot be stopped, so `o` has no ready.
 
     Parameters
     ----------

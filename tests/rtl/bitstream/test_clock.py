@@ -62,13 +62,13 @@ def test_every_clock_of_a_board_can_be_asked_for() -> None:
 def test_unreachable_clocks() -> None:
     with pytest.raises(
         InputError,
-        match=r"^Clock of board 'icebreaker' must be one that it can make "
+        match=r"^Clock of board 'icebreaker' must be one that it can generate "
         r"\(near: 24.375, 24.75, 25.125, 25.5 MHz\), not 25$",
     ):
         pll_of(ICE, 25)
     with pytest.raises(
         InputError,
-        match=r"^Clock of board 'icebreaker' must be one that it can make "
+        match=r"^Clock of board 'icebreaker' must be one that it can generate "
         r"\(near: 12, 16.125, 16.3125, 16.5 MHz\), not -1.0$",
     ):
         pll_of(ICE, -1.0)
