@@ -1,5 +1,7 @@
 """The cycle simulator: node-cycles per second of processor time, and the time of a long run."""
 
+from functools import partial
+
 from benchmarks.networks import LFC, SFC, TFC, deep, folded, folded_cnv
 from benchmarks.rows import Measurement, processor_seconds_of
 from dataflow import Network
@@ -34,7 +36,7 @@ def rows() -> list[Measurement]:
     figures.append(Measurement(f"CNV at interval {network.interval}, exact timing of 10,000 frames", seconds, "s"))
     sized = {"TFC": folded(TFC, 784), "SFC": folded(SFC, 784), "CNV": network}
     for name, network in sized.items():
-        seconds = processor_seconds_of(lambda network=network: shrink_depths(network))
+        seconds = processor_seconds_of(partial(shrink_depths, network))
         what = f"{name} at interval {network.interval}, smallest depths of {len(network.fifos)} FIFOs"
         figures.append(Measurement(what, seconds, "s", "<= 5 s" if name == "CNV" else ""))
     return figures

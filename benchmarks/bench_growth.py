@@ -1,5 +1,7 @@
 """How time grows with the number of layers: a figure per size, and the exponent of the growth."""
 
+from functools import partial
+
 import numpy as np
 
 from benchmarks.networks import deep
@@ -29,7 +31,7 @@ def rows() -> list[Measurement]:
     )
     # The time of a trial of depths is proportional to the layers, and so is the number of FIFOs to try.
     for what, of, count in (("folding search", search, len(LAYERS)), ("FIFO sizing", shrink_depths, 4)):
-        times = [processor_seconds_of(lambda each=each, of=of: of(each), repeats=1) for each in networks[:count]]
+        times = [processor_seconds_of(partial(of, each), repeats=1) for each in networks[:count]]
         figures += [
             Measurement(f"{layers} layers, {what}", each, "s") for layers, each in zip(LAYERS, times, strict=False)
         ]

@@ -1,5 +1,7 @@
 """The packed reference compared with the slow one."""
 
+from functools import partial
+
 import numpy as np
 
 from benchmarks.networks import LFC, SFC, TFC, cnv, folded
@@ -18,12 +20,12 @@ def rows() -> list[Measurement]:
     for name, sizes in (("TFC", TFC), ("SFC", SFC), ("LFC", LFC)):
         network = folded(sizes, 4096)
         frames = random_frames(network, FRAMES).astype(np.uint8)
-        fast = FRAMES / seconds_of(lambda network=network, frames=frames: predict(network, frames))
+        fast = FRAMES / seconds_of(partial(predict, network, frames))
         figures.append(Measurement(f"{name}, predictions of {FRAMES:,} frames", fast, "frames/s"))
         if name == "TFC":
             few = frames[:2]
-            slow = 2 / seconds_of(lambda network=network, few=few: reference.evaluate(network, few), repeats=1)
-            every = FRAMES / seconds_of(lambda network=network, frames=frames: packed.evaluate(network, frames))
+            slow = 2 / seconds_of(partial(reference.evaluate, network, few), repeats=1)
+            every = FRAMES / seconds_of(partial(packed.evaluate, network, frames))
             figures.append(Measurement("TFC, all streams", every, "frames/s"))
             figures.append(Measurement("TFC, the reference", slow, "frames/s"))
             figures.append(Measurement("TFC, gain of packed predictions over the reference", fast / slow, "times"))

@@ -91,7 +91,8 @@ def _inference(
     def work() -> np.ndarray:
         model.to(memory_format=layout)
         with torch.inference_mode():
-            return torch.cat([model(part) for part in parts]).numpy()
+            scores: np.ndarray = torch.cat([model(part) for part in parts]).numpy()
+        return scores
 
     work()
     return work

@@ -1,5 +1,6 @@
 """The cycle simulator compared with Verilator on CNV: the same design, with the same cycles at its outputs."""
 
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -33,8 +34,8 @@ def rows() -> list[Measurement]:
         with TemporaryDirectory() as folder:
             free = min((run_free(network, FEW, build_dir=Path(folder)) for _ in range(3)), key=lambda run: run.seconds)
         _check(network, free)
-        stepped = stepped_cycles(network) / processor_seconds_of(lambda network=network: step(network))
-        many = processor_seconds_of(lambda network=network: simulate(network, MANY))
+        stepped = stepped_cycles(network) / processor_seconds_of(partial(step, network))
+        many = processor_seconds_of(partial(simulate, network, MANY))
         extrapolated = free.seconds * simulate(network, MANY).total / free.cycles
         rate, gain = free.cycles / free.seconds, extrapolated / many
         figures += [

@@ -88,15 +88,15 @@ def fit() -> dict[str, dict[str, dict[str, dict[str, float]]]]:
     units = [(sample.name, unit) for sample in samples() if sample.fitted and (unit := structure_of(sample))]
     prices: dict[str, dict[str, dict[str, dict[str, float]]]] = {}
     for family in FAMILIES:
-        kinds: dict[str, list[tuple[dict, dict, Use]]] = {}
+        kinds: dict[str, list[tuple[dict[str, float], dict[str, float], Use]]] = {}
         for name, unit in units:
             parts = cost_parts(unit, FAMILIES[family])
             if (name, family) in data:
                 kinds.setdefault(unit.kind, []).append((*parts, data[name, family]))
         prices[family] = {
             kind: {
-                resource: prices_of([each[index] for each in found], [getattr(each[2], resource) for each in found])
-                for index, resource in enumerate(("luts", "ffs"))
+                "luts": prices_of([parts for parts, _, _ in found], [use.luts for _, _, use in found]),
+                "ffs": prices_of([parts for _, parts, _ in found], [use.ffs for _, _, use in found]),
             }
             for kind, found in sorted(kinds.items())
         }

@@ -1,6 +1,6 @@
 """Nodes and FIFOs of random sizes, for calibrating the cost model and for judging it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,21 +32,25 @@ class FifoSample:
     depth: int
 
 
+#: Draws the sizes of a sample; none if they make no sample.
+Draw = Callable[[np.random.Generator], tuple[str, Node | FifoSample] | None]
+
+
 def draws(seed: int, count: int) -> Iterator[tuple[str, Node | FifoSample]]:
     """Yield `count` samples of each kind, twice as many matrices of bits, each with a name that contains its sizes."""
     rng = np.random.default_rng(seed)
-    kinds = (_bit_matrix, _bit_matrix, _integer_matrix, _threshold, _converter, _arg_max, _window, _pool, _fifo)
-    kinds += (_sum_pool, _add)
+    kinds: list[Draw] = [_bit_matrix, _bit_matrix, _integer_matrix, _threshold, _converter, _arg_max, _window, _pool]
+    kinds += [_fifo, _sum_pool, _add]
     for kind in kinds:
         for _ in range(count):
             yield _possible(kind, rng)
 
 
-def _possible(kind: Callable, rng: np.random.Generator) -> tuple[str, Node | FifoSample]:
+def _possible(kind: Draw, rng: np.random.Generator) -> tuple[str, Node | FifoSample]:
     """Return a sample of a kind; sizes that do not make a node are drawn again."""
     while True:
         try:
-            found: tuple[str, Node | FifoSample] | None = kind(rng)
+            found = kind(rng)
         except (InputError, ValueError):
             continue
         if found is not None:
@@ -181,7 +185,16 @@ def _add(rng: np.random.Generator) -> tuple[str, Node]:
     return name, Add("node", operands, (8 * pe,), result, pe)
 
 
-def window_name(kind: str, element: Element, shape, kernel, stride, dilation, padding, pe: int) -> str:
+def window_name(
+    kind: str,
+    element: Element,
+    shape: Sequence[int],
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    dilation: Sequence[int],
+    padding: Sequence[int],
+    pe: int,
+) -> str:
     """Return the name of a sample that moves a kernel over an image."""
     sizes = ["x".join(map(str, size)) for size in (shape, kernel, stride, dilation, padding)]
     return f"{kind}-{element}-{'-'.join(sizes)}-pe{pe}"

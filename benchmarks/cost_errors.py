@@ -71,7 +71,9 @@ def _estimate_of(sample: Sample, family: str) -> Cost:
     """Return the model's estimate of a sample."""
     if isinstance(sample.thing, FifoSample):
         return fifo_cost(sample.thing.width, sample.thing.depth, family)
-    return (network_cost if isinstance(sample.thing, Network) else node_cost)(sample.thing, family)
+    if isinstance(sample.thing, Network):
+        return network_cost(sample.thing, family)
+    return node_cost(sample.thing, family)
 
 
 def lines(rows: list[Compared]) -> list[str]:

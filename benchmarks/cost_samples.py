@@ -1,6 +1,6 @@
 """The hardware with which the cost model is calibrated: single nodes and FIFOs of many sizes, and networks."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from dataflow import (
     Add,
     ArgMax,
     Concat,
+    Element,
     Fork,
     Integer,
     MaxPool,
@@ -27,6 +28,8 @@ from sim_tests.cases import dense_network
 from sim_tests.conv_cases import conv_network
 
 __all__ = ["FifoSample", "Sample", "samples"]
+
+Sizes = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Sample:
 
 def samples() -> list[Sample]:
     """Return all samples, the small ones first. Every fourth single node is kept out of the fit."""
-    parts = [
+    parts: list[Callable[[], Iterator[tuple[str, Node | FifoSample]]]] = [
         _bit_matrices,
         _integer_matrices,
         _thresholds,
@@ -204,7 +207,7 @@ def _forks() -> Iterator[tuple[str, Node]]:
 
 def _adds() -> Iterator[tuple[str, Node]]:
     signed = Integer(8, signed=True)
-    for operands, result, pe in [
+    table: list[tuple[tuple[Element, ...], Integer | None, int]] = [
         ((BIPOLAR, BIPOLAR), None, 8),
         ((signed, BIPOLAR), None, 4),
         ((signed, signed), None, 16),
@@ -223,7 +226,8 @@ def _adds() -> Iterator[tuple[str, Node]]:
         ((Integer(4), Integer(6)), Integer(5), 7),
         ((Integer(5), Integer(5)), Integer(4), 6),
         ((BIPOLAR,) * 5, None, 6),
-    ]:
+    ]
+    for operands, result, pe in table:
         types = "-".join(map(str, operands))
         name = f"add-{types}-pe{pe}{'' if result is None else f'-to-{result}'}"
         yield name, Add("node", operands, (16 * pe,), result, pe)
@@ -231,7 +235,7 @@ def _adds() -> Iterator[tuple[str, Node]]:
 
 def _concats() -> Iterator[tuple[str, Node]]:
     signed = Integer(8, signed=True)
-    for operands, channels, positions, pe in [
+    table: list[tuple[tuple[Element, ...], Sizes, Sizes, int]] = [
         ((BIPOLAR, BIPOLAR), (64, 64), (8, 8), 16),
         ((signed, signed), (32, 16), (), 4),
         ((BIPOLAR, BIPOLAR, BIPOLAR), (16, 16, 16), (4, 4), 2),
@@ -240,12 +244,13 @@ def _concats() -> Iterator[tuple[str, Node]]:
         ((signed,) * 4, (12, 24, 12, 12), (5, 5), 12),
         ((Integer(4), Integer(4)), (10, 15), (3, 3), 5),
         ((BIPOLAR, BIPOLAR), (48, 24), (7, 7), 24),
-    ]:
+    ]
+    for operands, channels, positions, pe in table:
         kinds, sizes = "-".join(map(str, operands)), "-".join(map(str, channels))
         yield f"concat-{kinds}-{sizes}-pe{pe}", Concat("node", operands, channels, positions, pe)
 
 
-def _window_sizes() -> list[tuple]:
+def _window_sizes() -> list[tuple[Element, Sizes, Sizes, Sizes, Sizes, Sizes, int]]:
     # (element, shape, kernel, stride, dilation, padding, pe)
     return [
         (BIPOLAR, (14, 14, 16), (3, 3), (1, 1), (1, 1), (0, 0, 0, 0), 16),
@@ -268,11 +273,10 @@ def _window_sizes() -> list[tuple]:
 
 
 def _windows() -> Iterator[tuple[str, Node]]:
-    for size in _window_sizes():
-        element, shape, kernel, stride, dilation, padding, pe = size
+    for element, shape, kernel, stride, dilation, padding, pe in _window_sizes():
         name = window_name("window", element, shape, kernel, stride, dilation, padding, pe)
         yield name, SlidingWindow("node", element, shape, kernel, stride, dilation, padding, pe)
-    for element, shape, size, padding, pe, simd in [
+    table: list[tuple[Element, Sizes, int, int, int, int]] = [
         (BIPOLAR, (14, 14, 16), 3, 0, 16, 3),
         (Integer(8), (16, 18, 2), 3, 0, 2, 9),
         (BIPOLAR, (12, 12, 48), 3, 1, 48, 3),
@@ -281,14 +285,15 @@ def _windows() -> Iterator[tuple[str, Node]]:
         (Integer(4), (24, 24, 4), 2, 0, 4, 4),
         (BIPOLAR, (28, 28, 32), 3, 0, 32, 9),
         (Integer(6), (15, 22, 3), 3, 1, 3, 3),
-    ]:
-        shapes = (size, size), (1, 1), (1, 1), (padding,) * 4
-        name = f"{window_name('window', element, shape, *shapes, pe)}-simd{simd}"
-        yield name, SlidingWindow("node", element, shape, *shapes, pe, simd=simd)
+    ]
+    for element, shape, size, outside, pe, simd in table:
+        kernel, padding = (size, size), (outside,) * 4
+        name = f"{window_name('window', element, shape, kernel, (1, 1), (1, 1), padding, pe)}-simd{simd}"
+        yield name, SlidingWindow("node", element, shape, kernel, padding=padding, pe=pe, simd=simd)
 
 
 def _pools() -> Iterator[tuple[str, Node]]:
-    for element, shape, kernel, stride, padding, pe in [
+    table: list[tuple[Element, Sizes, Sizes, Sizes, Sizes, int]] = [
         (BIPOLAR, (28, 28, 64), (2, 2), (2, 2), (0, 0, 0, 0), 32),
         (BIPOLAR, (10, 10, 128), (2, 2), (2, 2), (0, 0, 0, 0), 16),
         (Integer(8), (8, 8, 16), (2, 2), (2, 2), (0, 0, 0, 0), 4),
@@ -297,7 +302,8 @@ def _pools() -> Iterator[tuple[str, Node]]:
         (Integer(5), (13, 13, 8), (3, 3), (2, 2), (0, 0, 0, 0), 8),
         (BIPOLAR, (32, 32, 128), (2, 2), (2, 2), (0, 0, 0, 0), 128),
         (BIPOLAR, (12, 12, 24), (2, 2), (2, 2), (0, 0, 0, 0), 24),
-    ]:
+    ]
+    for element, shape, kernel, stride, padding, pe in table:
         name = window_name("max_pool", element, shape, kernel, stride, (1, 1), padding, pe)
         yield name, MaxPool("node", element, shape, kernel, stride, padding=padding, pe=pe)
 

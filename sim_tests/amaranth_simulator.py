@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from amaranth import Cat, Elaboratable, Module, Signal, Value
-from amaranth.sim import Simulator
+from amaranth.sim import Simulator, SimulatorContext
 
 from dataflow import Network
 from rtl.axi import AxiTop, axi_prefixes
@@ -45,7 +45,7 @@ class Probe(Elaboratable):
     def _port(self, terminal: str, end: str) -> Signal:
         return getattr(self.top, f"{axi_prefixes(self.network)[terminal]}_t{end}")
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.top = self.top
         writes, reads = [], []
@@ -83,7 +83,7 @@ def record(network: Network, setup: Setup, *, progress: Callable[[str], None] | 
     simulator = Simulator(probe)
     simulator.add_clock(1e-6)
 
-    async def run(ctx) -> None:
+    async def run(ctx: SimulatorContext) -> None:
         drive: Drive | None = bench.start()
         while drive is not None:
             for index, word in drive.words.items():

@@ -208,4 +208,5 @@ def _wrong_lasts(place: _Place, terminal: Terminal, last: np.ndarray) -> list[Mi
 def _values(row: np.ndarray, stream: Stream) -> list[int]:
     """Return the numbers that a word carries."""
     word = int.from_bytes(row.tobytes(), "little") & ((1 << stream.width) - 1)
-    return values_of_words([word], stream)[0].tolist()
+    numbers: list[int] = values_of_words([word], stream)[0].tolist()
+    return numbers

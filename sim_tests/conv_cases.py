@@ -71,7 +71,8 @@ def conv_network(
     nodes: list[Node] = []
     if not integers:
         nodes.append(Threshold("binarize", Integer(8), shape, rng.integers(100, 156, shape[-1])))
-    here, element = shape, Integer(8) if integers else BIPOLAR
+    here: tuple[int, ...] = shape
+    element: Element = Integer(8) if integers else BIPOLAR
     for index, neurons in enumerate(channels):
         name, outside = f"conv{index}", 0 if element != BIPOLAR and not zero else pad
         pool_kind, summed = pool_kinds[index % len(pool_kinds)], sums[index % len(sums)]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,9 +62,12 @@ class Original:
         return {name for name in true if not np.array_equal(true[name], changed[name])}
 
 
+#: Ports of a component: outside, and of the good component inside.
+Ports = list[tuple[Any, Any]]
+
 #: Breaks what a component reads and writes: called with the module, its input ports and its output ports, each as
 #: pairs of the port outside and the port inside.
-Fault = Callable[[Module, list[tuple], list[tuple]], None]
+Fault = Callable[[Module, Ports, Ports], None]
 
 
 def break_node(patch: pytest.MonkeyPatch, name: str, fault: Fault) -> None:
@@ -73,7 +77,7 @@ def break_node(patch: pytest.MonkeyPatch, name: str, fault: Fault) -> None:
     class Broken(NodeComponent):
         kind = dataflow.Node
 
-        def elaborate(self, platform) -> Module:
+        def elaborate(self, platform: object) -> Module:
             m = Module()
             m.submodules.good = inside = good(self.node)
             fault(
@@ -86,7 +90,7 @@ def break_node(patch: pytest.MonkeyPatch, name: str, fault: Fault) -> None:
     patch.setattr(rtl.core, "component_of", lambda node: Broken(node) if node.name == name else good(node))
 
 
-def late(m: Module, inputs: list[tuple], outputs: list[tuple]) -> None:
+def late(m: Module, inputs: Ports, outputs: Ports) -> None:
     """Deliver every beat one cycle too late."""
     _join_inputs(m, inputs)
     for outside, inside in outputs:
@@ -94,7 +98,7 @@ def late(m: Module, inputs: list[tuple], outputs: list[tuple]) -> None:
         m.d.sync += [outside.valid.eq(inside.valid), Value.cast(outside.payload).eq(Value.cast(inside.payload))]
 
 
-def drop_beat(m: Module, inputs: list[tuple], outputs: list[tuple], *, number: int = 4) -> None:
+def drop_beat(m: Module, inputs: Ports, outputs: Ports, *, number: int = 4) -> None:
     """Do not deliver beat number `number` of the run."""
     _join_inputs(m, inputs)
     for outside, inside in outputs:
@@ -106,7 +110,7 @@ def drop_beat(m: Module, inputs: list[tuple], outputs: list[tuple], *, number: i
         m.d.comb += Value.cast(outside.payload).eq(Value.cast(inside.payload))
 
 
-def swap_lanes(m: Module, inputs: list[tuple], outputs: list[tuple]) -> None:
+def swap_lanes(m: Module, inputs: Ports, outputs: Ports) -> None:
     """Exchange the two lowest lanes of what is read."""
     for outside, inside in inputs:
         lanes = list(range(outside.payload.shape().length))
@@ -117,10 +121,10 @@ def swap_lanes(m: Module, inputs: list[tuple], outputs: list[tuple]) -> None:
         wiring.connect(m, inside, wiring.flipped(outside))
 
 
-def _join_inputs(m: Module, inputs: list[tuple]) -> None:
+def _join_inputs(m: Module, inputs: Ports) -> None:
     for outside, inside in inputs:
         wiring.connect(m, wiring.flipped(outside), inside)
 
 
-def _join_reservation(m: Module, outside, inside) -> None:
+def _join_reservation(m: Module, outside: Any, inside: Any) -> None:
     m.d.comb += [outside.reserve.eq(inside.reserve), inside.free.eq(outside.free)]

@@ -1,7 +1,9 @@
 """What a run of the testbench needs to know and what it saw, as files that travel to the simulator and back."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -56,6 +58,9 @@ class OutputSetup:
     gate: np.ndarray
 
 
+T = TypeVar("T", FifoSetup, InputSetup, OutputSetup)
+
+
 @dataclass(frozen=True)
 class Setup:
     """Everything that a run of the testbench needs to know.
@@ -77,18 +82,23 @@ class Setup:
     def save(self, path: Path) -> None:
         """Write the setup as one .npz file."""
         arrays = {"limits": np.array([self.patience, self.margin], np.int64)}
-        for what, parts in (("fifo", self.fifos), ("input", self.inputs), ("output", self.outputs)):
+        kinds: dict[str, Sequence[FifoSetup | InputSetup | OutputSetup]] = {
+            "fifo": self.fifos,
+            "input": self.inputs,
+            "output": self.outputs,
+        }
+        for what, parts in kinds.items():
             for index, part in enumerate(parts):
                 for each in fields(part):
                     arrays[f"{what}{index}.{each.name}"] = np.asarray(getattr(part, each.name))
-        np.savez(path, **arrays)
+        np.savez(path, **arrays)  # type: ignore[arg-type]  # numpy fears an array called allow_pickle
 
     @classmethod
     def load(cls, path: Path) -> "Setup":
         """Read what `save` wrote."""
         with np.load(path, allow_pickle=False) as file:
 
-            def parts(what: str, kind: type) -> tuple:
+            def parts(what: str, kind: type[T]) -> tuple[T, ...]:
                 count = sum(name.startswith(what) for name in file.files) // len(fields(kind))
                 return tuple(
                     kind(*(_plain(file[f"{what}{index}.{each.name}"]) for each in fields(kind)))
@@ -101,7 +111,7 @@ class Setup:
             )
 
 
-def _plain(array: np.ndarray) -> object:
+def _plain(array: np.ndarray) -> Any:
     return array if array.ndim else array.item()
 
 
@@ -156,7 +166,7 @@ class Recording:
                 arrays[f"{what}{index}_words"] = beats.words
         arrays.update({f"input{index}_accepted": cycles for index, cycles in enumerate(self.accepted)})
         arrays.update({f"output{index}_lasts": lasts for index, lasts in enumerate(self.lasts)})
-        np.savez(path, **arrays)
+        np.savez(path, **arrays)  # type: ignore[arg-type]  # numpy fears an array called allow_pickle
 
     @classmethod
     def load(cls, path: Path) -> "Recording":

@@ -79,7 +79,8 @@ class _Builder:
 
     def layer(self, name: str, neurons: int, *, thresholds: bool, kernel: int = 3) -> None:
         """Put a layer behind the tail: dense, or a convolution that keeps the image's size."""
-        shape, operand, positions = self.stream.shape, self.stream.element, ()
+        shape, operand = self.stream.shape, self.stream.element
+        positions: tuple[int, ...] = ()
         synapses = shape[-1]
         if len(shape) == 3:
             synapses, positions = synapses * kernel * kernel, shape[:2]

@@ -122,7 +122,7 @@ def _passed(results: Path, log: Path, code: int, what: str) -> int:
 
     if not results.is_file():
         raise SimulationError(f"{what} must write its results, not stop with exit code {code}:\n{_tail(log)}")
-    tests, failed = get_results(results)
+    tests, failed = map(int, get_results(results))
     if tests == 0:
         raise SimulationError(f"{what} must run at least one test, not none: no test matched")
     if failed or code:
@@ -202,11 +202,12 @@ def verilate(
     make = ["make", f"-j{os.cpu_count() or 1}", *variables]
     kept = _kept_runtime(environment, optimization[2])
     if kept:
-        headers = kept / f"headers{re.sub(r'[^A-Z0-9a-z]', '', optimization[0])}.h"  # for make, = sets variables
+        flags = re.sub(r"[^A-Z0-9a-z]", "", optimization[0])  # in a target of make, = sets a variable
+        included = kept / f"headers{flags}.h"
         compiled = partial(_must, folder=build_dir, log=log, environment=environment, what=what)
-        _use_kept(kept, headers, build_dir, lambda *targets: compiled([*make, *targets]))
+        _use_kept(kept, included, build_dir, lambda *targets: compiled([*make, *targets]))
         if "VM_PARALLEL_BUILDS = 0" in (build_dir / "Vtop_classes.mk").read_text():  # else it precompiles its own
-            make.append(f"USER_CPPFLAGS=-include {headers}")
+            make.append(f"USER_CPPFLAGS=-include {included}")
     _must([*make, "-f", "Vtop.mk"], build_dir, log, environment, what)
     stamp.touch()
     return program

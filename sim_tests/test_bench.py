@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dataflow import Integer, Stream
-from sim_tests.bench import Bench
+from sim_tests.bench import Bench, Drive
 from sim_tests.comparison import word_rows
 from sim_tests.recording import FifoSetup, InputSetup, OutputSetup, Recording, Setup
 
@@ -41,7 +41,8 @@ def run(
     broken : called with the cycle and what is stored, before each cycle
     """
     bench = Bench(setup)
-    drive, stored = bench.start(), []
+    drive: Drive | None = bench.start()
+    stored: list[int] = []
     valid = last = ready = word = taken = 0
     trace = {"valid": "", "last": "", "ready": "", "accepted": "", "taken": ""}
     while drive is not None:
@@ -57,7 +58,7 @@ def run(
         words = {"write": word, "read": stored[0] if stored else None, "output": stored[0] if stored else None}
         for name, flag in zip(trace, (valid, last, ready, accepted, passes), strict=True):
             trace[name] += "-1"[bool(flag)]
-        drive = bench.step(events, lambda what, index, words=words: words[what])
+        drive = bench.step(events, lambda what, index, words=words: words[what])  # type: ignore[misc]
         if passes:
             stored.pop(0)
             taken += 1

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from sim_tests.cases import CASES, Case, random_frames
 from sim_tests.patterns import stall_patterns
@@ -12,7 +13,7 @@ from sim_tests.simulators import available
 from sim_tests.verification import SIMULATORS, verify_rtl
 
 
-def simulators() -> list:
+def simulators() -> list[ParameterSet]:
     """Return the simulators as parameters; those that cannot run here are skipped with their reason."""
     reasons = {"amaranth": None, **available()}
     return [

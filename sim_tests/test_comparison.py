@@ -1,6 +1,6 @@
 """The comparison: what it counts and what it says, without any simulator."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -29,7 +29,7 @@ def perfect() -> Recording:
     """Return the recording that is as expected."""
     values, writes, reads = EXPECTATION.values, EXPECTATION.writes, EXPECTATION.reads
 
-    def beats(cycles) -> tuple[Beats, ...]:
+    def beats(cycles: Mapping[str, np.ndarray]) -> tuple[Beats, ...]:
         return tuple(
             Beats(cycles[fifo.name], word_rows(values[fifo.name], NETWORK.stream(fifo))) for fifo in NETWORK.fifos
         )

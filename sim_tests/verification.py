@@ -192,7 +192,7 @@ def setup_of(network: Network, frames: np.ndarray, stalls: Stalls) -> Setup:
     )
     schedules = [node.schedule() for node in network.nodes]
     # The longest that a working design can be silent: gates closed, a node between two beats, pipelines.
-    closed = sum(_longest_closure(end.gate) for end in (*inputs, *outputs))
+    closed = sum(_longest_closure(gate) for gate in [*(end.gate for end in inputs), *(end.gate for end in outputs)])
     silent = max((_longest_silence(schedule) for schedule in schedules), default=0)
     margin = silent + sum(schedule.latency for schedule in schedules) + 16
     return Setup(fifos, inputs, outputs, patience=closed + margin + 64, margin=closed + margin)
@@ -201,7 +201,7 @@ def setup_of(network: Network, frames: np.ndarray, stalls: Stalls) -> Setup:
 def _longest_silence(schedule: Schedule | Buffered) -> int:
     """Return the longest row of steps in which a node neither takes nor gives a beat."""
     steps = schedule.drain if isinstance(schedule, Buffered) else schedule
-    return _longest_closure(steps.consumes.any(0) | steps.emits.any(0))
+    return _longest_closure(np.logical_or(steps.consumes.any(0), steps.emits.any(0)))
 
 
 def _longest_closure(gate: np.ndarray) -> int:

@@ -17,7 +17,8 @@ _TOP = "serial_network"
 def link_verilog(network: Network, divisor: int) -> str:
     """Return the Verilog of a network behind a serial link."""
     top = SerialNetwork(network, divisor)
-    return verilog.convert(top, name=_TOP, emit_src=False, strip_internal_attrs=True)
+    text: str = verilog.convert(top, name=_TOP, emit_src=False, strip_internal_attrs=True)
+    return text
 
 
 def run_link(network: Network, folder: Path, *, simulator: str, divisor: int = 8, text: str | None = None) -> None:

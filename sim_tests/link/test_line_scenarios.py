@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from dataflow import Integer, Network, fold
 from sim_tests.cases import dense_network
@@ -16,7 +17,7 @@ from sim_tests.simulators import SimulationError, available
 SIGNED = Integer(8, signed=True)
 
 
-def simulators() -> list:
+def simulators() -> list[ParameterSet]:
     """Return the Verilog simulators as parameters; those that cannot run here are skipped with their reason."""
     return [
         pytest.param(name, marks=[pytest.mark.sim, pytest.mark.skipif(reason is not None, reason=str(reason))])
