@@ -21,8 +21,7 @@ from benchmarks.cost_samples import Sample, samples
 from dataflow import Network, Node
 from dataflow.cost import cost_parts
 from dataflow.families import FAMILIES
-from dataflow.parts import Structure
-from dataflow.structure import fifo_structure, structure
+from dataflow.parts import Structure, fifo_structure
 from rtl.axi import AxiTop
 from rtl.bitstream.report import Use, use_of
 from rtl.components import Fifo, component_of
@@ -79,7 +78,7 @@ def structure_of(sample: Sample) -> Structure | None:
     """Return the parts of a sample, or None for a network."""
     if isinstance(sample.thing, FifoSample):
         return fifo_structure(sample.thing.width, sample.thing.depth)
-    return None if isinstance(sample.thing, Network) else structure(sample.thing)
+    return None if isinstance(sample.thing, Network) else sample.thing.structure()
 
 
 def fit() -> dict[str, dict[str, dict[str, dict[str, float]]]]:

@@ -10,21 +10,8 @@ from dataflow.errors import InputError, ToolError
 from dataflow.file import FORMAT_VERSION, load, save_network
 from dataflow.folding import fold, fold_to_interval
 from dataflow.network import Fifo, Network, Scores, Terminal, verify
-from dataflow.nodes import (
-    Add,
-    ArgMax,
-    Concat,
-    Fork,
-    MatrixVector,
-    MaxPool,
-    Node,
-    PoolNode,
-    SlidingWindow,
-    SumPool,
-    Threshold,
-    WidthConverter,
-    WindowNode,
-)
+from dataflow.nodes import *  # noqa: F403 - the node kinds have one list, there
+from dataflow.nodes import __all__ as _node_names
 from dataflow.outputs import expose_scores
 from dataflow.schedule import Buffered, Schedule
 from dataflow.streams import Stream, beats_of, frames_of, values_of_words, words_of
@@ -34,33 +21,20 @@ from dataflow.zero_padding import PositionClasses, position_classes, zero_padded
 __all__ = [
     "BIPOLAR",
     "FORMAT_VERSION",
-    "Add",
-    "ArgMax",
     "Bipolar",
     "Buffered",
-    "Concat",
     "Cost",
     "Element",
     "Fifo",
-    "Fork",
     "InputError",
     "Integer",
-    "MatrixVector",
-    "MaxPool",
     "Network",
-    "Node",
-    "PoolNode",
     "PositionClasses",
     "Schedule",
     "Scores",
-    "SlidingWindow",
     "Stream",
-    "SumPool",
     "Terminal",
-    "Threshold",
     "ToolError",
-    "WidthConverter",
-    "WindowNode",
     "atomic_write",
     "beats_of",
     "expose_scores",
@@ -83,4 +57,5 @@ __all__ = [
     "words_of",
     "zero_padded",
     "zero_padding_offsets",
+    *_node_names,
 ]

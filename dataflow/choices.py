@@ -4,9 +4,9 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 
+from dataflow.converters import converter_between, without_converters
 from dataflow.cost import Cost, fifo_cost, node_cost
 from dataflow.families import family_of
-from dataflow.folding import converter_between, without_converters
 from dataflow.network import Fifo, Network
 from dataflow.nodes import Node, useful_lanes
 from dataflow.streams import Stream

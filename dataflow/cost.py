@@ -1,6 +1,6 @@
 """Estimated resources of nodes and FIFOs, by device family.
 
-What a unit is made of is counted (`dataflow.structure`), what each part costs in LUTs and flip-flops is fitted to
+What a unit is made of is counted (`Node.structure`), what each part costs in LUTs and flip-flops is fitted to
 synthesis by Yosys (``cost_fit.json``, written by ``benchmarks/calibrate_cost.py``). Block RAMs follow the shapes of the
 family (`dataflow.families`). `docs/cost-model.md` tells how far the model is from synthesis.
 """
@@ -15,8 +15,7 @@ from dataflow.families import Family, LutRam, family_of
 from dataflow.logic import constant_luts, group_luts, mux_luts, part_luts, ring_luts, rom_luts, sum_luts
 from dataflow.network import Network
 from dataflow.nodes import Node
-from dataflow.parts import Structure
-from dataflow.structure import fifo_structure, structure
+from dataflow.parts import Structure, fifo_structure
 
 __all__ = [
     "Cost",
@@ -85,7 +84,7 @@ def network_cost(network: Network, family: str) -> Cost:
 def node_cost(node: Node, family: str) -> Cost:
     """Return the estimated cost of one node."""
     device = family_of(family)
-    return _cost(structure(node), device)
+    return _cost(node.structure(), device)
 
 
 def fifo_cost(width: int, depth: int, family: str) -> Cost:
@@ -102,7 +101,7 @@ def weight_memory(network: Network, family: str) -> WeightMemory:
     """Return the block RAM that the network's weights take; weights in LUTs are not among them."""
     memory, total = family_of(family).memory, WeightMemory()
     for node in network.nodes:
-        for depth, width in structure(node).weight_memories:
+        for depth, width in node.structure().weight_memories:
             blocks = memory.blocks(depth, width)
             total += WeightMemory(depth * width, blocks, blocks * memory.bits)
     return total
@@ -116,13 +115,13 @@ def port_cost(network: Network) -> Cost:
 
 def _cost(unit: Structure, family: Family) -> Cost:
     luts, ffs = cost_parts(unit, family)
-    fit = _fit()[family.name][unit.kind]
+    fit = _fit()[family.name].get(unit.kind, {"luts": {}, "ffs": {}})
     dsps = len(unit.multipliers) if family.multiplies else 0
     return Cost(_priced(luts, fit["luts"]), _priced(ffs, fit["ffs"]), _block_rams(unit, family), dsps)
 
 
 def _priced(parts: Mapping[str, float], prices: Mapping[str, float]) -> int:
-    """Return what parts cost: one each where no sample had them."""
+    """Return what parts cost: one each where no sample had them, as of a kind that has not been measured."""
     return round(sum(prices.get(name, 1.0) * count for name, count in parts.items()))
 
 

@@ -7,6 +7,8 @@ each of the ``n - ones`` others adds -1. Since sign(0) = +1, a bit out is ``ones
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from dataflow.errors import InputError
 
 __all__ = ["BIPOLAR", "Bipolar", "Element", "Integer", "integer_for", "numbers_of", "signed_for", "unsigned_for"]
@@ -32,6 +34,24 @@ class Bipolar:
     def signed(self) -> bool:
         return False
 
+    @property
+    def span(self) -> tuple[int, int]:
+        """Least and greatest number that a code stands for."""
+        return -1, 1
+
+    @property
+    def rule(self) -> str:
+        """What numbers must be, for the sentences of errors."""
+        return "-1 or +1"
+
+    def holds(self, numbers: np.ndarray) -> np.ndarray:
+        """Return for each number whether a code stands for it."""
+        return (numbers == -1) | (numbers == 1)
+
+    def bits_of(self, numbers: np.ndarray) -> np.ndarray:
+        """Return the bits on the wires for numbers, (..., 1) bool."""
+        return (numbers > 0)[..., None]
+
     def __str__(self) -> str:
         return "bipolar"
 
@@ -54,6 +74,24 @@ class Integer:
     @property
     def maximum(self) -> int:
         return (1 << (self.width - self.signed)) - 1
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Least and greatest number that a code stands for."""
+        return self.minimum, self.maximum
+
+    @property
+    def rule(self) -> str:
+        """What numbers must be, for the sentences of errors."""
+        return f"{self.minimum} to {self.maximum}"
+
+    def holds(self, numbers: np.ndarray) -> np.ndarray:
+        """Return for each number whether a code stands for it."""
+        return (numbers >= self.minimum) & (numbers <= self.maximum)
+
+    def bits_of(self, numbers: np.ndarray) -> np.ndarray:
+        """Return the bits on the wires for numbers, the lowest first, (..., width) bool."""
+        return (np.asarray(numbers)[..., None] >> np.arange(self.width)) & 1 == 1
 
     def __str__(self) -> str:
         return f"{'int' if self.signed else 'uint'}{self.width}"
@@ -81,4 +119,4 @@ def integer_for(minimum: int, maximum: int) -> Integer:
 
 def numbers_of(element: Element) -> tuple[int, int]:
     """Return the least and the greatest number that an element stands for; a bit stands for -1 or +1."""
-    return (-1, 1) if isinstance(element, Bipolar) else (element.minimum, element.maximum)
+    return element.span

@@ -8,15 +8,15 @@ import json
 import os
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from dataflow import nodes as node_kinds
 from dataflow.elements import BIPOLAR, Bipolar, Element, Integer
 from dataflow.errors import InputError
+from dataflow.kinds import kind_named
 from dataflow.network import Fifo, Network, Scores, Terminal, verify
 from dataflow.nodes import Node
 from dataflow.streams import Stream
@@ -137,8 +137,8 @@ def _version_of(part: Node | Terminal) -> int:
 def _node_of_json(entry: dict[str, Any], tensors: dict[str, np.ndarray]) -> Node:
     entry = dict(entry)
     name = entry.pop("kind")
-    kind = getattr(node_kinds, name, None) if name in node_kinds.__all__ else None
-    if not (isinstance(kind, type) and issubclass(kind, Node) and kind is not Node):
+    kind = kind_named(name)
+    if kind is None:
         raise InputError(f"Kind of node {entry.get('name')!r} must be one this version knows, not {name!r}")
     for field in kind.array_fields:
         if field in kind.later_fields and field not in entry:
@@ -147,11 +147,16 @@ def _node_of_json(entry: dict[str, Any], tensors: dict[str, np.ndarray]) -> Node
             if entry[field] not in tensors:
                 raise InputError(f"{field} of node {entry['name']!r} must be a tensor of the file, not missing")
             entry[field] = tensors.pop(entry[field])
-    for field in ("element", "operand", "operands", "result"):
-        if entry.get(field) is not None:
-            entry[field] = _elements_of_json(entry[field])
+    for each in fields(kind):
+        if _holds_elements(each.type) and entry.get(each.name) is not None:
+            entry[each.name] = _elements_of_json(entry[each.name])
     entry = {field: tuple(value) if isinstance(value, list) else value for field, value in entry.items()}
     return kind(**entry)
+
+
+def _holds_elements(declared: object) -> bool:
+    """Return whether a field of this type holds an element, or several."""
+    return declared in (Bipolar, Integer) or any(map(_holds_elements, get_args(declared)))
 
 
 def _stream_to_json(stream: Stream) -> dict[str, Any]:

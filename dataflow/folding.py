@@ -3,39 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from dataflow.choices import FoldingChoices
+from dataflow.converters import fit_ends, insert_converters, without_converters
 from dataflow.errors import InputError, require_known
 from dataflow.meeting import meeting_depths
-from dataflow.network import Fifo, Network, Terminal, verify
-from dataflow.nodes import Node, WidthConverter
+from dataflow.network import Fifo, Network, verify
 from dataflow.schedule import Buffered
-from dataflow.streams import Stream
 
 __all__ = [
-    "converter_between",
     "default_depth",
     "default_depths",
     "fold",
     "fold_to_interval",
     "input_lanes",
-    "without_converters",
 ]
-
-
-def without_converters(network: Network) -> Network:
-    """Return the network with its width converters taken out: what folding starts from.
-
-    The result does not verify as long as neighbours disagree on their lanes.
-    """
-    fifos = list(network.fifos)
-    for node in network.nodes:
-        if isinstance(node, WidthConverter):
-            into = next(fifo for fifo in fifos if fifo.target == node.name)
-            behind = next(fifo for fifo in fifos if fifo.source == node.name)
-            joined = replace(into, target=behind.target, target_port=behind.target_port)
-            fifos[fifos.index(into)] = joined
-            fifos.remove(behind)
-    nodes = tuple(node for node in network.nodes if not isinstance(node, WidthConverter))
-    return replace(network, nodes=nodes, fifos=tuple(fifos))
 
 
 def fold(
@@ -58,8 +39,8 @@ def fold(
     for name in foldings:
         require_known(f"Folded node of network {network.name!r}", name, known)
     nodes = tuple(node.folded(foldings.get(node.name, {})) for node in base.nodes)
-    folded = _fit_ends(replace(base, nodes=nodes))
-    converted = _insert_converters(folded)
+    folded = fit_ends(replace(base, nodes=nodes))
+    converted = insert_converters(folded)
     return verify(converted.with_depths(default_depths(converted)).with_depths(depths or {}))
 
 
@@ -90,8 +71,6 @@ def fold_to_interval(
         A node cannot be that fast; the sentence gives the least interval it allows. Or a node named does not exist, or
         its shape does not allow its folding.
     """
-    from dataflow.choices import FoldingChoices  # the cost model reads nodes, not foldings
-
     choices = FoldingChoices(network, family)
     complete = {}
     for name, folding in (fixed or {}).items():
@@ -100,54 +79,6 @@ def fold_to_interval(
     if strict and interval < choices.least_interval:
         raise InputError(choices.refusal(interval))
     return choices.to(interval, fixed=complete)
-
-
-def _fit_ends(network: Network) -> Network:
-    """Return the network with its ends as wide as the nodes beside them."""
-
-    def fit(terminal: Terminal, stream: Stream) -> Terminal:
-        parts = max(1, terminal.stream.shape[-1] // stream.vector) if stream.inert else 1
-        return replace(terminal, stream=replace(terminal.stream, lanes=stream.lanes, parts=parts))
-
-    def first_reader(terminal: Terminal) -> Stream:
-        fifo = network.fifos_out_of(terminal.name)[0]
-        return network.node(fifo.target).input_streams[fifo.target_port]
-
-    def writer(terminal: Terminal) -> Stream:
-        return network.stream(network.fifos_into(terminal.name)[0])
-
-    return replace(
-        network,
-        inputs=tuple(fit(terminal, first_reader(terminal)) for terminal in network.inputs),
-        outputs=tuple(fit(terminal, writer(terminal)) for terminal in network.outputs),
-    )
-
-
-def _insert_converters(network: Network) -> Network:
-    outputs = {terminal.name for terminal in network.outputs}
-    before: dict[str, list[Node]] = {}
-    fifos: list[Fifo] = []
-    for fifo in network.fifos:
-        source = network.stream(fifo)
-        target = source if fifo.target in outputs else network.node(fifo.target).input_streams[fifo.target_port]
-        if source.has_beats_of(target):
-            fifos.append(fifo)
-            continue
-        name = f"{fifo.target}.{fifo.target_port}.width" if fifo.target_port else f"{fifo.target}.width"
-        converter = converter_between(name, source, target)
-        before.setdefault(fifo.target, []).append(converter)
-        fifos.append(replace(fifo, target=name, target_port=0))
-        fifos.append(Fifo(name, fifo.target, 0, fifo.target_port))
-    nodes = tuple(each for node in network.nodes for each in (*before.get(node.name, ()), node))
-    return replace(network, nodes=nodes, fifos=tuple(fifos))
-
-
-def converter_between(name: str, source: Stream, target: Stream) -> WidthConverter:
-    """Return the converter from the beats of one stream to those of another."""
-    # Both ends see the shape that has more channels: a flattened frame may have beats across pixels.
-    shape = max(source.shape, target.shape, key=lambda shape: shape[-1])
-    parts_in, parts_out = (shape[-1] // each.vector if each.inert else 1 for each in (source, target))
-    return WidthConverter(name, source.element, shape, source.lanes, target.lanes, parts_in, parts_out)
 
 
 def default_depths(network: Network) -> dict[str, int]:

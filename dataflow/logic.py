@@ -12,11 +12,11 @@ from math import log
 from dataflow.families import Family
 
 __all__ = [
+    "Adders",
     "Groups",
     "Mux",
     "Ring",
     "Rom",
-    "Sums",
     "adder_luts",
     "constant_luts",
     "group_luts",
@@ -55,7 +55,7 @@ class Groups:
 
 
 @dataclass(frozen=True)
-class Sums:
+class Adders:
     """Registered sums: `copies`, each of `operands` numbers, `width` bits wide.
 
     `operand_width` is the width of the second widest operand; of two with a sign, of their sum without it.
@@ -140,7 +140,7 @@ def _between(points: tuple[tuple[int, float], ...], place: float) -> float:
 
 
 @cache
-def sum_luts(sums: Sums, family: Family) -> float:
+def sum_luts(sums: Adders, family: Family) -> float:
     """Return the LUTs of sums: a full adder of two LUTs per bit for each number but two, and an adder."""
     if sums.operands == 1:
         return 0.0

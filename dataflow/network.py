@@ -139,8 +139,8 @@ class Network:
 
     @property
     def weight_bits(self) -> int:
-        """Bits of binary weights in the network."""
-        return sum(getattr(node, "weights", np.empty(0)).size for node in self.nodes)
+        """Bits of the network's weights."""
+        return sum(node.weight_bits for node in self.nodes)
 
     @property
     def macs(self) -> int:

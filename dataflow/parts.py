@@ -1,4 +1,9 @@
-"""What hardware is made of, and how it is counted."""
+"""What hardware is made of, and how it is counted.
+
+Counted as `rtl.components` builds it: adders, registers, counters, memories. Each node kind counts its own parts
+(`Node.structure`); a FIFO's are counted here. What a part costs in a device family is fitted to synthesis, see
+`dataflow.cost`.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -7,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from dataflow.logic import Groups, Mux, Ring, Rom, Sums
-from dataflow.storage import in_luts
+from dataflow.logic import Adders, Groups, Mux, Ring, Rom
+from dataflow.storage import in_luts, in_registers
+from dataflow.streams import Stream
 
-__all__ = ["Parts", "Structure"]
+__all__ = ["Parts", "Structure", "fifo_structure", "number_bits"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class Structure:
     registers: int
     roms: tuple[Rom, ...] = ()
     groups: tuple[Groups, ...] = ()
-    sums: tuple[Sums, ...] = ()
+    sums: tuple[Adders, ...] = ()
     rings: tuple[Ring, ...] = ()
     muxes: tuple[Mux, ...] = ()
     constants: tuple[int, ...] = ()
@@ -59,7 +65,7 @@ class Parts:
     registers: int = 0
     roms: list[Rom] = field(default_factory=list)
     groups: list[Groups] = field(default_factory=list)
-    sums: list[Sums] = field(default_factory=list)
+    sums: list[Adders] = field(default_factory=list)
     rings: list[Ring] = field(default_factory=list)
     muxes: list[Mux] = field(default_factory=list)
     constants: list[int] = field(default_factory=list)
@@ -107,6 +113,27 @@ class Parts:
         """Add a memory that is written."""
         self.memories.append((depth, width))
 
+    def watch_inert(self, stream: Stream) -> None:
+        """Add what finds the last beat of a vector with inert lanes; their registers are reset then."""
+        if stream.inert:
+            self.count(stream.vector_beats)
+            self.registers += 1
+
+    def held_vector(self, folds: int, width: int, *, repeated: bool) -> None:
+        """Add a vector that is held, `folds` beats of `width` bits.
+
+        Parameters
+        ----------
+        repeated : whether it is read more than once
+        """
+        if repeated and folds > 1:
+            self.add(held_bits=width)
+        if in_registers(folds, width):
+            self.rings.append(Ring(folds, width))
+            return
+        self.registers += width + 1
+        self.written(folds, width)
+
     def choose(self, inputs: np.ndarray, width: int) -> None:
         """Add multiplexers of so many inputs, each of `width` bits."""
         counts = np.bincount(np.maximum(inputs, 1))
@@ -116,7 +143,7 @@ class Parts:
         """Add `copies` registered sums of `width` bits, of numbers of some widths."""
         self.registers += copies * width
         if len(operands) > 1:
-            self.sums.append(Sums(len(operands), sorted(operands)[-2], width, copies))
+            self.sums.append(Adders(len(operands), sorted(operands)[-2], width, copies))
 
     def structure(self, kind: str, **fields: Any) -> Structure:
         return Structure(
@@ -132,3 +159,24 @@ class Parts:
             memories=tuple(self.memories),
             **fields,
         )
+
+
+def fifo_structure(width: int, depth: int) -> Structure:
+    """Return what a FIFO of `depth` words of `width` bits is made of."""
+    found = Parts()
+    found.count(depth + 1)
+    found.registers += 1
+    if in_registers(depth, width):
+        found.registers += depth * (width + 1)
+        found.add(moving_bits=(depth - 1) * width, slots=depth)
+        return found.structure("Fifo.registers")
+    found.count(depth, depth, depth + 1)
+    found.registers += 2 + width
+    found.add(fresh_bits=width)
+    found.written(depth, width)
+    return found.structure("Fifo.memory")
+
+
+def number_bits(words: np.ndarray, width: int) -> np.ndarray:
+    """Return the bits of words of numbers, (depth, numbers * width)."""
+    return ((words[:, :, None] >> np.arange(width)) & 1).reshape(len(words), -1)

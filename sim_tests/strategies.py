@@ -4,7 +4,7 @@ from hypothesis import assume, reject
 from hypothesis import strategies as st
 
 from dataflow import InputError, Network, Node, fold
-from dataflow.folding import without_converters
+from dataflow.converters import without_converters
 from sim_tests.cases import dense_network
 from sim_tests.conv_cases import POOLS, conv_network
 from sim_tests.residual_cases import Block, residual_network

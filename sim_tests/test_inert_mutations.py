@@ -7,7 +7,8 @@ import pytest
 from amaranth import Const
 
 from dataflow import MatrixVector, fold
-from rtl.components import ArgMax, _window, matrix_vector, sliding_window, threshold
+from rtl.components import _window, matrix_vector, sliding_window, threshold
+from rtl.components.arg_max import ArgMax
 from sim_tests.cases import dense_network, random_frames
 from sim_tests.conv_cases import conv_network
 from sim_tests.mutants import Original

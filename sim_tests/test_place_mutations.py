@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dataflow import MatrixVector, Network, SlidingWindow, SumPool
-from rtl.components import SumPool as SumPoolComponent
+from rtl.components.sum_pool import SumPool as SumPoolComponent
 from sim_tests.cases import random_frames
 from sim_tests.mutants import Original
 from sim_tests.test_conv import CASES

@@ -8,7 +8,7 @@ from amaranth import Const, Module, Signal, Value
 from dataflow import Add, InputError
 from hwsim import Stalls, random_stalls, simulate
 from hwsim.cycle.deadlock import remedy_of
-from rtl.components import Add as AddComponent
+from rtl.components.add import Add as AddComponent
 from sim_tests.cases import random_frames
 from sim_tests.mutants import Fault, Original, break_node, drop_beat, late, swap_lanes
 from sim_tests.residual_cases import RESIDUAL_CASES

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dataflow import InputError, Network
-from dataflow.folding import without_converters
+from dataflow.converters import without_converters
 from dataflow.writing import atomic_write
 
 __all__ = ["FoldingFile", "folding_text", "read_folding_file", "write_folding_file"]

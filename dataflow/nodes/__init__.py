@@ -1,20 +1,39 @@
-"""The node kinds of the description, one module each."""
+"""The node kinds of the description, one module each, and the one list of them.
+
+A kind's name is the same at every level: `dataflow.kinds.implementation` finds the module of a level by it.
+"""
 
 from dataflow.nodes._node import Node, divisors, useful_lanes
 from dataflow.nodes._pool import PoolNode
+from dataflow.nodes._popcount import popcount_group, popcount_stages
 from dataflow.nodes._window import WindowNode
 from dataflow.nodes.add import Add
 from dataflow.nodes.arg_max import ArgMax
 from dataflow.nodes.concat import Concat
 from dataflow.nodes.fork import Fork
-from dataflow.nodes.matrix_vector import MatrixVector, popcount_group, popcount_stages
+from dataflow.nodes.matrix_vector import MatrixVector
 from dataflow.nodes.max_pool import MaxPool
 from dataflow.nodes.sliding_window import SlidingWindow
 from dataflow.nodes.sum_pool import SumPool
 from dataflow.nodes.threshold import Threshold
 from dataflow.nodes.width_converter import WidthConverter
 
+#: All node kinds.
+KINDS: tuple[type[Node], ...] = (
+    Add,
+    ArgMax,
+    Concat,
+    Fork,
+    MatrixVector,
+    MaxPool,
+    SlidingWindow,
+    SumPool,
+    Threshold,
+    WidthConverter,
+)
+
 __all__ = [
+    "KINDS",
     "Add",
     "ArgMax",
     "Concat",

@@ -1,5 +1,6 @@
 """What all node kinds have in common."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
@@ -8,6 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from dataflow.errors import InputError
+from dataflow.parts import Structure
 from dataflow.schedule import Buffered, Schedule
 from dataflow.streams import Stream, are_sizes
 
@@ -46,6 +48,12 @@ class Node(ABC):
     #: Whether the node's output is the class of a frame, chosen from scores.
     picks_class: ClassVar[bool] = False
 
+    #: Whether the node only fits neighbours to each other: folding puts it between them, and takes it out again.
+    fits_neighbours: ClassVar[bool] = False
+
+    #: Whether all that the node emits are numbers of its input, so that software need not copy them.
+    repeats_input: ClassVar[bool] = False
+
     #: The version of the file format that knows the kind, and those that know its later fields.
     format_version: ClassVar[int] = 1
     later_fields: ClassVar[Mapping[str, int]] = {}
@@ -53,6 +61,11 @@ class Node(ABC):
     @property
     def kind(self) -> str:
         return type(self).__name__
+
+    @classmethod
+    def word(cls) -> str:
+        """Return the word that names the kind's module at every level: ``matrix_vector`` for `MatrixVector`."""
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
 
     @property
     @abstractmethod
@@ -68,6 +81,10 @@ class Node(ABC):
     def schedule(self) -> Schedule | Buffered:
         """Return the token schedule with the present folding."""
 
+    @abstractmethod
+    def structure(self) -> Structure:
+        """Return what the node is made of with the present folding: what its cost is counted from."""
+
     @property
     def steps(self) -> int:
         """Steps per frame, the least cycles that a frame costs."""
@@ -76,6 +93,11 @@ class Node(ABC):
     @property
     def macs(self) -> int:
         """Products (multiply-accumulates) per frame."""
+        return 0
+
+    @property
+    def weight_bits(self) -> int:
+        """Bits of the node's weights."""
         return 0
 
     @property

@@ -8,6 +8,8 @@ import numpy as np
 
 from dataflow.elements import Element
 from dataflow.nodes._window import WindowNode
+from dataflow.nodes._window_parts import window_parts
+from dataflow.parts import Parts, Structure
 from dataflow.schedule import Buffered
 from dataflow.streams import Stream
 
@@ -41,3 +43,14 @@ class PoolNode(WindowNode):
         emits = np.zeros((self.channel_folds, self.taps), bool)
         emits[:, -1] = True
         return self._buffered(emits.ravel(), self.latency)
+
+    @abstractmethod
+    def _count_taking(self, found: Parts, taken: int) -> None:
+        """Add what takes a tap into the registers of the numbers so far, `taken` bits."""
+
+    def structure(self) -> Structure:
+        taken = self.output_streams[0].width
+        found = window_parts(self, taken)
+        found.count(self.taps)
+        self._count_taking(found, taken)
+        return found.structure("Window")

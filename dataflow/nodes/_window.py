@@ -48,6 +48,9 @@ class WindowNode(Node):
 
     fold_parameters: ClassVar[tuple[str, ...]] = ("pe",)
 
+    #: Cycles from a step of reading to the beat that it emits.
+    latency: ClassVar[int]
+
     def __post_init__(self) -> None:
         self._check_shape(self.shape)
         self._check(len(self.shape) == 3, "shape", "(height, width, channels)", self.shape)
@@ -118,6 +121,10 @@ class WindowNode(Node):
     def steps(self) -> int:
         """Steps per frame: the larger of the beats in and the beats read."""
         return max(self.input_streams[0].beats, prod(self.positions) * self.position_steps)
+
+    @abstractmethod
+    def schedule(self) -> Buffered:
+        """Return the schedules of filling the buffer and of reading it, with the present folding."""
 
     @property
     @abstractmethod

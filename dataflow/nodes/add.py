@@ -8,7 +8,8 @@ import numpy as np
 
 from dataflow.elements import Bipolar, Element, Integer, integer_for, numbers_of, signed_for
 from dataflow.nodes._node import LaneCounts, Node, divisors
-from dataflow.nodes.matrix_vector import popcount_stages
+from dataflow.nodes._popcount import popcount_stages
+from dataflow.parts import Parts, Structure
 from dataflow.schedule import Schedule
 from dataflow.streams import Stream
 
@@ -85,6 +86,28 @@ class Add(Node):
     def schedule(self) -> Schedule:
         consumes = np.ones((len(self.operands), 1), bool)
         return Schedule(consumes, np.ones((1, 1), bool), self.latency, repeats=self.output_streams[0].beats)
+
+    def structure(self) -> Structure:
+        found = Parts()
+        found.registers += self.latency
+        count, exact = len(self.operands), integer_for(*self.span).width
+        if all(isinstance(operand, Bipolar) for operand in self.operands):
+            # All sums are even, or all are odd: their lowest bit is no register.
+            found.registers += self.pe * (exact - 1)
+            found.add(bit_sums=self.pe * (exact - 1), bit_trees=self.pe * (count > 2))
+        else:
+            numbers = [numbers_of(operand) for operand in self.operands]
+            widths = [high.bit_length() if low >= 0 else exact - 1 for low, high in numbers]
+            width = min(widths) if count == 2 else self.term.width - (min(self.span) >= 0)
+            found.total([width] * count, exact, self.pe)
+        if self.saturates:
+            # Without a sign, what is too much sets the register.
+            held = "saturated_bits" if self.element.signed else "capped_bits"
+            lacking = self.pe * (exact + 1 - self.element.width)
+            found.add(**{held: self.pe * self.element.width}, lacking_bits=lacking)
+            found.registers += self.pe * self.element.width
+        found.watch_inert(self.output_streams[0])
+        return found.structure("Add")
 
     def foldings(self, lanes: LaneCounts = divisors) -> Iterator[dict[str, int]]:
         for pe in lanes(self.shape[-1]):

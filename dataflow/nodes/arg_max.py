@@ -7,7 +7,9 @@ from typing import ClassVar
 import numpy as np
 
 from dataflow.elements import Element, Integer, signed_for, unsigned_for
+from dataflow.logic import Rom
 from dataflow.nodes._node import LaneCounts, Node, divisors, frozen_array
+from dataflow.parts import Parts, Structure
 from dataflow.schedule import Schedule
 from dataflow.streams import Stream
 
@@ -83,6 +85,34 @@ class ArgMax(Node):
         emits = np.zeros((1, steps), bool)
         emits[0, -1] = True
         return Schedule(np.ones((1, steps), bool), emits, self.latency)
+
+    def structure(self) -> Structure:
+        found = Parts()
+        steps, width = self.input_streams[0].beats, self.key_element.width
+        found.count(steps)
+        index = (self.classes - 1).bit_length()
+        multipliers = []
+        for lane in range(self.pe):
+            scale, offset = self.scale[lane :: self.pe], self.offset[lane :: self.pe]
+            for values in (scale, offset):
+                if len(set(values.tolist())) > 1:
+                    bits = signed_for(int(values.min()), int(values.max())).width
+                    found.registers += bits
+                    found.roms.append(Rom(steps, bits))
+            # A multiplication with one power of two is no more than wires.
+            if (scale != scale[0]).any() or abs(int(scale[0])) & (abs(int(scale[0])) - 1):
+                multipliers.append((self.element.width, signed_for(int(scale.min()), int(scale.max())).width))
+            if offset.any():
+                found.add(offset_bits=width)
+        ranked, lanes = self.pe, (self.pe - 1).bit_length()
+        found.registers += self.pe * width
+        while ranked > 1:
+            found.add(ranked_bits=(ranked // 2) * (2 * width + lanes))
+            ranked = -(-ranked // 2)
+            found.registers += ranked * (width + lanes)
+        found.add(best_bits=width, index_bits=index)
+        found.registers += width + 2 * index + 2 * self.latency + 3
+        return found.structure("ArgMax", multipliers=tuple(multipliers))
 
     def foldings(self, lanes: LaneCounts = divisors) -> Iterator[dict[str, int]]:
         for pe in lanes(self.classes):

@@ -9,6 +9,7 @@ import numpy as np
 
 from dataflow.elements import BIPOLAR, Bipolar, Element, integer_for
 from dataflow.nodes._node import LaneCounts, Node, divisors
+from dataflow.parts import Parts, Structure
 from dataflow.schedule import Schedule
 from dataflow.streams import Stream, are_sizes
 
@@ -79,6 +80,15 @@ class Concat(Node):
         beats = [stream.vector_beats for stream in self.input_streams]
         consumes = np.repeat(np.eye(len(beats), dtype=bool), beats, axis=1)
         return Schedule(consumes, np.ones((1, sum(beats)), bool), self.latency, repeats=prod(self.positions))
+
+    def structure(self) -> Structure:
+        found = Parts()
+        bits, ports = self.pe * self.element.width, len(self.operands)
+        found.count(self.schedule().period)
+        found.choose(np.array([ports]), bits)
+        found.add(ports=ports)
+        found.registers += bits + ports + self.latency
+        return found.structure("Concat")
 
     def foldings(self, lanes: LaneCounts = divisors) -> Iterator[dict[str, int]]:
         for pe in lanes(self.channels[-1]):

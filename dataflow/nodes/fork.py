@@ -8,6 +8,7 @@ import numpy as np
 
 from dataflow.elements import Element
 from dataflow.nodes._node import LaneCounts, Node, divisors
+from dataflow.parts import Parts, Structure
 from dataflow.schedule import Schedule
 from dataflow.streams import Stream
 
@@ -52,6 +53,12 @@ class Fork(Node):
     def schedule(self) -> Schedule:
         emits = np.ones((self.copies, 1), bool)
         return Schedule(np.ones((1, 1), bool), emits, self.latency, repeats=self.input_streams[0].beats)
+
+    def structure(self) -> Structure:
+        found = Parts()
+        found.add(copies=self.copies)
+        found.registers += self.pe * self.element.width + 1
+        return found.structure("Fork")
 
     def foldings(self, lanes: LaneCounts = divisors) -> Iterator[dict[str, int]]:
         for pe in lanes(self.shape[-1]):

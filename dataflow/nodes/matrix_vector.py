@@ -2,31 +2,23 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from typing import ClassVar
 
 import numpy as np
 
-from dataflow.elements import BIPOLAR, Bipolar, Element, signed_for
+from dataflow.elements import BIPOLAR, Element, Integer, signed_for
 from dataflow.errors import InputError
+from dataflow.logic import Groups
+from dataflow.nodes._accumulator import Accumulator, term_of
 from dataflow.nodes._node import LaneCounts, Node, divisors, frozen_array
+from dataflow.nodes._popcount import count_integer_sum, count_popcount, popcount_group, popcount_stages
+from dataflow.parts import Parts, Structure, number_bits
 from dataflow.schedule import Schedule
 from dataflow.streams import Stream, are_sizes
 
-__all__ = ["MatrixVector", "popcount_group", "popcount_stages"]
-
-#: Bits counted between two registers at the bottom of the popcount: six make three LUT levels at most.
-popcount_group = 6
-
-
-def popcount_stages(simd: int) -> int:
-    """Return the registered stages that count `simd` bits: groups of six, then sums of three."""
-    sums = -(-simd // popcount_group)
-    stages = 1
-    while sums > 1:
-        sums = -(-sums // 3)
-        stages += 1
-    return stages
+__all__ = ["MatrixVector"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +42,7 @@ class MatrixVector(Node):
 
     Parameters
     ----------
-    weights : (neurons, synapses of one group) int8, values -1 or +1
+    weights : (neurons, synapses of one group) int8, numbers that the `weight_element` stands for: -1 or +1
     thresholds : (neurons,) or (classes, neurons) int64 on `ones`, 0 (always met) to synapses + 1 (never met), or None;
         of integers on the total, from its least value (always met) to one above its greatest (never met)
     pe : neurons computed at once, at most a group's
@@ -61,6 +53,7 @@ class MatrixVector(Node):
     groups : products behind each other; divides the neurons
     position_classes : (positions,) int64, the class of each position in raster order, or None if all are alike
     offsets : (classes, neurons) int64, added to the sums of a matrix without thresholds, or None
+    weight_element : type of the weights, bipolar
     """
 
     weights: np.ndarray
@@ -72,18 +65,21 @@ class MatrixVector(Node):
     groups: int = 1
     position_classes: np.ndarray | None = None
     offsets: np.ndarray | None = None
+    weight_element: Element = BIPOLAR
 
     fold_parameters: ClassVar = ("pe", "simd")
     array_fields: ClassVar = ("weights", "thresholds", "position_classes", "offsets")
-    later_fields: ClassVar = {"groups": 2, "position_classes": 2, "offsets": 2}
+    #: Another element of the weights than the default will be of the next version.
+    later_fields: ClassVar = {"groups": 2, "position_classes": 2, "offsets": 2, "weight_element": 4}
 
     def __post_init__(self) -> None:
         weights = frozen_array(self.weights, np.int8)
         self._check(weights.ndim == 2 and weights.size, "weights shape", "(neurons, synapses)", weights.shape)
-        signs = (weights == 1) | (weights == -1)
-        if not signs.all():
-            odd = weights[~signs][0]
-            raise InputError(f"weights of node {self.name!r} must be -1 or +1, not {int(odd)}")
+        self._check(self.weight_element == BIPOLAR, "weight_element", "bipolar", str(self.weight_element))
+        held = self.weight_element.holds(weights)
+        if not held.all():
+            odd = int(weights[~held][0])
+            raise InputError(f"weights of node {self.name!r} must be {self.weight_element.rule}, not {odd}")
         object.__setattr__(self, "weights", weights)
         self._check_divides("groups", self.neurons, "neurons")
         if self.positions != ():
@@ -158,16 +154,26 @@ class MatrixVector(Node):
         return -(-self.synapses // self.simd)
 
     @property
-    def weight_words(self) -> np.ndarray:
-        """(steps of a vector, pe * simd) bool: the weights that are +1, by neuron and then by synapse.
+    def weight_bits(self) -> int:
+        return self.weights.size * self.weight_element.width
 
-        Those of inert synapses are +1: a lane that carries 0 does not match, and adds 0 to a sum.
+    @property
+    def word_width(self) -> int:
+        """Bits of the weights of a step."""
+        return self.pe * self.simd * self.weight_element.width
+
+    @property
+    def weight_words(self) -> np.ndarray:
+        """(steps of a vector, word_width) bool: the bits of the weights, by neuron and then by synapse.
+
+        Weights of inert synapses are +1: a lane that carries 0 does not match, and adds 0 to a sum.
         """
-        bits = self.weights.reshape(self.groups, self.group_neurons, self.synapses) > 0
+        weights = self.weights.reshape(self.groups, self.group_neurons, self.synapses)
         inert = (0, -self.group_neurons % self.pe), (0, -self.synapses % self.simd)
-        bits = np.pad(bits, ((0, 0), *inert), constant_values=True)
+        weights = np.pad(weights, ((0, 0), *inert), constant_values=1)
         shape = (self.groups * self.neuron_folds, self.pe, self.synapse_folds, self.simd)
-        return bits.reshape(shape).transpose(0, 2, 1, 3).reshape(-1, self.pe * self.simd)
+        bits = self.weight_element.bits_of(weights.reshape(shape).transpose(0, 2, 1, 3))
+        return bits.reshape(-1, self.word_width)
 
     def neuron_words(self, values: np.ndarray) -> np.ndarray:
         """Return a number of each neuron as the neurons are computed at once, with 0 for the inert ones.
@@ -184,20 +190,42 @@ class MatrixVector(Node):
         return np.pad(each, ((0, 0), (0, -self.group_neurons % self.pe))).reshape(-1, self.pe)
 
     @property
+    def counts_matches(self) -> bool:
+        """Whether both factors are bits, so that matches are counted (XNOR and popcount) instead of products added."""
+        return self.operand == self.weight_element == BIPOLAR
+
+    @property
     def counted(self) -> tuple[int, int]:
         """Least and greatest value of what thresholds are compared with: `ones` of bits, the total of integers."""
-        if isinstance(self.operand, Bipolar):
-            return 0, self.synapses
-        low, high = self.operand.minimum, self.operand.maximum
-        return self.synapses * min(low, -high), self.synapses * max(high, -low)
+        return (0, self.synapses) if self.counts_matches else self._sums
+
+    @property
+    def _sums(self) -> tuple[int, int]:
+        """Least and greatest sum of the products."""
+        products = [number * weight for number in self.operand.span for weight in self.weight_element.span]
+        return self.synapses * min(products), self.synapses * max(products)
 
     @property
     def _totals(self) -> tuple[int, int]:
         """Least and greatest signed sum, offsets included."""
-        low, high = (-self.synapses, self.synapses) if isinstance(self.operand, Bipolar) else self.counted
+        low, high = self._sums
         if self.offsets is None:
             return low, high
         return low + int(self.offsets.min()), high + int(self.offsets.max())
+
+    @cached_property
+    def accumulator(self) -> Accumulator:
+        """How the sums are accumulated, which RTL and cost share."""
+        term, missing = Integer(1), np.zeros(self.neurons, np.int64)
+        if not self.counts_matches:
+            term, missing = term_of(self.operand), (self.weights < 0).sum(axis=1)
+        if self.thresholds is not None:
+            return Accumulator(term, np.atleast_2d(self.thresholds) - missing, None, self.synapses)
+        offsets = np.zeros((1, self.neurons), np.int64) if self.offsets is None else self.offsets
+        if not self.counts_matches:
+            return Accumulator(term, -offsets - missing, None, self.synapses)
+        rest = self.synapses - offsets
+        return Accumulator(term, (rest + 1) // 2, rest % 2, self.synapses)
 
     @property
     def element(self) -> Element:
@@ -235,6 +263,45 @@ class MatrixVector(Node):
         emits[:, -1] = True
         repeats = prod(self.positions) * self.groups
         return Schedule(consumes.reshape(1, -1), emits.reshape(1, -1), self.latency, repeats)
+
+    def structure(self) -> Structure:
+        found = Parts()
+        steps = self.synapse_folds * self.neuron_folds * self.groups
+        found.count(steps, self.synapse_folds)
+        found.registers += 4 + popcount_stages(self.simd) + self.latency
+        repeated = self.neuron_folds > 1
+        found.held_vector(self.synapse_folds if repeated else 1, self.simd * self.operand.width, repeated=repeated)
+        fixed = found.read_only(steps, self.word_width, lambda: self.weight_words)
+        weight_memories, found.blocks = tuple(found.blocks), []
+        if self.counts_matches:
+            whole, rest = divmod(self.simd, popcount_group)
+            found.groups += [Groups(popcount_group, whole, self.pe, fixed)] * (whole > 0)
+            found.groups += [Groups(rest, 1, self.pe, fixed)] * (rest > 0)
+            count_popcount(found, self.simd, self.pe)
+        else:
+            found.add(inverted_bits=self.pe * self.simd * self.operand.width * (1 - fixed))
+            count_integer_sum(found, self.accumulator.term, self.simd, self.pe)
+        self._count_accumulators(found)
+        found.watch_inert(self.output_streams[0])
+        if self.position_classes is not None:
+            found.count(len(self.position_classes))
+            found.add(class_bits=4 * int(self.position_classes.max()).bit_length())
+        kind = "MatrixVector.bits" if self.counts_matches else "MatrixVector.integers"
+        return found.structure(kind, weight_memories=weight_memories, read_only=tuple(found.blocks), one_port=True)
+
+    def _count_accumulators(self, found: Parts) -> None:
+        """Add what sums over the groups of synapses, what it starts from, and the outputs."""
+        width = self.accumulator.width
+        rows = -self.neuron_words(self.accumulator.levels)
+        if (rows != rows[0]).any():
+            found.count(self.neuron_folds * self.groups)
+            found.read_only(len(rows), self.pe * width, lambda: number_bits(rows, width))
+        if self.synapse_folds > 1:
+            found.add(started_bits=self.pe * width)
+        found.total((width, width), width, self.pe)
+        found.registers += self.pe * self.element.width
+        if self.thresholds is not None:
+            found.add(signs=self.pe)
 
     def foldings(self, lanes: LaneCounts = divisors) -> Iterator[dict[str, int]]:
         for pe in lanes(self.group_neurons):

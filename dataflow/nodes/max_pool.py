@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from dataflow.elements import Element
 from dataflow.nodes._pool import PoolNode
+from dataflow.parts import Parts
 
 __all__ = ["MaxPool"]
 
@@ -25,3 +26,6 @@ class MaxPool(PoolNode):
     @property
     def output_element(self) -> Element:
         return self.element
+
+    def _count_taking(self, found: Parts, taken: int) -> None:
+        found.add(**{"greatest_bits" if self.element.width > 1 else "greatest_bit": taken})

@@ -8,6 +8,8 @@ import numpy as np
 
 from dataflow.nodes._node import LaneCounts, divisors
 from dataflow.nodes._window import WindowNode
+from dataflow.nodes._window_parts import window_parts
+from dataflow.parts import Structure
 from dataflow.schedule import Buffered
 from dataflow.streams import Stream
 
@@ -39,6 +41,7 @@ class SlidingWindow(WindowNode):
 
     fold_parameters: ClassVar[tuple[str, ...]] = ("pe", "simd")
     later_fields: ClassVar = {"groups": 2, "simd": 2}
+    repeats_input: ClassVar[bool] = True
 
     #: Cycle 1 reads the buffer, cycle 2 puts in what stands outside the image.
     latency: ClassVar[int] = 2
@@ -84,6 +87,12 @@ class SlidingWindow(WindowNode):
 
     def schedule(self) -> Buffered:
         return self._buffered(np.ones(self.position_steps, bool), self.latency)
+
+    def structure(self) -> Structure:
+        taken = self.output_streams[0].width
+        found = window_parts(self, taken)
+        found.add(padded_bits=taken if any(self.padding) else 0)
+        return found.structure("Window")
 
     def foldings(self, lanes: LaneCounts = divisors) -> Iterator[dict[str, int]]:
         for pe in lanes(self.group_channels):

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from dataflow.elements import Element, integer_for, numbers_of
 from dataflow.nodes._pool import PoolNode
+from dataflow.parts import Parts
 
 __all__ = ["SumPool"]
 
@@ -34,3 +35,6 @@ class SumPool(PoolNode):
     @property
     def output_element(self) -> Element:
         return integer_for(*self.span)
+
+    def _count_taking(self, found: Parts, taken: int) -> None:
+        found.add(summed_bits=taken)

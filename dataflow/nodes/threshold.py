@@ -6,10 +6,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from dataflow.elements import BIPOLAR, Element
+from dataflow.elements import BIPOLAR, Element, Integer, signed_for, unsigned_for
 from dataflow.nodes._node import LaneCounts, Node, divisors, frozen_array
+from dataflow.parts import Parts, Structure, number_bits
 from dataflow.schedule import Schedule
-from dataflow.streams import Stream
+from dataflow.streams import Stream, beats_of
 
 __all__ = ["Threshold"]
 
@@ -51,6 +52,12 @@ class Threshold(Node):
         object.__setattr__(self, "thresholds", thresholds)
 
     @property
+    def limit(self) -> Integer:
+        """The type that holds every threshold; it may have more values than the numbers compared."""
+        low, high = int(self.thresholds.min()), int(self.thresholds.max())
+        return unsigned_for(high) if low >= 0 else signed_for(low, high)
+
+    @property
     def input_streams(self) -> tuple[Stream, ...]:
         return (Stream(self.element, self.shape, self.pe),)
 
@@ -62,6 +69,31 @@ class Threshold(Node):
         every = np.ones((1, 1), bool)
         return Schedule(every, every, self.latency, repeats=self.input_streams[0].beats)
 
+    def structure(self) -> Structure:
+        found = Parts()
+        words = self.input_streams[0].vector_beats if self.thresholds.size > 1 else 1
+        found.watch_inert(self.output_streams[0])
+        found.registers += 4
+        if words <= 1:
+            limits = self.thresholds.tolist() * (self.pe if self.thresholds.size == 1 else 1)
+            found.constants += [_compared_bits(self.element, limit) for limit in limits]
+            found.registers += 2 * self.pe
+            return found.structure("Threshold")
+        limit, rows = self.limit, beats_of(self.thresholds, self.input_streams[0])
+        found.count(words)
+        found.read_only(words, self.pe * limit.width, lambda: number_bits(rows, limit.width))
+        width = self.pe * max(limit.width, self.element.width)
+        found.add(compared_bits=width, limit_columns=sum(rom.columns for rom in found.roms) or width)
+        found.registers += self.pe * (self.element.width + 1)
+        return found.structure("Threshold", read_only=tuple(found.blocks))
+
     def foldings(self, lanes: LaneCounts = divisors) -> Iterator[dict[str, int]]:
         for pe in lanes(self.shape[-1]):
             yield {"pe": pe}
+
+
+def _compared_bits(element: Element, limit: int) -> int:
+    """Return the bits of a number that decide whether it reaches a limit: those below the limit's lowest 1 do not."""
+    if limit <= element.minimum or limit > element.maximum:
+        return 0
+    return element.width - ((limit & -limit).bit_length() - 1) if limit else 1

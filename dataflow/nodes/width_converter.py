@@ -9,6 +9,7 @@ import numpy as np
 
 from dataflow.elements import Element
 from dataflow.nodes._node import Node
+from dataflow.parts import Parts, Structure
 from dataflow.schedule import Schedule
 from dataflow.streams import Stream
 
@@ -59,6 +60,7 @@ class WidthConverter(Node):
     parts_out: int = 1
 
     later_fields: ClassVar = {"parts_in": 3, "parts_out": 3}
+    fits_neighbours: ClassVar[bool] = True
 
     #: Cycles: the register that holds the beat out.
     latency: ClassVar[int] = 1
@@ -153,6 +155,41 @@ class WidthConverter(Node):
         _, taken, given = self.repacking
         repeats = self.input_streams[0].size // int(given.sum())
         return Schedule(taken[None] > 0, given[None] > 0, self.latency, repeats)
+
+    def structure(self) -> Structure:
+        found = Parts()
+        schedule = self.schedule()
+        found.count(schedule.period)
+        found.registers += 3
+        patterns = [*schedule.consumes, *schedule.emits, *(self.windows if self.shifts_in else self.arrivals).values()]
+        distinct = {pattern.tobytes(): min(pattern.sum(), (~pattern).sum()) for pattern in patterns}
+        # A step among others is told by few LUTs, steps here and there by a table.
+        found.add(step_luts=sum(min(int(rarer), schedule.period / 8) for rarer in distinct.values()))
+        (self._count_chosen_beats if self.shifts_in else self._count_entering_beats)(found)
+        found.registers += self.depth * self.element.width
+        return found.structure("WidthConverter")
+
+    def _count_chosen_beats(self, found: Parts) -> None:
+        """Add what cuts the beats out out of a register."""
+        shown = np.array([count for _, count in self.windows])[:, None] > np.arange(self.lanes_out)
+        sources = shown.sum(axis=0) + (~shown).any(axis=0)
+        found.choose(sources, self.element.width)
+        # One of three costs up to a LUT more: the choice comes from many steps.
+        if self.schedule().period > 4:
+            found.add(cut_threes=self.element.width * int((sources == 3).sum()))
+        found.add(patterns=len(shown) - 1)
+
+    def _count_entering_beats(self, found: Parts) -> None:
+        """Add what enters beats into a register above what is held there, which moves down."""
+        places = np.arange(self.depth)
+        entering = np.array(list(self.arrivals))[:, None]
+        sources = ((places >= entering) & (places < entering + self.lanes_in)).sum(axis=0)
+        for amount in (self.lanes_out, *self.short_shifts):
+            sources += places + amount < self.depth
+        found.choose(sources, self.element.width)
+        found.add(entering_threes=self.element.width * int((sources == 3).sum()))
+        found.choose(np.full(sum(self.lanes_out - count for count in self.short_beats), 2), self.element.width)
+        found.add(patterns=len(entering) + len(self.short_shifts) + len(self.short_beats) - 1)
 
 
 def _beats_of(stream: Stream, numbers: int) -> list[int]:

@@ -28,7 +28,7 @@ def matrix_vector(node: MatrixVector, x: np.ndarray) -> np.ndarray:
     -------
     (frames, *positions, neurons) int64, bits 0 or 1 if the node has thresholds, else the signed sums
     """
-    bits = isinstance(node.operand, Bipolar)
+    matches, bits = node.counts_matches, isinstance(node.operand, Bipolar)
     y = np.empty((*x.shape[:-1], node.neurons), np.int64)
     for position in np.ndindex(x.shape[:-1]):
         thresholds, offsets = _levels_at(node, position[1:])
@@ -36,11 +36,11 @@ def matrix_vector(node: MatrixVector, x: np.ndarray) -> np.ndarray:
         for neuron, signs in enumerate(node.weights.tolist()):
             start = neuron // node.group_neurons * node.synapses
             seen = vector[start : start + node.synapses]
-            counted = _ones(seen, signs) if bits else _total(seen, signs)
+            counted = _ones(seen, signs) if matches else _total([2 * bit - 1 for bit in seen] if bits else seen, signs)
             if thresholds is not None:
                 y[*position, neuron] = counted >= thresholds[neuron]
             else:
-                y[*position, neuron] = (2 * counted - node.synapses if bits else counted) + offsets[neuron]
+                y[*position, neuron] = (2 * counted - node.synapses if matches else counted) + offsets[neuron]
     return y
 
 

@@ -6,9 +6,10 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 import dataflow
+from dataflow.kinds import implementation
 from rtl.streams import Reserved, payload_of
 
-__all__ = ["NodeComponent"]
+__all__ = ["NodeComponent", "component_of"]
 
 
 class NodeComponent(wiring.Component):
@@ -47,6 +48,14 @@ class NodeComponent(wiring.Component):
     def outputs(self) -> tuple:
         """The ports written, in the order of the node's output streams."""
         return tuple(getattr(self, name) for name in _numbered("o", self.node.output_streams))
+
+
+def component_of(node: dataflow.Node) -> NodeComponent:
+    """Return the component of a node: the class of its kind's name, in the module of its kind's word."""
+    if not isinstance(node, dataflow.Node):
+        raise TypeError(f"Node of a component must be a dataflow.Node, not {type(node).__name__}")
+    kind = type(node)
+    return implementation(kind, "rtl.components", kind.__name__)(node)
 
 
 def _numbered(letter: str, ports) -> dict:

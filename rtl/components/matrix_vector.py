@@ -1,23 +1,7 @@
 """MatrixVector: the product of a binary matrix and a vector, of bits by XNOR and popcount, or of integers by sums.
 
-Of bits, per neuron, ``ones = popcount(XNOR(x, w))`` is accumulated over the groups of synapses, starting from
-``-level``:
-
-* with thresholds, ``level = threshold``, and the bit out is ``ones >= threshold``: the accumulator's inverted sign;
-* without, ``level = ceil(synapses / 2)``, and ``2*ones - synapses = 2*(ones - level) + synapses % 2``: the accumulator
-  followed by a constant bit.
-
-So there is neither a comparator nor a subtraction.
-
-An offset, which a matrix without thresholds may add to its sums, is part of the level: of bits
-``level = ceil((synapses - offset) / 2)``, followed by the bit ``(synapses - offset) % 2``; of integers ``level =
--offset``. Where positions have classes, each has levels of its own.
-
-Of integers, ``-x = ~x + 1``. What is summed is x where the weight is +1, and ~x where it is -1; that is too little by
-the number of the neuron's weights -1, which is known beforehand. So the accumulator starts from ``minus - level``:
-
-* with thresholds, ``level = threshold``, and the bit out is the accumulator's inverted sign;
-* without, ``level = 0``, and the total is the accumulator.
+How sums are accumulated, so that there is neither a comparator nor a subtraction, is derived where the node says it:
+`dataflow.nodes._accumulator`.
 
 Inert synapses have the weight +1 and carry 0: they do not match, and add 0. Inert neurons count something, and are set
 to 0 where they come out.
@@ -89,7 +73,7 @@ class MatrixVector(NodeComponent):
             vector.fold.eq(synapse),
             vector.i.eq(self.i.payload),
         ]
-        weights = Signal(node.pe * node.simd)
+        weights = Signal(node.word_width)
         m.d.comb += weights.eq(read_only(m, "weights", self._weight_rows(), len(weights), step))
 
         counted = dataflow.nodes.popcount_stages(node.simd) + 1
@@ -101,7 +85,7 @@ class MatrixVector(NodeComponent):
         (stream,) = node.output_streams
         last = ends_vector(m, emitting[-2], stream)
         for k in range(node.pe):
-            row = weights.word_select(k, node.simd)
+            row = weights.word_select(k, len(weights) // node.pe)
             number = self._neuron(m, k, vector.o, row, levels[k], odds[k], start, valid[-1])
             if k >= node.pe - stream.inert:
                 with m.If(last):
@@ -125,43 +109,6 @@ class MatrixVector(NodeComponent):
             m.d.sync += neuron.eq(advanced(neuron, neuron_folds))
         return neuron == neuron_folds - 1
 
-    @property
-    def _of_bits(self) -> bool:
-        return isinstance(self.node.operand, dataflow.Bipolar)
-
-    @property
-    def _factor(self) -> dataflow.Integer:
-        """Type of an integer, inverted or not."""
-        operand = self.node.operand
-        return operand if operand.signed else dataflow.Integer(operand.width + 1, signed=True)
-
-    @property
-    def _offsets(self) -> np.ndarray:
-        """(classes, neurons) int64, what is added to the sums."""
-        return np.zeros((1, self.node.neurons), np.int64) if self.node.offsets is None else self.node.offsets
-
-    @property
-    def _all_levels(self) -> np.ndarray:
-        """(classes, neurons) int64, what each neuron's count is compared with or centred at."""
-        node = self.node
-        minus = 0 if self._of_bits else (node.weights < 0).sum(axis=1)
-        if node.thresholds is not None:
-            return np.atleast_2d(node.thresholds) - minus
-        return (node.synapses - self._offsets + 1) // 2 if self._of_bits else -self._offsets - minus
-
-    @property
-    def _all_odds(self) -> np.ndarray:
-        """(classes, neurons) int64, the lowest bits of sums of bits."""
-        return (self.node.synapses - self._offsets) % 2
-
-    @property
-    def _excess_width(self) -> int:
-        """Bits of the accumulator."""
-        levels, synapses = self._all_levels, self.node.synapses
-        least, most = (0, 1) if self._of_bits else (self._factor.minimum, self._factor.maximum)
-        low, high = synapses * least - int(levels.max()), synapses * most - int(levels.min())
-        return dataflow.signed_for(min(low, -int(levels.max())), max(high, -int(levels.min()))).width
-
     def _weight_rows(self) -> list[int]:
         """Return for each step the bits of `pe` neurons' groups of weights, the first neuron's first synapse lowest."""
         rows = np.packbits(self.node.weight_words, axis=1, bitorder="little")
@@ -179,18 +126,18 @@ class MatrixVector(NodeComponent):
         valid : value of one bit
             A step is in the accumulator.
         """
-        node, width, odds = self.node, self._excess_width, self._all_odds
-        words = -node.neuron_words(self._all_levels)
-        mixed = bool(node.thresholds is None and self._of_bits and odds.min() != odds.max())
+        node, accumulator = self.node, self.node.accumulator
+        words, mixed = -node.neuron_words(accumulator.levels), accumulator.mixed
         if mixed:
-            words = 2 * words + node.neuron_words(odds)
-        each = width + mixed
+            words = 2 * words + node.neuron_words(accumulator.odds)
+        each = accumulator.width + mixed
         levels = Signal(node.pe * each)
         rows = [packed(row, each) for row in words.tolist()]
         m.d.comb += levels.eq(read_only(m, "levels", rows, len(levels), self._word(m, finished)))
         parts = [levels.word_select(k, each) for k in range(node.pe)]
         if not mixed:
-            return [part.as_signed() for part in parts], [Const(int(odds[0, 0]), 1)] * node.pe
+            odd = 0 if accumulator.odds is None else int(accumulator.odds[0, 0])
+            return [part.as_signed() for part in parts], [Const(odd, 1)] * node.pe
         held = [Signal(name=f"odd_{k}", reset_less=True) for k in range(node.pe)]
         with m.If(valid):
             m.d.sync += [odd.eq(part[0]) for odd, part in zip(held, parts, strict=True)]
@@ -212,7 +159,7 @@ class MatrixVector(NodeComponent):
         row, column = raster(m, leave, starts.shape, name="level")
         # The next position's, since its address is needed when it begins.
         following = by_window(m, leave, row, column, np.roll(starts, -1).reshape(starts.shape), name="level_start")
-        word = Signal(range(len(self._all_levels) * folds), name="level_word", init=int(starts[0, 0]))
+        word = Signal(range(len(self.node.accumulator.levels) * folds), name="level_word", init=int(starts[0, 0]))
         with m.If(finished):
             m.d.sync += word.eq(Mux(last, following, word + 1))
         return word
@@ -220,8 +167,8 @@ class MatrixVector(NodeComponent):
     def _neuron(self, m: Module, k: int, vector, row, level, odd, start: Signal, valid):
         """Add one of the `pe` neurons computed at once and return its output."""
         node = self.node
-        count = self._popcount(m, k, vector, row) if self._of_bits else self._sum(m, k, vector, row)
-        excess = Signal(signed(self._excess_width), name=f"excess_{k}", reset_less=True)
+        count = self._popcount(m, k, vector, row) if node.counts_matches else self._sum(m, k, vector, row)
+        excess = Signal(signed(node.accumulator.width), name=f"excess_{k}", reset_less=True)
         base = level if node.synapse_folds == 1 else Mux(start, level, excess)
         with m.If(valid):
             m.d.sync += excess.eq(base + count)
@@ -231,7 +178,7 @@ class MatrixVector(NodeComponent):
             return bit
         total = Signal(signed(node.element.width), name=f"total_{k}", reset_less=True)
         doubled = Cat(odd, excess).as_signed()
-        m.d.sync += total.eq(doubled if self._of_bits else excess)
+        m.d.sync += total.eq(doubled if node.counts_matches else excess)
         return total
 
     def _popcount(self, m: Module, k: int, vector, row):
@@ -243,7 +190,8 @@ class MatrixVector(NodeComponent):
 
     def _sum(self, m: Module, k: int, vector, row):
         """Return the sum of the integers, inverted where the weight is -1."""
-        operand, factor = self.node.operand, self._factor
+        assert self.node.weight_element == dataflow.BIPOLAR
+        operand, factor = self.node.operand, self.node.accumulator.term
         m.submodules[f"sum_{k}"] = total = Sum(factor, self.node.simd)
         for lane in range(self.node.simd):
             number = vector.word_select(lane, operand.width)

@@ -67,9 +67,7 @@ class Threshold(NodeComponent):
 
     def _compare_memory(self, m: Module, bits: Signal, issue: Signal) -> None:
         """Compare in the second cycle with what the first has read."""
-        node, words = self.node, self._words
-        low, high = int(node.thresholds.min()), int(node.thresholds.max())
-        limit = dataflow.unsigned_for(high) if low >= 0 else dataflow.signed_for(low, high)
+        node, words, limit = self.node, self._words, self.node.limit
         word = Signal(range(words))
         with m.If(issue):
             m.d.sync += word.eq(advanced(word, words))

@@ -23,8 +23,8 @@ from dataflow import (
 from dataflow.cost import port_cost
 from dataflow.families import FAMILIES
 from dataflow.logic import Groups, Rom
+from dataflow.parts import Structure
 from dataflow.storage import in_luts
-from dataflow.structure import structure
 from sim_tests.cases import CASES, Case, dense_network
 from sim_tests.conv_cases import conv_network
 
@@ -102,7 +102,7 @@ def test_a_vector_needs_one_port_of_block_ram_and_a_fifo_two() -> None:
     # At its price LUT RAM of Gowin beside two ports is cheaper, beside one it is not.
     assert fifo_cost(1, 1024, "gowin").brams == 0
     weights = np.random.default_rng(0).choice(np.array([-1, 1], np.int8), (2, 1024))
-    held = structure(MatrixVector("m", weights, pe=1, simd=1))
+    held = MatrixVector("m", weights, pe=1, simd=1).structure()
     assert held.memories == ((1024, 1),)
     assert node_cost(MatrixVector("m", weights, pe=1, simd=1), "gowin").brams == 2
 
@@ -111,7 +111,7 @@ def test_levels_that_are_alike_are_one_memory() -> None:
     weights = np.random.default_rng(0).choice(np.array([-1, 1], np.int8), (32, 64))
     levels = np.arange(32) % 16 + 24
     node = MatrixVector("m", weights, levels, pe=2, simd=64)
-    (rom,) = [rom for rom in structure(node).roms if rom.columns < 64]
+    (rom,) = [rom for rom in node.structure().roms if rom.columns < 64]
     # Two neurons a word, each with what its count starts from in eight bits.
     words = ["".join(f"{-level & 255:08b}" for level in pair) for pair in levels.reshape(16, 2).tolist()]
     columns = {"".join(column) for column in zip(*words, strict=True)}
@@ -156,7 +156,7 @@ def test_weights_waste_what_the_blocks_do_not_hold() -> None:
 
 def test_a_matrix_that_is_computed_at_once_has_no_memory() -> None:
     weights = np.random.default_rng(0).choice(np.array([-1, 1], np.int8), (8, 12))
-    found = structure(MatrixVector("m", weights, pe=8, simd=12))
+    found = MatrixVector("m", weights, pe=8, simd=12).structure()
     assert found.roms == found.weight_memories == ()
     assert found.groups == (Groups(6, places=2, copies=8, fixed=1.0),)
 
@@ -185,16 +185,17 @@ def test_unknown_family_is_refused() -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class Costless(Node):
-    """A kind that the cost model does not know."""
+class Unmeasured(Node):
+    """A kind of which no sample was synthesized."""
 
     input_streams = output_streams = (Stream(BIPOLAR, (1,)),)
 
     def schedule(self) -> Schedule:
-        every = np.ones((1, 1), bool)
-        return Schedule(every, every, 1)
+        raise NotImplementedError
+
+    def structure(self) -> Structure:
+        return Structure("Unmeasured", {"gates": 5}, registers=3)
 
 
-def test_unknown_kind_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"^Node 'odd' must be of a kind with a cost, not Costless$"):
-        node_cost(Costless("odd"), "ice40")
+def test_a_kind_that_was_not_measured_costs_one_for_each_part() -> None:
+    assert node_cost(Unmeasured("odd"), "ice40") == Cost(luts=1 + 5, ffs=1 + 3)

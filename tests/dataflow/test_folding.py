@@ -25,8 +25,9 @@ from dataflow import (
     verify,
 )
 from dataflow.choices import FoldingChoices
+from dataflow.converters import without_converters
 from dataflow.cost import fifo_cost
-from dataflow.folding import input_lanes, without_converters
+from dataflow.folding import input_lanes
 from sim_tests.cases import dense_network
 from sim_tests.strategies import conv_networks, dense_networks, residual_networks
 

@@ -15,7 +15,8 @@ from dataflow import (
     zero_padded,
     zero_padding_offsets,
 )
-from hwsim import reference
+from hwsim.reference.matrix_vector import matrix_vector
+from hwsim.reference.sliding_window import sliding_window
 
 
 def window(**options: object) -> SlidingWindow:
@@ -107,7 +108,7 @@ def test_zero_padding_is_a_sum_over_the_taps_inside(node: SlidingWindow, compare
     levels = rng.integers(-3, 4, bare.neurons) if compared else None
     matrix = zero_padded(node, bare, levels)
     x = rng.integers(node.element.minimum, node.element.maximum + 1, (2, *node.shape))
-    found = reference.matrix_vector(matrix, reference.sliding_window(node, x))
+    found = matrix_vector(matrix, sliding_window(node, x))
 
     # The same, with zeros around signed numbers, by slices.
     numbers = 2 * x - 1 if node.element == BIPOLAR else x

@@ -20,7 +20,12 @@ from dataflow import (
     zero_padded,
 )
 from hwsim import packed, reference
-from hwsim._tiles import tile_rows
+from hwsim.packed import network as network_of_tensors
+from hwsim.packed._tiles import tile_rows
+from hwsim.reference.matrix_vector import matrix_vector
+from hwsim.reference.max_pool import max_pool
+from hwsim.reference.sliding_window import sliding_window
+from hwsim.reference.sum_pool import sum_pool
 from sim_tests.cases import random_frames
 from sim_tests.conv_cases import conv_network
 from sim_tests.strategies import conv_networks
@@ -39,7 +44,7 @@ def assert_same(network: Network, frames: np.ndarray) -> None:
 def window(**options: object) -> list[list[int]]:
     """Return the taps of every position on `IMAGE`."""
     node = SlidingWindow("w", Integer(4), (3, 4, 1), **options)  # type: ignore[arg-type]
-    y = reference.sliding_window(node, IMAGE)
+    y = sliding_window(node, IMAGE)
     assert y.shape == (1, *node.output_streams[0].shape)
     taps: list[list[int]] = y.reshape(-1, y.shape[-1]).tolist()
     return taps
@@ -51,7 +56,7 @@ def test_taps_follow_in_the_order_of_rows_and_columns() -> None:
 
 def test_channels_of_a_tap_stay_together() -> None:
     node = SlidingWindow("w", Integer(4), (1, 2, 2), (1, 2))
-    assert reference.sliding_window(node, np.array([[[[1, 2], [3, 4]]]])).tolist() == [[[[1, 2, 3, 4]]]]
+    assert sliding_window(node, np.array([[[[1, 2], [3, 4]]]])).tolist() == [[[[1, 2, 3, 4]]]]
 
 
 def test_stride_dilation_and_padding_differ_by_axis_and_side() -> None:
@@ -68,36 +73,36 @@ def test_stride_dilation_and_padding_differ_by_axis_and_side() -> None:
 
 def test_max_pool_by_hand() -> None:
     node = MaxPool("p", Integer(5, signed=True), (3, 4, 1), (2, 2), (1, 2))
-    assert reference.max_pool(node, IMAGE).tolist() == [[[[6], [8]], [[10], [12]]]]
+    assert max_pool(node, IMAGE).tolist() == [[[[6], [8]], [[10], [12]]]]
     # What is outside does not count, not even as zero.
     padded = MaxPool("p", Integer(5, signed=True), (3, 4, 1), (2, 2), (2, 2), padding=(1, 0, 1, 1))
-    assert reference.max_pool(padded, -IMAGE).tolist() == [[[[-1], [-2], [-4]], [[-5], [-6], [-8]]]]
+    assert max_pool(padded, -IMAGE).tolist() == [[[[-1], [-2], [-4]], [[-5], [-6], [-8]]]]
 
 
 def test_max_pool_of_bits_is_or() -> None:
     node = MaxPool("p", BIPOLAR, (2, 2, 3), (2, 2))
     x = np.array([[[[0, 0, 1], [0, 1, 1]], [[0, 0, 1], [0, 0, 1]]]])
-    assert reference.max_pool(node, x).tolist() == [[[[0, 1, 1]]]]
+    assert max_pool(node, x).tolist() == [[[[0, 1, 1]]]]
 
 
 def test_sum_pool_by_hand() -> None:
     node = SumPool("p", Integer(5, signed=True), (3, 4, 1), (2, 2), (1, 2))
-    assert reference.sum_pool(node, IMAGE).tolist() == [[[[14], [22]], [[30], [38]]]]
+    assert sum_pool(node, IMAGE).tolist() == [[[[14], [22]], [[30], [38]]]]
     # What is outside counts nothing; of bits nothing is not 0, which counts -1.
     padded = SumPool("p", BIPOLAR, (1, 2, 2), (2, 2), padding=(1, 0, 1, 0))
-    assert reference.sum_pool(padded, np.array([[[[0, 1], [1, 1]]]])).tolist() == [[[[-1, 1], [0, 2]]]]
+    assert sum_pool(padded, np.array([[[[0, 1], [1, 1]]]])).tolist() == [[[[-1, 1], [0, 2]]]]
 
 
 def test_groups_of_a_window_by_hand() -> None:
     node = SlidingWindow("w", Integer(4), (1, 2, 4), (1, 2), groups=2)
     x = np.arange(1, 9).reshape(1, 1, 2, 4)
-    assert reference.sliding_window(node, x).tolist() == [[[[1, 2, 5, 6, 3, 4, 7, 8]]]]
+    assert sliding_window(node, x).tolist() == [[[[1, 2, 5, 6, 3, 4, 7, 8]]]]
 
 
 def test_groups_of_a_matrix_by_hand() -> None:
     weights = np.array([[1, 1], [1, -1], [1, 1], [-1, -1]], np.int8)
     node = MatrixVector("m", weights, operand=Integer(4), groups=2)
-    assert reference.matrix_vector(node, np.array([[1, 2, 3, 5]])).tolist() == [[3, -1, 8, -8]]
+    assert matrix_vector(node, np.array([[1, 2, 3, 5]])).tolist() == [[3, -1, 8, -8]]
 
 
 def test_levels_by_class_by_hand() -> None:
@@ -105,19 +110,19 @@ def test_levels_by_class_by_hand() -> None:
     options = {"positions": (1, 3), "operand": Integer(4), "position_classes": np.array([1, 0, 1])}
     x = np.array([[[[1, 2]] * 3]])
     sums = MatrixVector("m", weights, offsets=np.array([[10, 20], [-1, 0]]), **options)  # type: ignore[arg-type]
-    assert reference.matrix_vector(sums, x).tolist() == [[[[2, -1], [13, 19], [2, -1]]]]
+    assert matrix_vector(sums, x).tolist() == [[[[2, -1], [13, 19], [2, -1]]]]
     bits = MatrixVector("m", weights, np.array([[3, 0], [4, -1]]), **options)  # type: ignore[arg-type]
-    assert reference.matrix_vector(bits, x).tolist() == [[[[0, 1], [1, 0], [0, 1]]]]
+    assert matrix_vector(bits, x).tolist() == [[[[0, 1], [1, 0], [0, 1]]]]
 
 
 def test_matrix_vector_of_integers_by_hand() -> None:
     weights = np.array([[1, -1, 1], [-1, -1, -1]], np.int8)
     x = np.array([[[[3, 5, 7], [0, 0, 0]]]])
     node = MatrixVector("m", weights, positions=(1, 2), operand=Integer(3))
-    assert reference.matrix_vector(node, x).tolist() == [[[[5, -15], [0, 0]]]]
+    assert matrix_vector(node, x).tolist() == [[[[5, -15], [0, 0]]]]
     # Thresholds are on the total; a tie gives one.
     levels = MatrixVector("m", weights, np.array([5, -14]), positions=(1, 2), operand=Integer(3))
-    assert reference.matrix_vector(levels, x).tolist() == [[[[1, 0], [0, 1]]]]
+    assert matrix_vector(levels, x).tolist() == [[[[1, 0], [0, 1]]]]
 
 
 def test_matrix_vector_of_integers_at_its_extremes() -> None:
@@ -125,7 +130,7 @@ def test_matrix_vector_of_integers_at_its_extremes() -> None:
     for operand, span in ((Integer(3), (-14, 14)), (Integer(3, signed=True), (-8, 8))):
         node = MatrixVector("m", weights, operand=operand)
         x = np.array([[operand.maximum] * 2, [operand.minimum] * 2])
-        y = reference.matrix_vector(node, x)
+        y = matrix_vector(node, x)
         assert node.counted == span
         assert span[0] <= y.min() <= y.max() <= span[1]
         assert max(-y.min(), y.max()) == span[1]
@@ -145,7 +150,7 @@ def test_a_convolution_is_a_sum_over_taps(height: int, width: int, channels: int
     expected = np.zeros((2, rows, columns, 3), np.int64)
     for (ky, kx), tap in zip(np.ndindex(height, width), np.split(weights, height * width, axis=1), strict=True):
         expected += numbers[:, ky : ky + rows, kx : kx + columns] @ tap.T.astype(np.int64)
-    assert (reference.matrix_vector(matrix, reference.sliding_window(node, x)) == expected).all()
+    assert (matrix_vector(matrix, sliding_window(node, x)) == expected).all()
 
 
 @settings(deadline=None, max_examples=150)
@@ -177,21 +182,21 @@ def test_packed_sums_of_wide_integers_are_exact(width: int) -> None:
     node = MatrixVector("m", weights, operand=operand)
     x = rng.integers(operand.minimum, operand.maximum + 1, (50, 4))
     (y,) = packed.apply(node, packed.Tensor(x, (4,), False))
-    assert (y.values == reference.matrix_vector(node, x)).all()
+    assert (y.values == matrix_vector(node, x)).all()
 
 
 def test_packed_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     network = conv_network((6, 6, 2), (3, 4), integers=True)
     frames = random_frames(network, 2 * tile_rows + 3)
     seen = []
-    evaluate_block = packed._evaluate_block
+    evaluate_block = network_of_tensors.evaluate_block
 
     def spy(network: Network, steps: list[object], block: np.ndarray, wanted: set[str]) -> dict[str, np.ndarray]:
         seen.append(len(block))
         return evaluate_block(network, steps, block, wanted)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(packed, "_evaluate_block", spy)
-    monkeypatch.setattr(packed, "block_bytes", 1)
+    monkeypatch.setattr(network_of_tensors, "evaluate_block", spy)
+    monkeypatch.setattr(network_of_tensors, "block_bytes", 1)
     assert_same(network, frames)
     assert sorted(seen) == [3, tile_rows, tile_rows]
 

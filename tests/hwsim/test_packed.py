@@ -6,10 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataflow import BIPOLAR, Fifo, Integer, MatrixVector, Network, Stream, Terminal, verify
-from hwsim import _matrices, packed, reference
-from hwsim._bits import pack, unpack
-from hwsim._matrices import _by_fours
-from hwsim._tiles import byte_vector_width, tile_rows
+from hwsim import packed, reference
+from hwsim.packed import _matrices
+from hwsim.packed._bits import pack, unpack
+from hwsim.packed._matrices import _by_fours
+from hwsim.packed._tiles import byte_vector_width, tile_rows
+from hwsim.reference.matrix_vector import matrix_vector
 from sim_tests.cases import CASES, Case, random_frames
 from sim_tests.strategies import dense_networks
 
@@ -89,7 +91,7 @@ def test_limits_by_class_in_tiles_that_span_frames(frames: int) -> None:
     node = MatrixVector("m", weights, rng.integers(8, 20, (3, 40)), positions=(1, 7), position_classes=classes)
     x = rng.integers(0, 2, (frames, 1, 7, 27))
     (y,) = packed.apply(node, packed.Tensor(pack(x), (1, 7, 27), True))
-    assert (y.values == reference.matrix_vector(node, x)).all()
+    assert (y.values == matrix_vector(node, x)).all()
     assert (y.values == (((2 * x - 1) @ weights.T.astype(np.int64) + 27) // 2 >= node.thresholds[classes])).all()
 
 

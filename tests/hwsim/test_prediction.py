@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from dataflow import ArgMax, Fifo, InputError, MatrixVector, Network, Scores, Stream, Terminal, fold, verify
-from hwsim import packed, predict, reference
+from hwsim import predict, reference
+from hwsim.packed import network as network_of_tensors
 from sim_tests.cases import CASES, Case, dense_network, random_frames
 
 CASE_OF_NAME = {case.name: case for case in CASES}
@@ -54,7 +55,7 @@ def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     network = fold(dense_network((12, 6, 4)), {})
     frames = random_frames(network, 20)
     whole = predict(network, frames)
-    monkeypatch.setattr(packed, "block_bytes", 1)
+    monkeypatch.setattr(network_of_tensors, "block_bytes", 1)
     parts = predict(network, frames)
     np.testing.assert_array_equal(parts.predictions, whole.predictions, strict=True)
     np.testing.assert_array_equal(parts.scores, whole.scores, strict=True)

@@ -9,11 +9,11 @@ import hwsim
 from dataflow import BIPOLAR, Add, Concat, Element, InputError, Integer, Network, fold, numbers_of
 from dataflow.folding import default_depths
 from hwsim import packed, random_stalls, reference, simulate
-from hwsim._tensors import tensor_of
 from hwsim.cycle.deadlock import remedy_of
 from hwsim.cycle.slow import step_slowly
 from hwsim.cycle.trial import Trial
 from hwsim.fifo_sizing import shrink_depths
+from hwsim.packed._tensors import tensor_of
 from sim_tests.cases import random_frames
 from sim_tests.residual_cases import RESIDUAL_CASES, Block, ResidualCase, residual_network
 from sim_tests.standstill import deadlock_of

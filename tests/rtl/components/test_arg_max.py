@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dataflow
-from rtl.components import ArgMax
+from rtl.components.arg_max import ArgMax
 from tests.rtl.harness import lanes_and_size, run_node
 
 

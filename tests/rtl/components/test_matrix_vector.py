@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 import dataflow
 from dataflow.nodes import popcount_stages
 from hwsim.reference.matrix_vector import matrix_vector
-from rtl.components import MatrixVector
 from rtl.components._popcount import Popcount
 from rtl.components._sum import Sum
+from rtl.components.matrix_vector import MatrixVector
 from tests.rtl.harness import lanes_and_size, run, run_node
 
 OPERANDS = [

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dataflow
-from rtl.components import Threshold
+from rtl.components.threshold import Threshold
 from tests.rtl.harness import lanes_and_size, run_node
 
 

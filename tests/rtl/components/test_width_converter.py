@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dataflow
-from hwsim.reference import width_converter
-from rtl.components import Fork, WidthConverter
+from hwsim.reference.width_converter import width_converter
+from rtl.components.fork import Fork
+from rtl.components.width_converter import WidthConverter
 from tests.rtl.harness import run_node
 
 

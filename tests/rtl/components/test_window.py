@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 
 import dataflow
 from hwsim import reference
-from rtl.components import MaxPool, SlidingWindow, SumPool
+from hwsim.reference.max_pool import max_pool
+from hwsim.reference.sliding_window import sliding_window
+from rtl.components.max_pool import MaxPool
+from rtl.components.sliding_window import SlidingWindow
+from rtl.components.sum_pool import SumPool
 from tests.rtl.harness import lanes_and_size, run_node
 
 ELEMENTS = [dataflow.BIPOLAR, dataflow.Integer(1), dataflow.Integer(3), dataflow.Integer(4, signed=True)]
@@ -153,7 +157,7 @@ def test_least_numbers_are_the_greatest_below_a_kernel(element) -> None:
     values = np.full((2, 3, 3, 2), element.minimum)
     values[1, 1, 1, 0] = element.maximum
     (actual,) = run_node(node, values)
-    np.testing.assert_array_equal(actual, reference.max_pool(node, values))
+    np.testing.assert_array_equal(actual, max_pool(node, values))
 
 
 def test_frames_follow_each_other_without_a_bubble() -> None:
@@ -162,7 +166,7 @@ def test_frames_follow_each_other_without_a_bubble() -> None:
     for frames in (4, 8):
         values = image(node, 1, frames=frames)
         (actual,) = run_node(node, values, elapsed=cycles)
-        np.testing.assert_array_equal(actual, reference.sliding_window(node, values))
+        np.testing.assert_array_equal(actual, sliding_window(node, values))
     assert cycles[1] - cycles[0] == 4 * node.steps
     assert node.steps == prod(node.positions) * 9 * 2
 

@@ -9,9 +9,18 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from dataflow import Bipolar, Element, Node, SlidingWindow, Stream
-from hwsim._bits import pack, unpack, word_width
+from hwsim.packed._bits import pack, unpack, word_width
 
-__all__ = ["Tensor", "Windows", "grouped_windows_of", "integer_type", "remembered", "tensor_of", "windows_of"]
+__all__ = [
+    "Tensor",
+    "Windows",
+    "grouped_windows_of",
+    "integer_type",
+    "numbers_in",
+    "remembered",
+    "tensor_of",
+    "windows_of",
+]
 
 T = TypeVar("T")
 
@@ -132,6 +141,11 @@ def tensor_of(values: np.ndarray, stream: Stream) -> Tensor:
         return Tensor(pack(values), stream.shape, True)
     dtype = integer_type(stream.element.minimum, stream.element.maximum)
     return Tensor(values.astype(dtype, copy=False), stream.shape, False)
+
+
+def numbers_in(x: Tensor | Windows, element: Element) -> np.ndarray:
+    """Return what a stream's values stand for, bits for -1 and +1."""
+    return 2 * x.values - 1 if isinstance(element, Bipolar) else x.values
 
 
 def windows_of(node: SlidingWindow, x: Tensor) -> Windows:

@@ -4,17 +4,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dataflow import Bipolar, MatrixVector
-from hwsim._bits import pack, word_width
-from hwsim._tensors import Tensor, Windows, integer_type, remembered, tensor_of
-from hwsim._tiles import byte_vector_width, multiply, tile_neurons, tile_rows
+from dataflow import MatrixVector
+from hwsim.packed._bits import pack, word_width
+from hwsim.packed._tensors import Tensor, Windows, integer_type, remembered, tensor_of
+from hwsim.packed._tiles import byte_vector_width, multiply, tile_neurons, tile_rows
 
 __all__ = ["grouped_product", "product"]
 
 
 @dataclass(frozen=True, eq=False)
 class _Matrix:
-    """A matrix, its limits and what it reads of a window; see `hwsim._tiles.multiply`.
+    """A matrix, its limits and what it reads of a window; see `hwsim.packed._tiles.multiply`.
 
     Parameters
     ----------
@@ -45,8 +45,9 @@ def _matrix(node: MatrixVector, channels: int, positions: int, window: bytes) ->
     offsets = np.frombuffer(window, np.int64)
     levels = np.zeros(positions, np.int64) if node.position_classes is None else node.position_classes.copy()
     limits = np.atleast_2d(np.zeros(node.neurons, np.int64) if node.thresholds is None else node.thresholds)
-    if isinstance(node.operand, Bipolar):
-        rows = pack((node.weights > 0).reshape(node.neurons, -1, channels)).reshape(node.neurons, -1)
+    if node.counts_matches:
+        bits = node.weight_element.bits_of(node.weights).reshape(node.neurons, -1, channels)
+        rows = pack(bits).reshape(node.neurons, -1)
         limits, never = (node.synapses - limits).astype(np.int64), -1
         neurons = tile_neurons(rows.dtype)
     elif _takes_bytes(node):
@@ -91,7 +92,8 @@ def _by_fours(weights: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.
 def _takes_bytes(node: MatrixVector) -> bool:
     """Return whether the processor multiplies the bytes of a node's integers, with sums that fit into 32 bits."""
     low, high = node.operand.minimum, node.operand.maximum
-    fits = node.synapses * (abs(low) + high - low) < np.iinfo(np.int32).max
+    heaviest = max(map(abs, node.weight_element.span))
+    fits = heaviest < 128 and node.synapses * heaviest * (abs(low) + high - low) < np.iinfo(np.int32).max
     return byte_vector_width() > 0 and high - low < 256 and fits
 
 
@@ -103,7 +105,7 @@ def _bias(node: MatrixVector) -> np.ndarray:
 def product(node: MatrixVector, x: Windows) -> Tensor:
     """Return what a matrix gives for windows, or for single vectors as windows of one pixel."""
     matrix = _matrix(node, x.channels, len(x.starts), x.offsets.tobytes())
-    stream, bits = node.output_streams[0], isinstance(node.operand, Bipolar)
+    stream, bits = node.output_streams[0], node.counts_matches
     bytewise = not bits and _takes_bytes(node)
     rows = len(x.pixels) * len(x.starts)
     size = -(-rows // tile_rows) * tile_rows

@@ -1,0 +1,75 @@
+"""Width converters between nodes whose beats differ: put in after folding, and taken out before it."""
+
+from dataclasses import replace
+
+from dataflow.network import Fifo, Network, Terminal
+from dataflow.nodes import Node, WidthConverter
+from dataflow.streams import Stream
+
+__all__ = ["converter_between", "fit_ends", "insert_converters", "without_converters"]
+
+
+def without_converters(network: Network) -> Network:
+    """Return the network with its width converters taken out: what folding starts from.
+
+    The result does not verify as long as neighbours disagree on their lanes.
+    """
+    fifos = list(network.fifos)
+    for node in network.nodes:
+        if node.fits_neighbours:
+            into = next(fifo for fifo in fifos if fifo.target == node.name)
+            behind = next(fifo for fifo in fifos if fifo.source == node.name)
+            joined = replace(into, target=behind.target, target_port=behind.target_port)
+            fifos[fifos.index(into)] = joined
+            fifos.remove(behind)
+    nodes = tuple(node for node in network.nodes if not node.fits_neighbours)
+    return replace(network, nodes=nodes, fifos=tuple(fifos))
+
+
+def fit_ends(network: Network) -> Network:
+    """Return the network with its ends as wide as the nodes beside them."""
+
+    def fit(terminal: Terminal, stream: Stream) -> Terminal:
+        parts = max(1, terminal.stream.shape[-1] // stream.vector) if stream.inert else 1
+        return replace(terminal, stream=replace(terminal.stream, lanes=stream.lanes, parts=parts))
+
+    def first_reader(terminal: Terminal) -> Stream:
+        fifo = network.fifos_out_of(terminal.name)[0]
+        return network.node(fifo.target).input_streams[fifo.target_port]
+
+    def writer(terminal: Terminal) -> Stream:
+        return network.stream(network.fifos_into(terminal.name)[0])
+
+    return replace(
+        network,
+        inputs=tuple(fit(terminal, first_reader(terminal)) for terminal in network.inputs),
+        outputs=tuple(fit(terminal, writer(terminal)) for terminal in network.outputs),
+    )
+
+
+def insert_converters(network: Network) -> Network:
+    """Return the network with converters wherever a writer's beats are not its reader's."""
+    outputs = {terminal.name for terminal in network.outputs}
+    before: dict[str, list[Node]] = {}
+    fifos: list[Fifo] = []
+    for fifo in network.fifos:
+        source = network.stream(fifo)
+        target = source if fifo.target in outputs else network.node(fifo.target).input_streams[fifo.target_port]
+        if source.has_beats_of(target):
+            fifos.append(fifo)
+            continue
+        name = f"{fifo.target}.{fifo.target_port}.width" if fifo.target_port else f"{fifo.target}.width"
+        converter = converter_between(name, source, target)
+        before.setdefault(fifo.target, []).append(converter)
+        fifos.append(replace(fifo, target=name, target_port=0))
+        fifos.append(Fifo(name, fifo.target, 0, fifo.target_port))
+    nodes = tuple(each for node in network.nodes for each in (*before.get(node.name, ()), node))
+    return replace(network, nodes=nodes, fifos=tuple(fifos))
+
+
+def converter_between(name: str, source: Stream, target: Stream) -> WidthConverter:
+    """Return the converter from the beats of one stream to those of another."""
+    # Both ends see the shape that has more channels: a flattened frame may have beats across pixels.
+    shape = max(source.shape, target.shape, key=lambda shape: shape[-1])
+    parts_in, parts_out = (shape[-1] // each.vector if each.inert else 1 for each in (source, target))
+    return WidthConverter(name, source.element, shape, source.lanes, target.lanes, parts_in, parts_out)

@@ -1,0 +1,41 @@
+"""Counting bits and adding integers in stages: the shape of the adder trees, and what they are made of."""
+
+from dataflow.elements import Integer, signed_for
+from dataflow.parts import Parts
+
+__all__ = ["count_integer_sum", "count_popcount", "popcount_group", "popcount_stages"]
+
+#: Bits counted between two registers at the bottom of the popcount: six make three LUT levels at most.
+popcount_group = 6
+
+
+def popcount_stages(simd: int) -> int:
+    """Return the registered stages that count `simd` bits: groups of six, then sums of three."""
+    sums = -(-simd // popcount_group)
+    stages = 1
+    while sums > 1:
+        sums = -(-sums // 3)
+        stages += 1
+    return stages
+
+
+def count_popcount(found: Parts, simd: int, copies: int) -> None:
+    """Add the registered sums of a popcount, the counts of the groups among them."""
+    limits = [min(popcount_group, simd - start) for start in range(0, simd, popcount_group)]
+    found.registers += copies * sum(limit.bit_length() for limit in limits)
+    while len(limits) > 1:
+        groups = [limits[start : start + 3] for start in range(0, len(limits), 3)]
+        limits = [sum(group) for group in groups]
+        for group in groups:
+            found.total([limit.bit_length() for limit in group], sum(group).bit_length(), copies)
+
+
+def count_integer_sum(found: Parts, factor: Integer, simd: int, copies: int) -> None:
+    """Add the registered sums of integers of one type."""
+    counts, size = [1] * simd, popcount_group
+    while len(counts) > 1 or size == popcount_group:
+        groups = [counts[start : start + size] for start in range(0, len(counts), size)]
+        counts, size = [sum(group) for group in groups], 3
+        for group in groups:
+            widths = [signed_for(each * factor.minimum, each * factor.maximum).width for each in (*group, sum(group))]
+            found.total(widths[:-1] if len(group) > 2 else [widths[-1] - 1] * len(group), widths[-1], copies)

@@ -1,0 +1,116 @@
+"""A whole network on packed tensors."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from dataflow import Bipolar, Network, Node, Stream
+from dataflow.kinds import implementation
+from hwsim.frames import checked_frames
+from hwsim.packed._bits import word_width
+from hwsim.packed._tensors import Tensor, Windows, integer_type, tensor_of
+from hwsim.packed._tiles import tile_rows
+
+__all__ = ["apply", "evaluate", "evaluate_block", "evaluate_only"]
+
+#: Bytes of the largest stream in a block of frames, which stays in a core's cache.
+block_bytes = 1 << 19
+
+
+def apply(node: Node, *inputs: Tensor | Windows) -> tuple[Tensor | Windows, ...]:
+    """Return what a node emits, one tensor per output, for one tensor per input."""
+    return _outputs(implementation(type(node), "hwsim.packed")(node, *inputs))
+
+
+def _outputs(result: Tensor | Windows | tuple[Tensor | Windows, ...]) -> tuple[Tensor | Windows, ...]:
+    """Return what a kind's function returns as one tensor per output: those with one output return it alone."""
+    return result if isinstance(result, tuple) else (result,)
+
+
+def evaluate(network: Network, frames: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the values of every stream of a network, as `hwsim.reference.evaluate` does.
+
+    Parameters
+    ----------
+    frames : frames for the network's input, in a shape that `hwsim.frames.frames_for` understands
+
+    Returns
+    -------
+    dict
+        For every FIFO's name (frames, *stream.shape) int64; bipolar streams carry bits 0 and 1.
+    """
+    return evaluate_only(network, frames, [fifo.name for fifo in network.fifos])
+
+
+def evaluate_only(network: Network, frames: np.ndarray, names: Iterable[str]) -> dict[str, np.ndarray]:
+    """Return the values of the streams in the FIFOs named, as `evaluate` does; the others are dropped once read."""
+    blocks = _blocks(network, checked_frames(network, frames))
+    steps, wanted = list(_steps(network)), set(names)
+    if len(blocks) == 1:
+        return evaluate_block(network, steps, blocks[0], wanted)
+    with ThreadPoolExecutor(_cores()) as pool:
+        parts = list(pool.map(lambda block: evaluate_block(network, steps, block, wanted), blocks))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _cores() -> int:
+    """Return the processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _blocks(network: Network, frames: np.ndarray) -> list[np.ndarray]:
+    """Return frames in parts, of a size that fills whole tiles."""
+    # What repeats its input is not copied out; the input is a stream itself.
+    views = {node.name for node in network.nodes if node.repeats_input}
+    largest = max(_bytes(network.stream(fifo)) for fifo in network.fifos if fifo.source not in views)
+    most = max(1, block_bytes // largest)
+    count = -(-len(frames) // most)
+    size = -(-len(frames) // (count * tile_rows)) * tile_rows
+    return [frames[start : start + size] for start in range(0, len(frames), size)]
+
+
+def _bytes(stream: Stream) -> int:
+    """Return the bytes of a frame, as `tensor_of` has it."""
+    element, channels = stream.element, stream.shape[-1]
+    if isinstance(element, Bipolar):
+        return prod(stream.shape[:-1]) * 8 * -(-channels // word_width)
+    return stream.size * np.dtype(integer_type(element.minimum, element.maximum)).itemsize
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A node, its function, the streams that it reads with the shapes in which it does, and those that it writes."""
+
+    node: Node
+    function: Callable[..., Tensor | Windows | tuple[Tensor | Windows, ...]]
+    reads: tuple[tuple[str, tuple[int, ...]], ...]
+    writes: tuple[str, ...]
+
+
+def _steps(network: Network) -> Iterator[_Step]:
+    for node in network.nodes:
+        shapes = [stream.shape for stream in node.input_streams]
+        reads = [fifo.name for fifo in network.fifos_into(node.name)]
+        writes = (fifo.name for fifo in network.fifos_out_of(node.name))
+        function = implementation(type(node), "hwsim.packed")
+        yield _Step(node, function, tuple(zip(reads, shapes, strict=True)), tuple(writes))
+
+
+def evaluate_block(
+    network: Network, steps: Iterable[_Step], frames: np.ndarray, wanted: set[str]
+) -> dict[str, np.ndarray]:
+    """Return the values of the streams wanted, of one block of frames; the others are dropped once read."""
+    first = network.fifos_out_of(network.inputs[0].name)[0].name
+    alive: dict[str, Tensor | Windows] = {first: tensor_of(frames, network.inputs[0].stream)}
+    kept = {first: frames.astype(np.int64)} if first in wanted else {}
+    for step in steps:
+        inputs = [alive.pop(name).reshaped(shape) for name, shape in step.reads]
+        for name, tensor in zip(step.writes, _outputs(step.function(step.node, *inputs)), strict=True):
+            alive[name] = tensor
+            if name in wanted:
+                kept[name] = tensor.values
+    return kept
