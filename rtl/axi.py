@@ -6,8 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 import dataflow
 from dataflow.naming import plain_names
-from rtl.components._steps import advanced, ends_vector
 from rtl.core import Core
+from rtl.steps import advanced, ends_vector
 
 __all__ = ["AxiTop", "axi_prefixes"]
 

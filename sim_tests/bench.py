@@ -40,7 +40,7 @@ class Drive:
     words: dict[int, int]
 
 
-class _Place:
+class _PassedBeats:
     """Collects the beats that pass one place."""
 
     def __init__(self, width: int) -> None:
@@ -57,7 +57,7 @@ class _Place:
         return Beats(np.array(self.cycles, np.int64), words)
 
 
-class _Source:
+class _Feeder:
     """Offers the beats of an input."""
 
     def __init__(self, setup: InputSetup) -> None:
@@ -95,11 +95,11 @@ class Bench:
 
     def __post_init__(self) -> None:
         setup = self.setup
-        self._sources = [_Source(each) for each in setup.inputs]
+        self._sources = [_Feeder(each) for each in setup.inputs]
         self._gates = [each.gate.tolist() for each in setup.outputs]
-        self._writes = [_Place(each.width) for each in setup.fifos]
-        self._reads = [_Place(each.width) for each in setup.fifos]
-        self._outputs = [_Place(each.width) for each in setup.outputs]
+        self._writes = [_PassedBeats(each.width) for each in setup.fifos]
+        self._reads = [_PassedBeats(each.width) for each in setup.fifos]
+        self._outputs = [_PassedBeats(each.width) for each in setup.outputs]
         self._accepted: list[list[int]] = [[] for _ in setup.inputs]
         self._lasts: list[list[bool]] = [[] for _ in setup.outputs]
         self._errors: list[int] = []

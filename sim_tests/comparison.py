@@ -96,7 +96,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class _Place:
+class _ComparedPlace:
     """Where beats are compared: a side of a FIFO or an end of the network."""
 
     name: str
@@ -156,7 +156,7 @@ class _Place:
 
 def compare(network: Network, expectation: Expectation, recording: Recording) -> Comparison:
     """Compare every beat's value and cycle, where it is written and where it is read, in every stream."""
-    places: list[_Place] = []
+    places: list[_ComparedPlace] = []
     beats = 0
     for index, fifo in enumerate(network.fifos):
         written, read = _fifo_places(network.stream(fifo), fifo, expectation, recording, index)
@@ -164,13 +164,13 @@ def compare(network: Network, expectation: Expectation, recording: Recording) ->
         beats += min(written.beats, read.beats)
     for terminal, accepted in zip(network.inputs, recording.accepted, strict=True):
         cycles = expectation.writes[network.fifos_out_of(terminal.name)[0].name]
-        places.append(_Place(terminal.name, "accepted", terminal.stream, cycles, accepted))
+        places.append(_ComparedPlace(terminal.name, "accepted", terminal.stream, cycles, accepted))
     lasts: list[Mismatch] = []
     for terminal, taken, last in zip(network.outputs, recording.taken, recording.lasts, strict=True):
         fifo = network.fifos_into(terminal.name)[0]
         words = word_rows(expectation.values[fifo.name], terminal.stream)
         cycles = expectation.reads[fifo.name]
-        place = _Place(terminal.name, "taken", terminal.stream, cycles, taken.cycles, words, taken.words)
+        place = _ComparedPlace(terminal.name, "taken", terminal.stream, cycles, taken.cycles, words, taken.words)
         places.append(place)
         lasts += _wrong_lasts(place, terminal, last)
     unmatched = sum(place.unmatched for place in places)
@@ -186,17 +186,17 @@ def compare(network: Network, expectation: Expectation, recording: Recording) ->
 
 def _fifo_places(
     stream: Stream, fifo: Fifo, expectation: Expectation, recording: Recording, index: int
-) -> tuple[_Place, _Place]:
+) -> tuple[_ComparedPlace, _ComparedPlace]:
     words = word_rows(expectation.values[fifo.name], stream)
 
-    def place(side: str, cycles: np.ndarray, beats: Beats) -> _Place:
-        return _Place(fifo.name, side, stream, cycles, beats.cycles, words, beats.words)
+    def place(side: str, cycles: np.ndarray, beats: Beats) -> _ComparedPlace:
+        return _ComparedPlace(fifo.name, side, stream, cycles, beats.cycles, words, beats.words)
 
     written = place("written", expectation.writes[fifo.name], recording.writes[index])
     return written, place("read", expectation.reads[fifo.name], recording.reads[index])
 
 
-def _wrong_lasts(place: _Place, terminal: Terminal, last: np.ndarray) -> list[Mismatch]:
+def _wrong_lasts(place: _ComparedPlace, terminal: Terminal, last: np.ndarray) -> list[Mismatch]:
     """Return a record for every beat whose `last` is not that of the final beat of a frame."""
     expected = (np.arange(len(last)) + 1) % terminal.stream.beats == 0
     return [

@@ -15,11 +15,11 @@ from hwsim.cycle.actors import Actor, actors_of
 from hwsim.cycle.kernel import DELAY, GAP, SOURCE
 from hwsim.stalls import Stalls
 
-__all__ = ["Channel", "Layout", "Program", "flatten", "with_depths"]
+__all__ = ["ActorSlots", "Channel", "Program", "flatten", "with_depths"]
 
 
 @dataclass(frozen=True, eq=False)
-class Layout:
+class ActorSlots:
     """Where the parts of an actor are, the first one in the slot behind `before`.
 
     An event that takes i beats and gives o has max(1, i) + max(1, o) - 1 parts. They wait for the beats in the order of
@@ -125,7 +125,7 @@ class Program:
     needs : (4, slots) int32, the parts by slot, without the places
     """
 
-    layouts: tuple[Layout, ...]
+    layouts: tuple[ActorSlots, ...]
     channels: tuple[Channel, ...]
     nodes: np.ndarray
     needs: np.ndarray
@@ -160,9 +160,9 @@ def flatten(network: Network, stalls: Stalls) -> Program:
         The places of all FIFOs are too many to be counted.
     """
     actors = actors_of(network, stalls)
-    layouts: list[Layout] = []
+    layouts: list[ActorSlots] = []
     for actor in actors:
-        layouts.append(Layout(actor, layouts[-1].latest + 1 if layouts else 1))
+        layouts.append(ActorSlots(actor, layouts[-1].latest + 1 if layouts else 1))
     needs = np.zeros((4, layouts[-1].latest + 1), np.int32)
     for layout in layouts:
         needs[GAP, layout.firsts] = np.tile(layout.actor.gaps, layout.actor.repeats)
@@ -179,7 +179,7 @@ def flatten(network: Network, stalls: Stalls) -> Program:
     )
 
 
-def _fifos(network: Network, layouts: list[Layout], needs: np.ndarray) -> list[Channel]:
+def _fifos(network: Network, layouts: list[ActorSlots], needs: np.ndarray) -> list[Channel]:
     """Return the channels of a network's FIFOs, and take down in `needs` which beats are waited for."""
     writers = {layout.actor.name: number for number, layout in enumerate(layouts)}
     readers = {layout.actor.name: number for number, layout in reversed(list(enumerate(layouts)))}
@@ -196,7 +196,7 @@ def _fifos(network: Network, layouts: list[Layout], needs: np.ndarray) -> list[C
     return channels
 
 
-def _buffers(layouts: list[Layout], needs: np.ndarray) -> list[Channel]:
+def _buffers(layouts: list[ActorSlots], needs: np.ndarray) -> list[Channel]:
     """Return the channels of the buffers, and take down in `needs` which beats are waited for."""
     channels = []
     for number, (fill, drain) in enumerate(pairwise(layouts)):

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 import dataflow
 from rtl.components._raster import by_window
-from rtl.components._steps import advanced, foreseen
+from rtl.steps import advanced, foreseen
 
 __all__ = ["LineBuffer"]
 

@@ -3,7 +3,7 @@
 import numpy as np
 from amaranth import Const, Module, Signal
 
-from rtl.components._steps import advanced
+from rtl.steps import advanced
 
 __all__ = ["by_window", "raster"]
 

@@ -7,7 +7,7 @@ from amaranth import Module, Signal
 
 from rtl.components._component import NodeComponent
 from rtl.components._line_buffer import LineBuffer
-from rtl.components._steps import advanced, delayed, emit_steps, ends_vector, foreseen
+from rtl.steps import advanced, delayed, emit_steps, ends_vector, foreseen
 
 __all__ = ["PoolComponent", "WindowComponent"]
 

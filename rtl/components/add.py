@@ -6,8 +6,8 @@ from amaranth import Cat, Const, Module, Mux, Signal, signed
 
 import dataflow
 from rtl.components._component import NodeComponent
-from rtl.components._steps import ends_vector, issue_steps
 from rtl.components._sum import Sum
+from rtl.steps import ends_vector, issue_steps
 
 __all__ = ["Add"]
 

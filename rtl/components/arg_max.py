@@ -7,7 +7,7 @@ from amaranth import Array, Const, Module, Mux, Signal, signed
 
 import dataflow
 from rtl.components._component import NodeComponent
-from rtl.components._steps import advanced, delayed, foreseen, issue_steps
+from rtl.steps import advanced, delayed, foreseen, issue_steps
 
 __all__ = ["ArgMax"]
 

@@ -8,7 +8,7 @@ from amaranth import Const, Module, Signal
 
 import dataflow
 from rtl.components._component import NodeComponent
-from rtl.components._steps import advanced, emit_steps, foreseen
+from rtl.steps import advanced, emit_steps, foreseen
 
 __all__ = ["Concat"]
 

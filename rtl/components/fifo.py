@@ -6,7 +6,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from dataflow.storage import in_registers
-from rtl.components._steps import advanced
+from rtl.steps import advanced
 from rtl.streams import Reserved
 
 __all__ = ["Fifo"]

@@ -6,7 +6,7 @@ from amaranth import Const, Module, Signal, Value
 
 import dataflow
 from rtl.components._component import NodeComponent
-from rtl.components._steps import issue_steps
+from rtl.steps import issue_steps
 
 __all__ = ["Fork"]
 

@@ -17,9 +17,9 @@ from rtl.components._component import NodeComponent
 from rtl.components._held_vector import HeldVector
 from rtl.components._popcount import Popcount
 from rtl.components._raster import by_window, raster
-from rtl.components._steps import advanced, delayed, ends_vector, foreseen, issue_steps
 from rtl.components._storage import packed, read_only
 from rtl.components._sum import Sum
+from rtl.steps import advanced, delayed, ends_vector, foreseen, issue_steps
 
 __all__ = ["MatrixVector"]
 

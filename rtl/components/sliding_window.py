@@ -5,9 +5,9 @@ from typing import ClassVar
 from amaranth import Const, Module, Mux, Signal
 
 import dataflow
-from rtl.components._steps import emit_steps, ends_vector
 from rtl.components._storage import packed
 from rtl.components._window import WindowComponent
+from rtl.steps import emit_steps, ends_vector
 
 __all__ = ["SlidingWindow"]
 

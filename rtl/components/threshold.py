@@ -6,8 +6,8 @@ from amaranth import Cat, Const, Module, Signal
 
 import dataflow
 from rtl.components._component import NodeComponent
-from rtl.components._steps import advanced, ends_vector, issue_steps
 from rtl.components._storage import packed, read_only
+from rtl.steps import advanced, ends_vector, issue_steps
 
 __all__ = ["Threshold"]
 

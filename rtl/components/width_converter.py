@@ -6,7 +6,7 @@ from amaranth import Cat, Module, Signal, Value
 
 import dataflow
 from rtl.components._component import NodeComponent
-from rtl.components._steps import advanced, foreseen, issue_steps, lookup
+from rtl.steps import advanced, foreseen, issue_steps, lookup
 
 __all__ = ["WidthConverter"]
 

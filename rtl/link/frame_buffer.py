@@ -4,7 +4,7 @@ from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl.components._steps import advanced
+from rtl.steps import advanced
 
 __all__ = ["FrameBuffer"]
 

@@ -6,10 +6,10 @@ from amaranth.lib.crc.catalog import CRC16_IBM_3740
 from amaranth.lib.wiring import In, Out
 
 from dataflow import Stream
-from rtl.components._steps import advanced
 from rtl.link.protocol import HEADER_SIZE, Info, Kind
 from rtl.link.receiver import Outcome, Ticket
 from rtl.link.slip import Token
+from rtl.steps import advanced
 from rtl.streams import payload_of
 
 __all__ = ["MessageSender"]

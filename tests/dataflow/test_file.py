@@ -25,6 +25,7 @@ from dataflow import (
     save_network,
     verify,
 )
+from hwsim import predict, simulate
 from sim_tests.cases import CASES, Case, dense_network
 from sim_tests.conv_cases import conv_network
 
@@ -334,3 +335,26 @@ def test_other_files(tmp_path: Path) -> None:
         sentence = rf"^Network file '{path}' must be an \.xnf file, not another safetensors file$"
         with pytest.raises(InputError, match=sentence):
             load(path)
+
+
+SAMPLES = Path(__file__).parent / "samples"
+
+
+@pytest.mark.parametrize(
+    ("version", "scores", "cycles"),
+    [
+        (1, [[-1, 1, 1], [-1, 1, 1], [3, 1, -3], [-3, -1, 3]], 64),
+        (2, [[-8, 0, -12], [8, -8, -8], [-4, -4, -8], [-4, -4, -4]], 1240),
+        (3, [[-2, 4, 2, 0], [-4, 2, 0, 2], [-4, 2, 0, 2], [-2, 4, 2, 0]], 220),
+    ],
+)
+def test_files_of_earlier_versions_open(version: int, scores: list[list[int]], cycles: int) -> None:
+    path = SAMPLES / f"version{version}.xnf"
+    assert written_version(path) == version
+    network = load(path)
+    stream = network.inputs[0].stream
+    frames = (np.arange(4 * stream.size) * 37 % 256).reshape(4, *stream.shape)
+    prediction = predict(network, frames)
+    assert prediction.scores is not None
+    assert prediction.scores.tolist() == scores
+    assert simulate(network, 4).total == cycles

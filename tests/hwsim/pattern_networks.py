@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from dataflow import BIPOLAR, Fifo, Network, Node, Schedule, Stream, Terminal, verify
+from dataflow.parts import Structure
 
 __all__ = ["Pattern", "branching_networks", "network_of", "pattern_networks"]
 
@@ -35,6 +36,9 @@ class Pattern(Node):
             np.array([[mark != "." for mark in port] for port in ports]) for ports in (self.consumes, self.emits)
         )
         return Schedule(consumes, emits, self.latency, self.repeats)
+
+    def structure(self) -> Structure:
+        return Structure(self.kind, {}, registers=0)
 
 
 def network_of(nodes: list[Pattern], fifos: list[Fifo], *, name: str = "net") -> Network:

@@ -21,6 +21,7 @@ from dataflow import (
     WindowNode,
     fold,
 )
+from dataflow.parts import Structure
 from hwsim import Stalls, simulate
 from hwsim.cycle import step_slowly
 from hwsim.fifo_sizing import shrink_depths
@@ -108,6 +109,9 @@ class Buffer(Node):
         fill = Schedule(np.ones((1, 1), bool), np.zeros((0, 1), bool), 1, sum(self.frees) * self.repeats)
         drain = Schedule(np.zeros((0, len(self.emits)), bool), emits, self.latency, self.repeats)
         return Buffered(fill, drain, self.places, np.array(self.needs), np.array(self.frees))
+
+    def structure(self) -> Structure:
+        return Structure(self.kind, {}, registers=0)
 
 
 @st.composite

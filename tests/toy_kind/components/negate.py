@@ -6,7 +6,7 @@ from amaranth import Const, Module, Signal
 
 from dataflow.kinds import kind_named
 from rtl.components._component import NodeComponent
-from rtl.components._steps import issue_steps
+from rtl.steps import issue_steps
 
 __all__ = ["Negate"]
 
