@@ -1,7 +1,7 @@
-"""What a network computes, and when: reference, packed reference, cycle simulator.
+"""Simulation of a network's values and cycles: reference, packed reference, cycle simulator.
 
 Values and time are separate computations, because control never depends on data: `hwsim.reference` (slow, obvious)
-and `hwsim.packed` (fast) give the values of every stream, `hwsim.cycle` the cycle of every beat.
+and `hwsim.packed` (fast) return the values of every stream, and `hwsim.cycle` the cycle of every beat.
 """
 
 from hwsim.cycle import FifoUse, NodeActivity, Periodic, Run, simulate

@@ -27,10 +27,10 @@ def test_one_place_less_than_the_fewest(simulator: str, stalled: bool, tmp_path:
     # The first sum needs all twelve bits, so all must have a place on the shortcut meanwhile.
     network = NETWORK.with_depths({"fork0.1 -> add0.1": 11})
     sentence = (
-        r"^Network 'residual-12' must be able to move, not stand still for ever: "
+        r"^Network 'residual-12' must be able to move, not deadlock: "
         r"'fork0' waits for a place in 'fork0\.1 -> add0\.1' \(full with 11\); "
         r"'conv0_0' waits for a beat in 'fork0 -> conv0_0'; 'add0' waits for a beat in 'conv0_0 -> add0'; "
-        r"a depth of 12 for 'fork0\.1 -> add0\.1' frees it$"
+        r"a depth of 12 for 'fork0\.1 -> add0\.1' resolves it$"
     )
     with pytest.raises(InputError, match=sentence):
         simulate(network, 1)

@@ -1,6 +1,6 @@
-"""The cycle simulator: in which cycle every beat moves.
+"""The cycle simulator: the cycle in which every beat moves.
 
-`simulate` is the fast one; `step_slowly` is the contract written out cycle by cycle, kept to test the fast one with.
+`simulate` is fast. `step_slowly` follows the timing contract cycle by cycle, and is the oracle for `simulate` in tests.
 """
 
 from hwsim.cycle.run import FifoUse, NodeActivity, Periodic, Run

@@ -1,11 +1,11 @@
-"""The actors of a network: nodes, sources and sinks, all of them things with a token schedule.
+"""The actors of a network: nodes, sources and sinks, each with a token schedule.
 
-Only the steps in which beats move are kept, as *events*; the quiet steps before an event are counted in its *gap*.
+Only the steps in which beats move are kept, as *events*. The quiet steps before an event are counted in its *gap*.
 
-A `Buffered` node is two actors, with a FIFO between them that `fill` writes with no latency. `drain` reads it in its
-own way: an event *needs* some beats there, counted from the oldest, and *frees* some, 0 or several, which need not
-have come yet. The steps in which it needs or frees beats are events, and so are those after a free, which wait until
-all beats freed have come.
+A `Buffered` node is two actors with a FIFO between them, which `fill` writes without latency. `drain` reads it
+differently from other FIFOs: an event *needs* a number of beats in it, counted from the oldest, and *frees* 0 or more,
+which may not have arrived yet. The steps in which it needs or frees beats are events. So are the steps after a free,
+which wait until all freed beats have arrived.
 """
 
 from dataclasses import dataclass
@@ -22,17 +22,17 @@ __all__ = ["Actor", "actors_of"]
 
 @dataclass(frozen=True, eq=False)
 class Actor:
-    """A thing with a token schedule; `consumes` and `emits` are (ports, period) bool as in `Schedule`.
+    """A node, source or sink; `consumes` and `emits` are (ports, period) bool as in `Schedule`.
 
     Parameters
     ----------
     name : the node or terminal that it belongs to
-    latency : cycles from an event to the write of what it emits
+    latency : cycles from an event to the write of the beats that it emits
     repeats : how often the pattern runs in a frame
-    gate_before, gate_after : the gate that it waits for before it moves a beat, and with which it waits once a beat
-        could move, (cycles,) bool, or None
-    fills : places of the buffer that it fills, which is its one output; 0 if it writes FIFOs
-    drains : (2, period) int64, beats that it needs and frees in the buffer filled by the actor before it
+    gate_before, gate_after : the gate for which it waits before it moves a beat, and the gate for which it waits once
+        a beat could move, (cycles,) bool, or None
+    fills : places of the buffer that it fills, which is its only output; 0 if it writes FIFOs
+    drains : (2, period) int64, beats that it needs and frees in the buffer filled by the previous actor
     """
 
     name: str
@@ -49,7 +49,7 @@ class Actor:
     def event_steps(self) -> np.ndarray:
         """(events,) int64, the steps of the pattern in which beats move, or are needed or freed in a buffer.
 
-        Beats may be freed before they have come; the step after that waits for them.
+        Beats may be freed before they have arrived; the next step waits for them.
         """
         happens = self.consumes.any(axis=0) | self.emits.any(axis=0)
         if self.drains is not None:
@@ -78,12 +78,12 @@ class Actor:
 
     @property
     def tail(self) -> int:
-        """Quiet steps behind the last event of the pattern."""
+        """Quiet steps after the last event of the pattern."""
         return self.period - 1 - int(self.event_steps[-1])
 
     @cached_property
     def gaps(self) -> np.ndarray:
-        """(events of the pattern,) int64, steps since the event before; of the first one, in the pattern before."""
+        """(events of the pattern,) int64, steps since the previous event; the first one counts from the last pattern."""
         return np.diff(self.event_steps, prepend=self.event_steps[-1] - self.period)
 
     @cached_property

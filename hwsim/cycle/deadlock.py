@@ -1,4 +1,4 @@
-"""Why nothing can move any more, and which depths would free it."""
+"""Deadlocks: which nodes wait for each other, and the depths that resolve it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ __all__ = ["DeadlockError", "deadlock_of", "remedy_of"]
 
 
 class DeadlockError(InputError):
-    """Nothing can move any more before the first frame is through.
+    """A deadlock before the end of the first frame.
 
     Parameters
     ----------
-    full : names of the full FIFOs that nodes wait for which wait for each other
+    full : names of the full FIFOs for which the nodes in the circle wait
     """
 
     def __init__(self, text: str, *, full: tuple[str, ...]) -> None:
@@ -31,7 +31,7 @@ class DeadlockError(InputError):
 
 @dataclass(frozen=True)
 class _Wait:
-    """What a node waits for: beats in FIFOs, or if there are all that it needs, places in FIFOs."""
+    """What a node waits for: beats in FIFOs or, if it has all beats, places in FIFOs."""
 
     node: str
     missing: tuple[Fifo, ...]
@@ -39,7 +39,7 @@ class _Wait:
 
     @property
     def others(self) -> tuple[str, ...]:
-        """The nodes that it waits for."""
+        """The nodes for which it waits."""
         return tuple(fifo.source for fifo in self.missing) or tuple(fifo.target for fifo in self.full)
 
     def __str__(self) -> str:
@@ -50,9 +50,9 @@ class _Wait:
 
 
 def deadlock_of(network: Network, program: Program, nexts: np.ndarray) -> DeadlockError:
-    """Return the error that tells which node waits for what, where none can go on before a frame is through.
+    """Return the error for a deadlock, which says which node waits for what.
 
-    It names the nodes that wait for each other in a circle; all others that wait do so for one of these in the end.
+    It names the nodes that wait for each other in a circle. All other nodes wait, directly or not, for one of these.
 
     Parameters
     ----------
@@ -60,20 +60,20 @@ def deadlock_of(network: Network, program: Program, nexts: np.ndarray) -> Deadlo
     """
     waits = _waits(network, program, nexts)
     circle = [wait for name, wait in waits.items() if name in _reached(waits, name)]
-    text = f"Network {network.name!r} must be able to move, not stand still for ever: {'; '.join(map(str, circle))}"
+    text = f"Network {network.name!r} must be able to move, not deadlock: {'; '.join(map(str, circle))}"
     full = (fifo.name for wait in circle if not wait.missing for fifo in wait.full)
     return DeadlockError(text, full=tuple(full))
 
 
 def _waits(network: Network, program: Program, nexts: np.ndarray) -> dict[str, _Wait]:
-    """Return what each node waits for that has not finished the frame, by its name."""
+    """Return what each node that has not finished the frame waits for, by its name."""
     fifos = zip(network.fifos, program.channels, strict=False)
     unread = {fifo.name: _unread(channel, nexts) for fifo, channel in fifos}
     waits = {}
     for actor, node in zip(program.nodes.tolist(), network.nodes, strict=True):
         if nexts[actor] > program.latests[actor]:
             continue
-        # If a beat is missing in the buffer, then because `fill`, the actor before, waits for one.
+        # A beat is missing in the buffer because `fill`, the previous actor, waits for one.
         waiting = actor - 1 if _lacks_in_buffer(program, actor, nexts) else actor
         into, behind = _next_moves(network, program, waiting, nexts)
         missing = tuple(fifo for fifo in into if unread[fifo.name] == 0)
@@ -83,7 +83,7 @@ def _waits(network: Network, program: Program, nexts: np.ndarray) -> dict[str, _
 
 
 def _reached(waits: Mapping[str, _Wait], start: str) -> set[str]:
-    """Return the nodes that a node waits for, and those that these wait for, and so on."""
+    """Return the nodes for which a node waits, directly or through others."""
     reached: set[str] = set()
     ahead = [start]
     while ahead:
@@ -95,7 +95,7 @@ def _reached(waits: Mapping[str, _Wait], start: str) -> set[str]:
 
 
 def _unread(channel: Channel, nexts: np.ndarray) -> int:
-    """Return how many beats are in a channel."""
+    """Return the number of beats in a channel."""
     return int((channel.writes < nexts[channel.writer]).sum()) - int((channel.reads < nexts[channel.reader]).sum())
 
 
@@ -118,10 +118,10 @@ def _next_moves(network: Network, program: Program, number: int, nexts: np.ndarr
 
 
 def remedy_of(network: Network, deadlock: DeadlockError) -> dict[str, int]:
-    """Return the smallest depths that free a deadlock, by FIFO name.
+    """Return the smallest depths that resolve a deadlock, by FIFO name.
 
-    One FIFO alone, if one of those that are full can free it; otherwise several, none of which may be one lower. No
-    FIFO ever needs more places than a frame has beats.
+    It is a single FIFO if one of the full ones alone can resolve it. Otherwise there are several, none of which can be
+    one lower. No FIFO ever needs more places than a frame has beats.
     """
     trial = Trial(network)
     present = np.array([fifo.depth for fifo in network.fifos])
@@ -141,7 +141,7 @@ def remedy_of(network: Network, deadlock: DeadlockError) -> dict[str, int]:
     depths = present.copy()
     for name in raised:
         depths[rows[name]] = every[rows[name]]
-    # Those that are full come last, and keep what the others do not need.
+    # The full FIFOs come last, so that the others are reduced first.
     for name in sorted(raised, key=lambda name: name in deadlock.full):
         row = rows[name]
         depths[row] = smallest(partial(passes_with, depths, row), int(present[row]), int(every[row]))
@@ -149,7 +149,7 @@ def remedy_of(network: Network, deadlock: DeadlockError) -> dict[str, int]:
 
 
 def _raised(network: Network, deadlock: DeadlockError, most: Mapping[str, int]) -> list[str]:
-    """Return the FIFOs that are full in a deadlock, and in those that come next when these have the most places."""
+    """Return the full FIFOs of a deadlock, and of those that follow when these have as many places as possible."""
     raised: dict[str, int] = {}
     found: DeadlockError | None = deadlock
     while found is not None:

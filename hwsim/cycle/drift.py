@@ -1,15 +1,15 @@
-"""Leaping over frames in which parts of a network drift apart evenly.
+"""Skipping frames in which parts of a network drift apart evenly.
 
-Let X(k) be all times of frame k and of the beats before it that are still kept, and G the step of a frame, without
-stalls. Each component of G(X + t S) is convex in t: the latest of times that grow evenly with it. Let S be
+Let X(k) be all times of frame k and of the earlier beats that are still kept, and G the step of a frame, without
+stalls. Each component of G(X + t S) is convex in t: the maximum of times that grow linearly with t. Let S be
 X(k) - X(k - 1), and X(k - 1) - X(k - 2) the same. If stepping a frame from X(k - 1) + n S gives X(k - 1) + (n + 1) S,
-then G is on a straight line at t = -1, 0 and n, so it is everywhere between. That is: frames k + 1 to k + n are what
-even drift makes them, exactly. One frame is stepped instead of n.
+then G is on a straight line at t = -1, 0 and n, and therefore everywhere between. So frames k + 1 to k + n are exactly
+those of even drift, and one frame is stepped instead of n.
 
-What is summed up over a frame grows evenly too. Beats' times in FIFOs are differences of times. The cycles in which a
-node was blocked are a sum of times less a sum of convex functions, so if they are even at the three points, they are
-between. And a FIFO holds more than L beats when beat r is read if and only if beat r + L was written before: this
-compares two times that grow evenly, so between two frames it is true only if it is at one of them.
+Sums over a frame grow linearly too. The times of beats in FIFOs are differences of times. The cycles in which a node
+was blocked are a sum of times less a sum of convex functions, so if they are on a line at the three points, they are
+on it between. And a FIFO holds more than L beats when beat r is read if and only if beat r + L was written before:
+this compares two times that grow linearly, so between two frames it is true only if it is true at one of them.
 """
 
 import numpy as np
@@ -18,12 +18,12 @@ from hwsim.cycle.kernel import Plan, State, advance
 
 __all__ = ["Drift"]
 
-#: Frames of the first leap that is tried.
+#: Length in frames of the first leap that is tried.
 first_leap = 8
 
 
 class Drift:
-    """Watches frames being stepped, and leaps over those that are known.
+    """Observes the stepped frames, and skips those that are known.
 
     Parameters
     ----------
@@ -36,14 +36,14 @@ class Drift:
         self._sums = np.zeros(0, np.int64)
 
     def leap(self, state: State, frame: int, most: int, *, even: bool) -> int:
-        """Go on from the state after a frame as far as it is known, and return the frame that it is then after.
+        """Advance the state after a frame as far as it is known, and return the frame after which it is then.
 
         To be called after each frame.
 
         Parameters
         ----------
-        most : the last frame to go to
-        even : whether the frame seems to have drifted as the one before
+        most : the last frame to advance to
+        even : whether the frame seems to have drifted like the one before
         """
         before, self._sums = self._sums, self._sums_of(state)
         if not even:
@@ -68,11 +68,11 @@ class Drift:
         return np.concatenate([state.blocked, state.residence])
 
     def _view(self, state: State, sums: np.ndarray) -> np.ndarray:
-        """Return everything that must drift evenly: all times, and what was summed up over the frame."""
+        """Return everything that must drift evenly: all times, and the sums over the frame."""
         return np.concatenate([state.times[1:], sums])
 
     def _lands(self, state: State, slope: np.ndarray, length: int) -> bool:
-        """Go `length` frames on and return True, or leave the state as it is and return False."""
+        """Advance by `length` frames and return True, or leave the state unchanged and return False."""
         kept = [array.copy() for array in state]
         self._move(state, slope, length - 1)
         before = self._sums_of(state)
@@ -87,10 +87,10 @@ class Drift:
         return False
 
     def _move(self, state: State, slope: np.ndarray, frames: int) -> None:
-        """Make a state the one that it is after some more frames of even drift."""
+        """Advance a state by a number of frames of even drift."""
         times, sums = np.split(slope, [len(state.times) - 1])
         state.times[1:] += frames * times
-        # The sums of the next frame, of the one behind it ...
+        # The sums of the next frame, of the one after it, and so on.
         totals = frames * self._views[-1][-len(sums) :] + frames * (frames + 1) // 2 * sums
         state.blocked[:] += totals[: len(state.blocked)]
         state.residence[:] += totals[len(state.blocked) :]

@@ -1,4 +1,4 @@
-"""The times that all later ones follow from."""
+"""The times from which all later ones follow."""
 
 from functools import lru_cache
 
@@ -10,7 +10,7 @@ __all__ = ["fingerprint", "horizon"]
 
 
 def horizon(plan: Plan, state: State) -> np.ndarray:
-    """Return the times that all later ones follow from, int64, once a frame has been stepped to its end.
+    """Return the times from which all later ones follow, int64, at the end of a frame.
 
     These are each actor's last event and the latest `depth` reads of each FIFO, buffers included.
     """
@@ -18,10 +18,10 @@ def horizon(plan: Plan, state: State) -> np.ndarray:
 
 
 def fingerprint(times: np.ndarray) -> np.ndarray:
-    """Return two numbers by which times are told apart, (2,) uint64.
+    """Return two numbers that identify times, (2,) uint64.
 
     They are sums with random weights, modulo 2**64. So the fingerprint of a difference is the difference of the
-    fingerprints, and that of other times is the same by chance alone.
+    fingerprints, and different times have the same fingerprint only by chance.
 
     Parameters
     ----------
@@ -32,5 +32,5 @@ def fingerprint(times: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def _weights(count: int) -> np.ndarray:
-    """Return the weights of `count` times, (2, count) uint64, odd."""
+    """Return odd weights for `count` times, (2, count) uint64."""
     return np.random.default_rng(0).integers(2**64, size=(2, count), dtype=np.uint64) | np.uint64(1)

@@ -1,22 +1,22 @@
-"""The compiled loops: in which order the times of a frame follow from each other, and what they are.
+"""The compiled loops that sort the events of a frame and compute their times.
 
-The timing contract, solved for time. An actor issues a step in the first cycle in which its last step is past, every
-beat it consumes is visible, and every beat it emits has a place. Once true these stay true until the step is issued,
-so the cycle of an event is the latest of
+They solve the timing contract for time. An actor issues a step in the first cycle in which its last step is past,
+every beat it consumes is visible, and every beat it emits has a place. Once these conditions hold, they keep holding
+until the step is issued, so the cycle of an event is the latest of
 
-* ``last + gap``: the event before and the quiet steps between, one per cycle;
+* ``last + gap``: the previous event and the quiet steps between, one per cycle;
 * ``write + 1`` for each beat consumed, where a beat is written `latency` cycles after the event that emits it;
 * ``read + 1`` for the beat `depth` places before each beat emitted, whose place it takes;
 * ``write + 1`` for the last beat that the step needs in its buffer.
 
-No state needs to be looked at cycle by cycle; waiting costs nothing. And which writes and reads these are follows from
-the numbers of the beats alone: time plays no part in it, and between two frames every FIFO is empty. So it is the same
-in every frame. `arrange` finds once in which order the events of a frame can be computed, so that each follows from
-those before it; `advance` then computes the times of one frame after the other, without a branch. Where there is no
-such order, no cycle of real time would let anything move: a deadlock, in every frame or in none.
+So no state is inspected cycle by cycle, and waiting costs nothing. Which writes and reads these are follows from the
+numbers of the beats alone, not from time. Between two frames every FIFO is empty, so it is the same in every frame.
+`arrange` finds once an order in which the events of a frame can be computed, each from earlier ones; `advance` then
+computes the times of one frame after the other, without a branch. If there is no such order, nothing could move in any
+cycle: a deadlock, in every frame or in none.
 
-Rows and columns of arrays are named here, in the same file as the functions that are compiled with these numbers: the
-compiled code is cached for as long as its own file does not change. No function here allocates, so reference counts
+Rows and columns of arrays are named in this file, because the compiled functions contain these numbers and numba's
+cache is valid only as long as the file of a function does not change. No function here allocates, so reference counts
 are switched off (`_nrt`).
 """
 
@@ -27,22 +27,22 @@ from numba import njit
 
 __all__ = ["NEVER", "Plan", "State", "advance", "arrange"]
 
-#: The time in slot 0, which no other time is earlier than, whatever is added.
+#: The time in slot 0. It is earlier than all others, whatever is added to it.
 NEVER = -(2**62)
 
-#: Parts of an actor that are taken down one behind the other at most. Where those of several actors alternate, a
-#: processor computes some at once; of one actor, each waits for the one before.
+#: Most parts of one actor that follow each other in the order. A processor computes parts of several actors in
+#: parallel, but each part of one actor waits for the one before.
 longest_burst = 8
 
-# Rows of `Plan.parts`, of which the first four are told by slot at first.
+# Rows of `Plan.parts`. The first four are known by slot before the order is.
 GAP, SOURCE, DELAY, PLACE, SLOT, OWNER = range(6)
 
-# Columns of `Plan.fifos`: places, cycles from the writer's event to the write, beats in a frame, the FIFO's slices of
-# `writes` and `reads`, and of `State.times` for the reads kept.
+# Columns of `Plan.fifos`: places, cycles from the writer's event to the write, beats of a frame, and where the FIFO's
+# slices of `writes`, of `reads`, and of the kept reads in `State.times` begin.
 DEPTH, LATENCY, BEATS, FIRST_WRITE, FIRST_READ, FIRST_KEPT = range(6)
 
-# Columns of `Plan.gates`: the slices of `waits` of the gates that an actor waits for before it moves a beat, and with
-# which it waits once a beat could move, each as a start and a length, which is 0 without a gate.
+# Columns of `Plan.gates`: start and length in `waits` of the gate for which an actor waits before it moves a beat, and
+# of the gate for which it waits once a beat could move. The length is 0 without a gate.
 BEFORE_START, BEFORE_CYCLES, AFTER_START, AFTER_CYCLES = range(4)
 
 # Columns of `State.highest`.
@@ -50,26 +50,26 @@ STORED, TAKEN = range(2)
 
 
 class Plan(NamedTuple):
-    """How the times of a frame follow from each other and from those of the frame before.
+    """How the times of a frame follow from each other and from those of the previous frame.
 
-    A frame is made of *parts*. An event is one part; where beats move at several inputs or outputs it is several, one
-    behind the other, so that none waits for more than one beat and one place. With T the times by slot, a part has
+    A frame consists of *parts*. An event is one part, or several consecutive ones if it moves beats at several inputs
+    or outputs, so that no part waits for more than one beat and one place. With T the times by slot, a part has
 
         T[slot] = max(T[slot - 1] + gap, T[source] + delay, T[place] + 1)
 
-    where slot - 1 is its owner's part before, `source` the slot of the event that writes the beat it needs, and `place`
-    that of the event that reads the beat whose place it takes. Slot 0 stands where nothing is waited for.
+    where slot - 1 is the previous part of its owner, `source` the slot of the event that writes the beat it needs, and
+    `place` the slot of the event that reads the beat whose place it takes. Slot 0 is used if it waits for nothing.
 
-    Rows and columns are named above. Buffers stand behind the FIFOs.
+    Rows and columns are named above. In all arrays, buffers come after the FIFOs.
 
     Parameters
     ----------
-    parts : (6, parts) int32, in an order in which each needs only those before it; the owner is the actor
-    befores, latests : (actors,) int64, the slots of the last event of the frame before, and of this one
+    parts : (6, parts) int32, in an order in which each needs only earlier ones; the owner is the actor
+    befores, latests : (actors,) int64, the slots of the last event of the previous frame, and of this one
     fifos : (fifos, 6) int64
     writes : (sum of beats,) int32, for each FIFO the slots of this frame's writes
-    reads : (sum of depths + beats,) int32, for each FIFO the slots of the `depth` reads kept of the frames before, and
-        those of this frame's reads
+    reads : (sum of depths + beats,) int32, for each FIFO the slots of the `depth` kept reads of previous frames, and
+        of this frame's reads
     gates : (actors, 4) int64; no rows if there are no gates
     waits : int64, for each cycle of each gate the cycles until it is open
     """
@@ -85,14 +85,14 @@ class Plan(NamedTuple):
 
 
 class State(NamedTuple):
-    """What changes from frame to frame, int64.
+    """The values that change from frame to frame, int64.
 
     Parameters
     ----------
-    times : (slots,) the time in slot 0, which is `NEVER`; for each actor that of its last event of the frame before,
-        and of the parts of the latest frame; for each FIFO the latest `depth` reads, as they count for later frames
+    times : (slots,) the time in slot 0, which is `NEVER`; for each actor the times of its last event of the previous
+        frame and of its parts of the latest frame; for each FIFO the latest `depth` reads, as later frames use them
     blocked : (actors,) cycles in which only a place was missing
-    residence : (fifos,) cycles that beats were stored, without the buffers
+    residence : (fifos,) sum of the cycles in which beats were stored, without the buffers
     highest : (fifos, 2) most beats stored and places taken at the start of a cycle, without the buffers
     scratch : (2, most beats + depth of a FIFO)
     """
@@ -106,17 +106,17 @@ class State(NamedTuple):
 
 @njit(cache=True, _nrt=False)
 def arrange(needs, latests, known, nexts, waiting, chained, queue, parts):  # type: ignore[no-untyped-def] # pragma: no cover
-    """Take down the parts of a frame in an order in which they can be computed, and return how many there are.
+    """Record the parts of a frame in an order in which they can be computed, and return their number.
 
     Parameters
     ----------
     needs : (4, slots) int32, the parts by slot
     latests : as in `Plan`
-    known : (slots,) bool, whether the time in a slot is known; at first, of the frame before
-    nexts : (actors,) int64, the next part of each; at first, its first one
-    waiting : (slots,) int32, the actor that waited last for a slot; at first -1
-    chained : (actors,) int64, the actor that waited before for what this one waits for, or -1
-    queue : (actors,) int64, a ring of actors that can go on; at first, all
+    known : (slots,) bool, whether the time in a slot is known; initially those of the previous frame
+    nexts : (actors,) int64, the next part of each actor; initially its first one
+    waiting : (slots,) int32, the actor that was the last to wait for a slot; initially -1
+    chained : (actors,) int64, the actor that waited for the same slot before this one, or -1
+    queue : (actors,) int64, a ring of the actors that can continue; initially all
     parts : (6, parts) int32, as in `Plan`
     """
     count, first, length = 0, 0, len(queue)
@@ -164,7 +164,7 @@ def advance(plan: Plan, state: State, following: bool) -> None:  # pragma: no co
 
     Parameters
     ----------
-    following : whether to follow how full the FIFOs are
+    following : whether to record the occupancy of the FIFOs
     """
     if len(plan.gates):
         _compute_with_gates(plan, state.times, state.blocked)
@@ -209,12 +209,12 @@ def _compute_with_gates(plan, times, blocked):  # type: ignore[no-untyped-def] #
 
 @njit(inline="always")
 def _follow(fifo, plan, state):  # type: ignore[no-untyped-def] # pragma: no cover
-    """Follow how full a FIFO is.
+    """Record the occupancy of a FIFO.
 
     The level is highest at the start of a cycle with a read. When beat r is read, more than `highest` beats are stored
-    if and only if beat r + `highest` was written in an earlier cycle; for the places taken, if it was issued. So each
-    beat of the frame is compared with the read `highest` beats before it, which may be one of a frame before. Mostly
-    no level is higher than before, and that is seen at once.
+    if and only if beat r + `highest` was written in an earlier cycle; for places taken, if it was issued. So each beat
+    of the frame is compared with the read `highest` beats before it, which may be one of a previous frame. Usually no
+    level is higher than before, and one pass over the beats shows it.
     """
     depth, latency, beats = plan.fifos[fifo, DEPTH], plan.fifos[fifo, LATENCY], plan.fifos[fifo, BEATS]
     first_write, first_read = plan.fifos[fifo, FIRST_WRITE], plan.fifos[fifo, FIRST_READ]
@@ -241,10 +241,10 @@ def _follow(fifo, plan, state):  # type: ignore[no-untyped-def] # pragma: no cov
 
 @njit(inline="always")
 def _keep_reads(fifo, plan, times):  # type: ignore[no-untyped-def] # pragma: no cover
-    """Keep the latest `depth` reads of a FIFO, which make the places for the next frame's beats.
+    """Keep the latest `depth` reads of a FIFO, which free the places for the next frame's beats.
 
-    A read no later than the writer's latest event with a beat constrains nothing any more, so it counts as being as
-    late as that: states from which the same follows are equal.
+    A read that is not later than the writer's latest event with a beat no longer constrains anything, so it is stored
+    as being equally late. This way, states that have the same future are equal.
     """
     depth, beats, first = plan.fifos[fifo, DEPTH], plan.fifos[fifo, BEATS], plan.fifos[fifo, FIRST_KEPT]
     latest = times[plan.writes[plan.fifos[fifo, FIRST_WRITE] + beats - 1]]

@@ -1,4 +1,4 @@
-"""From a program to a plan: which read makes which place, and in which order the parts of a frame can be computed."""
+"""From a program to a plan: the read that frees each place, and an order in which the parts can be computed."""
 
 import numpy as np
 
@@ -25,7 +25,7 @@ __all__ = ["StandstillError", "initial_state", "plan_of"]
 
 
 class StandstillError(Exception):
-    """Nothing can move any more before a frame is through.
+    """A deadlock before the end of a frame.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class StandstillError(Exception):
     """
 
     def __init__(self, nexts: np.ndarray) -> None:
-        super().__init__("A frame must get through, not stand still for ever")
+        super().__init__("A frame must pass, not deadlock")
         self.nexts = nexts
 
 
@@ -43,7 +43,7 @@ def plan_of(program: Program) -> Plan:
     Raises
     ------
     StandstillError
-        No order of computing gets a frame through.
+        There is no order in which a frame can be computed.
     """
     fifos = _fifos(program)
     needs, reads = program.needs.copy(), []
@@ -104,7 +104,7 @@ def _gates(program: Program) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _waits(gate: np.ndarray) -> np.ndarray:
-    """Return, for each cycle of a gate that is open at least once, the cycles until it is open; 0 if it is."""
+    """Return, for each cycle of a gate that is open at least once, the cycles until it is open, 0 if it is open."""
     opened = np.flatnonzero(gate)
     cycles = np.arange(len(gate))
     following = np.append(opened, opened[0] + len(gate))[np.searchsorted(opened, cycles)]
@@ -114,10 +114,10 @@ def _waits(gate: np.ndarray) -> np.ndarray:
 def initial_state(program: Program, plan: Plan) -> State:
     """Return the state before cycle 0: nothing has moved."""
     depths, beats = plan.fifos[:, DEPTH], plan.fifos[:, BEATS]
-    # The places of the first `depth` beats have been there since before cycle 0.
+    # The places of the first `depth` beats are free before cycle 0.
     times = np.full(program.needs.shape[1] + int(depths.sum()), -1, np.int64)
     times[0] = NEVER
-    # So that the first event is due in the cycle of its step.
+    # The first event is then due in the cycle of its step.
     times[program.befores] = [actor.head - int(actor.gaps[0]) for actor in program.actors]
     return State(
         times=times,

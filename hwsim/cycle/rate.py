@@ -1,19 +1,19 @@
-"""How fast frames follow each other in the end, known exactly long before they do.
+"""The exact rate of frames in steady state, found long before the steady state is reached.
 
-Without stalls a frame's times follow from those of the frame before by adding constants and taking the latest: they are
-*max-plus linear*. Let x(k) be the times after frame k that all later ones follow from, and F the step of one frame.
+Without stalls, the times of a frame follow from those of the previous one by adding constants and taking maxima: they
+are *max-plus linear*. Let x(k) be the times after frame k from which all later ones follow, and F the step of a frame.
 
-* F is monotone, and shifts with time: F(x + c) = F(x) + c. So no later frames are slower, on average, than the largest
-  component of (x(k) - x(k - p)) / p, or faster than the smallest. Where a fast part moves by fits and starts, it takes
-  a p of several frames to see that it is the faster one.
-* Each component of F^p(x + t v) is the latest of times that grow evenly with t, so it is convex in t. If x(k - 3p),
-  x(k - 2p), x(k - p) and x(k) lie on a line with slope v, each component of F^p is straight there, and what it is the
-  latest of at an inner point has its slope. Going back from a component with the largest slope one meets only such,
-  and in the end one that was met before: a circuit whose mean is the largest slope. No network is faster than one of
-  its circuits, and by the first point this one is no slower: p frames take the largest slope of v, exactly.
+* F is monotone, and shifts with time: F(x + c) = F(x) + c. So later frames are on average not slower than the largest
+  component of (x(k) - x(k - p)) / p, and not faster than the smallest. If a fast part moves irregularly, only a p of
+  several frames shows that it is the faster one.
+* Each component of F^p(x + t v) is the maximum of times that grow linearly with t, so it is convex in t. If x(k - 3p),
+  x(k - 2p), x(k - p) and x(k) are on a line with slope v, each component of F^p is straight there, and the time that
+  attains the maximum at an inner point has the same slope. Going back from a component with the largest slope, one
+  meets only such times, and eventually one that was met before: a circuit whose mean is the largest slope. No network
+  is faster than one of its circuits, and by the first point it is not slower: p frames take exactly the largest slope.
 
-Parts of a network that are faster than the slowest drift ahead into their FIFOs, perhaps for thousands of frames until
-everything repeats. The second point only needs them to drift evenly.
+Parts of a network that are faster than the slowest one drift ahead into their FIFOs, possibly for thousands of frames
+until everything repeats. The second point requires only that they drift evenly.
 """
 
 from collections import deque
@@ -25,10 +25,10 @@ from hwsim.cycle.horizon import fingerprint
 
 __all__ = ["RateFinder"]
 
-#: Most frames after which drift may repeat.
+#: Longest period of the drift, in frames.
 longest_period = 48
 
-#: Frames over which bounds of the rate are taken, each as often as it is long.
+#: Spans, in frames, over which bounds of the rate are taken. Each is evaluated once per span.
 spans = (1, 2, 4, 8, 16, 32)
 
 
@@ -37,10 +37,9 @@ class RateFinder:
 
     Attributes
     ----------
-    rate : cycles per frame in the end, exactly; None as long as that is not known
-    period : frames after which the drift repeats by which the rate was found; 0 as long as it is not known. If it is 1,
-        all frames are `rate` apart in the end: none is slower, so that relative to this rate all times only become
-        earlier, which must end.
+    rate : exact cycles per frame in steady state; None until it is known
+    period : period, in frames, of the drift that gave the rate; 0 until it is known. If it is 1, all frames are `rate`
+        apart in steady state: none is slower, so relative to this rate all times only become earlier, which must end.
     most, least : bounds of the rate; None after less than two frames
     """
 
@@ -55,7 +54,7 @@ class RateFinder:
         self._steps: list[bytes] = []
 
     def add(self, times: np.ndarray) -> None:
-        """Take the times after the next frame that all later ones follow from, int64."""
+        """Add the times after the next frame from which all later ones follow, int64."""
         before, self._fingerprint = self._fingerprint, fingerprint(times)
         if self._times:
             self._steps.append((self._fingerprint - before).tobytes())
@@ -68,7 +67,7 @@ class RateFinder:
             self._settle()
 
     def _bound(self, steps: np.ndarray, span: int) -> None:
-        """Take the times' steps over some frames as bounds of the rate."""
+        """Use the differences of the times over a span of frames as bounds of the rate."""
         most, least = Fraction(int(steps.max()), span), Fraction(int(steps.min()), span)
         self.most = most if self.most is None else min(most, self.most)
         self.least = least if self.least is None else max(least, self.least)
@@ -77,16 +76,16 @@ class RateFinder:
 
     @property
     def even(self) -> bool:
-        """Whether each of the times moved in the latest frame as in the one before."""
+        """Whether each time changed in the latest frame as in the one before."""
         return self._steps[-2:-1] == self._steps[-1:] != []
 
     def restart(self) -> None:
-        """Say that the times added next are not those of the next frame."""
+        """Forget the history: the times added next are not those of the next frame."""
         self._times.clear()
         self._steps.clear()
 
     def reaches(self, rate: Fraction | int) -> bool | None:
-        """Return whether frames are no more than `rate` cycles apart in the end, or None as long as it is not known."""
+        """Return whether frames are at most `rate` cycles apart in steady state, or None while that is unknown."""
         if self.rate is not None:
             return self.rate <= rate
         if self.most is not None and self.most <= rate:

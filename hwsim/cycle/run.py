@@ -1,4 +1,4 @@
-"""What a simulation tells."""
+"""The results of a simulation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ __all__ = ["FifoUse", "NodeActivity", "Periodic", "Run"]
 
 @dataclass(frozen=True)
 class NodeActivity:
-    """How a node spends the cycles 0 to ``Run.cycles - 1``; the three add up to ``Run.cycles``.
+    """How a node spends the cycles 0 to ``Run.cycles - 1``; the three counts add up to ``Run.cycles``.
 
-    A `Buffered` node does two things at once; these are the cycles of its `drain`, for which a beat is missing as
-    long as the buffer has not all that the step needs.
+    A `Buffered` node does two things at once. These are the cycles of its `drain`, for which a beat is missing as
+    long as the buffer does not hold everything that the step needs.
 
     Parameters
     ----------
     name : the node
     busy : cycles in which it issues a step
     starved : cycles in which a beat that the next step consumes is missing, also after the last frame
-    blocked : cycles in which all beats are there, but a place behind the node is missing
+    blocked : cycles in which all beats are present, but a place downstream is missing
     """
 
     name: str
@@ -31,14 +31,14 @@ class NodeActivity:
 
 @dataclass(frozen=True)
 class FifoUse:
-    """How full a FIFO gets.
+    """The occupancy of a FIFO.
 
     Parameters
     ----------
     name : the FIFO, ``FROM -> TO``
     depth : its places
     max_occupancy : most beats stored at the start of a cycle
-    max_taken : most places taken at the start of a cycle, by beats stored and by beats in flight towards them
+    max_taken : most places taken at the start of a cycle, by stored beats and by beats in flight
     mean_occupancy : beats stored, averaged over ``Run.cycles``
     """
 
@@ -70,18 +70,18 @@ class Run:
     ----------
     frames : frames that pass
     first_beat_latency : cycles from the first write at an input to the read of the first frame's first beat at the
-        outputs, the last of them where there are several
-    first_frame_latency : the same to the first frame's last beat
-    interval : cycles between frames in the steady state: an int if it is whole and known exactly, a float if it is
-        not whole, or the mean over the frames stepped if `periodic` is None
-    interval_deviation : standard deviation of the cycles between frames in the steady state; 0.0 if they are all equal
-    total : cycles from cycle 0 to the last read at an output, this one included
-    cycles : cycles until everything stands still: `total`, or more if a node goes on for steps that emit nothing
+        outputs, for the last of them if there are several
+    first_frame_latency : the same for the first frame's last beat
+    interval : cycles between frames in steady state: an int if it is whole and known exactly, a float if it is not
+        whole, or the mean over the frames stepped if `periodic` is None
+    interval_deviation : standard deviation of the cycles between frames in steady state; 0.0 if they are all equal
+    total : cycles from cycle 0 up to and including the last read at an output
+    cycles : cycles until nothing moves: `total`, or more if a node still issues steps that emit nothing
     nodes : activity, in the network's order
-    fifos : use, in the network's order
+    fifos : occupancy, in the network's order
     periodic : the periodic state, or None if none was reached
     simulated_frames : frames stepped; the others follow from the periodic state, or from even drift before it
-    writes, reads : for every FIFO's name the cycle of each beat's write and read, int64; empty unless recorded
+    writes, reads : the cycle of each beat's write and read, int64, by FIFO name; empty unless recorded
     """
 
     frames: int

@@ -1,4 +1,4 @@
-"""Running a network for any number of frames: stepping until the periodic state, then arithmetic."""
+"""Simulating any number of frames: stepping up to the periodic state, and arithmetic from there on."""
 
 import numpy as np
 
@@ -10,26 +10,26 @@ from hwsim.stalls import Stalls
 
 __all__ = ["simulate"]
 
-#: Frames stepped beyond those asked for, in search of the periodic state.
+#: Frames stepped beyond the requested ones to find the periodic state.
 search_frames = 64
 
 
 def simulate(network: Network, frames: int, *, stalls: Stalls | None = None, record: bool = False) -> Run:
-    """Return in which cycles everything happens when `frames` frames pass through a network.
+    """Return the cycles of a run in which `frames` frames pass through a network.
 
     All figures are exact, by the timing contract. Frames are stepped until the state at the end of a frame is one
-    that was there before; from then on everything repeats, so the rest of the run follows without stepping.
+    that has occurred before. From then on everything repeats, so the rest of the run follows without stepping.
 
     Parameters
     ----------
-    stalls : gates at the two ends; none by default
+    stalls : gates at the two ends; the default is none
     record : whether to return the cycle of every write and read of every FIFO
 
     Raises
     ------
     InputError
-        The number of frames is not positive, the stalls belong to another network, or nothing can move any more:
-        then the sentence tells which node waits for what, and the smallest depths that free it.
+        The number of frames is not positive, the stalls belong to another network, or the network deadlocks. For a
+        deadlock, the message says which node waits for what, and gives the smallest depths that resolve it.
     """
     if isinstance(frames, bool) or not isinstance(frames, int | np.integer):
         raise TypeError(f"Number of frames must be an integer, not {frames!r}")
@@ -73,12 +73,12 @@ def simulate(network: Network, frames: int, *, stalls: Stalls | None = None, rec
 
 
 def _remedy(network: Network, deadlock: DeadlockError) -> str:
-    """Return the smallest depths that free a deadlock, as the end of its sentence."""
+    """Return the smallest depths that resolve a deadlock, as the end of its message."""
     depths = remedy_of(network, deadlock)
     if len(depths) == 1:
-        return "".join(f"; a depth of {depth} for {name!r} frees it" for name, depth in depths.items())
+        return "".join(f"; a depth of {depth} for {name!r} resolves it" for name, depth in depths.items())
     *others, last = (f"{depth} for {name!r}" for name, depth in depths.items())
-    return f"; depths of {', '.join(others)} and {last} free it"
+    return f"; depths of {', '.join(others)} and {last} resolve it"
 
 
 def _latencies(stepper: Stepper) -> tuple[int, int]:
@@ -108,10 +108,10 @@ def _activities(stepper: Stepper, mark: Mark, frames: int) -> tuple[NodeActivity
 
 
 def _interval(stepper: Stepper, most_frames: int) -> tuple[int | float, float]:
-    """Return the cycles between frames in the steady state and their standard deviation.
+    """Return the cycles between frames in steady state and their standard deviation.
 
-    May step on behind the frames asked for, whose figures are settled by now. Where parts of the network drift apart
-    for long, before the periodic state, the interval is still known as soon as they drift evenly.
+    It may step further than the requested frames, whose figures are already known. If parts of the network drift apart
+    for a long time before the periodic state, the interval is known as soon as they drift evenly.
     """
     while stepper.periodic is None and stepper.frames < most_frames:
         if stepper.rates is not None and stepper.rates.period == 1:

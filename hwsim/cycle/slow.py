@@ -1,11 +1,11 @@
-"""The timing contract, cycle by cycle: slow, obvious, kept for ever to test the compiled simulator with.
+"""The timing contract, cycle by cycle: slow and obvious, the oracle of the compiled simulator.
 
 In cycle t every actor decides from the state at the start of t. A node issues its next step if every beat that the
-step consumes is stored, and every beat that it emits has a place: ``depth - stored - reserved``. It takes the beats
-and reserves the places at once, and the beats emitted enter their FIFOs at the end of cycle t + latency.
+step consumes is stored, and every beat that it emits has a place: ``depth - stored - reserved``. It reads the beats
+and reserves the places in t, and the emitted beats enter their FIFOs at the end of cycle t + latency.
 
-A `Buffered` node is two such actors. `fill` writes the buffer, a FIFO with no latency. `drain` issues a step if the
-buffer stores as many beats as the step needs, and frees as many as the step frees: none, one or several.
+A `Buffered` node is two such actors. `fill` writes the buffer, a FIFO without latency. `drain` issues a step if the
+buffer stores as many beats as the step needs, and then frees none, one or several.
 """
 
 from collections import defaultdict
@@ -40,17 +40,17 @@ class _Fifo:
 
 @dataclass(frozen=True, eq=False)
 class SlowRun:
-    """What the slow stepping saw.
+    """The results of a slow run.
 
     Parameters
     ----------
-    total : cycles to the last read at an output, this one included
-    cycles : cycles until everything stood still
-    writes, reads : for every FIFO's name the cycle of each beat's write and read, int64
-    activity : for every node's name its busy, starved and blocked cycles among ``cycles``
-    history : for every node's name what it does in each cycle: "busy", "starved" or "blocked"
-    levels : for every FIFO's name the beats stored at the start of each cycle
-    highest : for every FIFO's name the most beats stored and places taken at the start of a cycle
+    total : cycles up to and including the last read at an output
+    cycles : cycles until nothing moves
+    writes, reads : the cycle of each beat's write and read, int64, by FIFO name
+    activity : busy, starved and blocked cycles among ``cycles``, by node name
+    history : "busy", "starved" or "blocked" for each cycle, by node name
+    levels : beats stored at the start of each cycle, by FIFO name
+    highest : most beats stored and most places taken at the start of a cycle, by FIFO name
     """
 
     total: int
@@ -64,22 +64,22 @@ class SlowRun:
 
 
 class SlowStandstillError(InputError):
-    """Nothing moves any more.
+    """A deadlock.
 
     Parameters
     ----------
-    cycle : from when on
-    fifos : by name; their writes and reads until then are kept as those of a `SlowRun`
+    cycle : the first cycle in which nothing moves
+    fifos : by name, with their writes and reads until then, as in a `SlowRun`
     """
 
     def __init__(self, name: str, cycle: int, fifos: Mapping[str, _Fifo]) -> None:
-        super().__init__(f"Network {name!r} must be able to move, not stand still from cycle {cycle}")
+        super().__init__(f"Network {name!r} must be able to move, not deadlock in cycle {cycle}")
         self.writes = {name: np.array(fifo.writes, np.int64) for name, fifo in fifos.items()}
         self.reads = {name: np.array(fifo.reads, np.int64) for name, fifo in fifos.items()}
 
 
 class _Actor(Protocol):
-    """Something that decides in cycle t, and acts when all have decided."""
+    """An actor: it decides in cycle t, and acts when all actors have decided."""
 
     @property
     def finished(self) -> bool: ...
@@ -87,7 +87,7 @@ class _Actor(Protocol):
     def decide(self, t: int) -> None: ...
 
     def act(self, t: int) -> bool:
-        """Do what was decided; return whether anything changed."""
+        """Execute the decision; return whether anything changed."""
 
 
 class _Source:
@@ -115,7 +115,7 @@ class _Source:
 
 
 class _Sink:
-    """Takes a beat in every cycle in which its gate is open and there is one."""
+    """Takes a beat in every cycle in which its gate is open and a beat is stored."""
 
     def __init__(self, fifo: _Fifo, gate: np.ndarray, beats: int) -> None:
         self.fifo, self.gate, self.left = fifo, gate, beats
@@ -187,7 +187,7 @@ class _Unit:
 
 
 class _Fill(_Unit):
-    """Takes a beat per step and puts it into the buffer at the end of the same cycle."""
+    """Takes a beat per step and writes it to the buffer at the end of the same cycle."""
 
     def __init__(self, schedule: Buffered, inputs: list[_Fifo], buffer: _Fifo, frames: int) -> None:
         super().__init__(schedule.fill, inputs, [], frames)
@@ -216,7 +216,7 @@ class _Drain(_Unit):
 
 
 def _units_of(node: Node, inputs: list[_Fifo], outputs: list[_Fifo], frames: int) -> list[_Unit]:
-    """Return the actors of a node, last the one whose activity is the node's."""
+    """Return the actors of a node; the activity of the last one is the node's."""
     schedule = node.schedule()
     if isinstance(schedule, Schedule):
         return [_Unit(schedule, inputs, outputs, frames)]
@@ -230,7 +230,7 @@ def step_slowly(network: Network, frames: int, *, stalls: Stalls | None = None) 
     Raises
     ------
     SlowStandstillError
-        Nothing moves any more before the frames are through.
+        The network deadlocks before all frames have passed.
     """
     stalls = stalls or Stalls.none()
     fifos = {fifo.name: _Fifo(fifo.depth) for fifo in network.fifos}

@@ -1,4 +1,4 @@
-"""A network being stepped frame by frame, until its state is one that was there before."""
+"""Stepping a network frame by frame, until its state is one that has occurred before."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -26,9 +26,9 @@ class Mark:
     Parameters
     ----------
     end : cycles to the last read at an output
-    still : cycles until everything stands still, if no frame follows
+    still : cycles until nothing moves, if no frame follows
     blocked : (actors,) int64, cycles in which only a place was missing
-    residence : (fifos,) int64, cycles that beats were stored
+    residence : (fifos,) int64, sum of the cycles in which beats were stored
     """
 
     end: int
@@ -37,7 +37,7 @@ class Mark:
     residence: np.ndarray
 
     def moved(self, earlier: "Mark", later: "Mark", times: int) -> "Mark":
-        """Return the mark that stands `times` times the way from `earlier` to `later` behind this one."""
+        """Return this mark plus `times` times the difference from `earlier` to `later`."""
         return Mark(
             self.end + times * (later.end - earlier.end),
             self.still + times * (later.end - earlier.end),
@@ -47,27 +47,28 @@ class Mark:
 
 
 class Stepper:
-    """A network being stepped.
+    """Steps a network frame by frame.
 
-    Between two frames every FIFO is empty, because a frame is stepped to its end before the next one is begun. That
-    is an order of computing, not of time: the next frame's first events may well be earlier than this one's last.
+    Between two frames every FIFO is empty, because a frame is stepped to its end before the next one begins. This is
+    the order of computation, not of time: the first events of the next frame may be earlier than the last ones of
+    this frame.
 
     Parameters
     ----------
-    recorded_frames : first frames whose times are kept; without any, those of the latest
+    recorded_frames : number of first frames whose times are kept; if 0, only those of the latest frame are
 
     Raises
     ------
     DeadlockError
-        Nothing can move any more before a frame is through.
+        The network deadlocks before the end of a frame.
 
     Attributes
     ----------
-    frames : frames that the state is after
-    stepped : how many of them were stepped; the others were leapt over
-    marks : by frame, the sums at its end, where it is known; those of frame 0, before any other, are zero
-    periodic : the periodic state, or None as long as none is known
-    rates : what is known of the rate of frames; None if there are stalls
+    frames : frames that have passed
+    stepped : how many of them were stepped; the others were skipped
+    marks : the sums at the end of a frame, by frame, if known; those of frame 0, before the first, are zero
+    periodic : the periodic state, or None until it is known
+    rates : the finder of the rate of frames; None if there are stalls
     """
 
     def __init__(self, network: Network, stalls: Stalls, *, recorded_frames: int = 0) -> None:
@@ -93,13 +94,13 @@ class Stepper:
 
     @property
     def rate(self) -> Fraction | None:
-        """Cycles between frames in the end, exactly, or None as long as it is not known."""
+        """Exact cycles between frames in steady state, or None until they are known."""
         if self.periodic is not None:
             return Fraction(self.periodic.cycles, self.periodic.frames)
         return None if self.rates is None else self.rates.rate
 
     def step(self) -> None:
-        """Step one more frame through and see whether the state is one that was there before."""
+        """Step one more frame, and check whether the state has occurred before."""
         advance(self.plan, self.state, True)
         if len(self._recorded) < self._recorded_frames:
             self._recorded.append(self.state.times.copy())
@@ -107,10 +108,10 @@ class Stepper:
         self._arrive(self.frames + 1)
 
     def leap(self, most: int) -> None:
-        """Go on, if possible, over frames that are known from those stepped, to frame `most` at the farthest.
+        """Skip frames that are known from the stepped ones, if possible, at most up to frame `most`.
 
-        To be called after each `step`, by those who need not see every frame. If times are recorded, or under stalls,
-        there are no leaps.
+        To be called after each `step` by callers that do not need every frame. If times are recorded, or with stalls,
+        no frame is skipped.
         """
         if self._drift is None or self.rates is None or self.periodic is not None:
             return
@@ -120,7 +121,7 @@ class Stepper:
             self._arrive(frame)
 
     def _arrive(self, frame: int) -> None:
-        """Take down the state at the end of a frame."""
+        """Record the state at the end of a frame."""
         self.frames = frame
         self.marks[frame] = mark = self._mark()
         times = horizon(self.plan, self.state)
@@ -132,7 +133,7 @@ class Stepper:
             self.periodic = Periodic(before, frame - before, mark.end - self.marks[before].end)
 
     def mark(self, frame: int) -> Mark:
-        """Return the sums at the end of a frame that was stepped, or that the periodic state tells."""
+        """Return the sums at the end of a frame that was stepped, or that follows from the periodic state."""
         if frame in self.marks:
             return self.marks[frame]
         assert self.periodic is not None
@@ -141,12 +142,12 @@ class Stepper:
         return self.marks[start + rest].moved(self.marks[start], self.marks[start + period], times)
 
     def writes(self, fifo: Fifo, frames: int) -> np.ndarray:
-        """Return the cycles of a FIFO's writes in the first frames, as `reads`."""
+        """Return the cycles of a FIFO's writes in the first frames, in the form of `reads`."""
         channel = self._channel_of[fifo.name]
         return self._times(channel.writes, frames) + channel.latency
 
     def reads(self, fifo: Fifo, frames: int) -> np.ndarray:
-        """Return the cycles of a FIFO's reads in the first frames, all of them recorded; without any, of the latest.
+        """Return the cycles of a FIFO's reads in the first, recorded frames, or in the latest if none are recorded.
 
         Returns
         -------

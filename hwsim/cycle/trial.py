@@ -1,4 +1,4 @@
-"""Trying other FIFO depths on a network, without stalls, no longer than until the question is decided."""
+"""Trying FIFO depths on a network without stalls. A trial ends as soon as its question is decided."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -18,21 +18,21 @@ __all__ = ["Trial", "smallest"]
 
 Answer = TypeVar("Answer")
 
-#: Frames in which a rate must show.
+#: Frames within which a rate must be found.
 search_frames = 1000
 
 
 class Trial:
-    """A network whose FIFO depths are tried; depths are (fifos,) int64, in the network's order."""
+    """A network with varying FIFO depths. Depths are (fifos,) int64, in the network's order."""
 
     def __init__(self, network: Network) -> None:
         self._program = flatten(network, Stalls.none())
 
     def passes(self, depths: np.ndarray) -> bool:
-        """Return whether frames get through, and nothing stands still for ever.
+        """Return whether frames pass without a deadlock.
 
-        What passes in which order does not depend on time, and after a frame all FIFOs are empty as they were before.
-        So if the first frame gets through, all do.
+        What passes in which order does not depend on time, and after a frame all FIFOs are as empty as before it. So
+        if the first frame passes, all do.
         """
         try:
             plan_of(with_depths(self._program, depths))
@@ -41,11 +41,11 @@ class Trial:
         return True
 
     def reaches(self, depths: np.ndarray, interval: Fraction | int) -> bool:
-        """Return whether frames follow each other in `interval` cycles or fewer in the end."""
+        """Return whether frames are at most `interval` cycles apart in steady state."""
         return self._decide(depths, lambda rates: rates.reaches(interval)) or False
 
     def rate(self, depths: np.ndarray) -> Fraction | None:
-        """Return the cycles between frames in the end, exactly; None if none get through, or it does not show."""
+        """Return the exact cycles between frames in steady state; None at a deadlock, or if they are not found."""
         return self._decide(depths, lambda rates: rates.rate)
 
     def _decide(self, depths: np.ndarray, question: Callable[[RateFinder], Answer | None]) -> Answer | None:
@@ -65,7 +65,7 @@ class Trial:
 
 
 def smallest(holds: Callable[[int], bool], low: int, high: int) -> int:
-    """Return the least of `low` to `high` for which a condition holds that holds for all above it, and for `high`."""
+    """Return the smallest number from `low` to `high` for which a monotone condition holds; it holds for `high`."""
     while low < high:
         middle = (low + high) // 2
         if holds(middle):

@@ -154,14 +154,14 @@ def test_a_deadlock_with_a_buffer_is_explained() -> None:
     # So three of the split's four beats are gone when the join still reads the other branch.
     network = diamond(places=2, depth=1)
     sentence = (
-        r"^Network 'diamond' must be able to move, not stand still for ever: "
+        r"^Network 'diamond' must be able to move, not deadlock: "
         r"'split' waits for a place in 'split\.1 -> window' \(full with 1\); "
         r"'window' waits for a place in 'window -> join\.1' \(full with 1\); "
-        r"'join' waits for a beat in 'split -> join'; a depth of 2 for 'split\.1 -> window' frees it$"
+        r"'join' waits for a beat in 'split -> join'; a depth of 2 for 'split\.1 -> window' resolves it$"
     )
     with pytest.raises(InputError, match=sentence):
         simulate(network, 2)
-    with pytest.raises(InputError, match=r"^Network 'diamond' must be able to move, not stand still from cycle \d+$"):
+    with pytest.raises(InputError, match=r"^Network 'diamond' must be able to move, not deadlock in cycle \d+$"):
         step_slowly(network, 2)
     for freed in (diamond(places=3, depth=1), diamond(places=2, depth=2)):
         assert_exact(freed, 5, Stalls.none())
@@ -181,10 +181,10 @@ def test_a_drain_that_waits_names_the_beat_that_its_fill_waits_for() -> None:
     ]
     network = network_of([split, window, join], fifos, name="late")
     sentence = (
-        r"^Network 'late' must be able to move, not stand still for ever: "
+        r"^Network 'late' must be able to move, not deadlock: "
         r"'split' waits for a place in 'split -> join' \(full with 2\); "
         r"'window' waits for a beat in 'split\.1 -> window'; "
-        r"'join' waits for a beat in 'window -> join\.1'; a depth of 3 for 'split -> join' frees it$"
+        r"'join' waits for a beat in 'window -> join\.1'; a depth of 3 for 'split -> join' resolves it$"
     )
     with pytest.raises(InputError, match=sentence):
         simulate(network, 3)

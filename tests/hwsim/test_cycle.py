@@ -72,7 +72,7 @@ def test_random_schedules(network: Network, frames: int, seed: int | None) -> No
         step_slowly(network, frames, stalls=stalls)
     except InputError:
         event("deadlock")
-        with pytest.raises(InputError, match=r"^Network 'net' must be able to move, not stand still for ever: .*$"):
+        with pytest.raises(InputError, match=r"^Network 'net' must be able to move, not deadlock: .*$"):
             simulate(network, frames, stalls=stalls)
         return
     run = assert_exact(network, frames, stalls)
@@ -191,13 +191,13 @@ def reconvergent(depth: int) -> Network:
 def test_a_deadlock_is_explained(frames: int, seed: int | None) -> None:
     network = reconvergent(3)
     sentence = (
-        r"^Network 'diamond' must be able to move, not stand still for ever: "
+        r"^Network 'diamond' must be able to move, not deadlock: "
         r"'split' waits for a place in 'split\.1 -> join\.1' \(full with 3\); "
-        r"'join' waits for a beat in 'split -> join'; a depth of 4 for 'split\.1 -> join\.1' frees it$"
+        r"'join' waits for a beat in 'split -> join'; a depth of 4 for 'split\.1 -> join\.1' resolves it$"
     )
     with pytest.raises(InputError, match=sentence):
         simulate(network, frames, stalls=stalls_of(network, seed))
-    with pytest.raises(InputError, match=r"^Network 'diamond' must be able to move, not stand still from cycle \d+$"):
+    with pytest.raises(InputError, match=r"^Network 'diamond' must be able to move, not deadlock in cycle \d+$"):
         step_slowly(network, frames, stalls=stalls_of(network, seed))
 
 
@@ -212,11 +212,11 @@ def test_a_deadlock_that_takes_two_fifos_is_freed_by_both() -> None:
     branches = [Fifo("split", "join", port, port, 1) for port in range(3)]
     network = network_of([split, join], [Fifo("in", "split"), *branches, Fifo("join", "out")])
     sentence = (
-        r"^Network 'net' must be able to move, not stand still for ever: "
+        r"^Network 'net' must be able to move, not deadlock: "
         r"'split' waits for a place in "
         r"'split\.1 -> join\.1' \(full with 1\) and 'split\.2 -> join\.2' \(full with 1\); "
         r"'join' waits for a beat in 'split -> join'; "
-        r"depths of 2 for 'split\.1 -> join\.1' and 2 for 'split\.2 -> join\.2' free it$"
+        r"depths of 2 for 'split\.1 -> join\.1' and 2 for 'split\.2 -> join\.2' resolve it$"
     )
     with pytest.raises(InputError, match=sentence):
         simulate(network, 1)

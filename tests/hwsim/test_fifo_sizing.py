@@ -97,9 +97,9 @@ def test_a_fixed_depth_that_deadlocks_is_explained() -> None:
     branches = [Fifo("split", "join"), Fifo("split", "join", 1, 1)]
     network = network_of([split, join], [Fifo("in", "split"), *branches, Fifo("join", "out")])
     sentence = (
-        r"^Network 'net' must be able to move, not stand still for ever: "
+        r"^Network 'net' must be able to move, not deadlock: "
         r"'split' waits for a place in 'split\.1 -> join\.1' \(full with 3\); "
-        r"'join' waits for a beat in 'split -> join'; a depth of 4 for 'split\.1 -> join\.1' frees it$"
+        r"'join' waits for a beat in 'split -> join'; a depth of 4 for 'split\.1 -> join\.1' resolves it$"
     )
     with pytest.raises(InputError, match=sentence):
         shrink_depths(network, fixed={"split.1 -> join.1": 3})

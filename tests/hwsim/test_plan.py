@@ -110,10 +110,10 @@ def test_a_step_that_waits_for_one_of_its_beats_stands_still() -> None:
     ]
     network = network_of([split, late, join], fifos, name="late")
     sentence = (
-        r"^Network 'late' must be able to move, not stand still for ever: "
+        r"^Network 'late' must be able to move, not deadlock: "
         r"'split' waits for a place in 'split -> join' \(full with 1\); "
         r"'late' waits for a beat in 'split\.1 -> late'; "
-        r"'join' waits for a beat in 'late -> join\.1'; a depth of 2 for 'split -> join' frees it$"
+        r"'join' waits for a beat in 'late -> join\.1'; a depth of 2 for 'split -> join' resolves it$"
     )
     with pytest.raises(InputError, match=sentence):
         simulate(network, 1)

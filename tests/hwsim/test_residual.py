@@ -94,7 +94,7 @@ def test_solved_equals_stepped(network: Network, frames: int, seed: int | None) 
     deadlock = deadlock_of(network)
     if deadlock is not None:
         event("deadlock")
-        with pytest.raises(InputError, match=r"^Network '.*' must be able to move, not stand still from cycle \d+$"):
+        with pytest.raises(InputError, match=r"^Network '.*' must be able to move, not deadlock in cycle \d+$"):
             step_slowly(network, frames, stalls=stalls)
         depths = remedy_of(network, deadlock)
         network = network.with_depths(depths)

@@ -75,8 +75,8 @@ def test_a_shortcut_with_too_few_places_is_one_sentence(
 ) -> None:
     save_network(fold(NETWORK, {}, depths={SHORTCUT: depth}), tmp_path / "net.xnf")
     assert error_of(capfd, "simulate", tmp_path / "net.xnf", "--frames", 2) == (
-        f"error: Network 'residual-6x6x4' must be able to move, not stand still for ever: "
-        f"{CIRCLE.format(depth=depth)}; a depth of {FEWEST} for '{SHORTCUT}' frees it\n"
+        f"error: Network 'residual-6x6x4' must be able to move, not deadlock: "
+        f"{CIRCLE.format(depth=depth)}; a depth of {FEWEST} for '{SHORTCUT}' resolves it\n"
     )
 
 
@@ -91,8 +91,8 @@ def test_a_folding_file_with_too_few_places_is_one_sentence(
             assert run("fold", net, "-o", out, "--config", config, "--fifos", how) == status
             assert out.exists() == (status == 0)
             if status:
-                text = f"{CIRCLE.format(depth=depth)}; a depth of {FEWEST} for '{SHORTCUT}' frees it"
-                assert capfd.readouterr().err.endswith(f"not stand still for ever: {text}\n")
+                text = f"{CIRCLE.format(depth=depth)}; a depth of {FEWEST} for '{SHORTCUT}' resolves it"
+                assert capfd.readouterr().err.endswith(f"not deadlock: {text}\n")
 
 
 def test_diagrams_and_traces_follow_both_branches(net: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
