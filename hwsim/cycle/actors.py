@@ -83,7 +83,7 @@ class Actor:
 
     @cached_property
     def gaps(self) -> np.ndarray:
-        """(events of the pattern,) int64, steps since the previous event; for the first, since the last of a pattern."""
+        """(events of the pattern,) int64, steps since the previous event; the first follows the last of a pattern."""
         return np.diff(self.event_steps, prepend=self.event_steps[-1] - self.period)
 
     @cached_property
