@@ -319,6 +319,9 @@ def _binary_weights(refused: Refused, node: onnx.NodeProto, sentence: str) -> No
 
 
 def _one_bit(refused: Refused, node: onnx.NodeProto, sentence: str) -> None:
+    """Give the quantizer that a sentence names one bit."""
+    names = re.findall(r"'([^']*)' \((?:Quant|IntQuant)\)", sentence)
+    node = next(each for each in refused.nodes if each.name in names)
     node.op_type = "BipolarQuant"
     del node.input[2:]
     del node.attribute[:]
@@ -329,7 +332,8 @@ def _one_output(refused: Refused, node: onnx.NodeProto, sentence: str) -> None:
 
 
 def _not_rearranged(refused: Refused, node: onnx.NodeProto, sentence: str) -> None:
-    """Take out what moves numbers in front of a node."""
+    """Take out what moves numbers before the last node that a sentence names."""
+    node = [each for each in refused.nodes if repr(each.name) in sentence][-1]
     while (mover := next((each for each in refused.nodes if each.output[0] == node.input[0]), None)) is not None:
         if mover.op_type not in {"Reshape", "Transpose"}:
             break
@@ -365,7 +369,8 @@ REMEDIES: dict[str, Remedy] = {
     r"use (input kind|--input) 'quant'|--input quant": _codes,
     r"use (input kind|--input) 'uint8'|--input uint8": _raw_pixels,
     r"share one quantizer, or one scale": _sign_in_front,
-    r"put a BipolarQuant.* (in front of it|between them)": _sign_in_front,
+    r"use a BipolarQuant, or a Quant of one bit there": _one_bit,
+    r"put a BipolarQuant.* (in front of it|before it|between them)": _sign_in_front,
     r"use one scale per tensor": _sign_in_front,
     r"\(MaxPool\).*(sums|numbers) .*: put it (behind|after) a quantizer": _sign_in_front,
     r"\(MaxPool\) must (stand|have|pool).*: (pool bits|put it (directly )?(behind|after))": _pool_behind_quantizer,
@@ -392,7 +397,7 @@ REMEDIES: dict[str, Remedy] = {
     r"Weights of .* must be binary.*: .*(quantize|BipolarQuant)": _binary_weights,
     r"must quantize to one bit.*: .*(BipolarQuant|one bit)": _one_bit,
     r"must have one output.*: ": _one_output,
-    r"not rearranged: ": _not_rearranged,
+    r"leave the shuffle out": _not_rearranged,
     r"must be one that lowering supports.*: ": _supported_operators,
     r"at least 9, not .*: export it again": _newer_opset,
 }
