@@ -223,8 +223,7 @@ def _input_quant(model: onnx.ModelProto, entry: str) -> tuple[onnx.NodeProto, li
     ways: dict[str, list[onnx.NodeProto]] = {entry: []}
     for node in model.graph.node:
         known = [ways[name] for name in node.input if name in ways]
-        if known and node.op_type in {"Quant", "IntQuant"}:
-            if not _is_one_bit(model, node):
-                return node, known[0]
+        if known and node.op_type in {"Quant", "IntQuant"} and not _is_one_bit(model, node):
+            return node, known[0]
         ways |= {name: [*way, node] for way in known[:1] for name in node.output}
     return None
