@@ -1,6 +1,6 @@
 """Runs a network in Amaranth's own simulator: slow, and without any Verilog between the description and the run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from amaranth import Cat, Elaboratable, Module, Signal, Value
 from amaranth.sim import Simulator, SimulatorContext
@@ -70,8 +70,10 @@ class Probe(Elaboratable):
         return m
 
 
-def record(network: Network, setup: Setup, *, progress: Callable[[str], None] | None = None) -> Recording:
-    """Run a network and return what was seen.
+def record(
+    network: Network, setups: Sequence[Setup], *, progress: Callable[[str], None] | None = None
+) -> list[Recording]:
+    """Run a network once for each setup, from its reset on, and return what was seen.
 
     Parameters
     ----------
@@ -79,9 +81,10 @@ def record(network: Network, setup: Setup, *, progress: Callable[[str], None] | 
     """
     if progress:
         progress("Running in Amaranth's simulator")
-    probe, bench = Probe(network), Bench(setup)
+    probe = Probe(network)
     simulator = Simulator(probe)
     simulator.add_clock(1e-6)
+    bench = Bench(setups[0])
 
     async def run(ctx: SimulatorContext) -> None:
         drive: Drive | None = bench.start()
@@ -96,4 +99,10 @@ def record(network: Network, setup: Setup, *, progress: Callable[[str], None] | 
 
     simulator.add_testbench(run)
     simulator.run()
-    return bench.recording()
+    recordings = [bench.recording()]
+    for setup in setups[1:]:
+        bench = Bench(setup)
+        simulator.reset()
+        simulator.run()
+        recordings.append(bench.recording())
+    return recordings

@@ -46,7 +46,7 @@ class Original:
         stalls = hwsim.random_stalls(self.network, self.seed if seed is None else seed)
         setup = setup_of(self.network, self.frames, stalls)
         expectation = expectation_of(self.network, self.frames, stalls)
-        recording = record_rtl(mutant or self.network, setup, simulator=simulator, build_dir=build_dir)
+        (recording,) = record_rtl(mutant or self.network, [setup], simulator=simulator, build_dir=build_dir)
         return verify_recording(
             self.network, expectation, recording, simulator=simulator, oracle="reference", frames=len(self.frames)
         )

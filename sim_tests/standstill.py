@@ -32,7 +32,8 @@ def assert_stops_alike(
     """Check that the RTL moves every beat in its cycle until nothing can move any more, and no beat after it."""
     with pytest.raises(SlowStandstillError) as stop:
         step_slowly(network, len(frames), stalls=stalls)
-    recording = record_rtl(network, setup_of(network, frames, stalls), simulator=simulator, build_dir=build_dir)
+    setup = setup_of(network, frames, stalls)
+    (recording,) = record_rtl(network, [setup], simulator=simulator, build_dir=build_dir)
     assert recording.stood
     for fifo, writes, reads in zip(network.fifos, recording.writes, recording.reads, strict=True):
         assert writes.cycles.tolist() == stop.value.writes[fifo.name].tolist(), fifo.name

@@ -1,9 +1,10 @@
 """The cocotb side: runs a `Bench` against a design inside its probe (`sim_tests.verilog_simulator`).
 
 One convention: sample right after the rising edge, when the registers still show the cycle that ends, then drive.
-Environment variables name the files of the `Setup` and of the `Recording`.
+An environment variable names the files: for each run those of its `Setup` and of its `Recording`.
 """
 
+import json
 import os
 from pathlib import Path
 
@@ -21,8 +22,16 @@ RESET_CYCLES = 3
 
 @cocotb.test()
 async def record(probe: HierarchyObject) -> None:
-    """Run the network on the frames of the setup and record every beat of every stream."""
-    bench = Bench(Setup.load(Path(os.environ["XNORFLOW_TESTBENCH_SETUP"])))
+    """For each run, reset the network, run it on the frames of a setup and record every beat of every stream."""
+    probe.rst.value = 1
+    Clock(probe.clk, 10, unit="ns").start()
+    for setup, recording in json.loads(os.environ["XNORFLOW_TESTBENCH_RUNS"]):
+        bench = Bench(Setup.load(Path(setup)))
+        await _run(probe, bench)
+        bench.recording().save(Path(recording))
+
+
+async def _run(probe: HierarchyObject, bench: Bench) -> None:
     edge, events = RisingEdge(probe.clk), probe.events
     words = {
         (what, index): getattr(probe, f"{what}_{index}")
@@ -39,7 +48,6 @@ async def record(probe: HierarchyObject) -> None:
 
     probe.rst.value = 1
     probe.valid.value = probe.last.value = probe.ready.value = 0
-    Clock(probe.clk, 10, unit="ns").start()
     for _ in range(RESET_CYCLES):
         await edge
     probe.rst.value = 0
@@ -52,7 +60,6 @@ async def record(probe: HierarchyObject) -> None:
                 port.value = value
         await edge
         drive = bench.step(_number(events), word_of)
-    bench.recording().save(Path(os.environ["XNORFLOW_TESTBENCH_RECORDING"]))
 
 
 def _number(handle: ValueObjectBase) -> int:

@@ -10,7 +10,7 @@ from sim_tests.cases import CASES, Case, random_frames
 from sim_tests.patterns import stall_patterns
 from sim_tests.residual_cases import RESIDUAL_CASES, ResidualCase
 from sim_tests.simulators import available
-from sim_tests.verification import SIMULATORS, verify_rtl
+from sim_tests.verification import SIMULATORS, verify_rtl, verify_rtl_runs
 
 
 def simulators() -> list[ParameterSet]:
@@ -29,8 +29,9 @@ def simulators() -> list[ParameterSet]:
 def test_rtl_equals_reference_and_cycle_simulator(case: Case | ResidualCase, simulator: str, tmp_path: Path) -> None:
     network = case.network()
     frames = random_frames(network, 8)
-    for name, stalls in stall_patterns(network):
-        verification = verify_rtl(network, frames, simulator=simulator, stalls=stalls, build_dir=tmp_path)
+    patterns = dict(stall_patterns(network))
+    runs = verify_rtl_runs(network, frames, list(patterns.values()), simulator=simulator, build_dir=tmp_path)
+    for name, verification in zip(patterns, runs, strict=True):
         assert verification.passed, f"stalls {name!r}: {verification}"
         assert verification.oracle == "reference"
         assert verification.beats_compared == 8 * sum(network.stream(fifo).beats for fifo in network.fifos)

@@ -1,6 +1,6 @@
 """Proves the hardware equal to the reference and the cycle simulator: every beat's value, and every beat's cycle."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +15,16 @@ from hwsim.frames import frames_for
 from sim_tests.comparison import Expectation, Mismatch, compare, word_rows
 from sim_tests.recording import FifoSetup, InputSetup, OutputSetup, Recording, Setup
 
-__all__ = ["SIMULATORS", "Verification", "expectation_of", "record_rtl", "setup_of", "verify_recording", "verify_rtl"]
+__all__ = [
+    "SIMULATORS",
+    "Verification",
+    "expectation_of",
+    "record_rtl",
+    "setup_of",
+    "verify_recording",
+    "verify_rtl",
+    "verify_rtl_runs",
+]
 
 #: What can run the RTL.
 SIMULATORS = ("amaranth", "icarus", "verilator")
@@ -109,23 +118,51 @@ def verify_rtl(
     SimulationError
         The simulator did not finish.
     """
+    return verify_rtl_runs(
+        network,
+        frames,
+        [stalls or Stalls()],
+        simulator=simulator,
+        build_dir=build_dir,
+        oracle=oracle,
+        progress=progress,
+    )[0]
+
+
+def verify_rtl_runs(
+    network: Network,
+    frames: np.ndarray,
+    stalls: Sequence[Stalls],
+    *,
+    simulator: str = "verilator",
+    build_dir: Path | None = None,
+    oracle: str | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> list[Verification]:
+    """Verify like `verify_rtl`, once for each of several stalls; the design is compiled once and reset before each."""
     tell = progress or (lambda sentence: None)
     if simulator not in SIMULATORS:
         raise InputError(f"Simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")
     frames = frames_for(network, frames)
-    stalls = stalls or Stalls()
-    stalls.check(network)
+    for each in stalls:
+        each.check(network)
     if simulator != "amaranth":
         from sim_tests.simulators import require
 
         require(simulator)
     oracle = oracle or _oracle_for(network, len(frames))
     tell(f"Expected values of {len(frames)} frames from the {oracle} oracle, cycles from the cycle simulator")
-    expectation = expectation_of(network, frames, stalls, oracle=oracle)
-    setup = setup_of(network, frames, stalls)
+    values = _values_of(network, frames, oracle)
+    setups = [setup_of(network, frames, each) for each in stalls]
     with TemporaryDirectory(prefix="xnorflow-") as scratch:
-        recording = record_rtl(network, setup, simulator=simulator, build_dir=build_dir or Path(scratch), progress=tell)
-    return verify_recording(network, expectation, recording, simulator=simulator, oracle=oracle, frames=len(frames))
+        recordings = record_rtl(
+            network, setups, simulator=simulator, build_dir=build_dir or Path(scratch), progress=tell
+        )
+    expectations = [_expectation(network, len(frames), each, values) for each in stalls]
+    return [
+        verify_recording(network, expectation, recording, simulator=simulator, oracle=oracle, frames=len(frames))
+        for expectation, recording in zip(expectations, recordings, strict=True)
+    ]
 
 
 def verify_recording(
@@ -151,29 +188,37 @@ def verify_recording(
 
 def expectation_of(network: Network, frames: np.ndarray, stalls: Stalls, *, oracle: str = "reference") -> Expectation:
     """Return the values that the oracle gives and the cycles that the cycle simulator gives."""
+    return _expectation(network, len(frames), stalls, _values_of(network, frames, oracle))
+
+
+def _expectation(network: Network, frames: int, stalls: Stalls, values: dict[str, np.ndarray]) -> Expectation:
+    run = simulate(network, frames=frames, stalls=stalls, record=True)
+    return Expectation(values, run.writes, run.reads)
+
+
+def _values_of(network: Network, frames: np.ndarray, oracle: str) -> dict[str, np.ndarray]:
     oracles = {"reference": hwsim.reference.evaluate, "packed": hwsim.packed.evaluate}
     if oracle not in oracles:
         raise InputError(f"Oracle must be one of {', '.join(oracles)}, not {oracle!r}")
-    run = simulate(network, frames=len(frames), stalls=stalls, record=True)
-    return Expectation(oracles[oracle](network, frames), run.writes, run.reads)
+    return oracles[oracle](network, frames)
 
 
 def record_rtl(
     network: Network,
-    setup: Setup,
+    setups: Sequence[Setup],
     *,
     simulator: str,
     build_dir: Path,
     progress: Callable[[str], None] | None = None,
-) -> Recording:
-    """Run a network's RTL and return what was seen."""
+) -> list[Recording]:
+    """Run a network's RTL once for each setup and return what was seen."""
     if simulator == "amaranth":
         from sim_tests.amaranth_simulator import record
 
-        return record(network, setup, progress=progress)
+        return record(network, setups, progress=progress)
     from sim_tests.verilog_simulator import record as record_verilog
 
-    return record_verilog(network, setup, simulator=simulator, build_dir=build_dir, progress=progress)
+    return record_verilog(network, setups, simulator=simulator, build_dir=build_dir, progress=progress)
 
 
 def setup_of(network: Network, frames: np.ndarray, stalls: Stalls) -> Setup:

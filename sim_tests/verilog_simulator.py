@@ -5,7 +5,8 @@ events, the one that `Bench.step` reads, and gives the words that pass short nam
 cycle, and words only when they pass.
 """
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dataflow import Network
@@ -23,14 +24,14 @@ PROBE = "xnorflow_probe"
 
 def record(
     network: Network,
-    setup: Setup,
+    setups: Sequence[Setup],
     *,
     simulator: str,
     build_dir: Path,
     progress: Callable[[str], None] | None = None,
     text: str | None = None,
-) -> Recording:
-    """Run a network's Verilog and return what was seen.
+) -> list[Recording]:
+    """Run a network's Verilog once for each setup, in one process, and return what was seen.
 
     Parameters
     ----------
@@ -47,9 +48,10 @@ def record(
     design.write_text(verilog(network) if text is None else text)
     probe.write_text(probe_verilog(network))
     control.write_text(probe_control())
-    setup_file, recording_file = build_dir / "setup.npz", build_dir / "recording.npz"
-    setup.save(setup_file)
-    recording_file.unlink(missing_ok=True)
+    runs = [(build_dir / f"setup{k}.npz", build_dir / f"recording{k}.npz") for k in range(len(setups))]
+    for setup, (setup_file, recording_file) in zip(setups, runs, strict=True):
+        setup.save(setup_file)
+        recording_file.unlink(missing_ok=True)
     tell(f"Compiling and running in {simulator.capitalize()}")
     run_cocotb(
         [design, probe, control],
@@ -57,9 +59,9 @@ def record(
         test_module="sim_tests.tb_network",
         build_dir=build_dir,
         simulator=simulator,
-        env={"XNORFLOW_TESTBENCH_SETUP": str(setup_file), "XNORFLOW_TESTBENCH_RECORDING": str(recording_file)},
+        env={"XNORFLOW_TESTBENCH_RUNS": json.dumps([[str(path) for path in run] for run in runs])},
     )
-    return Recording.load(recording_file)
+    return [Recording.load(recording_file) for _, recording_file in runs]
 
 
 def probe_control() -> str:
