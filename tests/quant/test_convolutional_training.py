@@ -12,7 +12,7 @@ import torch
 
 from dataflow import InputError
 from quant import datasets
-from quant._fitting import STATE, Run
+from quant._fitting import STATE, TrainingRun
 from quant.evaluation import predictions, scores_of_network
 from quant.oracle import scores_of_qonnx
 from quant.recipes import ConvolutionalRecipe, Recipe
@@ -109,15 +109,15 @@ def test_checkpoint_and_model_file_are_the_network_that_was_measured(whole: Trai
 def test_an_interrupted_run_continues_to_the_same_result(
     epoch: int, whole: TrainingResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step = Run.training_step
+    step = TrainingRun.training_step
 
-    def interrupted_step(run: Run, batch: tuple[torch.Tensor, torch.Tensor], index: int) -> torch.Tensor:
+    def interrupted_step(run: TrainingRun, batch: tuple[torch.Tensor, torch.Tensor], index: int) -> torch.Tensor:
         if (run.current_epoch, index) == (epoch, 5):
             raise KeyboardInterrupt
         return step(run, batch, index)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Run, "training_step", interrupted_step)
+        patch.setattr(TrainingRun, "training_step", interrupted_step)
         with pytest.raises(KeyboardInterrupt):
             train(TINY, out=tmp_path, progress=False)
     again = train(TINY, out=tmp_path, resume=True, progress=False)

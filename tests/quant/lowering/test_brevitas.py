@@ -22,7 +22,7 @@ from quant.binarizers import (
 )
 from quant.export import export, export_qonnx
 from quant.lowering import lower
-from quant.models import ImageScale, PixelScale, Row, ScoreNorm, convolutional, dense
+from quant.models import FlattenImage, ImageScale, PixelScale, ScoreNorm, convolutional, dense
 
 FRAMES = 200
 
@@ -221,7 +221,7 @@ def test_convolutional_network_with_pools_in_front_of_batch_norms(tmp_path: Path
         nn.BatchNorm2d(9),
         nn.MaxPool2d(2, 1),
         binary_activation(),
-        Row(),
+        FlattenImage(),
         binary_linear(9, 6),
         nn.BatchNorm1d(6),
     )
