@@ -12,7 +12,7 @@ from dataflow.folding import fold, fold_to_interval
 from dataflow.network import Fifo, Network, Scores, Terminal, verify
 from dataflow.nodes import *  # noqa: F403 - the node kinds have one list, there
 from dataflow.nodes import __all__ as _node_names
-from dataflow.outputs import expose_scores
+from dataflow.outputs import board_outputs, expose_scores
 from dataflow.schedule import Buffered, Schedule
 from dataflow.streams import Stream, beats_of, frames_of, values_of_words, words_of
 from dataflow.writing import atomic_write
@@ -37,6 +37,7 @@ __all__ = [
     "ToolError",
     "atomic_write",
     "beats_of",
+    "board_outputs",
     "expose_scores",
     "fifo_cost",
     "fold",

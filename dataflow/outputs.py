@@ -7,7 +7,7 @@ from dataflow.folding import default_depth
 from dataflow.network import Fifo, Network, Terminal, verify
 from dataflow.nodes import Fork
 
-__all__ = ["expose_scores"]
+__all__ = ["board_outputs", "expose_scores"]
 
 
 def expose_scores(network: Network) -> Network:
@@ -43,6 +43,19 @@ def expose_scores(network: Network) -> Network:
         outputs=(Terminal("scores", stream), *network.outputs),
     )
     return verify(forked.with_depths({fifo.name: max(default_depth(forked, fifo), fifo.depth) for fifo in new}))
+
+
+def board_outputs(network: Network) -> Network:
+    """Return the network with the outputs that a board sends: the class or the bits, and the scores.
+
+    A network that ends in bits need not have scores.
+
+    Raises
+    ------
+    InputError
+        The network has a class, and no scores.
+    """
+    return network if network.bits is not None and network.scores is None else expose_scores(network)
 
 
 def _free_name(network: Network) -> str:

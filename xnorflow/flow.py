@@ -69,14 +69,14 @@ def _lower(flow: Flow, progress: Progress) -> str:
 
 
 def _fold(flow: Flow, progress: Progress) -> str:
-    from dataflow.outputs import expose_scores
+    from dataflow.outputs import board_outputs
     from rtl.boards import board_of
 
     assert flow.network is not None
     board = board_of(flow.settings.board)
     clock = clock_for(board, flow.settings.clock_mhz)
     interval = interval_of_rate(flow.settings.fps, clock.mhz)
-    flow.network = fold_to(expose_scores(flow.network), interval, family=board.family)
+    flow.network = fold_to(board_outputs(flow.network), interval, family=board.family)
     save_network(flow.network, flow.settings.out / "folded.xnf")
     return f"{timing_of(flow.network, clock)}; wanted an interval of at most {interval:,}"
 
@@ -87,7 +87,8 @@ def _simulate(flow: Flow, progress: Progress) -> str:
     assert flow.network is not None
     flow.frames = frames_of_input(flow.network, dataset=flow.settings.dataset, data=flow.settings.data)
     flow.simulation, _ = simulation_summary(flow.network, flow.frames)
-    return f"{len(flow.frames)} frames, accuracy {flow.simulation['accuracy']:.2%}"
+    accuracy = flow.simulation["accuracy"]
+    return f"{len(flow.frames)} frames, " + ("no accuracy" if accuracy is None else f"accuracy {accuracy:.2%}")
 
 
 def _verilog(flow: Flow, progress: Progress) -> str:
@@ -163,22 +164,22 @@ def build_bitstream(
 ) -> Any:
     """Build the bitstream of a network with a serial link.
 
-    The network is built with both outputs, class and scores. Interval and latency in the report come from the cycle
-    simulator.
+    The network is built with its class and its scores as outputs, or with its bits. Interval and latency in the report
+    come from the cycle simulator.
 
     Returns
     -------
     rtl.bitstream.BitstreamReport
     """
-    from dataflow.outputs import expose_scores
+    from dataflow.outputs import board_outputs
     from rtl.bitstream import build
     from rtl.boards import board_of
 
-    both = expose_scores(network)
-    _check_size(both, board_of(board))
-    timing = timing_of(both)
+    whole = board_outputs(network)
+    _check_size(whole, board_of(board))
+    timing = timing_of(whole)
     return build(
-        both,
+        whole,
         board,
         folder,
         interval=timing.interval,

@@ -13,7 +13,19 @@ import numpy as np
 import serial
 
 from dataflow import InputError, Network
-from rtl.link.protocol import VERSION, Damaged, ErrorCode, Info, Kind, Message, Result, Unpacker, network_id, pack
+from rtl.link.protocol import (
+    BITS_VERSION,
+    VERSION,
+    Damaged,
+    ErrorCode,
+    Info,
+    Kind,
+    Message,
+    Result,
+    Unpacker,
+    network_id,
+    pack,
+)
 
 __all__ = ["Answers", "BoardConnection"]
 
@@ -30,12 +42,12 @@ class Answers:
 
     Parameters
     ----------
-    classes : (frames,) int64
+    predictions : (frames,) int64, the classes; of a network that ends in bits (frames, bits) int64
     scores : (frames, classes) int64, before the affine function that turns them into logits
     seconds : from the first byte sent to the last one received
     """
 
-    classes: np.ndarray
+    predictions: np.ndarray
     scores: np.ndarray
     seconds: float
 
@@ -130,8 +142,10 @@ class BoardConnection:
             waiting.extendleft(reversed(again))
             progress(len(results))
         scores = np.array([results[index].scores for index in range(len(rows))], np.int64)
-        classes = np.array([results[index].label for index in range(len(rows))], np.int64)
-        return Answers(classes, scores.reshape(len(rows), self._info.classes), time.monotonic() - start)
+        answers = np.array([results[index].answer for index in range(len(rows))], np.int64)
+        width = self._info.classes if self._info.score_size else 0
+        shape = (len(rows), self._info.classes) if self._info.bits else (len(rows),)
+        return Answers(answers.reshape(shape), scores.reshape(len(rows), width), time.monotonic() - start)
 
     def _settle(self, reply: Message | None, due: deque[_Request], results: dict[int, Result]) -> list[_Request]:
         """Remove the requests that `reply` settles from `due`; return those that must be sent again.
@@ -186,8 +200,10 @@ class BoardConnection:
 
     def _check(self, network: Network | None) -> None:
         info = self._info
-        if info.version != VERSION:
-            raise InputError(f"Board at {self._port!r} must speak protocol version {VERSION}, not {info.version}")
+        if info.version not in (VERSION, BITS_VERSION):
+            raise InputError(
+                f"Board at {self._port!r} must speak protocol version {VERSION} or {BITS_VERSION}, not {info.version}"
+            )
         if network is not None and info.network_id != network_id(network):
             raise InputError(
                 f"Board at {self._port!r} must hold network {network.name!r} (id {network_id(network):08x}), "

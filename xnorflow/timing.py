@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from dataflow import InputError, Network
-from dataflow.outputs import expose_scores
+from dataflow.outputs import board_outputs
 
 if TYPE_CHECKING:
     from rtl.boards import Board
@@ -171,7 +171,7 @@ def open_build(folder: Path, network: Network) -> Build:
         raise InputError(
             f"Build report {str(path)!r} must be one that xnorflow bitstream has written, not another file"
         ) from error
-    built = timing_of(expose_scores(network))
+    built = timing_of(board_outputs(network))
     if (name, latency, interval) != (network.name, built.latency, built.interval):
         raise InputError(
             f"Build in {str(folder)!r} must be of network {network.name!r} with latency {built.latency} and interval "

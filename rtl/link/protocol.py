@@ -11,6 +11,7 @@ import numpy as np
 from dataflow import InputError, Integer, Network
 
 __all__ = [
+    "BITS_VERSION",
     "CHECKSUM_SIZE",
     "END",
     "ESC",
@@ -32,8 +33,11 @@ __all__ = [
     "pack",
 ]
 
-#: Version of the protocol, the first byte of an INFO reply.
+#: Version of the protocol, the first byte of an INFO reply: that of boards that send a class.
 VERSION = 1
+
+#: That of boards that send bits, which a computer of version 1 would take for something else.
+BITS_VERSION = 2
 
 # RFC 1055.
 END, ESC, ESC_END, ESC_ESC = 0xC0, 0xDB, 0xDC, 0xDD
@@ -142,11 +146,12 @@ class Info:
     Parameters
     ----------
     frame_size : bytes per frame
-    classes : number of scores in a result
-    score_size : bytes per score, 2 to 4
+    classes : number of scores in a result, or of its bits
+    score_size : bytes per score, 2 to 4; 0 if a result has no scores
     network_id : see `network_id`
     version : version of the protocol
     signed : whether the bytes of a frame are signed numbers, -128 to 127, instead of 0 to 255
+    bits : whether a result ends in a bit for each of `classes` instead of in a class
     """
 
     frame_size: int
@@ -155,16 +160,23 @@ class Info:
     network_id: int
     version: int = VERSION
     signed: bool = False
+    bits: bool = False
+
+    @property
+    def answer_size(self) -> int:
+        """Bytes of a RESULT's answer: the class, or the bits."""
+        return -(-self.classes // 8) if self.bits else 2
 
     @property
     def result_size(self) -> int:
         """Bytes of a RESULT's payload."""
-        return self.classes * self.score_size + 2
+        return self.classes * self.score_size + self.answer_size
 
     def pack(self) -> bytes:
-        """Return the payload of an INFO reply, 11 bytes."""
+        """Return the payload of an INFO reply: 11 bytes, 12 for bits."""
         sizes = self.frame_size.to_bytes(2, "little") + self.classes.to_bytes(2, "little") + bytes([self.score_size])
-        return bytes([self.version]) + sizes + self.network_id.to_bytes(4, "little") + bytes([self.signed])
+        start = bytes([self.version]) + sizes + self.network_id.to_bytes(4, "little") + bytes([self.signed])
+        return start + bytes([1] * self.bits)
 
     @classmethod
     def unpack(cls, payload: bytes) -> Self:
@@ -173,7 +185,8 @@ class Info:
             raise InputError(f"INFO reply of the board must have at least 11 bytes, not {len(payload)}")
         frame_size, classes = (int.from_bytes(payload[start : start + 2], "little") for start in (1, 3))
         identity = int.from_bytes(payload[6:10], "little")
-        return cls(frame_size, classes, payload[5], identity, payload[0], bool(payload[10]))
+        bits = payload[11:12] == bytes([1])
+        return cls(frame_size, classes, payload[5], identity, payload[0], bool(payload[10]), bits)
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,26 +195,33 @@ class Result:
 
     Parameters
     ----------
-    scores : (classes,) int64
-    label : the class with the highest score
+    scores : (classes,) int64; none if the board sends no scores
+    answer : the class with the highest score, or (classes,) int64 bits
     """
 
     scores: np.ndarray
-    label: int
+    answer: int | np.ndarray
 
     def pack(self, info: Info) -> bytes:
-        """Return the payload of a RESULT reply: all scores, then two bytes for the class."""
+        """Return the payload of a RESULT reply: all scores, then two bytes for the class, or the bits."""
         scores = (int(score).to_bytes(info.score_size, "little", signed=True) for score in self.scores)
-        return b"".join(scores) + self.label.to_bytes(2, "little")
+        if isinstance(self.answer, np.ndarray):
+            return b"".join(scores) + np.packbits(self.answer.astype(np.uint8), bitorder="little").tobytes()
+        return b"".join(scores) + self.answer.to_bytes(2, "little")
 
     @classmethod
     def unpack(cls, payload: bytes, info: Info) -> Self:
         """Read the payload of a RESULT reply."""
         if len(payload) != info.result_size:
             raise InputError(f"RESULT reply of the board must have {info.result_size} bytes, not {len(payload)}")
-        cuts = range(0, info.result_size - 2, info.score_size)
-        scores = [int.from_bytes(payload[cut : cut + info.score_size], "little", signed=True) for cut in cuts]
-        return cls(np.array(scores, np.int64), int.from_bytes(payload[-2:], "little"))
+        size = info.score_size
+        cuts = range(0, info.classes * size, size) if size else ()
+        scores = np.array([int.from_bytes(payload[cut : cut + size], "little", signed=True) for cut in cuts], np.int64)
+        answer = payload[-info.answer_size :]
+        if not info.bits:
+            return cls(scores, int.from_bytes(answer, "little"))
+        bits = np.unpackbits(np.frombuffer(answer, np.uint8), count=info.classes, bitorder="little")
+        return cls(scores, bits.astype(np.int64))
 
 
 def info_of(network: Network) -> Info:
@@ -213,21 +233,35 @@ def info_of(network: Network) -> Info:
         The network cannot have a serial link.
     """
     outputs = {terminal.name: terminal.stream for terminal in network.outputs}
-    if set(outputs) != {"scores", "class"} or len(network.inputs) != 1:
+    answer = "class" if network.bits is None else network.bits.name
+    legal = set(outputs) == {answer, "scores"} or (network.bits is not None and set(outputs) == {answer})
+    if not legal or len(network.inputs) != 1:
         ends = ", ".join(terminal.name for terminal in (*network.inputs, *network.outputs))
         raise InputError(
-            f"Network {network.name!r} must have one input and the outputs 'scores' and 'class' for a board, not {ends}"
+            f"Network {network.name!r} must have one input and the outputs 'scores' and 'class', or one output of bits "
+            f"with or without 'scores', for a board, not {ends}"
         )
-    frame, scores, label = network.inputs[0].stream, outputs["scores"], outputs["class"]
+    frame, scores, said = network.inputs[0].stream, outputs.get("scores"), outputs[answer]
     if frame.element not in (Integer(8), Integer(8, signed=True)):
         raise InputError(f"Input of network {network.name!r} must be uint8 or int8 for a board, not {frame.element}")
-    if scores.element.width > 32 or not scores.element.signed or label.element.width > 16:
+    if scores is not None and (scores.element.width > 32 or not scores.element.signed or said.element.width > 16):
         raise InputError(
             f"Outputs of network {network.name!r} must be signed scores of at most 32 bits and a class of at most "
-            f"16 bits for a board, not {scores.element} and {label.element}"
+            f"16 bits for a board, not {scores.element} and {said.element}"
+        )
+    if network.bits is not None and scores is not None and scores.size != said.size:
+        raise InputError(
+            f"Outputs of network {network.name!r} must be as many bits as scores for a board, "
+            f"not {said.size} and {scores.size}"
         )
     info = Info(
-        frame.size, scores.size, max(2, -(-scores.element.width // 8)), network_id(network), signed=frame.element.signed
+        frame.size,
+        said.size if scores is None else scores.size,
+        0 if scores is None else max(2, -(-scores.element.width // 8)),
+        network_id(network),
+        VERSION if network.bits is None else BITS_VERSION,
+        frame.element.signed,
+        network.bits is not None,
     )
     longest = max(info.frame_size, info.result_size)
     if longest > 0xFFFF:

@@ -9,10 +9,9 @@ from rtl.core import Core
 from rtl.link.frame_buffer import FrameBuffer
 from rtl.link.protocol import Info, info_of
 from rtl.link.receiver import MessageReceiver, Outcome, Ticket
-from rtl.link.sender import MessageSender
+from rtl.link.sender import MessageSender, result_ports
 from rtl.link.slip import SlipDecoder, SlipEncoder
 from rtl.link.uart import UartReceiver, UartTransmitter
-from rtl.streams import payload_of
 
 __all__ = ["TICKETS", "SerialLink", "SerialNetwork"]
 
@@ -28,7 +27,7 @@ class SerialLink(wiring.Component):
     info : the board's description of its network
     divisor : clock cycles per bit of the line, at least 8
     pixels : stream of the network's input
-    scores, class_width : types of the network's outputs
+    scores, answer : as of `MessageSender`
 
     Members
     -------
@@ -37,16 +36,16 @@ class SerialLink(wiring.Component):
     active : Out(1), toggles with every valid request
     damaged : Out(1), the last request was answered with an error
     o : Out(stream.Signature(data.ArrayLayout(8, pixels.lanes)))
-    i_scores : In(stream.Signature(payload_of(scores)))
-    i_class : In(stream.Signature(data.ArrayLayout(class_width, 1)))
+    i_scores, i_class or i_bits : as of `MessageSender`
     """
 
-    def __init__(self, info: Info, divisor: int, *, pixels: Stream, scores: Stream, class_width: int) -> None:
+    def __init__(self, info: Info, divisor: int, *, pixels: Stream, scores: Stream | None, answer: Stream) -> None:
         self._receiver = UartReceiver(divisor)
         self._transmitter = UartTransmitter(divisor)
         self._messages = MessageReceiver(info.frame_size)
         self._buffer = FrameBuffer(info.frame_size, pixels.lanes, pixels.vector)
-        self._sender = MessageSender(info, scores, class_width)
+        self._sender = MessageSender(info, scores, answer)
+        self._results = result_ports(scores, answer)
         super().__init__(
             {
                 "rx": In(1, init=1),
@@ -54,8 +53,7 @@ class SerialLink(wiring.Component):
                 "active": Out(1),
                 "damaged": Out(1),
                 "o": Out(stream.Signature(data.ArrayLayout(8, pixels.lanes))),
-                "i_scores": In(stream.Signature(payload_of(scores))),
-                "i_class": In(stream.Signature(data.ArrayLayout(class_width, 1))),
+                **self._results,
             }
         )
 
@@ -75,8 +73,8 @@ class SerialLink(wiring.Component):
         wiring.connect(m, sender.o, encoder.i)
         wiring.connect(m, encoder.o, transmitter.i)
         wiring.connect(m, buffer.o, wiring.flipped(self.o))
-        wiring.connect(m, wiring.flipped(self.i_scores), sender.i_scores)
-        wiring.connect(m, wiring.flipped(self.i_class), sender.i_class)
+        for name in self._results:
+            wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(sender, name))
         good = Signal()
         m.d.comb += [
             buffer.write.eq(messages.write),
@@ -103,7 +101,7 @@ class SerialNetwork(wiring.Component):
 
     Parameters
     ----------
-    network : a network with one uint8 or int8 input and the outputs ``scores`` and ``class``
+    network : a network with one uint8 or int8 input and the outputs ``scores`` and ``class``, or an output of bits
     divisor : clock cycles per bit of the line, at least 8
 
     Members
@@ -122,13 +120,18 @@ class SerialNetwork(wiring.Component):
     def __init__(self, network: Network, divisor: int) -> None:
         info = info_of(network)
         outputs = {terminal.name: terminal.stream for terminal in network.outputs}
+        answer = "class" if network.bits is None else network.bits.name
+        #: The link's port for each output.
+        self._ports = {answer: "i_bits" if info.bits else "i_class"}
+        if "scores" in outputs:
+            self._ports["scores"] = "i_scores"
         self._network = network
         self._link = SerialLink(
             info,
             divisor,
             pixels=network.inputs[0].stream,
-            scores=outputs["scores"],
-            class_width=outputs["class"].width,
+            scores=outputs.get("scores"),
+            answer=outputs[answer],
         )
         super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "active": Out(1), "damaged": Out(1)})
 
@@ -137,8 +140,8 @@ class SerialNetwork(wiring.Component):
         m.submodules.link = link = self._link
         m.submodules.core = core = Core(self._network)
         wiring.connect(m, link.o, core.input_port(self._network.inputs[0].name))
-        wiring.connect(m, core.output_port("scores"), link.i_scores)
-        wiring.connect(m, core.output_port("class"), link.i_class)
+        for output, port in self._ports.items():
+            wiring.connect(m, core.output_port(output), getattr(link, port))
         m.d.comb += [
             link.rx.eq(self.rx),
             self.tx.eq(link.tx),

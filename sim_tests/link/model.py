@@ -30,7 +30,7 @@ class Oracle:
 
     Parameters
     ----------
-    network : with the outputs ``scores`` and ``class``
+    network : one that can have a serial link
     """
 
     def __init__(self, network: Network) -> None:
@@ -42,8 +42,10 @@ class Oracle:
         values = evaluate(
             self._network, np.frombuffer(frame, np.int8 if self.info.signed else np.uint8)[None].astype(np.int64)
         )
-        scores, label = (values[self._network.fifos_into(name)[0].name].reshape(-1) for name in ("scores", "class"))
-        return Result(scores, int(label[0]))
+        found = {end.name: values[self._network.fifos_into(end.name)[0].name].ravel() for end in self._network.outputs}
+        scores = found.get("scores", np.zeros(0, np.int64))
+        bits = self._network.bits
+        return Result(scores, int(found["class"][0]) if bits is None else found[bits.name])
 
 
 class BoardModel:

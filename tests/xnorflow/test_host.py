@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dataflow import InputError, Integer, Network, save_network
+from dataflow import InputError, Integer, Network, fold, save_network
+from hwsim import predict
 from rtl.link.protocol import ErrorCode, Info, Kind, Message, Result, info_of, pack
 from sim_tests.cases import dense_network, random_frames
 from sim_tests.link.line import LineReader, wave_of
@@ -82,9 +83,9 @@ class ModelDevice:
 def check(board: BoardConnection, oracle: Oracle, frames: np.ndarray) -> None:
     answers = board.infer(frames)
     expected = [oracle.result(row.astype(np.uint8).tobytes()) for row in frames.reshape(len(frames), -1)]
-    np.testing.assert_array_equal(answers.classes, [each.label for each in expected])
+    np.testing.assert_array_equal(answers.predictions, [each.answer for each in expected])
     np.testing.assert_array_equal(answers.scores, [each.scores for each in expected])
-    assert answers.classes.dtype == answers.scores.dtype == np.int64
+    assert answers.predictions.dtype == answers.scores.dtype == np.int64
     assert answers.seconds > 0
 
 
@@ -256,7 +257,7 @@ def test_later_protocol(oracle: Oracle) -> None:
 
     with (
         port_of(ModelDevice(oracle, change)) as port,
-        pytest.raises(InputError, match=rf"^Board at '{port}' must speak protocol version 1, not 9$"),
+        pytest.raises(InputError, match=rf"^Board at '{port}' must speak protocol version 1 or 2, not 9$"),
     ):
         BoardConnection(port)
 
@@ -282,6 +283,20 @@ def test_signed_frames() -> None:
         check(board, oracle, random_frames(network, 5).astype(np.int8))
         with pytest.raises(InputError, match=rf"^Frames for the board at '{port}' must be -128 to 127, not 0 to 128$"):
             board.infer(np.array([[0] * 11 + [128]]))
+
+
+@pytest.mark.parametrize(("outputs", "count"), [("bits", 4), ("bits", 1), ("signs", 11)])
+def test_boards_that_answer_in_bits(outputs: str, count: int) -> None:
+    network = dense_network((12, 6, count), outputs=outputs)
+    oracle = Oracle(network)
+    with port_of(ModelDevice(oracle)) as port, BoardConnection(port, network=network) as board:
+        assert board.info() == info_of(network)
+        frames = random_frames(network, 20)
+        check(board, oracle, frames)
+        answers = board.infer(frames)
+        assert answers.predictions.tolist() == predict(network, frames).predictions.tolist()
+        assert answers.scores.shape == (20, count if outputs == "signs" else 0)
+        assert board.infer(frames[:0]).predictions.shape == (0, count)
 
 
 def test_board_that_refuses_the_type(network: Network, oracle: Oracle) -> None:
@@ -336,6 +351,33 @@ def test_simulated_hardware(network: Network, oracle: Oracle) -> None:
         assert board.info() == Info(12, 4, 2, info_of(network).network_id)
         check(board, oracle, random_frames(network, 12))
         assert isinstance(oracle.result(bytes(12)), Result)
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize("outputs", ["bits", "signs"])
+def test_simulated_hardware_that_answers_in_bits(outputs: str) -> None:
+    network = fold(dense_network((12, 6, 5), outputs=outputs), {"fc1": {"pe": 2}})
+    with port_of(SimulatedDevice(network)) as port, BoardConnection(port, network=network, timeout=20) as board:
+        check(board, Oracle(network), random_frames(network, 6))
+
+
+def test_the_command_compares_bits(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    network = dense_network((12, 6, 3), outputs="signs")
+    other = replace(network, outputs=network.outputs[::-1])
+    oracle = Oracle(other)
+
+    def flip_one(number: int, reply: Message) -> bytes:
+        payload = reply.payload[:-1] + bytes([reply.payload[-1] ^ 6]) if number == 2 else reply.payload
+        return pack(replace(reply, payload=payload))
+
+    save_network(network, tmp_path / "net.xnf")
+    np.save(tmp_path / "frames.npy", random_frames(network, 5).astype(np.uint8))
+    args = ["--net", str(tmp_path / "net.xnf"), "--input", str(tmp_path / "frames.npy"), "--json"]
+    with port_of(ModelDevice(oracle, flip_one)) as port, pytest.raises(SystemExit) as stop:
+        main(["run", "--port", port, *args])
+    assert stop.value.code == 1
+    result = json.loads(capfd.readouterr().out)
+    assert (result["frames"], result["mismatches"], result["accuracy"]) == (5, 1, None)
 
 
 def test_the_command_tells_the_line_and_the_network_apart(

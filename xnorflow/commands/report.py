@@ -22,7 +22,7 @@ def report(
     json: Json = False,
 ) -> None:
     """Write a page about a network: picture, folding, resources, and its activity over time."""
-    from dataflow import expose_scores
+    from dataflow import board_outputs
     from xnorflow.console import print_json, say
     from xnorflow.networks import open_network
     from xnorflow.report import write_report
@@ -35,7 +35,7 @@ def report(
     if built is not None:
         from rtl.boards import board_of
 
-        network = expose_scores(network)  # as it was built
+        network = board_outputs(network)  # as it was built
         family = family or board_of(built.figures["board"]).family
     timing = write_report(network, output, family=family or "ecp5", clock=clock, build=built, frames=frames)
     say(f"{output}: {network.name}, the first {frames} frames in its diagrams")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from dataflow import InputError, Network, expose_scores
+from dataflow import InputError, Network, board_outputs
 from xnorflow.commands._options import BuildFolder, ClockMhz, Data, DataSet, FrameCount, InputArray, Json
 from xnorflow.timing import Timing, clock_of, open_build, timing_of
 
@@ -32,6 +32,7 @@ def run(
     from xnorflow.host import BoardConnection
     from xnorflow.inputs import frames_of_input, raw_frames
     from xnorflow.networks import open_network
+    from xnorflow.simulation import accuracy_of
 
     network = None if net is None else open_network(net)
     timing = None if network is None else _timing(network, clock_mhz, build)
@@ -45,7 +46,7 @@ def run(
         answers = board.infer(chosen.values)
     result: dict[str, Any] = {
         "frames": len(chosen),
-        "accuracy": None if chosen.labels is None else float(np.mean(answers.classes == chosen.labels)),
+        "accuracy": accuracy_of(answers.predictions, chosen.labels),
         "mismatches": None,
         "seconds": answers.seconds,
         "timing": None if timing is None else timing.to_json(),
@@ -53,7 +54,8 @@ def run(
     if network is not None:
         from hwsim import predict
 
-        result["mismatches"] = int(np.sum(answers.classes != predict(network, chosen.values).predictions))
+        expected = predict(network, chosen.values).predictions.reshape(answers.predictions.shape)
+        result["mismatches"] = int(np.sum((answers.predictions != expected).reshape(len(chosen), -1).any(axis=1)))
     rate = len(chosen) / answers.seconds
     say(f"{len(chosen):,} frames in {answers.seconds:.1f} s over the line ({rate:,.0f} a second)" + _verdict(result))
     if timing is not None:
@@ -64,9 +66,9 @@ def run(
 
 
 def _timing(network: Network, clock_mhz: float | None, build: Path | None) -> Timing:
-    """Return the timing of a network as built for a board, with both outputs."""
+    """Return the timing of a network as built for a board, with all outputs that it sends."""
     clock = clock_of(clock_mhz, None if build is None else open_build(build, network))
-    return timing_of(expose_scores(network), clock)
+    return timing_of(board_outputs(network), clock)
 
 
 def _verdict(result: dict[str, Any]) -> str:

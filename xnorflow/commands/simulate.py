@@ -63,7 +63,8 @@ def simulate(
     print_table(table_of(f"{network.name}, {chosen.origin}", ("node", "busy", "starved", "blocked"), nodes))
     fifos = [(f["name"], f["depth"], f["max_occupancy"], f["max_taken"]) for f in result["fifos"]]
     print_table(table_of("FIFOs; a place is taken as soon as the step that will fill it starts", FIFO_COLUMNS, fifos))
-    accuracy = "no labels" if result["accuracy"] is None else f"accuracy {result['accuracy']:.2%}"
+    unknown = "no labels" if chosen.labels is None else "no labels of its bits"
+    accuracy = unknown if result["accuracy"] is None else f"accuracy {result['accuracy']:.2%}"
     say(f"{result['frames']:,} frames, {accuracy}; {result['cycles']['total']:,} cycles in all")
     say(str(Timing.from_json(result["timing"])))
     if json:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from dataflow import InputError, Integer, Network, fold
 from rtl.link import protocol
 from rtl.link.protocol import (
+    BITS_VERSION,
     END,
     ESC,
     Damaged,
@@ -101,9 +102,28 @@ def test_result_on_the_line(size: int, scores: list[int]) -> None:
     assert len(payload) == info.result_size
     assert payload[-2:] == bytes([2, 1])
     result = Result.unpack(payload, info)
-    assert (result.scores.tolist(), result.label) == (scores, 258)
+    assert (result.scores.tolist(), result.answer) == (scores, 258)
     with pytest.raises(InputError, match=rf"^RESULT reply of the board must have {len(payload)} bytes, not 1$"):
         Result.unpack(b"1", info)
+
+
+@pytest.mark.parametrize(
+    ("bits", "payload"),
+    [([1], "01"), ([0, 1, 1], "06"), ([1, 0, 0, 0, 0, 0, 0, 1], "81"), ([0] * 8 + [1, 0, 1], "0005")],
+)
+@pytest.mark.parametrize("scored", [False, True])
+def test_bits_on_the_line(bits: list[int], payload: str, scored: bool) -> None:
+    info = Info(1, len(bits), 2 if scored else 0, 0, BITS_VERSION, bits=True)
+    scores = np.arange(len(bits)) - 2 if scored else np.zeros(0, np.int64)
+    packed = Result(scores, np.array(bits)).pack(info)
+    assert packed == scores.astype("<i2").tobytes() + bytes.fromhex(payload)
+    assert len(packed) == info.result_size
+    result = Result.unpack(packed, info)
+    assert isinstance(result.answer, np.ndarray)
+    assert (result.scores.tolist(), result.answer.tolist()) == (scores.tolist(), bits)
+    assert info.pack()[0] == 2
+    assert info.pack()[11:] == bytes([1])
+    assert Info.unpack(info.pack()) == info
 
 
 def network(**changes: object) -> Network:
@@ -115,6 +135,9 @@ def test_info_of_a_network() -> None:
     assert info_of(made) == Info(12, 4, 2, network_id(made))
     signed = dense_network((12, 6, 4), outputs="both", element=Integer(8, signed=True))
     assert info_of(signed) == Info(12, 4, 2, network_id(signed), signed=True)
+    for outputs, size in (("bits", 0), ("signs", 2)):
+        made = dense_network((12, 6, 4), outputs=outputs)
+        assert info_of(made) == Info(12, 4, size, network_id(made), BITS_VERSION, bits=True)
 
 
 def test_network_id_is_that_of_the_function() -> None:
@@ -137,8 +160,8 @@ def test_networks_that_cannot_stand_behind_a_link() -> None:
     made = network()
     with pytest.raises(
         InputError,
-        match=r"^Network 'dense-12-6-4' must have one input and the outputs 'scores' and 'class' for a board, "
-        r"not input, class$",
+        match=r"^Network 'dense-12-6-4' must have one input and the outputs 'scores' and 'class', or one output of "
+        r"bits with or without 'scores', for a board, not input, class$",
     ):
         info_of(dense_network((12, 6, 4)))
 

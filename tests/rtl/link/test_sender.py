@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from dataflow import Integer, Stream, beats_of
+from dataflow import BIPOLAR, Integer, Stream, beats_of
 from rtl.link.protocol import END, ErrorCode, Info, Kind, Message, Result, escape, pack
 from rtl.link.receiver import Outcome
 from rtl.link.sender import MessageSender
@@ -13,7 +13,12 @@ SCORE = Stream(Integer(9, signed=True), (1,))
 
 
 def sent(dut: MessageSender, tickets, beats, labels, *, seed: int = 0) -> bytes:
-    """Return the bytes that tickets, score beats and classes make, all offered and taken with random pauses."""
+    """Return the bytes that tickets, score beats and classes make, all offered and taken with random pauses.
+
+    Parameters
+    ----------
+    labels : the classes, or the beats of the bits
+    """
     line = bytearray()
     rng = np.random.default_rng(seed)
 
@@ -44,8 +49,12 @@ def sent(dut: MessageSender, tickets, beats, labels, *, seed: int = 0) -> bytes:
     simulator = Simulator(dut)
     simulator.add_clock(1e-6)
     simulator.add_testbench(source(dut.i_ticket, tickets), background=True)
-    simulator.add_testbench(source(dut.i_scores, beats), background=True)
-    simulator.add_testbench(source(dut.i_class, [[label] for label in labels]), background=True)
+    if hasattr(dut, "i_scores"):
+        simulator.add_testbench(source(dut.i_scores, beats), background=True)
+    if hasattr(dut, "i_bits"):
+        simulator.add_testbench(source(dut.i_bits, labels), background=True)
+    else:
+        simulator.add_testbench(source(dut.i_class, [[label] for label in labels]), background=True)
     simulator.add_testbench(sink)
     simulator.run()
     return bytes(line)
@@ -78,7 +87,7 @@ def test_results(classes: int, lanes: int, width: int, size: int) -> None:
     labels = rng.integers(0, classes, 3).tolist()
     label_width = max(1, (classes - 1).bit_length())
     stream = Stream(Integer(width, signed=True), (classes,), lanes)
-    dut = MessageSender(info, stream, label_width)
+    dut = MessageSender(info, stream, Stream(Integer(label_width), (1,)))
     tickets = [ticket(sequence, Outcome.RESULT) for sequence in (0, END, 255)]
     line = sent(dut, tickets, beats_of(scores, stream).tolist(), labels, seed=classes)
     assert line == b"".join(
@@ -87,9 +96,27 @@ def test_results(classes: int, lanes: int, width: int, size: int) -> None:
     )
 
 
+@pytest.mark.parametrize("scored", [False, True])
+@pytest.mark.parametrize(("count", "lanes"), [(1, 1), (3, 2), (8, 8), (9, 4), (16, 1), (17, 17), (21, 5)])
+def test_bits(count: int, lanes: int, scored: bool) -> None:
+    info = Info(1, count, 2 if scored else 0, 0xC0DBDCDD, 2, bits=True)
+    rng = np.random.default_rng(count)
+    scores, answers = Stream(Integer(9, signed=True), (count,), lanes), Stream(BIPOLAR, (count,), lanes)
+    sums, bits = rng.integers(-256, 256, (4, count)), rng.integers(0, 2, (4, count))
+    bits[0] = 1
+    dut = MessageSender(info, scores if scored else None, answers)
+    tickets = [*(ticket(k, Outcome.RESULT) for k in range(3)), ticket(3, Outcome.INFO), ticket(4, Outcome.RESULT)]
+    beats = beats_of(sums, scores).tolist() if scored else []
+    line = sent(dut, tickets, beats, beats_of(bits, answers).tolist(), seed=count)
+    results = [Result(row if scored else row[:0], answer) for row, answer in zip(sums, bits, strict=True)]
+    replies = [Message(Kind.RESULT, k, result.pack(info)) for k, result in zip((0, 1, 2, 4), results, strict=True)]
+    replies.insert(3, Message(Kind.INFO_REPLY, 3, info.pack()))
+    assert line == b"".join(map(pack, replies))
+
+
 def test_replies_of_all_kinds_in_the_order_of_their_tickets() -> None:
     info = Info(784, 1, 2, 0xC0DBDCDD)
-    dut = MessageSender(info, SCORE, 16)
+    dut = MessageSender(info, SCORE, Stream(Integer(16), (1,)))
     tickets = [
         ticket(1, Outcome.INFO),
         ticket(2, Outcome.RESULT),
@@ -108,5 +135,5 @@ def test_replies_of_all_kinds_in_the_order_of_their_tickets() -> None:
 
 
 def test_no_result_is_begun_before_its_scores_are_there() -> None:
-    dut = MessageSender(Info(1, 2, 2, 0), SCORE, 1)
+    dut = MessageSender(Info(1, 2, 2, 0), SCORE, Stream(Integer(1), (1,)))
     assert sent(dut, [ticket(1, Outcome.RESULT)], [], []) == b""

@@ -12,13 +12,14 @@ from sim_tests.link.line import LineReader, wave_of
 DIVISOR = 8
 INFO = Info(4, 2, 2, 0x01020304)
 PIXELS, SCORES = Stream(Integer(8), (4,), 2), Stream(Integer(9, signed=True), (2,))
+CLASS = Stream(Integer(8), (1,))
 
 
 class Bench:
     """A link whose network answers with its pixels: scores ``p0 - 128`` and ``p1 - 128``, class ``p2``."""
 
     def __init__(self) -> None:
-        self.dut = SerialLink(INFO, DIVISOR, pixels=PIXELS, scores=SCORES, class_width=8)
+        self.dut = SerialLink(INFO, DIVISOR, pixels=PIXELS, scores=SCORES, answer=CLASS)
         self.frames: list[list[int]] = []
         self.replies: list[Message] = []
         self.held = False  # the network takes nothing
@@ -172,7 +173,7 @@ def test_lights() -> None:
 def test_network_must_have_both_outputs() -> None:
     with pytest.raises(
         InputError,
-        match=r"^Network 'dense-12-6-4' must have one input and the outputs 'scores' and 'class' for a board, "
-        r"not input, class$",
+        match=r"^Network 'dense-12-6-4' must have one input and the outputs 'scores' and 'class', or one output of "
+        r"bits with or without 'scores', for a board, not input, class$",
     ):
         SerialNetwork(dense_network((12, 6, 4)), 8)
