@@ -114,7 +114,9 @@ def _pad(x: Operands, a: Attributes) -> Numbers:
         return x[0].move(lambda tops: np.pad(tops, around, mode=mode))
     outside = x[2] if len(x) > 2 and x[2] is not None else Numbers.of(np.float64(a.get("value", 0.0)))
     data, value, bottom = x[0].aligned(outside)
-    tops = np.pad(data, around, constant_values=value.item())
+    # np.pad would turn the number into one of numpy's, which do not hold all integers.
+    tops = np.full([size + sum(ends) for size, ends in zip(data.shape, around, strict=True)], value.item(), object)
+    tops[tuple(slice(before, before + size) for size, (before, _) in zip(data.shape, around, strict=True))] = data
     return Numbers(tops, bottom, x[0].rough or outside.rough)
 
 
