@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from dataflow import InputError
 from quant.lowering.exact.numbers import Constant
 from quant.lowering.graph.operations import Operator
 from quant.lowering.reading.elementwise import apply
+from quant.lowering.reading.sizes import MOST_NUMBERS
 
 __all__ = ["CONSTANT_OPERATORS", "evaluate", "fold_operator", "has_zero"]
 
@@ -55,6 +57,12 @@ def _given(operand: Constant | None) -> Constant:
     return operand
 
 
+def _possible(shape: Sequence[int]) -> Sequence[int]:
+    if prod(shape) > MOST_NUMBERS:
+        raise ValueError(f"{prod(shape)} numbers, of which at most {MOST_NUMBERS} are supported")
+    return shape
+
+
 def _constant(operands: Operands, attributes: Mapping[str, Any]) -> Constant:
     for name in ("value", "value_float", "value_int", "value_floats", "value_ints"):
         if name in attributes:
@@ -65,7 +73,9 @@ def _constant(operands: Operands, attributes: Mapping[str, Any]) -> Constant:
 
 def _constant_of_shape(operands: Operands, attributes: Mapping[str, Any]) -> Constant:
     value = attributes.get("value", Constant(np.zeros(1)))
-    return Constant(np.full(_given(operands[0]).integers(), value.values.reshape(()).item(), value.values.dtype))
+    return Constant(
+        np.full(_possible(_given(operands[0]).integers()), value.values.reshape(()).item(), value.values.dtype)
+    )
 
 
 def _gather(operands: Operands, attributes: Mapping[str, Any]) -> Constant:
@@ -95,7 +105,7 @@ def _slice(operands: Operands, attributes: Mapping[str, Any]) -> Constant:
 
 def _expand(operands: Operands, attributes: Mapping[str, Any]) -> Constant:
     data, shape = (_given(operand) for operand in operands)
-    wanted = np.broadcast_shapes(data.shape, tuple(shape.integers()))
+    wanted = _possible(np.broadcast_shapes(data.shape, tuple(shape.integers())))
     return data.map(lambda values: np.broadcast_to(values, wanted))
 
 

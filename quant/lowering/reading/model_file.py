@@ -17,6 +17,7 @@ from quant.lowering.exact.numbers import Constant
 from quant.lowering.graph.graph import Graph
 from quant.lowering.graph.operations import Operator
 from quant.lowering.reading.attributes import check_attributes
+from quant.lowering.reading.sizes import check_size
 
 __all__ = ["load_model", "read_graph"]
 
@@ -119,6 +120,7 @@ def _shapes_of(entry: onnx.ValueInfoProto) -> tuple[tuple[int, ...], tuple[int, 
     if len(sizes) > 1 and sizes[0] != 1:
         raise InputError(f"Batch of input {entry.name!r} must be 1 or free, not {sizes[0]}: export one frame")
     shape = tuple(sizes)
+    check_size(f"Input {entry.name!r} of the model", shape)
     return shape, (*shape[2:], shape[1]) if len(shape) > 2 else shape[-1:]
 
 

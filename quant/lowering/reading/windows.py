@@ -12,6 +12,7 @@ from dataflow import InputError
 from quant.lowering.exact.numbers import Constant
 from quant.lowering.graph.operations import Average, Operator, Pad, Pool
 from quant.lowering.graph.sites import Window
+from quant.lowering.reading.sizes import check_size
 
 __all__ = ["conv_shape", "conv_window", "read_average", "read_pad", "read_pool"]
 
@@ -86,6 +87,8 @@ def read_average(operator: Operator, image: Shape) -> tuple[Average, Shape]:
     """
     padded = _pool_window(operator, image)
     window = _grown(operator, padded, image)
+    for sizes in zip(window.positions(*_extent(image)), window.kernel, strict=True):
+        check_size(f"Positions of node {operator.name!r} ({operator.kind}) and the taps of each", sizes)
     # What `ceil_mode` adds never counts; the pads do if they are asked for.
     counted = padded if operator.attributes.get("count_include_pad", 0) else replace(padded, padding=(0, 0, 0, 0))
     (top, bottom, left, right), (height, width) = counted.padding, _extent(image)
@@ -157,7 +160,8 @@ def read_pad(operator: Operator, image: Shape, constants: Mapping[str, Constant]
         )
     padding = _four_sides(tuple(int(side) for side in sides[:, 2:].ravel()))
     number = _value_of(operator, constants[value]) if value else _default(operator)
-    shape = tuple(int(size) for size in np.add(image, sides.sum(axis=0)))
+    shape = tuple(size + int(side) for size, side in zip(image, sides.sum(axis=0), strict=True))
+    check_size(f"Padded image of node {operator.name!r} (Pad)", shape)
     return Pad(operator.name, operator.output, operator.operands[0], padding, number), shape
 
 
@@ -199,7 +203,11 @@ def _window(operator: Operator, kernel: Shape, image: Shape) -> Window:
     window = Window(_two(kernel), _two(stride), _two(dilation), _four_sides(pads))
     if auto.startswith("SAME"):
         window = _same(window, _extent(image), more_behind=auto == "SAME_UPPER")
-    if min(window.positions(*_extent(image))) < 1:
+    top, bottom, left, right = window.padding
+    height, width = _extent(image)
+    padded = (*image[:2], height + top + bottom, width + left + right)
+    check_size(f"Padded image of node {operator.name!r} ({operator.kind})", padded)
+    if min(window.positions(height, width)) < 1:
         raise InputError(
             f"Kernel of node {operator.name!r} ({operator.kind}) must fit its padded image of {_shown(image[2:])}, "
             f"not be {_shown(kernel)}, dilated by {_shown(dilation)}"
