@@ -4,6 +4,8 @@
 `random_changes` puts something odd into every second one.
 """
 
+from typing import Any
+
 import numpy as np
 import onnx
 
@@ -11,7 +13,7 @@ from tests.quant.lowering.random_arrangements import Grower
 from tests.quant.lowering.random_changes import changed
 from tests.quant.lowering.random_soups import soup
 
-__all__ = ["make"]
+__all__ = ["make", "options_of"]
 
 
 def make(seed: int) -> onnx.ModelProto:
@@ -23,3 +25,16 @@ def make(seed: int) -> onnx.ModelProto:
     for _ in range(int(rng.choice(3, p=[0.5, 0.35, 0.15]))):
         model = changed(model, rng)
     return model
+
+
+def options_of(seed: int) -> dict[str, Any]:
+    """Return what `lower` is asked for with the graph of a seed; mostly nothing."""
+    rng = np.random.default_rng([seed, 1])
+    options: dict[str, Any] = {}
+    if rng.random() < 0.15:
+        options["input_kind"] = str(rng.choice(["uint8", "uint8/255", "quant", "auto"]))
+    if rng.random() < 0.15:
+        options["outputs"] = str(rng.choice(["class", "scores", "both", "bits"]))
+    if rng.random() < 0.1:
+        options["weight_tolerance"] = float(rng.choice([1e-6, 0.1, 0.5]))
+    return options

@@ -3,6 +3,7 @@
 import re
 import traceback
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import onnx
@@ -13,10 +14,10 @@ from tests.quant.lowering.random_graphs_check import check
 __all__ = ["described", "failure_of", "shrunk"]
 
 
-def failure_of(model: onnx.ModelProto, seed: int) -> str:
+def failure_of(model: onnx.ModelProto, seed: int, **options: Any) -> str:
     """Return what goes wrong and where, or nothing."""
     try:
-        check(model, np.random.default_rng(seed))
+        check(model, np.random.default_rng(seed), **options)
     except Exception as error:  # whatever it is, it is what the test is about
         frames = traceback.extract_tb(error.__traceback__)
         ours = [frame for frame in frames if re.search(r"/(quant|hwsim|dataflow)/", frame.filename)] or frames
@@ -33,16 +34,16 @@ def _kind_of(failure: str) -> str:
     return re.sub(r"'[^']*'|[-+]?[0-9.]+(e[-+]?[0-9]+)?", "", failure)
 
 
-def shrunk(model: onnx.ModelProto, seed: int) -> onnx.ModelProto:
+def shrunk(model: onnx.ModelProto, seed: int, **options: Any) -> onnx.ModelProto:
     """Return a graph with fewer nodes that fails in the same way."""
-    kind = _kind_of(failure_of(model, seed))
+    kind = _kind_of(failure_of(model, seed, **options))
     shrinking = True
     while shrinking:
         shrinking = False
         for index in reversed(range(len(model.graph.node))):
             for change in _SMALLER:
                 smaller = change(model, index) if index < len(model.graph.node) else None
-                if smaller is not None and _kind_of(failure_of(smaller, seed)) == kind:
+                if smaller is not None and _kind_of(failure_of(smaller, seed, **options)) == kind:
                     model, shrinking = smaller, True
     return _without_unread(model)
 

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.quant.lowering.random_changes import QONNX, UNARY
+from tests.quant.lowering.random_edits import QONNX, UNARY
 
 __all__ = ["soup"]
 
