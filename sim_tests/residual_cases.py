@@ -42,6 +42,8 @@ class Block:
     shortcuts : how often what went in is added
     sign : whether a `Threshold` follows; else the sums go on, and the next block's layers take their signs
     narrow : bits that the sums lack of those that hold them all
+    factors : of the last layer's numbers and of each shortcut's, where they are added; () for none; further ones do
+        not count
     stack : whether channels are put behind each other instead of being added (`Concat`); then the last layer gives
         bits if bits go in, else sums
     """
@@ -53,6 +55,7 @@ class Block:
     sign: bool = True
     narrow: int = 0
     stack: bool = False
+    factors: tuple[int, ...] = ()
 
 
 @dataclass
@@ -113,7 +116,7 @@ class _Builder:
     def join(self, index: int, ends: list[tuple[str, int, Stream]], block: Block) -> None:
         """Let the ends of branches meet."""
         streams = [stream for _, _, stream in ends]
-        node = _stacked(index, streams) if block.stack else _added(index, streams, block.narrow)
+        node = _stacked(index, streams) if block.stack else _added(index, streams, block)
         self.fifos += [Fifo(tail, node.name, port, number) for number, (tail, port, _) in enumerate(ends)]
         self.nodes.append(node)
         self.tail, self.port, self.stream = node.name, 0, node.output_streams[0]
@@ -121,8 +124,9 @@ class _Builder:
             self.sign(f"sign{index}")
 
 
-def _added(index: int, streams: list[Stream], narrow: int) -> Add:
-    add = Add(f"add{index}", tuple(stream.element for stream in streams), streams[0].shape)
+def _added(index: int, streams: list[Stream], block: Block) -> Add:
+    elements, narrow = tuple(stream.element for stream in streams), block.narrow
+    add = Add(f"add{index}", elements, streams[0].shape, factors=block.factors[: len(streams)])
     element = add.element
     assert isinstance(element, Integer)
     return replace(add, result=Integer(max(1, element.width - narrow), element.signed)) if narrow else add
@@ -218,6 +222,16 @@ RESIDUAL_CASES = (
         (9,),
         (Block(2, project=6, shortcuts=2), Block(project=4, narrow=1)),
         {"project0_1": {"pe": 3, "simd": 9}, "add0": {"pe": 2}},
+    ),
+    ResidualCase(
+        "factors",
+        (12,),
+        (
+            Block(2, bits=True, factors=(4, 1)),
+            Block(shortcuts=2, factors=(1, 3, 10), sign=False),
+            Block(factors=(1, 5)),
+        ),
+        {"add0": {"pe": 3}, "add1": {"pe": 6}},
     ),
     ResidualCase("image", (4, 5, 4), (Block(), Block(2)), {"conv0_0": {"pe": 2, "simd": 4}, "add1": {"pe": 2}}),
     ResidualCase(

@@ -79,6 +79,7 @@ def residual_networks(draw: st.DrawFn) -> Network:
         sign=st.booleans(),
         narrow=st.sampled_from([0, 0, 1, 2]),
         stack=st.sampled_from([False, False, True]),
+        factors=st.sampled_from([(), (), (4, 1, 1), (1, 3, 10)]),
     )
     unfolded = residual_network(
         shape,

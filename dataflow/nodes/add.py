@@ -11,14 +11,14 @@ from dataflow.nodes._node import LaneCounts, Node, divisors
 from dataflow.nodes._popcount import popcount_stages
 from dataflow.parts import Parts, Structure
 from dataflow.schedule import Schedule
-from dataflow.streams import Stream
+from dataflow.streams import Stream, are_sizes
 
 __all__ = ["Add"]
 
 
 @dataclass(frozen=True, eq=False)
 class Add(Node):
-    """Add the numbers of several streams, one by one; bits count as -1 and +1.
+    """Add the numbers of several streams, one by one, each times its stream's factor; bits count as -1 and +1.
 
     Where the type of the result does not hold a sum, the nearest number that it holds stands for it (saturation).
 
@@ -28,20 +28,26 @@ class Add(Node):
     shape : shape of a frame of each input
     result : type of the sums, an integer; None for the narrowest that holds them all
     pe : sums at once
+    factors : of each input, at least 1; () for no factors. With a factor of 4, a bit is added to a sum of four bits as
+        it would be to their mean.
     """
 
     operands: tuple[Element, ...]
     shape: tuple[int, ...]
     result: Element | None = None
     pe: int = 1
+    factors: tuple[int, ...] = ()
 
     fold_parameters: ClassVar = ("pe",)
     format_version: ClassVar[int] = 3
+    later_fields: ClassVar = {"factors": 4}
 
     def __post_init__(self) -> None:
         self._check_shape(self.shape)
         self._check(len(self.operands) >= 2, "operands", "at least two", self.operands)
         self._check(not isinstance(self.result, Bipolar), "result", "an integer", self.result)
+        legal = self.factors == () or (are_sizes(self.factors) and len(self.factors) == len(self.operands))
+        self._check(legal, "factors", f"positive integers for its {len(self.operands)} inputs", self.factors)
         low, high = self.span
         width = max(high, -low - 1).bit_length() + 1
         self._check(width <= 63, "Sums", "at most 63 bits wide", width)
@@ -50,13 +56,24 @@ class Add(Node):
     @property
     def span(self) -> tuple[int, int]:
         """Least and greatest exact sum."""
-        lows, highs = zip(*map(numbers_of, self.operands), strict=True)
+        lows, highs = zip(*self.terms, strict=True)
         return sum(lows), sum(highs)
 
     @property
+    def all_factors(self) -> tuple[int, ...]:
+        """The factor of each input."""
+        return self.factors or (1,) * len(self.operands)
+
+    @property
+    def terms(self) -> list[tuple[int, int]]:
+        """Least and greatest number that is added for each input."""
+        pairs = zip(self.all_factors, map(numbers_of, self.operands), strict=True)
+        return [(factor * low, factor * high) for factor, (low, high) in pairs]
+
+    @property
     def term(self) -> Integer:
-        """The narrowest signed type that holds the numbers of all inputs."""
-        lows, highs = zip(*map(numbers_of, self.operands), strict=True)
+        """The narrowest signed type that holds what is added for any input."""
+        lows, highs = zip(*self.terms, strict=True)
         return signed_for(min(lows), max(highs))
 
     @property
@@ -91,15 +108,15 @@ class Add(Node):
         found = Parts()
         found.registers += self.latency
         count, exact = len(self.operands), integer_for(*self.span).width
-        if all(isinstance(operand, Bipolar) for operand in self.operands):
+        if all(isinstance(operand, Bipolar) for operand in self.operands) and max(self.all_factors) == 1:
             # All sums are even, or all are odd: their lowest bit is no register.
             found.registers += self.pe * (exact - 1)
             found.add(bit_sums=self.pe * (exact - 1), bit_trees=self.pe * (count > 2))
         else:
-            numbers = [numbers_of(operand) for operand in self.operands]
-            widths = [high.bit_length() if low >= 0 else exact - 1 for low, high in numbers]
+            widths = [high.bit_length() if low >= 0 else exact - 1 for low, high in self.terms]
             width = min(widths) if count == 2 else self.term.width - (min(self.span) >= 0)
-            found.total([width] * count, exact, self.pe)
+            # A product with a constant is a sum of shifted copies, one for each 1 of the factor.
+            found.total([width] * sum(factor.bit_count() for factor in self.all_factors), exact, self.pe)
         if self.saturates:
             # Without a sign, what is too much sets the register.
             held = "saturated_bits" if self.element.signed else "capped_bits"

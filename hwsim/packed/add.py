@@ -11,7 +11,10 @@ __all__ = ["add"]
 
 
 def add(node: Add, *inputs: Tensor | Windows) -> Tensor:
-    """Add the numbers of all inputs, one by one; what is too large or small saturates."""
-    total = reduce(np.add, map(numbers_in, inputs, node.operands))
+    """Add the numbers of all inputs, one by one, each times its input's factor; sums saturate."""
+    numbers = list(map(numbers_in, inputs, node.operands))
+    if node.factors:
+        numbers = [factor * each.astype(np.int64) for factor, each in zip(node.factors, numbers, strict=True)]
+    total = reduce(np.add, numbers)
     held = np.clip(total, node.element.minimum, node.element.maximum) if node.saturates else total
     return tensor_of(held, node.output_streams[0])

@@ -8,7 +8,9 @@ __all__ = ["add"]
 
 
 def add(node: Add, *inputs: np.ndarray) -> np.ndarray:
-    """Add the numbers of all inputs, one by one; bits count as -1 and +1, and what is too large or small saturates.
+    """Add the numbers of all inputs, one by one, each times its input's factor.
+
+    Bits count as -1 and +1; what is too large or small saturates.
 
     Parameters
     ----------
@@ -22,8 +24,8 @@ def add(node: Add, *inputs: np.ndarray) -> np.ndarray:
     y = np.empty(inputs[0].shape, np.int64)
     for index in np.ndindex(y.shape):
         total = 0
-        for operand, x in zip(node.operands, inputs, strict=True):
+        for operand, factor, x in zip(node.operands, node.all_factors, inputs, strict=True):
             number = int(x[index])
-            total += 2 * number - 1 if isinstance(operand, Bipolar) else number
+            total += factor * (2 * number - 1 if isinstance(operand, Bipolar) else number)
         y[index] = min(max(total, least), greatest)
     return y

@@ -13,7 +13,7 @@ __all__ = ["Add"]
 
 
 class Add(NodeComponent):
-    """Sums of numbers: ``o[c] = min(max(i_0[c] + i_1[c] + ..., least), greatest)``.
+    """Sums of numbers: ``o[c] = min(max(f_0*i_0[c] + f_1*i_1[c] + ..., least), greatest)``, the factors constant.
 
     A bit counts as -1 or +1; inert lanes give 0.
 
@@ -41,7 +41,9 @@ class Add(NodeComponent):
         for k in range(self.node.pe):
             there = ~last if k >= self.node.pe - stream.inert else Const(1)
             m.submodules[f"sum_{k}"] = lane = Sum(self.node.term, len(self.inputs))
-            m.d.comb += [lane.i[n].eq(self._number(n, k, there)) for n in range(len(self.inputs))]
+            m.d.comb += [
+                lane.i[n].eq(self._number(n, k, there) * self.node.all_factors[n]) for n in range(len(self.inputs))
+            ]
             m.d.comb += self.o.payload[k].eq(self._saturated(m, lane.o, k) if self.node.saturates else lane.o)
         return m
 

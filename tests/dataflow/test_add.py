@@ -48,6 +48,17 @@ def test_a_narrower_result_saturates_in_a_cycle_more() -> None:
     assert Add("a", (BIPOLAR,) * 7, (6,), Integer(3, signed=True)).latency == 3
 
 
+def test_factors() -> None:
+    node = Add("a", (BIPOLAR, INT8), (6,), factors=(4, 1))
+    assert node.span == (-132, 131)
+    assert str(node.element) == "int9"
+    assert node.stored_fields[-1] == "factors"
+    assert "factors" not in Add("a", (BIPOLAR, INT8), (6,)).stored_fields
+    for factors in ((1,), (0, 1), (1, 2.0)):
+        with pytest.raises(InputError, match=r"^factors of node 'a' must be positive integers for its 2 inputs, not "):
+            Add("a", (BIPOLAR, INT8), (6,), factors=factors)  # type: ignore[arg-type]
+
+
 def test_foldings() -> None:
     node = Add("a", (INT8, INT8), (2, 3, 6), pe=3)
     assert [folding["pe"] for folding in node.foldings()] == [1, 2, 3, 6]
@@ -86,10 +97,10 @@ def test_files_keep_everything(case: ResidualCase, tmp_path: Path) -> None:
         assert (node.kind, node.folding, node.input_streams) == (other.kind, other.folding, other.input_streams)
         if isinstance(node, Add):
             assert isinstance(other, Add)
-            assert (node.operands, node.result) == (other.operands, other.result)
+            assert (node.operands, node.result, node.factors) == (other.operands, other.result, other.factors)
     assert loaded.fifos == network.fifos
     with safe_open(tmp_path / "net.xnf", framework="numpy") as file:
-        assert json.loads(file.metadata()["xnorflow"])["format_version"] == 3
+        assert json.loads(file.metadata()["xnorflow"])["format_version"] == (4 if case.name == "factors" else 3)
 
 
 def test_depths_where_branches_meet() -> None:

@@ -26,7 +26,8 @@ ELEMENTS = st.one_of(st.just(BIPOLAR), st.builds(Integer, st.integers(1, 6), st.
 def additions(draw: st.DrawFn) -> Add:
     operands = tuple(draw(st.lists(ELEMENTS, min_size=2, max_size=8)))
     result = draw(st.one_of(st.none(), st.builds(Integer, st.integers(1, 9), st.booleans())))
-    return Add("add", operands, draw(st.sampled_from([(1,), (5,), (2, 1, 3)])), result)
+    factors = draw(st.one_of(st.just(()), st.tuples(*[st.integers(1, 40)] * len(operands))))
+    return Add("add", operands, draw(st.sampled_from([(1,), (5,), (2, 1, 3)])), result, factors=factors)
 
 
 def numbers(element: Element, values: np.ndarray) -> np.ndarray:
@@ -40,7 +41,7 @@ def test_sums(node: Add, seed: int) -> None:
     inputs = [rng.integers(op.minimum, op.maximum + 1, (4, *node.shape)) for op in node.operands]
     for which, values in enumerate(inputs):
         values[0], values[1] = node.operands[which].minimum, node.operands[which].maximum
-    exact = sum(map(numbers, node.operands, inputs))
+    exact = sum(factor * numbers(*each) for factor, *each in zip(node.all_factors, node.operands, inputs, strict=True))
     assert isinstance(exact, np.ndarray)
     assert (exact[0].ravel()[0], exact[1].ravel()[0]) == node.span
     low, high = numbers_of(node.element)
