@@ -41,14 +41,17 @@ class Add(NodeComponent):
         for k in range(self.node.pe):
             there = ~last if k >= self.node.pe - stream.inert else Const(1)
             m.submodules[f"sum_{k}"] = lane = Sum(self.node.term, len(self.inputs))
-            m.d.comb += [
-                lane.i[n].eq(self._number(n, k, there) * self.node.all_factors[n]) for n in range(len(self.inputs))
-            ]
+            m.d.comb += [lane.i[n].eq(self._term(n, k, there)) for n in range(len(self.inputs))]
             m.d.comb += self.o.payload[k].eq(self._saturated(m, lane.o, k) if self.node.saturates else lane.o)
         return m
 
+    def _term(self, n: int, k: int, there):
+        """Return what an input adds in a lane."""
+        factor, number = self.node.all_factors[n], self._number(n, k, there)
+        return number if factor == 1 else number * factor
+
     def _number(self, n: int, k: int, there):
-        """Return what an input adds in a lane: 0 where no number is there, as integers' inert lanes carry it."""
+        """Return an input's number in a lane: 0 where no number is there, as integers' inert lanes carry it."""
         value = self.inputs[n].payload[k]
         if isinstance(self.node.operands[n], dataflow.Bipolar):
             # In two's complement 1 is 01 and -1 is 11.
