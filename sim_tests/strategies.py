@@ -19,7 +19,7 @@ def dense_networks(draw: st.DrawFn) -> Network:
     unfolded = dense_network(
         sizes,
         seed=draw(st.integers(0, 999), label="seed"),
-        outputs=draw(st.sampled_from(["class", "scores", "both"]), label="outputs"),
+        outputs=draw(st.sampled_from(["class", "scores", "both", "bits", "signs"]), label="outputs"),
         uneven=draw(st.booleans(), label="uneven"),
     )
     return _folded(draw, unfolded)

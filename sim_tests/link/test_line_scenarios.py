@@ -29,9 +29,10 @@ def small_network() -> Network:
     return dense_network((12, 6, 4), outputs="both")
 
 
+@pytest.mark.parametrize("outputs", ["both", "bits", "signs"])
 @pytest.mark.parametrize("element", [Integer(8), SIGNED], ids=str)
-def test_model_answers_every_scenario(element: Integer) -> None:
-    oracle = Oracle(dense_network((12, 6, 4), outputs="both", element=element))
+def test_model_answers_every_scenario(element: Integer, outputs: str) -> None:
+    oracle = Oracle(dense_network((12, 6, 4), outputs=outputs, element=element))
     table = scenarios(oracle)
     assert len(table) > 40
     for scenario in table:
@@ -54,6 +55,12 @@ def test_odd_divisor_and_several_lanes(simulator: str, tmp_path: Path) -> None:
 def test_inert_lanes(simulator: str, tmp_path: Path) -> None:
     foldings = {"binarize": {"pe": 5}, "fc0": {"pe": 4, "simd": 5}, "fc1": {"pe": 3, "simd": 4}, "arg_max": {"pe": 3}}
     run_link(fold(small_network(), foldings), tmp_path, simulator=simulator)
+
+
+@pytest.mark.parametrize("simulator", simulators()[:1])
+@pytest.mark.parametrize("outputs", ["bits", "signs"])
+def test_bits(simulator: str, outputs: str, tmp_path: Path) -> None:
+    run_link(fold(dense_network((12, 6, 11), outputs=outputs), {"fc1": {"pe": 3}}), tmp_path, simulator=simulator)
 
 
 @pytest.mark.parametrize("simulator", simulators()[:1])

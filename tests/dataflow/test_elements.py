@@ -1,10 +1,11 @@
 """Element types."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflow import BIPOLAR, InputError, Integer, signed_for, unsigned_for
+from dataflow import BIPOLAR, Element, InputError, Integer, numbers_of, signed_for, unsigned_for
 
 
 @pytest.mark.parametrize(
@@ -25,6 +26,26 @@ def test_range_and_text(element: object, text: str, low: int, high: int) -> None
 
 def test_bipolar_is_one_unsigned_bit() -> None:
     assert (BIPOLAR.width, BIPOLAR.signed) == (1, False)
+
+
+@pytest.mark.parametrize(
+    ("element", "span", "rule", "held"),
+    [
+        (BIPOLAR, (-1, 1), "-1 or +1", [-1, 1]),
+        (Integer(2), (0, 3), "0 to 3", [0, 1, 2, 3]),
+        (Integer(2, signed=True), (-2, 1), "-2 to 1", [-2, -1, 0, 1]),
+    ],
+    ids=str,
+)
+def test_numbers_that_codes_stand_for(element: Element, span: tuple[int, int], rule: str, held: list[int]) -> None:
+    numbers = np.arange(-5, 6)
+    assert element.span == numbers_of(element) == span
+    assert element.rule == rule
+    assert numbers[element.holds(numbers)].tolist() == held
+    bits = element.bits_of(np.array(held))
+    assert bits.shape == (len(held), element.width)
+    codes = (bits << np.arange(element.width)).sum(axis=1)
+    assert codes.tolist() == ([0, 1] if element == BIPOLAR else [number % 4 for number in held])
 
 
 @pytest.mark.parametrize("width", [0, -1, 64, True, 2.0, "8"])

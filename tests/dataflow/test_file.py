@@ -13,6 +13,7 @@ from safetensors import safe_open
 from safetensors.numpy import save
 
 from dataflow import (
+    BIPOLAR,
     Fifo,
     InputError,
     Integer,
@@ -250,6 +251,10 @@ def node(structure: dict[str, Any], name: str) -> dict[str, Any]:
             lambda s, t: node(s, "fc0").update(pe="2"),
             "pe of node 'fc0' must be 1 to 6, the number of its neurons, not '2'",
         ),
+        (
+            lambda s, t: node(s, "fc0").update(weight_element="int2"),
+            "weight_element of node 'fc0' must be bipolar, not 'int2'",
+        ),
         (lambda s, t: node(s, "fc0").update(name="fc1"), "Name of a node must be unique, .*, not 'fc1'"),
         (
             lambda s, t: s["fifos"][0].update(depth=0),
@@ -335,6 +340,16 @@ def test_other_files(tmp_path: Path) -> None:
         sentence = rf"^Network file '{path}' must be an \.xnf file, not another safetensors file$"
         with pytest.raises(InputError, match=sentence):
             load(path)
+
+
+def test_the_weights_element_is_stored_only_if_it_is_another(tmp_path: Path) -> None:
+    save_network(NETWORK, tmp_path / "net.xnf")
+    with safe_open(tmp_path / "net.xnf", framework="numpy") as file:
+        assert "weight_element" not in file.metadata()["xnorflow"]
+    loaded = load(tmp_path / "net.xnf").node("fc0")
+    assert isinstance(loaded, MatrixVector)
+    assert loaded.weight_element == BIPOLAR
+    assert loaded.weight_bits == loaded.weights.size
 
 
 SAMPLES = Path(__file__).parent / "samples"

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dataflow import Fork, InputError, fold
+from dataflow import Fifo, Fork, InputError, board_outputs, fold
 from dataflow.outputs import expose_scores
 from hwsim import reference, simulate
 from sim_tests.cases import dense_network, random_frames
@@ -32,6 +32,31 @@ def test_foldings_stay_and_no_throughput_is_lost() -> None:
 def test_a_network_that_shows_them_already_stays() -> None:
     both = expose_scores(NETWORK)
     assert expose_scores(both) is both
+
+
+def test_outputs_of_a_board() -> None:
+    assert [terminal.name for terminal in board_outputs(NETWORK).outputs] == ["scores", "class"]
+    bits = dense_network((12, 6, 4), outputs="bits")
+    assert board_outputs(bits) is bits
+    signs = dense_network((12, 6, 4), outputs="signs")
+    assert board_outputs(signs) is signs
+
+
+def test_scores_beside_bits() -> None:
+    signs = dense_network((12, 6, 4), outputs="signs")
+    fifos = [fifo for fifo in signs.fifos if "scores_fork" not in (fifo.source, fifo.target)]
+    bare = replace(
+        signs,
+        nodes=tuple(node for node in signs.nodes if node.name != "scores_fork"),
+        fifos=(*fifos, Fifo("fc1", "sign")),
+        outputs=signs.outputs[1:],
+    )
+    frames = random_frames(bare, 9)
+    whole = board_outputs(fold(bare, {}))
+    assert [terminal.name for terminal in whole.outputs] == ["scores", "bits"]
+    before, after = reference.evaluate(bare, frames), reference.evaluate(whole, frames)
+    np.testing.assert_array_equal(after["scores_fork -> scores"], before["fc1 -> sign"])
+    np.testing.assert_array_equal(after["sign -> bits"], before["sign -> bits"])
 
 
 def test_a_taken_name_is_avoided() -> None:

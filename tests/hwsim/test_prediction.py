@@ -6,7 +6,20 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from dataflow import ArgMax, Fifo, InputError, MatrixVector, Network, Scores, Stream, Terminal, fold, verify
+from dataflow import (
+    ArgMax,
+    Fifo,
+    InputError,
+    Integer,
+    MatrixVector,
+    Network,
+    Scores,
+    Stream,
+    Terminal,
+    Threshold,
+    fold,
+    verify,
+)
 from hwsim import predict, reference
 from hwsim.packed import network as network_of_tensors
 from sim_tests.cases import CASES, Case, dense_network, random_frames
@@ -40,6 +53,19 @@ def test_a_network_that_ends_in_bits_predicts_them(engine: Literal["packed", "re
     assert prediction.scores is None
     assert prediction.predictions.tolist() == reference.evaluate(network, frames)["fc1 -> bits"].tolist()
     assert 0 < prediction.predictions.mean() < 1
+
+
+def test_bits_at_every_position_keep_the_shape_of_the_output() -> None:
+    element, shape = Integer(8), (3, 2, 4)
+    node = Threshold("sign", element, shape, np.array([10, 100, 128, 250]), pe=3)
+    ends = Terminal("input", node.input_streams[0]), Terminal("bits", node.output_streams[0])
+    fifos = (Fifo("input", "sign"), Fifo("sign", "bits"))
+    network = verify(Network("map", (node,), fifos, ends[:1], ends[1:], shape))
+    frames = random_frames(network, 6)
+    prediction = predict(network, frames)
+    assert network.bits is ends[1]
+    assert prediction.scores is None
+    assert (prediction.predictions == (frames >= node.thresholds)).all()
 
 
 def test_bits_of_scores_are_their_signs() -> None:

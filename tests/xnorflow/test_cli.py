@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from dataflow import Cost, expose_scores, fold, save_network
-from hwsim import predict, simulate
+from hwsim import predict, reference, simulate
 from quant.datasets import load
-from sim_tests.cases import CASES, dense_network
+from sim_tests.cases import CASES, dense_network, random_frames
 from sim_tests.conv_cases import conv_network
 from tests.xnorflow.command_line import run
 from xnorflow.networks import open_network
@@ -350,3 +350,24 @@ def test_images_become_the_codes_that_a_network_takes(tmp_path: Path, capsys: py
             assert run("simulate", tmp_path / "b.xnf", *files) == 0
             with np.load(outputs) as again:
                 assert (again["scores"] == saved["scores"]).all()
+
+
+def test_a_network_that_ends_in_bits_has_predictions_of_bits(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    network = dense_network((12, 6, 3), outputs="bits")
+    save_network(network, tmp_path / "bits.xnf")
+    frames = random_frames(network, 7)
+    np.save(tmp_path / "frames.npy", frames)
+    outputs = tmp_path / "out.npz"
+    args = ("--input", tmp_path / "frames.npy", "--outputs", outputs, "--json")
+    assert run("simulate", tmp_path / "bits.xnf", *args) == 0
+    assert json.loads(capfd.readouterr().out)["accuracy"] is None
+    with np.load(outputs) as found:
+        assert found.files == ["predictions"]
+        expected = reference.evaluate(network, frames)["fc1 -> bits"]
+        np.testing.assert_array_equal(found["predictions"], expected, strict=True)
+    for command in (
+        ("show",),
+        ("verify", "--simulator", "amaranth", "--frames", 2),
+        ("report", "-o", tmp_path / "bits.html"),
+    ):
+        assert run(command[0], tmp_path / "bits.xnf", *command[1:]) == 0
