@@ -88,7 +88,7 @@ def zero_padded(window: SlidingWindow, matrix: MatrixVector, levels: np.ndarray 
     if levels is None:
         return matrix if classes is None else replace(matrix, position_classes=classes, offsets=offsets)
     thresholds = np.asarray(levels, np.int64) - (offsets if classes is not None else 0)
-    if isinstance(matrix.operand, Bipolar):
+    if matrix.counts_matches:
         thresholds = -((-thresholds - matrix.synapses) // 2)
     low, high = matrix.counted
     return replace(matrix, thresholds=np.clip(thresholds, low, high + 1), position_classes=classes)

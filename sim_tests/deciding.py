@@ -36,7 +36,7 @@ def deciding_frames(network: Network) -> np.ndarray:
 
 def _first_layer(network: Network) -> tuple[Threshold | None, MatrixVector | None]:
     """Return the threshold in front and the first matrix, or None where the network begins otherwise."""
-    kinds = [node for node in network.nodes if node.kind != "WidthConverter"][:2]
+    kinds = [node for node in network.nodes if not node.fits_neighbours][:2]
     if isinstance(network.inputs[0].stream.element, Bipolar):
         return None, kinds[0] if kinds and isinstance(kinds[0], MatrixVector) else None
     match kinds:
