@@ -11,7 +11,7 @@ from hwsim.cycle.trial import Trial, smallest
 
 __all__ = ["shrink_depths"]
 
-#: How often the depths are doubled before the interval is given up.
+#: How often the depths are doubled before the interval is considered unreachable.
 most_doublings = 12
 
 
@@ -24,16 +24,16 @@ def shrink_depths(
 ) -> dict[str, int]:
     """Return the smallest depth of every FIFO with which frames still follow each other at `interval`.
 
-    Deeper FIFOs never make anything later. So the smallest depth of one FIFO, the others given, is found by
-    bisection; and if the FIFOs are taken in turn, the most expensive first, then in the end none can be lowered by
-    one without missing the interval, because those that were taken later only became smaller since.
+    Deeper FIFOs never delay anything. So the smallest depth of one FIFO, given the others, is found by bisection. The
+    FIFOs are visited in turn, the most expensive first. Those visited later only become smaller, so no depth of the
+    result can be reduced by one without missing the interval.
 
     Parameters
     ----------
-    interval : cycles between frames in the steady state; without, those of FIFOs without bound, which are the
-        steps of the slowest node (`Network.interval`); or what the fixed depths allow, if that is more
-    slack : part of the interval by which it may grow, if that saves places
-    fixed : depths by name that are not to be chosen
+    interval : cycles between frames in steady state. The default is that of unbounded FIFOs, the steps of the slowest
+        node (`Network.interval`), or the interval that the fixed depths allow, if it is larger
+    slack : fraction of the interval by which it may grow, if that saves places
+    fixed : depths by FIFO name that are kept
 
     Returns
     -------
@@ -43,7 +43,7 @@ def shrink_depths(
     Raises
     ------
     InputError
-        No depths reach the interval, the slack is negative, a fixed depth is not one, or lets the network stand still.
+        No depths reach the interval, the slack is negative, or a fixed depth is invalid or causes a deadlock.
     """
     if slack < 0:
         raise InputError(f"Interval slack must be at least 0, not {float(slack)}")
@@ -62,7 +62,7 @@ def shrink_depths(
 def _kept_interval(
     network: Network, trial: Trial, free: np.ndarray, interval: int | None
 ) -> tuple[Fraction | int, np.ndarray]:
-    """Return the interval to keep, and depths that reach it: the present ones, the free ones doubled if needed."""
+    """Return the interval to keep, and depths that reach it: the current ones, with the free ones doubled if needed."""
     goal: Fraction | int = network.interval if interval is None else interval
     if goal < network.interval:
         raise InputError(
@@ -71,7 +71,7 @@ def _kept_interval(
         )
     present = np.array([fifo.depth for fifo in network.fifos])
     if not free.any():
-        simulate(network, 1)  # tells of a deadlock
+        simulate(network, 1)  # raises InputError at a deadlock
         return goal, present
     if interval is None and not free.all():
         goal = _least_interval(network, trial, np.where(free, np.maximum(present, _unbounded(network)), present))
@@ -86,19 +86,19 @@ def _kept_interval(
 
 
 def _least_interval(network: Network, trial: Trial, depths: np.ndarray) -> Fraction | int:
-    """Return the interval that depths allow."""
+    """Return the interval that is reached with given depths."""
     names = [fifo.name for fifo in network.fifos]
-    simulate(network.with_depths(dict(zip(names, depths.tolist(), strict=True))), 1)  # tells of a deadlock
+    simulate(network.with_depths(dict(zip(names, depths.tolist(), strict=True))), 1)  # raises InputError at a deadlock
     rate = trial.rate(depths)
     if rate is None:
         raise InputError(
-            f"FIFOs of network {network.name!r} must show their interval in the search, not go on changing"
+            f"FIFOs of network {network.name!r} must reach a constant interval in the search, not keep changing"
         )
     return rate
 
 
 def _unbounded(network: Network) -> np.ndarray:
-    """Return depths that are as good as none: all beats of as many frames as can be on their way at once."""
+    """Return depths that never limit anything: room for all beats of the frames that can be in the network at once."""
     steps = sum(node.steps + node.schedule().latency for node in network.nodes)
     flight = 2 + -(-steps // network.interval)
     return np.array([flight * network.stream(fifo).beats for fifo in network.fifos])

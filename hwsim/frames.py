@@ -1,4 +1,4 @@
-"""Frames as people give them to frames as the network's input takes them."""
+"""Converting frames from the form in which people give them to the form of the network's input."""
 
 import numpy as np
 
@@ -10,8 +10,8 @@ __all__ = ["checked_frames", "frames_for"]
 def frames_for(network: Network, array: np.ndarray) -> np.ndarray:
     """Return frames in the shape of the network's input.
 
-    Of a network that takes codes of pixels (its metadata have them), frames of uint8 are pixels, for which their codes
-    stand in; other integers are the codes themselves.
+    If the network takes codes of pixels, which its metadata contain, frames of uint8 are pixels and are replaced by
+    their codes; other integers are the codes themselves.
 
     Parameters
     ----------
@@ -25,22 +25,22 @@ def frames_for(network: Network, array: np.ndarray) -> np.ndarray:
     Raises
     ------
     TypeError, InputError
-        As `checked_frames` does.
+        As in `checked_frames`.
     """
     return checked_frames(network, array).astype(np.int64)
 
 
 def checked_frames(network: Network, array: np.ndarray) -> np.ndarray:
-    """Return frames in the shape of the network's input, of the integer type that they have.
+    """Return frames in the shape of the network's input, without changing their integer type.
 
     Parameters
     ----------
-    array : as `frames_for` takes it
+    array : as in `frames_for`
 
     Raises
     ------
     TypeError
-        The array holds something else than integers.
+        The array does not hold integers.
     InputError
         A shape that is not the network's, no frame at all, or numbers out of range.
     """
@@ -68,7 +68,7 @@ def checked_frames(network: Network, array: np.ndarray) -> np.ndarray:
 
 
 def _shapes_of(network: Network) -> list[tuple[int, ...]]:
-    """Return the shapes of one frame that are understood, without doubles, the best known first."""
+    """Return the accepted shapes of one frame, without duplicates, the most usual first."""
     stream = network.inputs[0].stream
     shapes = [network.frame_shape or stream.shape, stream.shape, (stream.size,)]
     shapes += [shape[:-1] for shape in shapes[:2] if len(shape) == 3 and shape[-1] == 1]

@@ -15,11 +15,11 @@ __all__ = ["Prediction", "predict"]
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a network says about frames.
+    """A network's results for frames.
 
     Parameters
     ----------
-    predictions : (frames,) int64, the class; the lowest index at a tie. Of a network that ends in bits
+    predictions : (frames,) int64, the class; the lowest index at a tie. If the network ends in bits,
         (frames, *shape of the output) int64, 0 or 1
     scores : (frames, classes) float64, the model's own outputs: ``scale * score + bias``; None if the network ends in
         bits and has none
@@ -30,14 +30,14 @@ class Prediction:
 
 
 def predict(network: Network, frames: np.ndarray, *, engine: Literal["packed", "reference"] = "packed") -> Prediction:
-    """Return what the network answers for every frame, and its scores.
+    """Return the network's prediction for every frame, and its scores.
 
-    The answer is the class of the network's ArgMax. Without one it is the bits that the network ends in; without
-    either, the first of its highest scores.
+    The prediction is the class of the network's ArgMax. Without an ArgMax it is the bits in which the network ends, and
+    without bits the index of the highest score.
 
     Parameters
     ----------
-    frames : frames for the network's input, in a shape that `hwsim.frames.frames_for` understands
+    frames : frames for the network's input, in a shape that `hwsim.frames.frames_for` accepts
     engine : "packed", or "reference" for the slow one
     """
     if engine not in _ENGINES:
@@ -81,7 +81,7 @@ _Engine = Callable[[Network, np.ndarray, Iterable[str]], dict[str, np.ndarray]]
 
 
 def _reference_only(network: Network, frames: np.ndarray, names: Iterable[str]) -> dict[str, np.ndarray]:
-    # Frame by frame, because all streams of each are held at once.
+    # Frame by frame, because the reference keeps all streams of its frames in memory.
     parts = [reference.evaluate(network, frame[None]) for frame in frames_for(network, frames)]
     return {name: np.concatenate([part[name] for part in parts]) for name in names}
 

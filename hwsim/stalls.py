@@ -1,4 +1,4 @@
-"""Stalls: in which cycles the outside offers beats to a network and takes beats from it."""
+"""Stalls: the cycles in which the environment offers beats to a network and takes beats from it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,15 +12,15 @@ __all__ = ["Stalls", "random_stalls"]
 
 @dataclass(frozen=True, eq=False)
 class Stalls:
-    """The gates at the two ends, each a (cycles,) bool array that is repeated for ever.
+    """The gates at the two ends, each a (cycles,) bool array that repeats for ever.
 
     In cycle t the gate of an end is ``gate[t % len(gate)]``; an end that is not named is always open.
 
     Parameters
     ----------
-    inputs : by input name; where the gate is open the source may start to offer a beat, which it then holds until it
-        is accepted. The next beat needs an open gate in a later cycle.
-    outputs : by output name; where the gate is open the sink is ready
+    inputs : by input name; in a cycle with an open gate the source may start to offer a beat, which it then holds
+        until the beat is accepted. The next beat needs an open gate in a later cycle.
+    outputs : by output name; in a cycle with an open gate the sink is ready
     """
 
     inputs: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -35,11 +35,11 @@ class Stalls:
 
     @classmethod
     def none(cls) -> "Stalls":
-        """Return the stalls that never stall."""
+        """Return gates that are always open."""
         return cls()
 
     def check(self, network: Network) -> None:
-        """Raise InputError unless every gate belongs to an end of `network`."""
+        """Raise InputError if a gate does not belong to an end of `network`."""
         for what, gates, ends in (("Input", self.inputs, network.inputs), ("Output", self.outputs, network.outputs)):
             known = [terminal.name for terminal in ends]
             for name in gates:
@@ -52,14 +52,14 @@ def random_stalls(
 ) -> Stalls:
     """Return random stalls for both ends of a network, the same for the same arguments.
 
-    A gate is a row of bursts: each draws how often it is open (never, rarely, half, mostly, always), and lasts up to
-    `longest_pause` cycles. So full speed, single bubbles and long pauses all occur at each end.
+    A gate is a sequence of bursts. Each burst draws how often it is open (never, rarely, half of the time, mostly,
+    always), and lasts up to `longest_pause` cycles. So full speed, single bubbles and long pauses occur at each end.
 
     Parameters
     ----------
-    cycles : length of the gates; those of different ends differ by a few cycles, so that they drift past each other
+    cycles : length of the gates; the lengths of different ends differ by a few cycles, so that all combinations occur
     longest_pause : longest burst, in cycles
-    open_chance : if given, every cycle of every gate is open with this chance instead, 0 < open_chance <= 1
+    open_chance : if given, the probability with which each cycle of each gate is open, without bursts, above 0
     """
     if seed < 0:
         raise InputError(f"Seed of stalls must be at least 0, not {seed!r}")

@@ -1,13 +1,13 @@
-"""A run unrolled over time: what every node does in every cycle, and how full every FIFO is.
+"""A run unrolled over time: what every node does in every cycle, and the occupancy of every FIFO.
 
-The cycle simulator gives the cycle of every write and read. What lies between follows from them, by the timing contract
+The cycle simulator returns the cycle of every write and read. The rest follows from the timing contract
 (`hwsim.cycle.kernel`): event k of a node, a step in which beats move, is issued at
 
     t[k] = max(t[k - 1] + gap[k], c[k])
 
-where c[k] is known: the read or the write of the beats that move, or, for a step that only looks into a buffer, the
-cycle after the last beat that it needs came in. With the sum G[k] of the gaps, t[k] - G[k] is a running maximum. The
-quiet steps between two events are issued right behind the first of them.
+where c[k] is known: the read or the write of the beats that move or, for a step that only reads a buffer, the cycle
+after the last beat that it needs has arrived. With the sum G[k] of the gaps, t[k] - G[k] is a running maximum. The
+quiet steps between two events are issued directly after the first of them.
 """
 
 from dataclasses import dataclass
@@ -29,11 +29,11 @@ BUSY, STARVED, BLOCKED = range(3)
 
 @dataclass(frozen=True, eq=False)
 class Spells:
-    """Neighbouring cycles in which a node does the same, in the order of time and without gaps.
+    """Spells of consecutive cycles in which a node does the same, in the order of time and without gaps.
 
     Parameters
     ----------
-    starts, stops : (spells,) int64, the first cycle and the one behind the last
+    starts, stops : (spells,) int64, the first cycle and the one after the last
     states : (spells,) int64, indices into `STATES`
     frames : (spells,) int64, the frame of the step that is issued or waited for
     """
@@ -44,11 +44,12 @@ class Spells:
     frames: np.ndarray
 
     def cycles_between(self, borders: np.ndarray, state: int, frame: int | None = None) -> np.ndarray:
-        """Return in how many cycles between each two borders the node is in a state, with a frame if one is given.
+        """Return the number of cycles between consecutive borders in which the node is in a state.
 
         Parameters
         ----------
-        borders : (n + 1,) int64, rising
+        borders : (n + 1,) int64, in ascending order
+        frame : count only the steps and waits of one frame
 
         Returns
         -------
@@ -63,13 +64,13 @@ class Spells:
 
 @dataclass(frozen=True, eq=False)
 class NodeTrack:
-    """When a node issues its steps; of a `Buffered` one the steps of its `drain`.
+    """The cycles in which a node issues its steps; for a `Buffered` node, the steps of its `drain`.
 
     Parameters
     ----------
     name : the node
     steps : steps of each frame
-    spells : what the node does, from cycle 0 to its last step
+    spells : the node's activity from cycle 0 to its last step
     """
 
     name: str
@@ -78,7 +79,7 @@ class NodeTrack:
 
     @cached_property
     def spans(self) -> np.ndarray:
-        """(frames, 2) int64, the cycle of each frame's first step, and the one behind the cycle of its last step."""
+        """(frames, 2) int64, the cycle of each frame's first step, and the one after the cycle of its last step."""
         busy = np.flatnonzero(self.spells.states == BUSY)
         frames = self.spells.frames[busy]
         first, last = np.searchsorted(frames, np.arange(frames[-1] + 1)), np.append(np.diff(frames) > 0, True)
@@ -93,7 +94,7 @@ class NodeTrack:
 
 @dataclass(frozen=True, eq=False)
 class FifoTrack:
-    """When beats enter and leave a FIFO.
+    """The cycles in which beats enter and leave a FIFO.
 
     Parameters
     ----------
@@ -109,7 +110,7 @@ class FifoTrack:
 
     @cached_property
     def levels(self) -> tuple[np.ndarray, np.ndarray]:
-        """(n,) int64 cycles, the first one 0, and (n,) int64 beats stored from the start of each to the next one."""
+        """(n,) int64 cycles, starting with 0, and (n,) int64 beats stored from each of these cycles to the next one."""
         times = np.concatenate([self.writes.ravel() + 1, self.reads.ravel() + 1])
         changes = np.repeat([1, -1], self.writes.size)
         cycles, place = np.unique(np.append(times, 0), return_inverse=True)
@@ -126,7 +127,7 @@ class Timeline:
     Parameters
     ----------
     frames : frames that pass
-    cycles : cycles until everything stands still
+    cycles : cycles until nothing moves
     nodes : one track for each node, in the network's order
     fifos : one track for each FIFO, in the network's order
     """
@@ -138,14 +139,14 @@ class Timeline:
 
 
 def unroll(network: Network, frames: int, *, stalls: Stalls | None = None) -> Timeline:
-    """Return what happens in every cycle while `frames` frames pass through a network.
+    """Return the activity in every cycle while `frames` frames pass through a network.
 
-    Later frames do not change when earlier ones pass, so this is also the beginning of every longer run.
+    Later frames do not affect earlier ones, so this is also the beginning of every longer run.
 
     Raises
     ------
     InputError
-        As `simulate`.
+        As in `simulate`.
     """
     run = simulate(network, frames, stalls=stalls, record=True)
     fifos = tuple(
@@ -154,7 +155,7 @@ def unroll(network: Network, frames: int, *, stalls: Stalls | None = None) -> Ti
         )
         for fifo in network.fifos
     )
-    actors = {actor.name: actor for actor in actors_of(network, stalls or Stalls.none())}  # of two of a node the drain
+    actors = {actor.name: actor for actor in actors_of(network, stalls or Stalls.none())}  # the drain of a buffered one
     nodes = tuple(_track(network, actors[node.name], run) for node in network.nodes)
     return Timeline(frames, run.cycles, nodes, fifos)
 
@@ -171,9 +172,9 @@ def _track(network: Network, actor: Actor, run: Run) -> NodeTrack:
 
 
 def _known(network: Network, actor: Actor, run: Run) -> tuple[np.ndarray, np.ndarray]:
-    """Return for each event of a node the cycle that its beats tell, and the first one in which they are all there.
+    """Return for each event of a node the cycle known from its beats, and the first one in which all are present.
 
-    Where nothing is known the cycle is 0.
+    The cycle is 0 if nothing is known.
     """
     patterns = run.frames * actor.repeats
     known, fed = np.zeros((2, run.frames * actor.events), np.int64)
@@ -198,15 +199,15 @@ def _known(network: Network, actor: Actor, run: Run) -> tuple[np.ndarray, np.nda
 
 
 def _spells(times: np.ndarray, due: np.ndarray, fed: np.ndarray, actor: Actor) -> Spells:
-    """Return what a node does, from its events' cycles, those in which they are due, and those in which they are fed.
+    """Return a node's activity, from the cycles of its events, and the cycles in which they are due and have beats.
 
-    Behind the last event of a frame stand the quiet steps of the actor's tail, before the first one those of its head.
+    The quiet steps of the actor's head come before the first event of a frame, and those of its tail after the last.
     """
     frames = np.arange(len(times)) // actor.events
     first = np.append(True, np.diff(frames) > 0)
     begun = np.append(0, times[:-1] + 1)
     begun[first] += np.where(frames[first] > 0, actor.tail, 0)
-    # The pieces in front of each event: quiet steps of the frame before, of its own, two waits, and the event itself.
+    # For each event: quiet steps of the previous frame, of its own frame, two waits, and the event itself.
     stops = np.append(np.stack([begun, due, fed, times, times + 1], axis=1).ravel(), times[-1] + 1 + actor.tail)
     starts = np.append(0, stops[:-1])
     states = np.append(np.tile([BUSY, BUSY, STARVED, BLOCKED, BUSY], len(times)), BUSY)

@@ -9,7 +9,7 @@ word_width = 64
 
 
 def pack(bits: np.ndarray) -> np.ndarray:
-    """Pack bits along the last axis, bit 0 in the lowest place; the last word is filled up with zeros.
+    """Pack bits along the last axis, bit 0 in the lowest place. The last word is padded with zeros.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Matrices as the compiled tiles take them, and their products with windows."""
+"""Matrices in the layout of the compiled tiles, and their products with windows."""
 
 from dataclasses import dataclass, replace
 
@@ -14,7 +14,7 @@ __all__ = ["grouped_product", "product"]
 
 @dataclass(frozen=True, eq=False)
 class _Matrix:
-    """A matrix, its limits and what it reads of a window; see `hwsim.packed._tiles.multiply`.
+    """A matrix, its limits and the elements of a window that it reads; see `hwsim.packed._tiles.multiply`.
 
     Parameters
     ----------
@@ -32,11 +32,11 @@ class _Matrix:
 
 @remembered
 def _matrix(node: MatrixVector, channels: int, positions: int, window: bytes) -> _Matrix:
-    """Return a node's matrix for windows of pixels with so many channels.
+    """Return a node's matrix for windows of pixels with the given number of channels.
 
-    Of bits the places behind a pixel's channels are zero in both factors and so differ nowhere, and
-    ``ones >= threshold`` is ``synapses - ones <= synapses - threshold``: so many may differ. What stands for a neuron
-    that is none has a limit that is never met.
+    For bits, the unused bits after a pixel's channels are zero in both factors, so they never differ. And
+    ``ones >= threshold`` is ``synapses - ones <= synapses - threshold``: the limit is the number of bits that may
+    differ. Padding neurons have a limit that is never met.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def _matrix(node: MatrixVector, channels: int, positions: int, window: bytes) ->
 
 
 def _by_fours(weights: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return weights of four bytes each, and where the four are read: from the first offset that is left on.
+    """Return weights in groups of four bytes, and the offsets at which the four numbers of each group are read.
 
     Parameters
     ----------
@@ -76,7 +76,8 @@ def _by_fours(weights: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.
 
     Returns
     -------
-    (neurons, steps) int32, of four int8 with the first lowest, 0 where the window has no element; (steps,) int64
+    (neurons, steps) int32, each of four int8 with the first lowest, 0 if the window has no element there; (steps,)
+    int64
     """
     firsts = list[int]()
     for offset in sorted(offsets.tolist()):
@@ -90,7 +91,7 @@ def _by_fours(weights: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def _takes_bytes(node: MatrixVector) -> bool:
-    """Return whether the processor multiplies the bytes of a node's integers, with sums that fit into 32 bits."""
+    """Return whether the processor can multiply a node's integers as bytes, with sums that fit into 32 bits."""
     low, high = node.operand.minimum, node.operand.maximum
     heaviest = max(map(abs, node.weight_element.span))
     fits = heaviest < 128 and node.synapses * heaviest * (abs(low) + high - low) < np.iinfo(np.int32).max
@@ -98,19 +99,19 @@ def _takes_bytes(node: MatrixVector) -> bool:
 
 
 def _bias(node: MatrixVector) -> np.ndarray:
-    """Return what each sum of bytes lacks, (neurons,) int64: they count from the least integer that there can be."""
+    """Return the correction of each sum of bytes, (neurons,) int64, since bytes count from the least integer."""
     return node.operand.minimum * node.weights.sum(axis=1, dtype=np.int64)
 
 
 def product(node: MatrixVector, x: Windows) -> Tensor:
-    """Return what a matrix gives for windows, or for single vectors as windows of one pixel."""
+    """Return the result of a matrix for windows, or for single vectors as windows of one pixel."""
     matrix = _matrix(node, x.channels, len(x.starts), x.offsets.tobytes())
     stream, bits = node.output_streams[0], node.counts_matches
     bytewise = not bits and _takes_bytes(node)
     rows = len(x.pixels) * len(x.starts)
     size = -(-rows // tile_rows) * tile_rows
     if node.thresholds is not None:
-        # Only bits behind the last neuron are not written.
+        # The loops write everything but the bits after the last neuron, which must be zero.
         make = np.zeros if node.neurons % word_width else np.empty
         out = make((size, 8 * -(-node.neurons // word_width)), np.uint8)
     else:
@@ -120,7 +121,7 @@ def product(node: MatrixVector, x: Windows) -> Tensor:
     if node.thresholds is not None:
         words = out.view("<u8").astype(np.uint64, copy=False)[:rows]
         return Tensor(words.reshape(-1, *stream.shape[:-1], words.shape[1]), stream.shape, True)
-    # Of bits the sums count those that differ, each of which takes 2 from the most that there can be.
+    # For bits, the sums count those that differ, and each of these reduces the total by 2 from its maximum.
     total = out[:rows, : node.neurons].astype(np.int64)
     if bits:
         total = node.synapses - 2 * total
@@ -132,14 +133,14 @@ def product(node: MatrixVector, x: Windows) -> Tensor:
 
 
 def _bytes(pixels: np.ndarray, least: int) -> np.ndarray:
-    """Return pixels less the least that there can be as uint8, with 3 more bytes of memory behind them."""
+    """Return pixels minus the least integer as uint8, with 3 more bytes of memory after them."""
     memory = np.empty(pixels.size + 3, np.uint8)
     # Modulo 256 there is no overflow.
     return np.subtract(pixels.astype(np.uint8), np.uint8(least % 256), out=memory[:-3].reshape(pixels.shape))
 
 
 def grouped_product(node: MatrixVector, x: Tensor) -> Tensor:
-    """Return what a matrix gives that has groups, one group behind the other."""
+    """Return the result of a matrix with groups, computed one group after another."""
     numbers = x.values if x.packed else x.data
     vectors = numbers.reshape(len(numbers), *x.shape[:-1], node.groups, node.synapses)
     products = [

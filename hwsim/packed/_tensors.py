@@ -1,4 +1,4 @@
-"""The values of a stream, with bits in 64-bit words: as they are, or as windows of an image that are not copied out."""
+"""The values of a stream, with bits in 64-bit words, either stored directly or as windows into an image."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 def remembered(make: Callable[..., T]) -> Callable[..., T]:
-    """Return a function of a node, and of more, that makes each of its results once while the node lives."""
+    """Return a function of a node and further arguments that caches its results as long as the node exists."""
     results: WeakKeyDictionary[Node, dict[tuple[object, ...], T]] = WeakKeyDictionary()
 
     @wraps(make)
@@ -40,7 +40,7 @@ def remembered(make: Callable[..., T]) -> Callable[..., T]:
 
 
 def integer_type(low: int, high: int) -> type[np.signedinteger]:
-    """Return the narrowest of the types that the compiled loops take which holds `low` to `high`."""
+    """Return the narrowest type of the compiled loops that holds `low` to `high`."""
     for dtype in (np.int16, np.int32):
         if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
             return dtype
@@ -72,7 +72,7 @@ class Tensor:
 
     @property
     def windows(self) -> "Windows":
-        """Every position alone, as a window of one pixel."""
+        """Every position as a window of one pixel."""
         data = np.ascontiguousarray(self.data)
         width = data.shape[-1]
         pixels = data.reshape(len(data), -1)
@@ -80,11 +80,11 @@ class Tensor:
         return Windows(pixels, starts, np.arange(width), self.shape[-1], self.shape, self.packed)
 
     def reshaped(self, shape: tuple[int, ...]) -> "Tensor | Windows":
-        """Return the same numbers as frames of another shape; of bits, one with the same channels or with one axis."""
+        """Return the same numbers as frames of another shape; for bits, one with the same channels or with one axis."""
         if shape == self.shape:
             return self
         if self.packed and shape[-1] != self.shape[-1] and self.shape[-1] % word_width:
-            # The words of a pixel are not full: the frame is a window of all pixels.
+            # The words of a pixel have unused bits, so the frame becomes a window of all pixels.
             pixels = np.ascontiguousarray(self.data).reshape(len(self.data), -1)
             return Windows(pixels, np.zeros(1, np.int64), np.arange(pixels.shape[1]), self.shape[-1], shape, True)
         return Tensor(self.data.reshape(len(self.data), *shape[:-1], -1), shape, self.packed)
@@ -92,15 +92,15 @@ class Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """A stream whose vectors are windows of an image: elements at the same places from each window's start on.
+    """A stream whose vectors are windows of an image: elements at the same offsets from the start of each window.
 
-    An element is a number, or of packed bits a word; each pixel has its own words.
+    An element is a number or, for packed bits, a word; each pixel has its own words.
 
     Parameters
     ----------
     pixels : (frames, elements) uint64 if `packed`, else signed integers
     starts : (positions,) int64, the element with which each window starts
-    offsets : (elements of a window,) int64, where they are, from its start on
+    offsets : (elements of a window,) int64, their offsets from its start
     channels : numbers of a pixel
     shape : shape of a frame
     """
@@ -119,7 +119,7 @@ class Windows:
 
     @property
     def plain(self) -> Tensor:
-        """The windows copied out."""
+        """A copy of the windows."""
         vectors = self.pixels[:, self.starts[:, None] + self.offsets]
         if self.packed and self.channels % word_width:
             words = -(-self.channels // word_width)
@@ -136,7 +136,7 @@ class Windows:
 
 
 def tensor_of(values: np.ndarray, stream: Stream) -> Tensor:
-    """Return (frames, *shape) integers as the stream carries them."""
+    """Return (frames, *shape) integers as the tensor of a stream."""
     if isinstance(stream.element, Bipolar):
         return Tensor(pack(values), stream.shape, True)
     dtype = integer_type(stream.element.minimum, stream.element.maximum)
@@ -162,14 +162,14 @@ def windows_of(node: SlidingWindow, x: Tensor) -> Windows:
 
 
 def grouped_windows_of(node: SlidingWindow, x: Tensor) -> Tensor:
-    """Return the windows of a node with groups, copied out."""
+    """Return a copy of the windows of a node with groups."""
     windows = windows_of(node, x).values
     taps = windows.reshape(*windows.shape[:-1], node.taps, node.groups, -1).swapaxes(-3, -2)
     return tensor_of(taps.reshape(windows.shape), node.output_streams[0])
 
 
 def _padded(node: SlidingWindow, data: np.ndarray) -> np.ndarray:
-    """Return images with what stands outside of them, (frames, height, width, elements of a pixel)."""
+    """Return images with their padding, (frames, height, width, elements of a pixel)."""
     if not any(node.padding):
         return data
     frames, height, width, elements = data.shape
@@ -190,11 +190,11 @@ def _outside(element: Element, channels: int, pad: int) -> np.ndarray:
 
 @remembered
 def _places(node: SlidingWindow, elements: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return where windows start on the padded image, and where the elements of each are from there on.
+    """Return the starts of the windows in the padded image, and the offsets of their elements.
 
     Parameters
     ----------
-    elements : those of a pixel
+    elements : elements of a pixel
     """
     height, width, channels = node.shape
     top, bottom, left, right = node.padding

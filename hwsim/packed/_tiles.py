@@ -1,15 +1,14 @@
 """Matrix products in compiled tiles: a few rows by a few vectors of neurons, whose sums stay in registers.
 
-Neurons lie side by side in the lanes of a vector, so that a sum needs no addition across lanes and a comparison gives
-bits that are already packed. What a step of a tile adds to the sums is one of these:
+Neurons are in neighbouring lanes of a vector, so that a sum needs no addition across lanes and a comparison gives
+bits that are already packed. A step of a tile adds one of these to the sums:
 
-* of numbers, one synapse: ``x * w``
-* of bytes, four synapses at once, where the processor multiplies bytes and adds the products by fours
-* of bits, a word of 64 synapses: ``popcount(x XOR w)``, the synapses that differ
+* for numbers, one synapse: ``x * w``
+* for bytes, four synapses at once, if the processor multiplies bytes and adds groups of four products
+* for bits, a word of 64 synapses: ``popcount(x XOR w)``, the synapses that differ
 
-LLVM has vectors of its own, which it splits where a machine's are narrower; nothing here is bound to one processor.
-Everything compiled stands in this one file, because the compiled code is cached for as long as its own file does not
-change.
+LLVM splits its vectors on a machine with narrower ones, so the code is not bound to one processor. All compiled code is
+in this one file, because numba's cache is valid only as long as the file of a function does not change.
 """
 
 from functools import cache
@@ -36,13 +35,13 @@ _i32, _i64 = ir.IntType(32), ir.IntType(64)
 
 @cache
 def byte_vector_width() -> int:
-    """Return the bits of the vectors whose bytes the processor multiplies and adds by fours, or 0 if it does not."""
+    """Return the width of vectors whose bytes the processor multiplies and adds in groups of four, or 0."""
     features = cpu_target.target_context.codegen().magic_tuple()[-1].split(",")
     return 512 if "+avx512vnni" in features else 256 if "+avxvnni" in features else 0
 
 
 def tile_neurons(dtype: np.dtype) -> int:
-    """Return the neurons of a tile for pixels of this type: as many as fill its vectors, or fewer that fill a word."""
+    """Return the neurons of a tile for pixels of this type: as many as fill its vectors, or a word if that is fewer."""
     return min(64, tile_vectors * vector_width // _sum_width(dtype))
 
 
@@ -68,8 +67,8 @@ def _tile(
 
     Parameters
     ----------
-    places, levels : (tile_rows,) int64, where the window of each row starts in all of `pixels`, and its class of limits
-    block : which of the weights
+    places, levels : (tile_rows,) int64, the start of each row's window in all of `pixels`, and its class of limits
+    block : index of the block of weights
     first : the first row in `out`
     """
     signature = types.void(pixels, places, offsets, weights, block, limits, levels, out, first)
@@ -90,9 +89,9 @@ def _tile(
 
 
 class _Tile:
-    """The instructions of one tile; of numbers."""
+    """The instructions of one tile of numbers."""
 
-    #: Of a sum to its limit, where a bit is one.
+    #: Relation between a sum and its limit for which a bit is one.
     relation = ">="
 
     def __init__(self, builder: Any, dtype: np.dtype, packs: bool, *arguments: Any) -> None:
@@ -121,7 +120,7 @@ class _Tile:
                 x = self._spread(self._element(builder.gep(window, [offset])))
                 for total, weight in zip(totals, weights, strict=True):
                     builder.store(self._added(builder.load(total), x, weight), total)
-        # Before the first store, after which everything in memory would be loaded again.
+        # Loaded before the first store, because after it LLVM would load everything in memory again.
         levels = [self._number(self.levels, _i64(row)) for row in range(tile_rows)]
         for row, level in enumerate(levels):
             for vector in vectors:
@@ -181,9 +180,9 @@ class _Words(_Tile):
 
 
 class _Bytes(_Tile):
-    """The instructions of a tile of bytes, of which four are read as one number.
+    """The instructions of a tile of bytes, four of which are read as one number.
 
-    Each is a product of an unsigned and a signed byte; the sum of four is added with 32 bits and saturates nowhere.
+    A product is of an unsigned and a signed byte. The sum of four products is added in 32 bits without saturation.
     """
 
     def _element(self, place: Any) -> Any:
@@ -214,16 +213,16 @@ def multiply(pixels, starts, offsets, weights, limits, levels, out):  # type: ig
     Parameters
     ----------
     pixels : (frames, elements) uint64 words of bits, or int16, int32, int64 numbers; or uint8 numbers, with 3 more
-        bytes in memory behind the last
+        bytes in memory after the last
     starts : (positions,) int64, the element of a frame with which each window starts
-    offsets : (elements of a window,) int64, where they are, from its start on; of bytes, where four of them are
-    weights : (blocks, elements of a window, neurons of a tile), of the same type, but int32 that hold four int8, the
-        first lowest, for bytes
-    limits : (classes, neurons of all blocks) int64 for bits, int32 for bytes, else of the same type: the most synapses
-        that may differ, or the least sum, where a bit is one
+    offsets : (elements of a window,) int64, their offsets from its start; for bytes, of groups of four elements
+    weights : (blocks, elements of a window, neurons of a tile), of the type of the pixels; for bytes int32 that hold
+        four int8, the first lowest
+    limits : (classes, neurons of all blocks) int64 for bits, int32 for bytes, else of the type of the pixels: the
+        largest number of synapses that may differ, or the least sum, for which a bit is one
     levels : (positions,) int64, the class of limits of each position
-    out : (rows, bytes) uint8, written with bits, neuron 0 lowest, or (rows, neurons of all blocks) of the type of
-        limits, written with the sums; its rows are frames times positions, and up to `tile_rows` - 1 more are written
+    out : (rows, bytes) uint8, for bits, with neuron 0 lowest, or (rows, neurons of all blocks) of the type of limits,
+        for sums; its rows are frames times positions, and up to `tile_rows` - 1 more are written
     """
     places, classes = np.zeros(tile_rows, np.int64), np.zeros(tile_rows, np.int64)
     frame = position = 0
@@ -241,7 +240,7 @@ def multiply(pixels, starts, offsets, weights, limits, levels, out):  # type: ig
 
 @njit(cache=True, nogil=True)
 def join(pixels, taps, out):  # type: ignore[no-untyped-def] # pragma: no cover
-    """Join the words of all pixels of a window by OR: the greatest of every bit.
+    """Combine the words of all pixels of a window with OR, which is the maximum of each bit.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ __all__ = ["concat"]
 
 
 def concat(node: Concat, *inputs: np.ndarray) -> np.ndarray:
-    """Put the channels of all inputs behind each other, at every position.
+    """Concatenate the channels of all inputs at every position.
 
     Parameters
     ----------

@@ -8,5 +8,5 @@ __all__ = ["fork"]
 
 
 def fork(node: Fork, x: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Give every reader a copy of the frames, (frames, *shape) int64."""
+    """Return a copy of the frames for every reader, (frames, *shape) int64."""
     return tuple(x.copy() for _ in range(node.copies))

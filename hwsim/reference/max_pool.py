@@ -8,11 +8,11 @@ __all__ = ["max_pool"]
 
 
 def max_pool(node: MaxPool, x: np.ndarray) -> np.ndarray:
-    """Find the greatest number of each channel below the kernel, at each of its positions.
+    """Find the greatest number of each channel under the kernel, at each of its positions.
 
     Output pixel (y, x) has tap (ky, kx) at row ``y*stride[0] + ky*dilation[0] - top`` and column
-    ``x*stride[1] + kx*dilation[1] - left``. Taps outside the image do not count. Of bits the greatest is 1 (+1)
-    where any is 1.
+    ``x*stride[1] + kx*dilation[1] - left``. Taps outside the image do not count. For bits, the greatest is 1 (+1)
+    if any is 1.
 
     Parameters
     ----------

@@ -8,9 +8,9 @@ __all__ = ["sliding_window"]
 
 
 def sliding_window(node: SlidingWindow, x: np.ndarray) -> np.ndarray:
-    """Copy, for every position of the kernel, the pixels below it one behind the other.
+    """Concatenate the pixels under the kernel, at each of its positions.
 
-    They follow in the order group of channels, ky, kx, channel of the group.
+    The order is group of channels, ky, kx, channel of the group.
 
     Output pixel (y, x) has tap (ky, kx) at row ``y*stride[0] + ky*dilation[0] - top`` and column
     ``x*stride[1] + kx*dilation[1] - left``. A tap outside the image has the value `pad` in all channels.

@@ -8,7 +8,7 @@ __all__ = ["sum_pool"]
 
 
 def sum_pool(node: SumPool, x: np.ndarray) -> np.ndarray:
-    """Add up the numbers of each channel below the kernel, at each of its positions; bits count as -1 and +1.
+    """Add the numbers of each channel under the kernel, at each of its positions. Bits count as -1 and +1.
 
     Output pixel (y, x) has tap (ky, kx) at row ``y*stride[0] + ky*dilation[0] - top`` and column
     ``x*stride[1] + kx*dilation[1] - left``. Taps outside the image count as 0.

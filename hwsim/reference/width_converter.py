@@ -12,8 +12,8 @@ __all__ = ["width_converter"]
 def width_converter(node: WidthConverter, x: np.ndarray) -> np.ndarray:
     """Repack the beats of all frames, number by number, through a queue.
 
-    The frames that come out are those that went in, because the order of the numbers stays: it is the beats that
-    differ. The queue is walked through all the same, as the hardware does it.
+    The result equals the input, because the order of the numbers does not change, only their distribution over beats.
+    The queue is simulated nevertheless, as the hardware works.
 
     Parameters
     ----------
@@ -38,5 +38,5 @@ def width_converter(node: WidthConverter, x: np.ndarray) -> np.ndarray:
 
 
 def _numbers(stream: Stream) -> list[int]:
-    """Return how many numbers each beat of a vector has; the others are inert."""
+    """Return how many numbers each beat of a vector has; the other lanes are inert."""
     return [stream.lanes] * (stream.vector_beats - 1) + [stream.lanes - stream.inert]
