@@ -1,7 +1,7 @@
 """The description: element types, streams, nodes, network, schedules, folding, cost model, file format.
 
-Everything else writes it (`quant`) or reads it (`hwsim`, `rtl`). Numbers follow one convention, written at the top
-of `dataflow.elements`.
+`quant` writes the description; `hwsim` and `rtl` read it. Numbers follow one convention, which is stated at the top of
+`dataflow.elements`.
 """
 
 from dataflow.cost import Cost, fifo_cost, network_cost, node_cost, weight_memory

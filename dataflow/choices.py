@@ -1,4 +1,4 @@
-"""Which foldings there are, and which of them is the cheapest that is fast enough."""
+"""Choosing the cheapest folding that is fast enough."""
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from dataflow.streams import Stream
 
 __all__ = ["FoldingChoices"]
 
-#: Places that most FIFOs have once they are as small as they can be.
+#: Places of most FIFOs after sizing.
 _DEPTH = 2
 
 Folding = dict[str, int]
@@ -22,17 +22,17 @@ Folding = dict[str, int]
 class FoldingChoices:
     """The cheapest folding of every node for any interval.
 
-    Every folding without inert lanes is counted once; then choosing among them for an interval is a look-up. Foldings
-    with inert lanes are many more. Of those only the ones with the fewest lanes that are fast enough are counted, when
-    an interval is asked for; one is chosen where it is cheaper than the best without, and still is with the width
-    converters beside it. A choice depends on nothing but the network, the interval and the prices, so it is the same
-    in every run.
+    The cost of every folding without inert lanes is computed once, so that choosing among them for an interval is a
+    look-up. There are many more foldings with inert lanes. For a given interval, only the Pareto-optimal (pe, simd) of
+    those that are fast enough are considered. One is chosen if it is cheaper than the best folding without inert lanes,
+    also together with the adjacent width converters. A choice depends only on the network, the interval and the
+    prices, so it is the same in every run.
 
     Parameters
     ----------
     network : folded or not
-    family : device family whose costs count
-    luts_per_block : what a block RAM is worth, else what it is in the family
+    family : device family for the costs
+    luts_per_block : price of a block RAM in LUTs; the default is that of the family
     """
 
     def __init__(self, network: Network, family: str, *, luts_per_block: float | None = None) -> None:
@@ -48,7 +48,7 @@ class FoldingChoices:
         self._least = {name: min(steps for steps, _, _ in found) for name, found in self._options.items()} | fixed
 
     def priced(self, luts_per_block: float) -> "FoldingChoices":
-        """Return the same choices at another price of block RAM."""
+        """Return the same choices with another price of block RAM."""
         other = object.__new__(FoldingChoices)
         other.__dict__.update({name: value for name, value in self.__dict__.items() if name != "_cheapest"})
         other.luts_per_block = luts_per_block
@@ -61,25 +61,25 @@ class FoldingChoices:
 
     @property
     def slowest(self) -> str:
-        """Name of the first node that can do no less than the least interval."""
+        """Name of the first node that cannot be faster than the least interval."""
         return next(name for name, least in self._least.items() if least == self.least_interval)
 
     @cached_property
     def intervals(self) -> list[int]:
-        """Every interval, rising, at which the choice of some node may change."""
+        """Every interval at which the choice of some node may change, in ascending order."""
         steps = {steps for found in self._useful.values() for steps, _ in found}
         return sorted({self.least_interval} | {each for each in steps if each > self.least_interval})
 
     def refusal(self, interval: int) -> str:
-        """Return the sentence for an interval that is less than the least."""
+        """Return the error message for an interval that is less than the least."""
         return f"Interval must be at least {self.least_interval} for node {self.slowest!r}, not {interval}"
 
     def to(self, interval: int, *, fixed: Mapping[str, Folding] | None = None) -> dict[str, Folding]:
-        """Return for each node its cheapest folding of at most `interval` steps, else its cheapest of the fewest.
+        """Return for each node its cheapest folding of at most `interval` steps, else the cheapest of its fastest ones.
 
         Parameters
         ----------
-        fixed : foldings of nodes that are not to be chosen, complete
+        fixed : complete foldings of nodes that are kept
         """
         chosen = {}
         for name, (steps, foldings) in self._cheapest.items():
@@ -92,7 +92,7 @@ class FoldingChoices:
 
     @cached_property
     def _cheapest(self) -> dict[str, tuple[list[int], list[Folding]]]:
-        """For each node, steps in rising order and the cheapest folding without inert lanes of at most so many."""
+        """For each node, numbers of steps in ascending order, and the cheapest dividing folding for each of them."""
         found = {}
         for name, options in self._options.items():
             best: tuple[float, list] | None = None
@@ -107,7 +107,7 @@ class FoldingChoices:
         return found
 
     def _rank(self, option: tuple[int, Cost, Folding]) -> tuple[float, list]:
-        """Return what is least in the cheapest option; of equals the one with the smallest numbers."""
+        """Return the sort key of an option: its price, then its numbers, so that ties are decided."""
         _, cost, folding = option
         return self._price(cost), sorted(folding.items())
 
@@ -117,13 +117,13 @@ class FoldingChoices:
     def _with_inert_lanes(self, node: Node, interval: int, chosen: Mapping[str, Folding]) -> Folding:
         """Return the folding chosen for a node, or one with inert lanes that is cheaper.
 
-        It must be cheaper by itself, and with the width converters that it needs beside the present choices of its
-        neighbours; and those must not take more than `interval` steps.
+        It must be cheaper by itself, and also together with the width converters that it needs between itself and the
+        current choices of its neighbours. These converters must not take more than `interval` steps.
         """
         own = chosen[node.name]
         alone = self._price(self._counted(node, own)[1])
         best, least = own, alone + self._beside(node, own, chosen)[1]
-        for folding in _fewest_lanes(self._useful[node.name], interval):
+        for folding in _pareto_optimal(self._useful[node.name], interval):
             price = self._price(self._counted(node, folding)[1])
             if price < min(alone, least):
                 steps, beside = self._beside(node, folding, chosen)
@@ -132,7 +132,7 @@ class FoldingChoices:
         return best
 
     def _beside(self, node: Node, folding: Folding, chosen: Mapping[str, Folding]) -> tuple[int, float]:
-        """Return the steps of the slowest converter beside a node, and the price of all of them."""
+        """Return the steps of the slowest converter next to a node, and the price of all of them."""
         price, slowest = 0.0, 0
         for fifo in (*self._network.fifos_into(node.name), *self._network.fifos_out_of(node.name)):
             streams = self._ends(fifo, {**chosen, node.name: folding})
@@ -142,7 +142,7 @@ class FoldingChoices:
         return slowest, price
 
     def _ends(self, fifo: Fifo, chosen: Mapping[str, Folding]) -> tuple[Stream, Stream] | None:
-        """Return what is written into a FIFO and what is read, or None if one of them is an end of the network."""
+        """Return the streams written into and read from a FIFO, or None if one of them is an end of the network."""
         nodes = self._network.node_of_name
         if fifo.source not in nodes or fifo.target not in nodes:
             return None
@@ -150,7 +150,7 @@ class FoldingChoices:
         return source.output_streams[fifo.source_port], target.input_streams[fifo.target_port]
 
     def _converter(self, source: Stream, target: Stream) -> tuple[int, Cost]:
-        """Return the steps and the cost of the converter between two streams, and the FIFO behind it."""
+        """Return steps and cost of the converter between two streams; the cost includes the FIFO after it."""
         if (source, target) not in self._between:
             steps, cost = 0, Cost()
             if not source.has_beats_of(target):
@@ -161,12 +161,15 @@ class FoldingChoices:
         return self._between[source, target]
 
     def _option(self, node: Node, folding: Folding) -> tuple[int, Cost, Folding]:
-        """Return steps, cost and folding of a node, with the FIFOs behind it."""
+        """Return steps, cost and folding of a node. The cost includes the FIFOs after it."""
         folded, cost = self._counted(node, folding)
         return folded.steps, cost, folding
 
     def _counted(self, node: Node, folding: Folding) -> tuple[Node, Cost]:
-        """Return a node with a folding, and its cost with the FIFOs behind it: wide beats of sums cost more there."""
+        """Return a node with a folding, and its cost including the FIFOs after it.
+
+        Without these, a matrix may save a few LUTs with wide beats of sums that make its FIFOs much more expensive.
+        """
         key = node.name, tuple(folding.values())
         if key not in self._folded:
             folded = node.refolded(folding)
@@ -176,14 +179,14 @@ class FoldingChoices:
 
 
 def _useful(node: Node) -> list[tuple[int, Folding]]:
-    """Return the steps and the folding of every choice of lanes that is not more than its steps need."""
+    """Return steps and folding of every choice of lanes that has no more lanes than its number of steps requires."""
     return [(node.refolded(folding).steps, folding) for folding in node.foldings(useful_lanes)]
 
 
-def _fewest_lanes(useful: list[tuple[int, Folding]], interval: int) -> Iterator[Folding]:
-    """Yield the foldings of at most `interval` steps of which no other has as few lanes of either kind."""
+def _pareto_optimal(useful: list[tuple[int, Folding]], interval: int) -> Iterator[Folding]:
+    """Yield the Pareto-optimal foldings of at most `interval` steps: no other has as few lanes of both kinds."""
     fewest: int | None = None
-    for steps, folding in useful:  # the first parameter rises, for each of its values the second
+    for steps, folding in useful:  # sorted by the first parameter, then by the second
         *_, last = folding.values()
         if steps <= interval and (fewest is None or last < fewest):
             yield folding

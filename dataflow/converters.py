@@ -1,4 +1,4 @@
-"""Width converters between nodes whose beats differ: put in after folding, and taken out before it."""
+"""Width converters between nodes whose beats differ. They are inserted after folding, and removed before it."""
 
 from dataclasses import replace
 
@@ -10,9 +10,9 @@ __all__ = ["converter_between", "fit_ends", "insert_converters", "without_conver
 
 
 def without_converters(network: Network) -> Network:
-    """Return the network with its width converters taken out: what folding starts from.
+    """Return the network without its width converters, as the starting point of folding.
 
-    The result does not verify as long as neighbours disagree on their lanes.
+    The result does not pass `verify` while the lanes of neighbours differ.
     """
     fifos = list(network.fifos)
     for node in network.nodes:
@@ -27,7 +27,7 @@ def without_converters(network: Network) -> Network:
 
 
 def fit_ends(network: Network) -> Network:
-    """Return the network with its ends as wide as the nodes beside them."""
+    """Return the network with ends that have the lanes of the adjacent nodes."""
 
     def fit(terminal: Terminal, stream: Stream) -> Terminal:
         parts = max(1, terminal.stream.shape[-1] // stream.vector) if stream.inert else 1
@@ -48,7 +48,7 @@ def fit_ends(network: Network) -> Network:
 
 
 def insert_converters(network: Network) -> Network:
-    """Return the network with converters wherever a writer's beats are not its reader's."""
+    """Return the network with a converter between every writer and reader whose beats differ."""
     outputs = {terminal.name for terminal in network.outputs}
     before: dict[str, list[Node]] = {}
     fifos: list[Fifo] = []
@@ -69,7 +69,7 @@ def insert_converters(network: Network) -> Network:
 
 def converter_between(name: str, source: Stream, target: Stream) -> WidthConverter:
     """Return the converter from the beats of one stream to those of another."""
-    # Both ends see the shape that has more channels: a flattened frame may have beats across pixels.
+    # Both ends get the shape with more channels, because the beats of a flattened frame may span pixels.
     shape = max(source.shape, target.shape, key=lambda shape: shape[-1])
     parts_in, parts_out = (shape[-1] // each.vector if each.inert else 1 for each in (source, target))
     return WidthConverter(name, source.element, shape, source.lanes, target.lanes, parts_in, parts_out)

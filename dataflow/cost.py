@@ -1,8 +1,8 @@
 """Estimated resources of nodes and FIFOs, by device family.
 
-What a unit is made of is counted (`Node.structure`), what each part costs in LUTs and flip-flops is fitted to
+The parts of a unit are counted (`Node.structure`), and the price of each part in LUTs and flip-flops is fitted to
 synthesis by Yosys (``cost_fit.json``, written by ``benchmarks/calibrate_cost.py``). Block RAMs follow the shapes of the
-family (`dataflow.families`). `docs/cost-model.md` tells how far the model is from synthesis.
+family (`dataflow.families`). `docs/cost-model.md` describes the model and its errors.
 """
 
 import json
@@ -31,7 +31,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Cost:
-    """Estimated resources: LUTs (of 4 inputs, Xilinx 7 of 6), flip-flops, block RAMs, DSP blocks."""
+    """Estimated resources: LUTs (with 4 inputs; Xilinx 7 with 6), flip-flops, block RAMs, DSP blocks."""
 
     luts: int = 0
     ffs: int = 0
@@ -42,11 +42,11 @@ class Cost:
         return Cost(self.luts + other.luts, self.ffs + other.ffs, self.brams + other.brams, self.dsps + other.dsps)
 
     def cells(self, family: str) -> int:
-        """Return the logic cells that LUTs and flip-flops take together."""
+        """Return the number of logic cells for LUTs and flip-flops together."""
         return self.luts + round(family_of(family).lone_ffs * self.ffs)
 
     def weight(self, family: str) -> int:
-        """Return one figure to rank foldings by: a block RAM counts as much as the cells that stand beside one."""
+        """Return one figure for ranking foldings. A block RAM counts as many cells as a device has per block RAM."""
         return self.cells(family) + family_of(family).luts_per_block * self.brams
 
 
@@ -56,9 +56,9 @@ class WeightMemory:
 
     Parameters
     ----------
-    bits : of weights
-    blocks : that they take
-    block_bits : bits of those blocks
+    bits : bits of the weights
+    blocks : number of blocks
+    block_bits : bits of these blocks
     """
 
     bits: int = 0
@@ -70,7 +70,7 @@ class WeightMemory:
 
     @property
     def waste(self) -> float:
-        """Part of the blocks' bits that hold no weight; 0 if there are no blocks."""
+        """Fraction of the blocks' bits that hold no weight; 0 if there are no blocks."""
         return 1 - self.bits / self.block_bits if self.blocks else 0.0
 
 
@@ -98,7 +98,7 @@ def _fifo_cost(width: int, depth: int, family: str) -> Cost:
 
 
 def weight_memory(network: Network, family: str) -> WeightMemory:
-    """Return the block RAM that the network's weights take; weights in LUTs are not among them."""
+    """Return the block RAM for the network's weights. Weights in LUTs do not count."""
     memory, total = family_of(family).memory, WeightMemory()
     for node in network.nodes:
         for depth, width in node.structure().weight_memories:
@@ -108,7 +108,7 @@ def weight_memory(network: Network, family: str) -> WeightMemory:
 
 
 def port_cost(network: Network) -> Cost:
-    """Return the cost of the AXI4-Stream ports: for each a counter of the frame's beats, compared with the last."""
+    """Return the cost of the AXI4-Stream ports. Each has a counter of a frame's beats, compared with the last one."""
     bits = [(terminal.stream.beats - 1).bit_length() for terminal in (*network.inputs, *network.outputs)]
     return Cost(luts=sum(2 * each + 3 for each in bits), ffs=sum(each + 1 for each in bits))
 
@@ -121,13 +121,13 @@ def _cost(unit: Structure, family: Family) -> Cost:
 
 
 def _priced(parts: Mapping[str, float], prices: Mapping[str, float]) -> int:
-    """Return what parts cost: one each where no sample had them, as of a kind that has not been measured."""
+    """Return the price of parts. A part that no sample had, or of a kind that was not measured, costs 1."""
     return round(sum(prices.get(name, 1.0) * count for name, count in parts.items()))
 
 
 @cache
 def _fit() -> dict[str, dict[str, dict[str, dict[str, float]]]]:
-    """Return what each part costs: by family, kind of unit, resource, part."""
+    """Return the price of each part, by family, kind of unit, resource and part."""
     text = files("dataflow").joinpath("cost_fit.json").read_text(encoding="utf-8")
     fit: dict[str, dict[str, dict[str, dict[str, float]]]] = json.loads(text)
     return fit
@@ -135,13 +135,13 @@ def _fit() -> dict[str, dict[str, dict[str, dict[str, float]]]]:
 
 @dataclass(frozen=True)
 class _Placed:
-    """Where Yosys keeps the memories of a unit that are written, each of (depth, width).
+    """How Yosys implements the writable memories of a unit, each with (depth, width).
 
     Parameters
     ----------
-    loose : in flip-flops
-    lut_rams : in LUT RAM, with its cells
-    blocks : in block RAM
+    loose : memories in flip-flops
+    lut_rams : memories in LUT RAM, with the kind of cell
+    blocks : memories in block RAM
     """
 
     loose: list[tuple[int, int]]
@@ -150,7 +150,7 @@ class _Placed:
 
 
 def _placed(unit: Structure, family: Family) -> _Placed:
-    """Return where Yosys keeps the memories of a unit that are written: where it costs least by its prices."""
+    """Return how Yosys implements the writable memories of a unit: as is cheapest by its prices."""
     found = _Placed([], [], [])
     for depth, width in unit.memories:
         block = family.memory.cost(depth, width, one_port=unit.one_port)
@@ -164,8 +164,8 @@ def _placed(unit: Structure, family: Family) -> _Placed:
     return found
 
 
-#: Parts that only some families have. Where a LUT has 4 inputs each bit of a sum takes one; where it has 6, a bit that
-#: a carry takes as it is takes none.
+#: Parts that only some families have. With LUTs of 4 inputs each bit of a sum takes a LUT; with LUTs of 6 inputs, a bit
+#: that goes unchanged into the carry chain takes none.
 _ONLY_IN: dict[str, Callable[[Family], bool]] = {
     "limit_columns": lambda family: family.bare_carries,
     "address_sum_bits": lambda family: family.lut_inputs == 4,
@@ -190,11 +190,11 @@ def cost_parts(unit: Structure, family: Family) -> tuple[dict[str, float], dict[
         "constant_luts": sum(constant_luts(bits, family) for bits in unit.constants),
         "part_luts": sum(part_luts(count, width, family) for count, width in parts),
         "lut_ram_luts": sum(ram.cells(depth, width) * ram.luts for ram, depth, width in placed.lut_rams),
-        # Of each part of LUT RAM an enable, and its share of choosing one.
+        # Each part of LUT RAM has an enable, and a share of the multiplexer between parts.
         "lut_ram_parts": sum(count * (1 + 0.6 * width) for count, width in split),
         "multiplied_bits": 0 if family.multiplies else sum(left * right for left, right in unit.multipliers),
-        # Yosys makes memories that are written and read at once return what was there before: a multiplexer behind
-        # each, and registers, which copies of a memory share.
+        # Yosys makes a memory that is written and read in one cycle return the old word: this takes a multiplexer after
+        # each memory, and registers, which copies of a memory share.
         "block_bits": sum(width for _, width in placed.blocks),
         "loose_luts": sum(depth * (0.7 * width + 1) for depth, width in placed.loose),
     }
@@ -209,6 +209,6 @@ def cost_parts(unit: Structure, family: Family) -> tuple[dict[str, float], dict[
 
 
 def _block_rams(unit: Structure, family: Family) -> int:
-    """Return the blocks of a unit."""
+    """Return the number of block RAMs of a unit."""
     read_only = sum(family.memory.blocks(*size) for size in (*unit.weight_memories, *unit.read_only))
     return read_only + sum(family.memory.blocks(*size, written=True) for size in _placed(unit, family).blocks)

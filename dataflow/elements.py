@@ -1,8 +1,8 @@
-"""What one number on a stream can be.
+"""Elements: the types of one number on a stream.
 
-Convention, for the whole project: bit 1 stands for +1, bit 0 for -1. With ``n`` synapses and
+Convention for the whole project: bit 1 stands for +1, bit 0 for -1. With ``n`` synapses and
 ``ones = popcount(XNOR(x, w))`` matches, the signed sum is ``total = 2*ones - n``, because each match adds +1 and
-each of the ``n - ones`` others adds -1. Since sign(0) = +1, a bit out is ``ones >= threshold``.
+each of the ``n - ones`` others adds -1. Since sign(0) = +1, an output bit is ``ones >= threshold``.
 """
 
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ class Bipolar:
 
 @dataclass(frozen=True)
 class Integer:
-    """A two's complement or unsigned integer of ``width`` bits, 1 to 63."""
+    """An unsigned or two's complement integer of ``width`` bits, 1 to 63."""
 
     width: int
     signed: bool = False
@@ -113,7 +113,7 @@ def signed_for(minimum: int, maximum: int) -> Integer:
 
 
 def integer_for(minimum: int, maximum: int) -> Integer:
-    """Return the narrowest element that holds `minimum` to `maximum`, unsigned if there is nothing below 0."""
+    """Return the narrowest element that holds `minimum` to `maximum`, unsigned if `minimum` is not negative."""
     return signed_for(minimum, maximum) if minimum < 0 else unsigned_for(maximum)
 
 

@@ -1,4 +1,4 @@
-"""The errors that every folder raises alike: bad input, and a program of somebody else's that failed."""
+"""The errors that all packages raise: bad input, and a failed external program."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -7,27 +7,27 @@ __all__ = ["InputError", "ToolError", "require_known"]
 
 
 class InputError(ValueError):
-    """Something the user gave must be otherwise.
+    """Invalid input from the user.
 
-    The text is one sentence, *Thing must be rule, not value*, with the node's name where there is one.
-    The command line prints it as ``error: ...`` and exits with 2.
+    The message is one sentence, *Thing must be rule, not value*, with the node's name if there is one. The command
+    line prints it as ``error: ...`` and exits with 2.
     """
 
 
 class ToolError(RuntimeError):
-    """A program that xnorflow starts (a simulator, Yosys, nextpnr ...) failed; the text says where its log is.
+    """An external program (a simulator, Yosys, nextpnr ...) failed. The message says where its log is.
 
     The command line prints it as ``error: ...`` and exits with 1.
     """
 
 
 def require_known(what: str, name: str, known: Iterable[str]) -> str:
-    """Return `name`, one of `known`.
+    """Return `name` after checking that it is one of `known`.
 
     Raises
     ------
     InputError
-        Names what the thing is, the names there are, and the nearest one.
+        It is not; the message lists the known names, and suggests the most similar one.
     """
     names = sorted(known)
     if name in names:

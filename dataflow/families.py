@@ -11,15 +11,15 @@ __all__ = ["FAMILIES", "Family", "LutRam", "Memory", "Shape", "family_of"]
 
 @dataclass(frozen=True)
 class Shape:
-    """What a block RAM, or two that belong together, can be: `rows` words of `columns` bits."""
+    """A configuration of a block RAM, or of a pair of them: `rows` words of `columns` bits."""
 
     rows: int
     columns: int
     blocks: int = 1
 
 
-#: What Yosys adds to the price of block RAM that is read and written at different words, from 10.5 to below 12, and at
-#: the same, from -47 to -0.5: by memories that it decided on.
+#: Yosys' surcharge on block RAM that is read and written at different words, between 10.5 and 12, and at the same word,
+#: between -47 and -0.5. The bounds were derived from Yosys' choices for sample memories.
 _TWO_PORTS, _ONE_PORT = 11.0, -1.0
 
 
@@ -27,17 +27,17 @@ _TWO_PORTS, _ONE_PORT = 11.0, -1.0
 class Memory:
     """The block RAM of a device family, and how Yosys chooses its shape.
 
-    Where the depth exceeds that of a shape, parts of it stand beside each other, as if they were further bits of a
-    word, and a multiplexer chooses behind them. The shape is the cheapest by Yosys' own prices: those of the blocks,
-    and a half for each bit that a multiplexer chooses and for each part that is written.
+    A memory that is deeper than a shape is divided into parts, followed by a multiplexer. The shape is the cheapest one
+    by Yosys' own prices: the prices of the blocks, and a half for each bit that a multiplexer selects and for each part
+    that is written.
 
     Parameters
     ----------
-    bits : of a block
+    bits : bits of a block
     shapes : the narrowest first
-    price : of a block
-    pair_price : of two blocks that belong together
-    written_byte : a word that is written takes whole groups of so many bits, of shapes that have as many
+    price : price of a block
+    pair_price : price of a pair of blocks
+    written_byte : a writable word takes complete groups of this many bits, in shapes that are at least as wide
     """
 
     bits: int
@@ -51,11 +51,11 @@ class Memory:
         return self._chosen(depth, width, written)[1]
 
     def parts(self, depth: int, width: int, *, written: bool = False) -> int:
-        """Return of how many parts a multiplexer chooses."""
+        """Return the number of parts from which a multiplexer selects."""
         return self._chosen(depth, width, written)[2]
 
     def cost(self, depth: int, width: int, *, one_port: bool) -> float:
-        """Return Yosys' price of a memory that is written.
+        """Return Yosys' price of a writable memory.
 
         Parameters
         ----------
@@ -82,8 +82,8 @@ class LutRam:
 
     Parameters
     ----------
-    depth, width, luts : of a cell
-    price : Yosys' price of a cell, and of one in which all bits are used beyond that
+    depth, width, luts : size of a cell
+    price : Yosys' price of a cell, and the surcharge for a cell in which all bits are used
     """
 
     depth: int
@@ -96,7 +96,7 @@ class LutRam:
         return self.parts(depth) * -(-width // self.width)
 
     def parts(self, depth: int) -> int:
-        """Return of how many cells a multiplexer chooses."""
+        """Return the number of cells from which a multiplexer selects."""
         return -(-depth // self.depth)
 
     def cost(self, depth: int, width: int) -> float:
@@ -111,7 +111,7 @@ def _cheapest(memory: Memory, depth: int, width: int, written: bool) -> tuple[fl
 
 
 def _choice_price(parts: int, width: int, written: bool) -> float:
-    """Return Yosys' price of choosing between parts when reading, and when writing."""
+    """Return Yosys' price of selecting a part for reading, and for writing."""
     return 0.5 * (parts - 1) * width + (0.5 * parts if written and parts > 1 else 0.0)
 
 
@@ -121,18 +121,17 @@ class Family:
 
     Parameters
     ----------
-    name : what users call it
+    name : name on the command line
     memory : its block RAM
     lut_inputs : inputs of a LUT
-    wide_muxes : whether multiplexers between LUTs cost none
-    carry_bits : bits of a carry cell; a chain takes whole ones
-    bare_carries : whether a carry has no LUT before it: what is compared has to be inverted by LUTs of its own
+    wide_muxes : whether multiplexers between LUTs cost no LUT
+    carry_bits : bits of a carry cell; a chain takes complete cells
+    bare_carries : whether a carry has no LUT before it, so that inverting an operand takes separate LUTs
     shift_registers : whether a LUT can be a shift register
     multiplies : whether multiplications become DSP blocks
-    lut_rams : its memories made of LUTs, which can be written
-    lone_ffs : part of the flip-flops that take a logic cell of their own, beside those of the LUTs; the most of some
-        networks
-    luts_per_block : LUTs that stand beside a block RAM on a usual device: what a block is worth
+    lut_rams : its writable memories made of LUTs
+    lone_ffs : fraction of the flip-flops that take a logic cell without a LUT; the largest value of several networks
+    luts_per_block : LUTs per block RAM on a usual device, which is the price of a block
     """
 
     name: str
@@ -154,7 +153,7 @@ _SHAPES_36K = tuple(Shape(32768 >> k, width, blocks=2) for k, width in enumerate
 FAMILIES = {
     family.name: family
     for family in (
-        # A cell is a LUT with a flip-flop that can only take the LUT's output.
+        # A cell is a LUT with a flip-flop whose input is the LUT's output.
         Family(
             "ice40",
             Memory(4096, tuple(Shape(2048 >> k, 2 << k) for k in range(4)), price=64),

@@ -1,7 +1,7 @@
 """The .xnf file: one safetensors file, arrays as tensors, the structure as JSON in its header.
 
-No part of it can run code. The header's ``xnorflow`` entry holds the structure with `format_version`, the oldest
-that knows all that the network uses; a reader refuses versions newer than its own.
+Reading it cannot run code. The header's entry ``xnorflow`` holds the structure and `format_version`, the oldest version
+that has all features of the network. A reader refuses versions newer than its own.
 """
 
 import json
@@ -28,7 +28,7 @@ FORMAT_VERSION = 4
 
 
 def save_network(network: Network, path: str | os.PathLike[str]) -> None:
-    """Write a network to `path`, whole or not at all.
+    """Write a network to `path`, completely or not at all.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def load(path: str | os.PathLike[str]) -> Network:
             tensors = {name: file.get_tensor(name) for name in file.offset_keys()}
         structure = json.loads(header) if header is not None else None
     except (SafetensorError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"Network file {str(path)!r} must be a whole .xnf file, not one with: {error}") from error
+        raise InputError(f"Network file {str(path)!r} must be a complete .xnf file, not one with: {error}") from error
     except OSError as error:
         raise InputError(f"Network file {str(path)!r} must be readable, not: {error.strerror}") from error
     if not isinstance(structure, dict):
@@ -126,7 +126,7 @@ def _node_to_json(node: Node, tensors: dict[str, np.ndarray]) -> dict[str, Any]:
 
 
 def _version_of(part: Node | Terminal) -> int:
-    """Return the oldest format version that knows a node and all its fields that are stored, or an end."""
+    """Return the oldest format version that has the kind and all stored fields of a node, or that has an end."""
     streams = (part.stream,) if isinstance(part, Terminal) else (*part.input_streams, *part.output_streams)
     version = 3 if any(stream.inert for stream in streams) else 1
     if isinstance(part, Terminal):
@@ -169,7 +169,7 @@ def _stream_of_json(entry: dict[str, Any]) -> Stream:
 
 
 def _field_to_json(value: Any) -> Any:
-    """Return what stands for the value of a field: of an element its text."""
+    """Return the JSON value of a field; an element becomes its text."""
     if isinstance(value, tuple):
         return [_field_to_json(each) for each in value]
     return _element_to_json(value) if isinstance(value, Bipolar | Integer) else value
@@ -180,7 +180,7 @@ def _element_to_json(element: Element) -> str:
 
 
 def _elements_of_json(text: Any) -> Element | tuple[Element, ...]:
-    """Return the element, or the elements, that a field holds."""
+    """Return the element or elements of a field."""
     return tuple(map(_element_of_json, text)) if isinstance(text, list) else _element_of_json(text)
 
 

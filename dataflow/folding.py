@@ -1,4 +1,4 @@
-"""Folding: how much of each node is computed at once, and what that needs between the nodes."""
+"""Folding: the parallelism of each node, and the width converters and FIFO depths that it requires."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,11 +22,11 @@ __all__ = [
 def fold(
     network: Network, foldings: Mapping[str, Mapping[str, int]], *, depths: Mapping[str, int] | None = None
 ) -> Network:
-    """Return the network with other foldings, width converters where neighbours need them, and FIFO depths.
+    """Return the network with other foldings, width converters between neighbours if needed, and FIFO depths.
 
     Parameters
     ----------
-    foldings : for each node named, the fold parameters to change
+    foldings : the fold parameters to change, by node name
     depths : FIFO depths by name, ``FROM -> TO``; the others get a depth that costs no throughput
 
     Raises
@@ -61,15 +61,15 @@ def fold_to_interval(
 
     Parameters
     ----------
-    family : device family whose costs count
-    strict : whether a node that cannot be that fast is an error; otherwise it gets as fast as it can be
-    fixed : foldings that are not to be chosen; what they do not name stays as it is
+    family : device family for the costs
+    strict : whether a node that cannot be fast enough is an error; otherwise it gets its fastest folding
+    fixed : foldings that are kept; parameters that they do not name are kept as well
 
     Raises
     ------
     InputError
-        A node cannot be that fast; the sentence gives the least interval it allows. Or a node named does not exist, or
-        its shape does not allow its folding.
+        A node cannot be fast enough; the message gives the least interval that it allows. Or a named node does not
+        exist, or its shape does not allow its folding.
     """
     choices = FoldingChoices(network, family)
     complete = {}
@@ -82,7 +82,7 @@ def fold_to_interval(
 
 
 def default_depths(network: Network) -> dict[str, int]:
-    """Return depths that cost no throughput, and with which nothing stands still for ever, by FIFO name."""
+    """Return depths that cost no throughput and rule out deadlocks, by FIFO name."""
     depths = {fifo.name: default_depth(network, fifo) for fifo in network.fifos}
     return depths | meeting_depths(network, depths)
 
@@ -90,8 +90,9 @@ def default_depths(network: Network) -> dict[str, int]:
 def default_depth(network: Network, fifo: Fifo) -> int:
     """Return a depth that costs no throughput, if the reader has no other input.
 
-    A writer that emits in every cycle needs ``latency + 2`` places to run at full rate. A reader that consumes in
-    bursts needs a further burst, so that the writer goes on while the reader computes.
+    A writer that emits in every cycle needs ``latency + 2`` places to run at full rate: the timing contract reserves a
+    place when a step is issued, and shows a freed place in the next cycle. A reader that consumes in bursts needs one
+    more burst, so that the writer continues while the reader computes.
     """
     names = network.node_of_name
     latency = names[fifo.source].schedule().latency if fifo.source in names else 0
@@ -99,7 +100,7 @@ def default_depth(network: Network, fifo: Fifo) -> int:
         return latency + 2
     schedule = names[fifo.target].schedule()
     if isinstance(schedule, Buffered):
-        return latency + 2  # it goes on taking beats while it emits
+        return latency + 2  # it continues to take beats while it emits
     consumes = schedule.consumes[fifo.target_port]
     burst = 0 if consumes.all() else int(consumes.sum())
     return latency + 2 + burst

@@ -1,4 +1,4 @@
-"""How every level finds what it has for a node kind: by the kind's word."""
+"""Finding a level's implementation of a node kind, by the kind's name in lower case."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -16,12 +16,12 @@ def kind_named(name: object) -> type[Node] | None:
 
 
 def implementation(kind: type[Node], level: str, name: str | None = None) -> Callable[..., Any]:
-    """Return what a level has for a node kind.
+    """Return a level's implementation of a node kind.
 
     Parameters
     ----------
-    level : package of the level, such as "hwsim.reference": its module called as the kind's word is looked into
-    name : of what is wanted there, the word itself if it is not given
+    level : package of the level, such as "hwsim.reference", which has a module with the kind's word as its name
+    name : name of the implementation in that module; the default is the word
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""What pieces of logic become in LUTs, by what a family's LUTs and carries can do.
+"""LUTs of single parts of logic, depending on the LUTs and carries of a family.
 
-Looked up in what Yosys makes of such pieces alone; `docs/cost-model.md` tells how. The rest of a unit, and what a piece
-costs in its place, is fitted (`dataflow.cost`).
+The numbers were found by synthesizing such parts alone, see `docs/cost-model.md`. The rest of a unit, and the price of
+a part in its context, is fitted (`dataflow.cost`).
 """
 
 from bisect import bisect_left
@@ -30,7 +30,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Rom:
-    """A read-only memory in LUTs: its words, and how many of its bits differ from each other and from constants."""
+    """A read-only memory in LUTs: its words, and its columns that differ from each other and from constants."""
 
     depth: int
     columns: int
@@ -42,10 +42,10 @@ class Groups:
 
     Parameters
     ----------
-    bits : of a group
-    places : how many groups a vector has
-    copies : how many neurons compare each of them
-    fixed : part of the copies whose weights never change
+    bits : bits of a group
+    places : groups of a vector
+    copies : neurons that compare each of them
+    fixed : fraction of the copies whose weights never change
     """
 
     bits: int
@@ -58,7 +58,7 @@ class Groups:
 class Adders:
     """Registered sums: `copies`, each of `operands` numbers, `width` bits wide.
 
-    `operand_width` is the width of the second widest operand; of two with a sign, of their sum without it.
+    `operand_width` is the width of the second widest operand; for two signed ones, of their sum without the sign.
     """
 
     operands: int
@@ -77,32 +77,32 @@ class Mux:
 
 @dataclass(frozen=True)
 class Ring:
-    """Words of `width` bits that go round in `depth` registers."""
+    """Words of `width` bits that rotate through `depth` registers."""
 
     depth: int
     width: int
 
 
-#: LUTs of 4 and of 6 inputs that compare so many bits with as many others, and count those that are equal.
+#: LUTs of 4 and of 6 inputs that compare 0, 1, 2 ... bits with as many others, and count the equal ones.
 _GROUP_LUTS = {4: (0, 1, 2, 4, 8, 9.5, 10.5), 6: (0, 1, 2, 2, 5, 8, 7)}
-#: LUTs of 4 inputs per bit of a memory of so many words, if no two bits have anything in common.
+#: (words, LUTs of 4 inputs per column) of a memory, if no two columns have anything in common.
 _ROM_LUTS = (
     *((0, 0.0), (8, 0.8), (10, 1.0), (16, 1.0), (20, 2.05), (24, 3.1), (32, 3.95), (40, 5.4), (48, 6.4), (64, 9.4)),
     *((128, 19.4), (256, 41.0), (512, 87.0)),
 )
-#: The same of 6 inputs, as Yosys maps them where nothing is in a hurry.
+#: The same with 6 inputs, as Yosys maps them if the path is not critical.
 _ROM_LUT6S = ((0, 0.0), (8, 0.8), (10, 1.0), (16, 1.0), (30, 1.3), (32, 1.8), (36, 2.3), (64, 3.0), (128, 8.7))
-#: LUTs of 6 inputs that compare so many bits with a constant.
+#: (bits, LUTs of 6 inputs) of a comparison with a constant.
 _CONSTANT_LUT6S = ((0, 0.0), (1, 0.0), (2, 1.0), (6, 1.0), (7, 2.0), (11, 2.6), (14, 5.8))
-#: LUTs of 6 inputs per bit of so many numbers, before the adder. Some inputs of a LUT are free beside a carry.
+#: LUTs of 6 inputs per bit of a sum of 0, 1, 2 ... numbers, before the adder. A LUT in a carry chain has free inputs.
 _SUM_LUTS = (0, 0, 0, 1, 2.2, 4.4, 6.2)
 
 
 def group_luts(groups: Groups, family: Family) -> float:
     """Return the LUTs of groups that are compared and counted.
 
-    Where weights are constants, what the counts start with is the same for all neurons, up to its sign: the sums of
-    three bits, and their carries, of which there are four.
+    If weights are constants, the first stage of the counts is the same for all neurons up to its sign: the sums of
+    three bits and their carries, of which there are four.
     """
     bits, copies = groups.bits, groups.copies * groups.fixed
     each = _GROUP_LUTS[family.lut_inputs][bits] * groups.copies * (1 - groups.fixed)
@@ -117,9 +117,9 @@ def group_luts(groups: Groups, family: Family) -> float:
 
 
 def rom_luts(rom: Rom, family: Family) -> float:
-    """Return the LUTs of a read-only memory: tables of as many words as a LUT has, and the choice between them.
+    """Return the LUTs of a read-only memory: tables of as many words as a LUT has, and multiplexers between them.
 
-    Of many bits, many have parts of their tables in common.
+    In a wide memory many columns share parts of their tables.
     """
     if family.lut_inputs == 6:
         return rom.columns * _between(_ROM_LUT6S, rom.depth)
@@ -131,7 +131,7 @@ def rom_luts(rom: Rom, family: Family) -> float:
 
 
 def _between(points: tuple[tuple[int, float], ...], place: float) -> float:
-    """Return the value at a place between points, and beyond the last in proportion."""
+    """Return the value interpolated between points, and beyond the last one in proportion to it."""
     if place >= points[-1][0]:
         return points[-1][1] * place / points[-1][0]
     index = bisect_left(points, (place, -1.0))
@@ -141,7 +141,7 @@ def _between(points: tuple[tuple[int, float], ...], place: float) -> float:
 
 @cache
 def sum_luts(sums: Adders, family: Family) -> float:
-    """Return the LUTs of sums: a full adder of two LUTs per bit for each number but two, and an adder."""
+    """Return the LUTs of sums: a full adder of two LUTs per bit for each number after the second, and an adder."""
     if sums.operands == 1:
         return 0.0
     if family.lut_inputs == 6:
@@ -152,19 +152,19 @@ def sum_luts(sums: Adders, family: Family) -> float:
 
 
 def adder_luts(width: int, family: Family) -> int:
-    """Return the LUTs of a sum of two numbers, in whole cells of the carry chain."""
+    """Return the LUTs of a sum of two numbers, in complete cells of the carry chain."""
     return -(-width // family.carry_bits) * family.carry_bits
 
 
 def mux_luts(mux: Mux, family: Family) -> int:
-    """Return the LUTs of multiplexers, whose choice is known beforehand: a LUT of 4 inputs takes one more input."""
+    """Return the LUTs of multiplexers with a registered select: each LUT of 4 inputs adds one input."""
     return mux.copies * (mux.inputs - 1 if family.lut_inputs == 4 else mux.inputs // 2)
 
 
 def constant_luts(bits: int, family: Family) -> float:
     """Return the LUTs that compare a number with a constant, without the constant's lowest zeros.
 
-    Yosys makes a carry chain of them where a LUT has 4 inputs.
+    With LUTs of 4 inputs, Yosys builds a carry chain.
     """
     if family.lut_inputs == 4:
         return bits if bits > 2 else max(0, bits - 1)
@@ -172,12 +172,12 @@ def constant_luts(bits: int, family: Family) -> float:
 
 
 def part_luts(parts: int, width: int, family: Family) -> int:
-    """Return the LUTs that choose between parts of a memory: one of four is two LUTs of 4 inputs, or one of 6."""
+    """Return the LUTs that select a part of a memory: one of four takes two LUTs of 4 inputs, or one of 6."""
     return width * (-(-2 * (parts - 1) // 3) if family.lut_inputs == 4 else -(-parts // 4) * (parts > 1))
 
 
 def ring_luts(ring: Ring, family: Family) -> tuple[float, int]:
-    """Return the LUTs that are shift registers in a ring of registers, and the flip-flops that are left."""
+    """Return the LUTs of a ring of registers that become shift registers, and the remaining flip-flops."""
     behind = ring.depth - 1
     if not family.shift_registers or behind < 3:
         return 0.0, ring.depth * ring.width

@@ -1,22 +1,22 @@
-"""How deep FIFOs must be where branches meet again.
+"""Depths of the FIFOs where branches meet again.
 
-Let branches part at node D and meet at node J, and let D have issued s steps. By the nodes' schedules and the places
-of the FIFOs between, there is for every stream on the way
+Let branches part at node D and meet at node J, and let D have issued s steps. The nodes' schedules and the places of
+the FIFOs in between give two bounds for every stream on a branch:
 
-* a most that can have been written: every node as far as the beats from D allow;
-* a least that has been written: a FIFO holds no more than its places, so what its reader has not consumed is bounded,
-  and by the beats that a node has consumed, the steps that it has issued.
+* the most beats that can have been written, if every node is as far as the beats from D allow;
+* the least that must have been written: a FIFO holds at most its places, which bounds the beats that its reader has not
+  consumed, and the beats that a node has consumed determine the steps that it has issued.
 
-When J waits for a beat of one branch, all that was written there has been consumed, and that is at least the least. So
-J has taken a certain count from the other branch, and what was written there and is not taken, at most the most less
-that, is on the way. If it has a place somewhere, the branch is never full while J waits for another one. Then a chain
-of nodes that wait for places leads on to an output of the network, never back: nothing can stand still for ever. And
-no branch is ever held up by the others' being longer.
+When J waits for a beat of one branch, it has consumed everything that was written there, which is at least the least.
+So J has taken a known number of beats from the other branch, and at most the most minus this number are still on that
+branch. If they have places, the branch is never full while J waits for another one. Then a chain of nodes that wait
+for places leads to an output of the network, never back, so there is no deadlock. And no branch is ever delayed because
+another one is longer.
 
-The place is where it takes the fewest bits: a shortcut that is multiplied with a matrix better waits in front of it, as
-bits, than as sums behind it.
+The places are added where they take the fewest bits: beats of a shortcut with a matrix wait before it, as bits, rather
+than after it, as sums.
 
-No time occurs here: the depths hold for any stalls at the ends.
+The derivation does not involve time, so the depths hold for any stalls at the ends.
 """
 
 from collections.abc import Iterator, Mapping
@@ -31,11 +31,11 @@ __all__ = ["meeting_depths"]
 
 
 def meeting_depths(network: Network, depths: Mapping[str, int]) -> dict[str, int]:
-    """Return depths of the FIFOs that hold what waits for a longer branch, with which nothing stands still for ever.
+    """Return depths of the FIFOs in which beats wait for a longer branch. They rule out a deadlock.
 
     Parameters
     ----------
-    depths : of every FIFO, what it needs besides
+    depths : the depth that every FIFO needs otherwise
     """
     chosen = dict(depths)
     dominators = _dominators(network)
@@ -48,7 +48,7 @@ def meeting_depths(network: Network, depths: Mapping[str, int]) -> dict[str, int
         for fifo in into:
             most, others = written[fifo.name][1], [other for other in into if other is not fifo]
             if (most > _taken(node, fifo, [(other, written[other.name][0]) for other in others])).any():
-                # While beats are on their way into the other FIFOs, the branch goes on.
+                # The branch continues while beats are on their way into the other FIFOs.
                 late = [(other, written[other.name][0] - depths[other.name]) for other in others]
                 places = _waiting_places(network, fifo, _taken(node, fifo, late), written)
                 _, name, count = min((beats * network.stream(each).width, each.name, beats) for each, beats in places)
@@ -57,7 +57,7 @@ def meeting_depths(network: Network, depths: Mapping[str, int]) -> dict[str, int
 
 
 def _taken(node: Node, fifo: Fifo, others: list[tuple[Fifo, np.ndarray]]) -> np.ndarray:
-    """Return the fewest beats that a node has taken from a FIFO if it has taken all of so many from one of others."""
+    """Return the fewest beats that a node has read from a FIFO if it has read a given number from one of the others."""
     schedule = node.schedule()
     assert isinstance(schedule, Schedule)
     waiting = [_step_of(schedule.consumes[other.target_port], beats) for other, beats in others]
@@ -67,9 +67,9 @@ def _taken(node: Node, fifo: Fifo, others: list[tuple[Fifo, np.ndarray]]) -> np.
 def _waiting_places(
     network: Network, fifo: Fifo, taken: np.ndarray, written: Mapping[str, tuple[np.ndarray, np.ndarray]]
 ) -> Iterator[tuple[Fifo, int]]:
-    """Yield the FIFOs in which what is not taken can wait, and how many beats that are in each.
+    """Yield the FIFOs in which beats can wait, and the number of beats in each.
 
-    They stand in a row that ends with `fifo`, with nodes between them that have one input and one output.
+    They form a chain that ends with `fifo`. The nodes between them have one input and one output.
     """
     while fifo.name in written:
         yield fifo, int((written[fifo.name][1] - taken).max())
@@ -83,7 +83,7 @@ def _waiting_places(
 
 
 def _dominators(network: Network) -> dict[str, str]:
-    """Return for each node the last one before it that all paths from the inputs lead through, if there is one."""
+    """Return for each node the last node before it through which all paths from the inputs lead, if there is one."""
     above: dict[str, str | None] = {terminal.name: None for terminal in network.inputs}
     height: dict[str | None, int] = {None: 0, **{terminal.name: 1 for terminal in network.inputs}}
     for node in network.nodes:
@@ -100,7 +100,7 @@ def _dominators(network: Network) -> dict[str, str]:
 def _common(
     one: str | None, other: str | None, above: Mapping[str, str | None], height: Mapping[str | None, int]
 ) -> str | None:
-    """Return the last of the dominators that two nodes share, themselves among them."""
+    """Return the last common dominator of two nodes. A node is among its own dominators here."""
     while one != other:
         if one is not None and height[one] >= height[other]:
             one = above[one]
@@ -113,9 +113,9 @@ def _common(
 def _written(
     network: Network, depths: Mapping[str, int], parting: str, meeting: str
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return for each FIFO between two nodes the least and the most that was written after each step of the first.
+    """Return for each FIFO between two nodes the least and the most beats written after each step of the first node.
 
-    The steps are those of a frame. Counts go on into earlier frames, as negative numbers.
+    The steps are those of a frame. Counts continue into earlier frames as negative numbers.
     """
     first = network.node(parting)
     schedule = first.schedule()
@@ -128,7 +128,7 @@ def _written(
     start = network.nodes.index(first) + 1
     for node in network.nodes[start : network.nodes.index(network.node(meeting))]:
         into = network.fifos_into(node.name)
-        # What does not come from `parting` alone leads nowhere near `meeting`.
+        # A node with other sources than `parting` cannot be on a branch to `meeting`.
         if any(fifo.name not in written for fifo in into):
             continue
         least = [_least_steps(node, fifo, written[fifo.name][0] - depths[fifo.name]) for fifo in into]
@@ -145,18 +145,18 @@ def _emitting(node: Node) -> Schedule:
 
 
 def _least_steps(node: Node, fifo: Fifo, consumed: np.ndarray) -> np.ndarray:
-    """Return the fewest steps that a node has issued if it has consumed so many beats of a FIFO."""
+    """Return the fewest steps that a node has issued if it has consumed the given numbers of beats of a FIFO."""
     schedule = node.schedule()
     if isinstance(schedule, Schedule):
         return _step_of(schedule.consumes[fifo.target_port], consumed - 1) + 1
-    # So many beats have been freed in the buffer, or more.
+    # At least this many beats have been freed in the buffer.
     freed = np.cumsum(schedule.frees)
     frames, beat = np.divmod(consumed - schedule.places - 1, freed[-1])
     return frames * len(freed) + np.searchsorted(freed, beat + 1) + 1
 
 
 def _most_steps(node: Node, fifo: Fifo, written: np.ndarray) -> np.ndarray:
-    """Return the most steps that a node can have issued if so many beats were written into a FIFO that it reads."""
+    """Return the most steps that a node can have issued if the given numbers of beats were written for it to read."""
     schedule = node.schedule()
     if isinstance(schedule, Schedule):
         return _step_of(schedule.consumes[fifo.target_port], written)
@@ -167,7 +167,7 @@ def _most_steps(node: Node, fifo: Fifo, written: np.ndarray) -> np.ndarray:
 
 
 def _moved(moves: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """Return the beats that a port has moved after so many steps.
+    """Return the beats that a port has moved after the given numbers of steps.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Names that tools allow."""
+"""Names that tools accept."""
 
 import re
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ __all__ = ["plain_names"]
 
 
 def plain_names(names: Iterable[str]) -> dict[str, str]:
-    """Return for each name one that Verilog, waveforms and Python allow inside an identifier; no two are alike."""
+    """Return for each name a unique one that Verilog, waveforms and Python accept as part of an identifier."""
     chosen: dict[str, str] = {}
     for name in names:
         plain = unique = re.sub(r"\W", "_", name.replace(" -> ", "_to_"), flags=re.ASCII)

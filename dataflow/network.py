@@ -25,7 +25,7 @@ class Terminal:
 
 @dataclass(frozen=True)
 class Fifo:
-    """The FIFO of an edge, the only thing that ever stands between two nodes.
+    """The FIFO of an edge. Every edge between two nodes is exactly one FIFO.
 
     A beat written in cycle t is visible to the reader from t + 1, a place freed in t to the writer from t + 1.
 
@@ -49,7 +49,7 @@ class Fifo:
 
     @property
     def name(self) -> str:
-        """The name that users see and write: ``FROM -> TO``, with port numbers where they are not 0."""
+        """The name that users see and write: ``FROM -> TO``, with port numbers if they are not 0."""
         source = f"{self.source}.{self.source_port}" if self.source_port else self.source
         target = f"{self.target}.{self.target_port}" if self.target_port else self.target
         return f"{source} -> {target}"
@@ -57,7 +57,7 @@ class Fifo:
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Where the integer scores are, and what they mean: ``logits = scale * score + bias``.
+    """The source of the integer scores, and their meaning: ``logits = scale * score + bias``.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class Network:
 
     Parameters
     ----------
-    name : what the network is called
+    name : name of the network
     nodes : the nodes, in topological order
     fifos : one for each edge
     inputs, outputs : the ends
@@ -107,7 +107,7 @@ class Network:
 
     @property
     def bits(self) -> Terminal | None:
-        """The first output that carries independent bits, or None: a network may end in them instead of in a class."""
+        """The first output that carries independent bits, or None. A network may end in bits instead of a class."""
         return next((each for each in self.outputs if isinstance(each.stream.element, Bipolar)), None)
 
     def node(self, name: str) -> Node:
@@ -123,16 +123,16 @@ class Network:
         return tuple(sorted((f for f in self.fifos if f.source == name), key=lambda f: f.source_port))
 
     def stream(self, fifo: Fifo) -> Stream:
-        """Return the type of what passes through a FIFO."""
+        """Return the type of the stream in a FIFO."""
         if fifo.source in self.node_of_name:
             return self.node_of_name[fifo.source].output_streams[fifo.source_port]
         return self.terminal_of_name[fifo.source].stream
 
     @property
     def interval(self) -> int:
-        """Cycles between frames in the steady state, if the FIFOs are deep enough: the steps of the slowest node.
+        """Cycles between frames in steady state if the FIFOs are deep enough: the steps of the slowest node.
 
-        The two ends count as well: a frame's beats pass them one per cycle.
+        The two ends count as well, since the beats of a frame pass them one per cycle.
         """
         ends = [terminal.stream.beats for terminal in (*self.inputs, *self.outputs)]
         return max([node.steps for node in self.nodes] + ends)
@@ -148,7 +148,7 @@ class Network:
         return sum(node.macs for node in self.nodes)
 
     def with_depths(self, depths: Mapping[str, int]) -> "Network":
-        """Return the network with other FIFO depths, by FIFO name; what is not named stays."""
+        """Return the network with other FIFO depths, by FIFO name; the others are kept."""
         known = {fifo.name for fifo in self.fifos}
         for name in depths:
             require_known("FIFO", name, known)
@@ -205,7 +205,7 @@ def _verify_order(network: Network) -> None:
     rank = {node.name: index for index, node in enumerate(network.nodes)}
     for fifo in network.fifos:
         if fifo.source in rank and fifo.target in rank and rank[fifo.source] >= rank[fifo.target]:
-            raise InputError(f"Node {fifo.target!r} must stand behind {fifo.source!r}, which it reads, not before it")
+            raise InputError(f"Node {fifo.target!r} must come after {fifo.source!r}, which it reads, not before it")
 
 
 def _verify_streams(network: Network) -> None:

@@ -1,4 +1,4 @@
-"""The ends of a network: showing the scores beside the class."""
+"""The outputs of a network: adding the scores to the class."""
 
 from dataclasses import replace
 
@@ -11,10 +11,10 @@ __all__ = ["board_outputs", "expose_scores"]
 
 
 def expose_scores(network: Network) -> Network:
-    """Return the network with its integer scores as an output, "scores", in front of those it has.
+    """Return the network with its integer scores as an additional output "scores", before the existing ones.
 
-    A `Fork` behind the node of the scores sends them both ways. It is folded as that node; all other foldings and
-    depths stay. A network that has the output is returned as it is.
+    A `Fork` after the node of the scores duplicates them, with that node's folding. All other foldings and depths are
+    kept. A network that already has the output is returned unchanged.
 
     Raises
     ------
@@ -24,7 +24,7 @@ def expose_scores(network: Network) -> Network:
     if any(terminal.name == "scores" for terminal in network.outputs):
         return network
     if network.scores is None:
-        raise InputError(f"Network {network.name!r} must have scores to show them, not none")
+        raise InputError(f"Network {network.name!r} must have scores to emit them, not none")
     node = network.node(network.scores.node)
     stream = node.output_streams[0]
     behind = network.fifos_out_of(node.name)[0]

@@ -1,8 +1,8 @@
-"""What hardware is made of, and how it is counted.
+"""The parts of a unit of hardware, and counting them.
 
-Counted as `rtl.components` builds it: adders, registers, counters, memories. Each node kind counts its own parts
-(`Node.structure`); a FIFO's are counted here. What a part costs in a device family is fitted to synthesis, see
-`dataflow.cost`.
+They are counted as `rtl.components` builds them: adders, registers, counters, memories. Each node kind counts its own
+parts (`Node.structure`); those of a FIFO are counted here. The price of a part in a device family is fitted to
+synthesis, see `dataflow.cost`.
 """
 
 from collections import Counter
@@ -21,23 +21,23 @@ __all__ = ["Parts", "Structure", "fifo_structure", "number_bits"]
 
 @dataclass(frozen=True)
 class Structure:
-    """What a unit is made of.
+    """The parts of a unit.
 
     Parameters
     ----------
-    kind : whose coefficients count
-    parts : how many there are of each kind of part that takes LUTs
+    kind : kind of the unit, whose prices apply
+    parts : number of parts of each kind that takes LUTs
     registers : flip-flops
     roms : read-only memories in LUTs
-    groups : bits that are counted
-    sums : of numbers
-    rings : registers that shift
+    groups : groups of bits that are counted
+    sums : sums of numbers
+    rings : shifting registers
     muxes : multiplexers
-    constants : bits of constants that numbers are compared with
+    constants : bits of constants with which numbers are compared
     weight_memories : (depth, width) of block RAMs that hold weights
     read_only : (depth, width) of the other read-only block RAMs
-    memories : (depth, width) of memories that are written
-    one_port : whether those are read and written at the same word
+    memories : (depth, width) of writable memories
+    one_port : whether writable memories are read and written at the same word
     multipliers : (width, width) of multiplications
     """
 
@@ -59,7 +59,7 @@ class Structure:
 
 @dataclass
 class Parts:
-    """A structure in the making."""
+    """Collects the parts of a `Structure`."""
 
     parts: Counter = field(default_factory=Counter)
     registers: int = 0
@@ -76,18 +76,18 @@ class Parts:
         self.parts.update(parts)
 
     def count(self, *periods: int) -> None:
-        """Add counters modulo some periods."""
+        """Add counters with the given periods."""
         for period in periods:
             bits = (period - 1).bit_length()
             self.add(counter_bits=bits, odd_counter_bits=bits if period & (period - 1) else 0)
             self.registers += bits
 
     def read_only(self, depth: int, width: int, words: Callable[[], np.ndarray]) -> float:
-        """Add a read-only memory of `depth` words of `width` bits; return which part of its bits are constant.
+        """Add a read-only memory of `depth` words of `width` bits; return the fraction of its bits that is constant.
 
         Parameters
         ----------
-        words : gives its bits, (depth, width); asked only where they may repeat
+        words : returns its bits, (depth, width); called only if columns may be equal
         """
         columns, fixed = width, 0.0
         if depth <= 8:
@@ -110,17 +110,17 @@ class Parts:
         return fixed
 
     def written(self, depth: int, width: int) -> None:
-        """Add a memory that is written."""
+        """Add a writable memory."""
         self.memories.append((depth, width))
 
     def watch_inert(self, stream: Stream) -> None:
-        """Add what finds the last beat of a vector with inert lanes; their registers are reset then."""
+        """Add the counter that finds the last beat of a vector with inert lanes, whose registers are reset then."""
         if stream.inert:
             self.count(stream.vector_beats)
             self.registers += 1
 
     def held_vector(self, folds: int, width: int, *, repeated: bool) -> None:
-        """Add a vector that is held, `folds` beats of `width` bits.
+        """Add a held vector of `folds` beats of `width` bits.
 
         Parameters
         ----------
@@ -135,12 +135,12 @@ class Parts:
         self.written(folds, width)
 
     def choose(self, inputs: np.ndarray, width: int) -> None:
-        """Add multiplexers of so many inputs, each of `width` bits."""
+        """Add multiplexers with the given numbers of inputs, each `width` bits wide."""
         counts = np.bincount(np.maximum(inputs, 1))
         self.muxes += [Mux(size, width * int(count)) for size, count in enumerate(counts) if size > 1 and count]
 
     def total(self, operands: Sequence[int], width: int, copies: int) -> None:
-        """Add `copies` registered sums of `width` bits, of numbers of some widths."""
+        """Add `copies` registered sums of `width` bits, of operands with the given widths."""
         self.registers += copies * width
         if len(operands) > 1:
             self.sums.append(Adders(len(operands), sorted(operands)[-2], width, copies))
@@ -162,7 +162,7 @@ class Parts:
 
 
 def fifo_structure(width: int, depth: int) -> Structure:
-    """Return what a FIFO of `depth` words of `width` bits is made of."""
+    """Return the parts of a FIFO of `depth` words of `width` bits."""
     found = Parts()
     found.count(depth + 1)
     found.registers += 1
@@ -178,5 +178,5 @@ def fifo_structure(width: int, depth: int) -> Structure:
 
 
 def number_bits(words: np.ndarray, width: int) -> np.ndarray:
-    """Return the bits of words of numbers, (depth, numbers * width)."""
+    """Return the bits of words that consist of numbers, (depth, numbers * width)."""
     return ((words[:, :, None] >> np.arange(width)) & 1).reshape(len(words), -1)

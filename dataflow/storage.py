@@ -1,6 +1,6 @@
-"""Where words are kept: the rules that decide between flip-flops, LUTs and block RAM.
+"""The rules that decide whether words are stored in flip-flops, LUTs or block RAM.
 
-The hardware is built by them and the cost model counts by them.
+The hardware is built by these rules, and the cost model uses them too.
 """
 
 __all__ = ["in_luts", "in_registers"]
@@ -10,10 +10,10 @@ _BLOCK_SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384,
 
 
 def in_registers(depth: int, width: int) -> bool:
-    """Return whether `depth` words of `width` bits are kept in flip-flops rather than in a memory.
+    """Return whether `depth` words of `width` bits are stored in flip-flops rather than in a memory.
 
-    iCE40 has no LUT RAM: there a memory is block RAMs of 16 bits in width, and a device has about 170 logic cells for
-    each. In registers a bit costs one cell, a word another four.
+    iCE40 has no LUT RAM, so a memory consists of block RAMs with a width of 16 bits, and a device has about 170 logic
+    cells per block. In registers a bit costs one cell, and a word another four.
     """
     return depth <= 10 or depth * (width + 4) <= 320
 
@@ -21,8 +21,9 @@ def in_registers(depth: int, width: int) -> bool:
 def in_luts(depth: int, width: int) -> bool:
     """Return whether a read-only memory of `depth` words of `width` bits is made of LUTs rather than of block RAM.
 
-    A bit takes one LUT4 per 16 words, and more to choose between them. Block RAM of most families has 512 words of 36
-    bits to 16,384 of one, of iCE40 256 words of 16 bits to 2,048 of two; a device has 200 to 400 LUTs for each.
+    A bit takes one LUT4 per 16 words, and more to select between them. A block RAM of most families has 512 words of
+    36 bits to 16,384 words of one bit, one of iCE40 256 words of 16 bits to 2,048 words of two bits. A device has 200
+    to 400 LUTs per block.
     """
     sixteens = -(-depth // 16)
     half_luts = 2 if sixteens == 1 else 5 * sixteens - 4

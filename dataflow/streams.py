@@ -1,4 +1,4 @@
-"""Streams: how the numbers of a frame travel, beat by beat."""
+"""Streams: the order in which the numbers of a frame are transferred, beat by beat."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,17 +21,17 @@ def are_sizes(shape: object) -> bool:
 class Stream:
     """The type of a stream.
 
-    Frames travel in H, W, C order. A beat carries `lanes` neighbouring channels, channel 0 in the lowest bits.
+    Frames are transferred in H, W, C order. A beat carries `lanes` neighbouring channels, channel 0 in the lowest bits.
 
-    A vector of channels begins with a new beat. If `lanes` does not divide it, the last beat of a vector has lanes that
-    carry no channel: they are inert, and carry 0.
+    A vector of channels begins with a new beat. If `lanes` does not divide the vector, its last beat has lanes without
+    a channel. These are inert and carry 0.
 
     Parameters
     ----------
     element : the type of one number
     shape : shape of a frame, ``(features,)`` or ``(height, width, channels)``
     lanes : numbers per beat, at most those of a vector
-    parts : vectors that the channels are cut into, of one size, such as the groups of a convolution
+    parts : number of equal vectors into which the channels are divided, such as the groups of a convolution
     """
 
     element: Element
@@ -59,7 +59,7 @@ class Stream:
 
     @property
     def vector(self) -> int:
-        """Numbers of a vector, which begins with a new beat."""
+        """Numbers of a vector. Each vector begins with a new beat."""
         return self.shape[-1] // self.parts
 
     @property
@@ -82,14 +82,14 @@ class Stream:
         return f"{self.element} {'x'.join(map(str, self.shape))}, {self.lanes} at once{cut}"
 
     def has_beats_of(self, other: "Stream") -> bool:
-        """Return whether the numbers of a frame lie in the same beats and lanes as those of another stream."""
+        """Return whether the numbers of a frame are in the same beats and lanes as those of another stream."""
         if (self.size, self.lanes) != (other.size, other.lanes):
             return False
         return self.vector == other.vector or not (self.inert or other.inert)
 
 
 def beats_of(values: np.ndarray, stream: Stream) -> np.ndarray:
-    """Cut frames into beats; inert lanes carry 0.
+    """Divide frames into beats; inert lanes carry 0.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def beats_of(values: np.ndarray, stream: Stream) -> np.ndarray:
 
 
 def frames_of(beats: np.ndarray, stream: Stream) -> np.ndarray:
-    """Join beats to frames: the inverse of `beats_of`; an unfinished frame at the end is left out."""
+    """Combine beats to frames, as the inverse of `beats_of`. An incomplete frame at the end is left out."""
     beats = np.asarray(beats, np.int64).reshape(-1, stream.lanes)
     complete = len(beats) // stream.beats
     vectors = beats[: complete * stream.beats].reshape(-1, stream.vector + stream.inert)
@@ -112,7 +112,7 @@ def frames_of(beats: np.ndarray, stream: Stream) -> np.ndarray:
 
 
 def words_of(beats: np.ndarray, stream: Stream) -> list[int]:
-    """Return each beat as the unsigned integer on the wires.
+    """Return each beat as an unsigned integer, as it is on the wires.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def words_of(beats: np.ndarray, stream: Stream) -> list[int]:
 
 
 def values_of_words(words: Iterable[int], stream: Stream) -> np.ndarray:
-    """Return the numbers that words on the wires carry: the inverse of `words_of`, (n, lanes) int64."""
+    """Return the numbers in words on the wires, as the inverse of `words_of`, (n, lanes) int64."""
     size = -(-stream.width // 8)
     rows = np.frombuffer(b"".join(word.to_bytes(size, "little") for word in words), np.uint8).reshape(-1, size)
     element = stream.element

@@ -1,12 +1,13 @@
-"""Padding with zero, a third value beside -1 and +1, made exact: what each output pixel's taps outside leave out.
+"""Exact zero padding of bits: a correction for each output pixel's taps outside the image.
 
-A window emits its number `pad` for a tap outside the image, of bits the bit 0, which stands for -1. With ``p`` for that
-number's value, the matrix behind it gets ``total = sum of w*x over taps inside + p * (sum of w over taps outside)``.
-With zero outside, the total would be the first sum alone. So it is too large by an amount that depends only on the
-neuron and on which taps are outside: there are few such sets, at most nine for 3x3 with one pixel of padding. Each is a
-class of positions. Adding the class's offset ``-p * (sum of w over taps outside)`` to the sums makes them those of
-zero padding, and a comparison ``sum >= level`` of zero padding is ``total >= level - offset``. Of bits, ``total =
-2*ones - n`` makes that ``ones >= ceil((level - offset + n) / 2)``.
+Zero is a third value next to -1 and +1, so a stream of bits cannot carry it. A window emits its number `pad` for a tap
+outside the image; for bits this is bit 0, which stands for -1. If ``p`` is the value of that number, the matrix after
+the window computes ``total = sum of w*x over taps inside + p * (sum of w over taps outside)``. With zero outside, the
+total would be the first sum alone. So it is too large by an amount that depends only on the neuron and on which taps
+are outside. There are few such sets of taps, at most nine for 3x3 with one pixel of padding, and each is a class of
+positions. Adding the class's offset ``-p * (sum of w over taps outside)`` gives the sums of zero padding, and the
+comparison ``sum >= level`` becomes ``total >= level - offset``. For bits, ``total = 2*ones - n`` turns this into
+``ones >= ceil((level - offset + n) / 2)``.
 """
 
 from dataclasses import dataclass, replace
@@ -22,12 +23,12 @@ __all__ = ["PositionClasses", "position_classes", "zero_padded", "zero_padding_o
 
 @dataclass(frozen=True, eq=False)
 class PositionClasses:
-    """The classes of the positions of a kernel on an image; in a class all have the same taps inside.
+    """The classes of the positions of a kernel on an image. All positions of a class have the same taps inside.
 
     Parameters
     ----------
     of_positions : (positions,) int64, the class of each position, in raster order
-    inside : (classes, taps) bool, the taps that lie in the image, in the order ky, kx
+    inside : (classes, taps) bool, the taps in the image, in the order ky, kx
     """
 
     of_positions: np.ndarray
@@ -46,11 +47,11 @@ def position_classes(window: WindowNode) -> PositionClasses:
 
 
 def zero_padding_offsets(window: SlidingWindow, weights: np.ndarray) -> np.ndarray:
-    """Return what turns the sums behind a window into those of zero padding, (classes, neurons) int64.
+    """Return the offsets that turn the sums after a window into those of zero padding, (classes, neurons) int64.
 
     Parameters
     ----------
-    weights : (neurons, taps * channels of a group) integers, of a `MatrixVector` behind the window
+    weights : (neurons, taps * channels of a group) integers, of a `MatrixVector` after the window
     """
     taps = np.asarray(weights, np.int64).reshape(len(weights), window.taps, -1).sum(axis=2)
     outside = ~position_classes(window).inside
@@ -59,15 +60,15 @@ def zero_padding_offsets(window: SlidingWindow, weights: np.ndarray) -> np.ndarr
 
 
 def zero_padded(window: SlidingWindow, matrix: MatrixVector, levels: np.ndarray | None = None) -> MatrixVector:
-    """Return the matrix behind a window, as if the taps outside the image were zero.
+    """Return the matrix after a window with the results that taps of zero outside the image would give.
 
-    Where no position has a tap outside, or what stands there is the integer 0, the result has no classes.
+    If no position has a tap outside, or the number outside is the integer 0, the result has no classes.
 
     Parameters
     ----------
     matrix : a matrix without thresholds and offsets, whose vectors the window emits
-    levels : (neurons,) or (classes of `position_classes`, neurons) int64; the bit out is
-        ``sum >= level``, where `sum` is the signed sum with zero outside. Without, the sums are what comes out.
+    levels : (neurons,) or (classes of `position_classes`, neurons) int64; the output bit is ``sum >= level``, where
+        `sum` is the signed sum with zero outside. Without levels the matrix emits the sums.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """The node kinds of the description, one module each, and the one list of them.
 
-A kind's name is the same at every level: `dataflow.kinds.implementation` finds the module of a level by it.
+A kind has the same name at every level, and `dataflow.kinds.implementation` uses it to find the module of a level.
 """
 
 from dataflow.nodes._node import Node, divisors, useful_lanes

@@ -1,15 +1,15 @@
-"""The accumulator of a MatrixVector: what it starts from, how wide it is, and how its result is read.
+"""The accumulator of a MatrixVector: its initial value, its width, and the meaning of its result.
 
-What is counted for a neuron is accumulated over the groups of synapses, starting from ``-level``, so that there is
-neither a comparator nor a subtraction:
+A neuron's matches or products are accumulated over the groups of synapses. The accumulator starts from ``-level``, so
+that neither a comparator nor a subtraction is needed:
 
-* Matches of bits are ``ones``. With thresholds ``level = threshold``, and the bit out is ``ones >= threshold``: the
-  accumulator's inverted sign. Without, ``level = ceil((synapses - offset) / 2)``, and the sum
-  ``2*ones - synapses + offset = 2*(ones - level) + odd`` is the accumulator followed by a bit,
+* Matches of bits are ``ones``. With thresholds ``level = threshold``, and the output bit ``ones >= threshold`` is the
+  accumulator's inverted sign. Without thresholds ``level = ceil((synapses - offset) / 2)``, and the sum
+  ``2*ones - synapses + offset = 2*(ones - level) + odd`` is the accumulator followed by the bit
   ``odd = (synapses - offset) % 2``.
-* Numbers are added where the weight is +1. Where it is -1, ``-x = ~x + 1``: what is added is ``~x``, and the ones that
-  are missing are known beforehand, as many as the neuron has weights -1. So ``level = threshold - minus`` with
-  thresholds, else ``level = -offset - minus``, and the sum is the accumulator.
+* Numbers with weight +1 are added. For weight -1, ``-x = ~x + 1``: ``~x`` is added, and the missing ones are known in
+  advance, since there are ``minus`` weights of -1. So ``level = threshold - minus`` with thresholds and
+  ``level = -offset - minus`` without, and the sum is the accumulator.
 """
 
 from dataclasses import dataclass
@@ -27,10 +27,10 @@ class Accumulator:
 
     Parameters
     ----------
-    term : type of what is added for one synapse: a number, inverted or not; of matches 0 or 1
-    levels : (classes, neurons) int64, what each neuron's accumulator starts from, negated
-    odds : (classes, neurons) int64, the bit that follows the accumulator in the sum; None where none does
-    synapses : terms that are added
+    term : type of the term of one synapse: a number, inverted or not; for matches 0 or 1
+    levels : (classes, neurons) int64, the negated initial value of each neuron's accumulator
+    odds : (classes, neurons) int64, the bit that follows the accumulator in the sum; None if there is none
+    synapses : number of terms
     """
 
     term: Integer
@@ -40,7 +40,7 @@ class Accumulator:
 
     @property
     def width(self) -> int:
-        """Bits that hold the accumulator from its start on."""
+        """Bits that hold the accumulator at all times."""
         lowest, highest = int(self.levels.min()), int(self.levels.max())
         low, high = self.synapses * self.term.minimum - highest, self.synapses * self.term.maximum - lowest
         return signed_for(min(low, -highest), max(high, -lowest)).width

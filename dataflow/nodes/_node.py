@@ -1,4 +1,4 @@
-"""What all node kinds have in common."""
+"""The base class of all node kinds."""
 
 import re
 from abc import ABC, abstractmethod
@@ -15,19 +15,19 @@ from dataflow.streams import Stream, are_sizes
 
 __all__ = ["LaneCounts", "Node", "divisors", "frozen_array", "useful_lanes"]
 
-#: Gives the numbers of lanes among which folding chooses for so many numbers, in rising order.
+#: Returns the numbers of lanes among which folding chooses, for a given number of numbers, in ascending order.
 LaneCounts = Callable[[int], list[int]]
 
 
 def divisors(number: int) -> list[int]:
-    """Return the divisors of `number` in rising order."""
+    """Return the divisors of `number` in ascending order."""
     return [d for d in range(1, number + 1) if number % d == 0]
 
 
 def useful_lanes(number: int) -> list[int]:
-    """Return the fewest lanes for each count of beats that `number` numbers may take, in rising order.
+    """Return the fewest lanes for each possible number of beats of `number` numbers, in ascending order.
 
-    All divisors are among them. Lanes in between would only add inert ones.
+    All divisors are among them. Any other number of lanes would only add inert ones.
     """
     return sorted({-(-number // beats) for beats in range(1, number + 1)})
 
@@ -36,8 +36,8 @@ def useful_lanes(number: int) -> list[int]:
 class Node(ABC):
     """A hardware unit of the description.
 
-    Kinds are frozen dataclasses whose fields hold everything there is to know: arrays become tensors of the file,
-    the others go into its header. `fold_parameters` are the fields that folding may choose.
+    Kinds are frozen dataclasses whose fields describe the node completely. Arrays become tensors of the file, other
+    fields are stored in its header. `fold_parameters` are the fields that folding may choose.
     """
 
     name: str
@@ -48,13 +48,13 @@ class Node(ABC):
     #: Whether the node's output is the class of a frame, chosen from scores.
     picks_class: ClassVar[bool] = False
 
-    #: Whether the node only fits neighbours to each other: folding puts it between them, and takes it out again.
+    #: Whether the node only adapts neighbours to each other. Folding inserts such nodes and removes them again.
     fits_neighbours: ClassVar[bool] = False
 
-    #: Whether all that the node emits are numbers of its input, so that software need not copy them.
+    #: Whether the node emits only numbers of its input, so that software need not copy them.
     repeats_input: ClassVar[bool] = False
 
-    #: The version of the file format that knows the kind, and those that know its later fields.
+    #: The version of the file format that introduced the kind, and those that introduced its later fields.
     format_version: ClassVar[int] = 1
     later_fields: ClassVar[Mapping[str, int]] = {}
 
@@ -79,11 +79,11 @@ class Node(ABC):
 
     @abstractmethod
     def schedule(self) -> Schedule | Buffered:
-        """Return the token schedule with the present folding."""
+        """Return the token schedule with the current folding."""
 
     @abstractmethod
     def structure(self) -> Structure:
-        """Return what the node is made of with the present folding: what its cost is counted from."""
+        """Return the parts of the node with the current folding, from which its cost is computed."""
 
     @property
     def steps(self) -> int:
@@ -102,7 +102,7 @@ class Node(ABC):
 
     @property
     def stored_fields(self) -> tuple[str, ...]:
-        """The fields that files and network ids hold: all but later ones that have their default."""
+        """The fields that are part of files and network ids: all except later ones with their default value."""
         names = (each.name for each in fields(self))
         return tuple(name for name in names if name not in self.later_fields or not self._has_default(name))
 
@@ -112,19 +112,19 @@ class Node(ABC):
         return value is default if name in self.array_fields else bool(value == default)
 
     def foldings(self, lanes: LaneCounts = divisors) -> Iterator[dict[str, int]]:
-        """Yield choices of the `fold_parameters`: those with certain numbers of lanes, by default the divisors.
+        """Yield choices of the `fold_parameters` for the numbers of lanes that `lanes` returns, by default divisors.
 
-        All numbers up to those of the shape are legal.
+        Other numbers of lanes up to those of the shape are legal as well.
         """
         yield {}
 
     @property
     def folding(self) -> dict[str, int]:
-        """The present choice of the `fold_parameters`."""
+        """The current choice of the `fold_parameters`."""
         return {name: getattr(self, name) for name in self.fold_parameters}
 
     def folded(self, folding: Mapping[str, int]) -> Self:
-        """Return the node with another folding; what is not named stays."""
+        """Return the node with another folding; parameters that are not named are kept."""
         unknown = sorted(set(folding) - set(self.fold_parameters))
         if unknown:
             allowed = ", ".join(self.fold_parameters) or "nothing"
@@ -133,14 +133,14 @@ class Node(ABC):
         return replace(self, **values)
 
     def refolded(self, folding: Mapping[str, int]) -> Self:
-        """Return the node with a folding that is known to be legal, such as one of `foldings`: nothing is checked."""
+        """Return the node with a folding that is known to be legal, such as one of `foldings`, without checking it."""
         other = object.__new__(type(self))
         for each in fields(self):
             object.__setattr__(other, each.name, folding.get(each.name, getattr(self, each.name)))
         return other
 
     def _check(self, condition: object, thing: str, rule: str, value: object) -> None:
-        """Raise unless `condition`, with a sentence that names this node."""
+        """Raise InputError with a message that names this node if the condition is false."""
         if not condition:
             raise InputError(f"{thing} of node {self.name!r} must be {rule}, not {value!r}")
 

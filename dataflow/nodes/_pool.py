@@ -1,4 +1,4 @@
-"""What pooling nodes have in common: one number of each channel for all taps below a kernel."""
+"""The base class of pooling nodes, which emit one number per channel for all taps under a kernel."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class PoolNode(WindowNode):
     A group of `pe` channels is read tap by tap (ky, kx), and emitted with the last.
     """
 
-    #: Cycle 1 reads the buffer, cycle 2 takes the tap in.
+    #: Cycle 1 reads the buffer, cycle 2 combines the tap with the previous ones.
     latency: ClassVar[int] = 2
 
     @property
@@ -46,7 +46,7 @@ class PoolNode(WindowNode):
 
     @abstractmethod
     def _count_taking(self, found: Parts, taken: int) -> None:
-        """Add what takes a tap into the registers of the numbers so far, `taken` bits."""
+        """Add the logic that combines a tap of `taken` bits with the registers of the previous taps."""
 
     def structure(self) -> Structure:
         taken = self.output_streams[0].width

@@ -1,11 +1,11 @@
-"""Counting bits and adding integers in stages: the shape of the adder trees, and what they are made of."""
+"""Counting bits and adding integers in stages: the shape of the adder trees, and their parts."""
 
 from dataflow.elements import Integer, signed_for
 from dataflow.parts import Parts
 
 __all__ = ["count_integer_sum", "count_popcount", "popcount_group", "popcount_stages"]
 
-#: Bits counted between two registers at the bottom of the popcount: six make three LUT levels at most.
+#: Bits counted before the first register of the popcount. Six bits take at most three levels of LUTs.
 popcount_group = 6
 
 
@@ -20,7 +20,7 @@ def popcount_stages(simd: int) -> int:
 
 
 def count_popcount(found: Parts, simd: int, copies: int) -> None:
-    """Add the registered sums of a popcount, the counts of the groups among them."""
+    """Add the registered sums of a popcount, including the counts of the groups."""
     limits = [min(popcount_group, simd - start) for start in range(0, simd, popcount_group)]
     found.registers += copies * sum(limit.bit_length() for limit in limits)
     while len(limits) > 1:

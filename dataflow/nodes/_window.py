@@ -1,4 +1,4 @@
-"""What nodes have in common that move a kernel over an image: geometry, the buffer of lines, and their schedules."""
+"""The base class of nodes that move a kernel over an image: geometry, line buffer, and schedules."""
 
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -19,14 +19,14 @@ __all__ = ["WindowNode"]
 
 @dataclass(frozen=True, eq=False)
 class WindowNode(Node):
-    """A node that reads, for every position of a kernel on an image, the pixels below it.
+    """A node that reads, for every position of a kernel on an image, the pixels under it.
 
     Output pixel (y, x) has the taps (ky, kx) at row ``y*stride[0] + ky*dilation[0] - top`` and column
     ``x*stride[1] + kx*dilation[1] - left``.
 
-    The image lies in a buffer of beats, which holds `places` of them. The first step of an output pixel needs all
-    beats that it reads; its last step frees those that neither it nor a later one reads. So output rows and frames
-    follow each other without a bubble, and the steps per frame are the larger of the beats in and the beats read.
+    The image is stored in a buffer of `places` beats. The first step of an output pixel needs all beats that the pixel
+    reads. Its last step frees the beats that no later pixel reads. So output rows and frames follow each other without
+    a bubble, and the steps per frame are the larger of the beats in and the beats read.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class WindowNode(Node):
 
     fold_parameters: ClassVar[tuple[str, ...]] = ("pe",)
 
-    #: Cycles from a step of reading to the beat that it emits.
+    #: Cycles from a reading step to the beat that it emits.
     latency: ClassVar[int]
 
     def __post_init__(self) -> None:
@@ -80,7 +80,7 @@ class WindowNode(Node):
 
     @property
     def taps(self) -> int:
-        """Pixels below the kernel."""
+        """Pixels under the kernel."""
         return prod(self.kernel)
 
     @property
@@ -104,7 +104,7 @@ class WindowNode(Node):
 
     @cached_property
     def tap_pixels(self) -> np.ndarray:
-        """(positions, taps) int64: which pixel of the frame each tap is, in raster order, or -1 outside the image."""
+        """(positions, taps) int64, the pixel of each tap as its index in raster order, or -1 outside the image."""
         height, width, _ = self.shape
         rows, columns = self.positions
         y = np.arange(rows)[:, None] * self.stride[0] + np.arange(self.kernel[0]) * self.dilation[0] - self.padding[0]
@@ -124,30 +124,30 @@ class WindowNode(Node):
 
     @abstractmethod
     def schedule(self) -> Buffered:
-        """Return the schedules of filling the buffer and of reading it, with the present folding."""
+        """Return the schedules of filling the buffer and of reading it, with the current folding."""
 
     @property
     @abstractmethod
     def group_folds(self) -> int:
-        """Neighbouring beats of a pixel that are read tap by tap, before all taps of the beats behind them."""
+        """Neighbouring beats of a pixel that are read tap by tap, before all taps of the next beats."""
 
     @property
     def read_beats(self) -> np.ndarray:
-        """(positions, beats per position) int64: the frame's beats in the order of reading, or -1 outside the image."""
+        """(positions, beats per position) int64, the frame's beats in the order of reading, or -1 outside the image."""
         folds = np.arange(self.channel_folds).reshape(-1, 1, self.group_folds)
         pixels = self.tap_pixels[:, None, :, None]
         return np.where(pixels >= 0, pixels * self.channel_folds + folds, -1).reshape(len(pixels), -1)
 
     @cached_property
     def _windows(self) -> tuple[np.ndarray, np.ndarray]:
-        """Beats that must have come before each position is read, and that are free behind it, (positions,) int64.
+        """Beats that must have arrived before each position is read, and that are free after it, (positions,) int64.
 
-        A position waits for all beats that it and those before it read, and for those freed before it. It frees
-        those that neither it nor a later one reads, whether they have come or not; the last one frees all.
+        A position waits for all beats that it and earlier positions read, and for those freed before it. It frees the
+        beats that no later position reads, whether they have arrived or not. The last position frees all.
         """
         read = self.read_beats
         frame_beats = self.input_streams[0].beats
-        # A window outside the image waits for its frame's first beat: nothing is emitted of a frame that never comes.
+        # A window outside the image waits for its frame's first beat, so that it never emits before its frame arrives.
         newest = np.maximum(np.maximum.accumulate(read.max(axis=1)), 0)
         oldest = np.where(read >= 0, read, frame_beats).min(axis=1)
         freed = np.append(np.minimum.accumulate(oldest[::-1])[::-1][1:], frame_beats)
@@ -155,10 +155,10 @@ class WindowNode(Node):
 
     @property
     def places(self) -> int:
-        """Beats that the buffer holds: the fewest with which frames follow each other in `steps` cycles, and a row.
+        """Beats that the buffer holds: the fewest with which frames follow each other in `steps` cycles, plus a row.
 
-        The row is for the neighbours: a node in front that pauses while its own kernel moves to its next row, or one
-        behind that pauses between vectors, then seldom stalls the image; deeper FIFOs would cost more.
+        The additional row is for the neighbours. A node before it that pauses while its own kernel moves to the next
+        row, or a node after it that pauses between vectors, then rarely stalls the image. Deeper FIFOs would cost more.
         """
         return self.fewest_places + self.shape[1] * self.channel_folds
 
@@ -166,24 +166,24 @@ class WindowNode(Node):
     def fewest_places(self) -> int:
         """The fewest places with which frames follow each other in `steps` cycles, if no neighbour stalls.
 
-        They do if all beats and steps can have times that repeat every T = `steps` cycles and keep the timing
-        contract. T is the larger of the beats in and the steps of reading.
+        This requires that all beats and steps have times that repeat every T = `steps` cycles and satisfy the timing
+        contract. T is the larger of the beats in and the reading steps.
 
-        If it is the steps of reading, step s of frame f has to be issued in cycle ``f*T + s`` exactly. A beat that
-        comes as late as possible takes a place for the shortest time: a cycle before the first step that waits for
-        it, and before the next beat, which may be the next frame's.
+        If T is the number of reading steps, step s of frame f must be issued exactly in cycle ``f*T + s``. A beat that
+        arrives as late as possible takes a place for the shortest time: one cycle before the first step that waits for
+        it, and before the next beat, which may belong to the next frame.
 
-        If it is the beats in, beat b of frame f has to come in cycle ``f*T + b`` exactly, and reading as early as
-        possible frees places soonest: a position starts a cycle behind the last beat that it waits for, and behind
-        the position before, which may be the frame before's.
+        If T is the number of beats in, beat b of frame f must arrive exactly in cycle ``f*T + b``, and reading as early
+        as possible frees places soonest: a position starts one cycle after the last beat that it waits for, and after
+        the previous position, which may belong to the previous frame.
 
-        Either way beat m, counted over all frames, needs a place besides those of the m beats before it, less those
-        freed in earlier cycles. The beat that needs most decides.
+        In both cases beat m, counted over all frames, needs a place in addition to those of the m earlier beats, minus
+        those freed in earlier cycles. The maximum over all beats is the result.
         """
         waits, freed = self._windows
         beats, positions = self.input_streams[0].beats, len(waits)
         each, interval = self.position_steps, self.steps
-        # Two frames are enough: what is further away leaves more time, because no frame takes longer than T.
+        # Two frames are enough: more distant frames leave more time, because no frame takes longer than T.
         if positions * each == interval:
             starts = np.arange(positions) * each
             waiting = np.searchsorted(waits, np.arange(beats), side="right")

@@ -1,4 +1,4 @@
-"""What nodes are made of that move a kernel over an image: counters, addresses, and the buffer of lines."""
+"""The parts of nodes that move a kernel over an image: counters, addresses, and the line buffer."""
 
 import numpy as np
 
@@ -9,11 +9,11 @@ __all__ = ["window_parts"]
 
 
 def window_parts(node: WindowNode, taken: int) -> Parts:
-    """Return what all such nodes have.
+    """Return the parts that all such nodes have.
 
     Parameters
     ----------
-    taken : bits of the register that takes what is read
+    taken : bits of the register for the numbers that are read
     """
     found = Parts()
     at_once, (tall, wide) = node.taps_at_once, node.kernel
@@ -24,8 +24,8 @@ def window_parts(node: WindowNode, taken: int) -> Parts:
     found.registers += len(loops) + node.latency + 2
     place_bits = (node.places - 1).bit_length()
     found.count(node.places)
-    # What an address grows by is found once for all; growing is two sums, of which one is taken. A bit that is 0 in all
-    # that an address may grow by needs no LUT where a carry takes it as it is.
+    # All addresses share their increment. An addition is two sums, one of which is selected. A bit that is 0 in every
+    # possible increment needs no LUT if it goes unchanged into the carry chain.
     steps = _address_steps(node)
     moving = sum(
         int(np.bitwise_or.reduce(each)).bit_count() for each in (steps, (steps - node.places) % (2 * node.places))
@@ -48,7 +48,7 @@ def window_parts(node: WindowNode, taken: int) -> Parts:
 
 
 def _inside_bits(node: WindowNode) -> int:
-    """Return the bits that tell whether the rows and columns that are read at once are in the image."""
+    """Return the bits that say whether the rows and columns that are read at once are in the image."""
     at_once, wide = node.taps_at_once, node.kernel[1]
     top, bottom, left, right = node.padding
     padded = zip(
@@ -58,7 +58,7 @@ def _inside_bits(node: WindowNode) -> int:
 
 
 def _address_steps(node: WindowNode) -> np.ndarray:
-    """Return what an address may grow by, modulo the places, int64: as much for each loop, and for a new frame."""
+    """Return the possible increments of an address, modulo the places, int64: one for each loop and for a new frame."""
     pixel, (down, right), (apart_y, apart_x) = node.channel_folds, node.stride, node.dilation
     line, (tall, wide) = node.shape[1] * pixel, node.kernel
     high, broad = max(1, node.taps_at_once // wide), min(node.taps_at_once, wide)
@@ -70,7 +70,7 @@ def _address_steps(node: WindowNode) -> np.ndarray:
 
 
 def _beats_by_window(node: WindowNode) -> tuple[np.ndarray, np.ndarray]:
-    """Return how many beats more the window behind each needs, and how many each frees, both (rows, columns) int64."""
+    """Return how many more beats the next window needs, and how many each one frees, both (rows, columns) int64."""
     schedule, shape = node.schedule(), node.positions
     needs = schedule.needs.reshape(shape[0] * shape[1], -1)[:, 0]
     frees = schedule.frees.reshape(shape[0] * shape[1], -1)[:, -1]
@@ -80,7 +80,7 @@ def _beats_by_window(node: WindowNode) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _by_window(found: Parts, grid: np.ndarray) -> None:
-    """Add what tells a number of each window by its row and column, of which a few kinds differ."""
+    """Add the logic that finds a number of each window by its row and column, with a few kinds of each."""
     if (grid == grid.flat[0]).all():
         return
     bits = int(grid.max()).bit_length()

@@ -1,4 +1,4 @@
-"""ArgMax: scores to the class with the highest."""
+"""ArgMax: from scores to the class with the highest score."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ __all__ = ["ArgMax"]
 class ArgMax(Node):
     """Find the class whose key ``scale*score + offset`` is the highest; the lowest index at a tie.
 
-    Scale and offset carry an affine of the scores that differs between classes, in integers that keep its order
-    exactly; without one they are 1 and 0. Keys are at most 63 bits wide.
+    Scale and offset are an affine function of the scores that differs between classes, in integers that keep its order
+    exactly. If it does not differ they are 1 and 0. Keys are at most 63 bits wide.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class ArgMax(Node):
 
     @property
     def _key_range(self) -> tuple[int, int]:
-        """Lowest and highest key, in Python's integers."""
+        """Lowest and highest key, as Python integers."""
         scale, offset = self.scale.astype(object), self.offset.astype(object)
         return min(scale * self.element.minimum + offset), max(scale * self.element.maximum + offset)
 
@@ -99,7 +99,7 @@ class ArgMax(Node):
                     bits = signed_for(int(values.min()), int(values.max())).width
                     found.registers += bits
                     found.roms.append(Rom(steps, bits))
-            # A multiplication with one power of two is no more than wires.
+            # A multiplication with a power of two takes no logic.
             if (scale != scale[0]).any() or abs(int(scale[0])) & (abs(int(scale[0])) - 1):
                 multipliers.append((self.element.width, signed_for(int(scale.min()), int(scale.max())).width))
             if offset.any():

@@ -1,4 +1,4 @@
-"""Concat: the channels of several streams, one stream's behind the other's."""
+"""Concat: the concatenated channels of several streams."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,14 +20,15 @@ __all__ = ["Concat"]
 class Concat(Node):
     """Emit at every position the channels of the first input, then those of the second, and so on.
 
-    The inputs are all of bits, or all of integers, which keep their values in a type that holds them all.
+    The inputs are all bits or all integers. Integers are converted, without changing their values, to a type that holds
+    all of them.
 
     Parameters
     ----------
-    operands : type of each input's numbers, two inputs or more
-    channels : of each input
+    operands : type of each input's numbers, for two or more inputs
+    channels : channels of each input
     positions : (height, width) of an image; () for vectors
-    pe : channels of a beat, a divisor of those of all inputs but the last, and at most those of that
+    pe : channels of a beat, a divisor of the channels of all inputs but the last, and at most those of the last
     """
 
     operands: tuple[Element, ...]

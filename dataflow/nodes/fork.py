@@ -17,7 +17,7 @@ __all__ = ["Fork"]
 
 @dataclass(frozen=True, eq=False)
 class Fork(Node):
-    """Emit every beat to each of `copies` outputs, all in the same cycle.
+    """Emit every beat to each of `copies` outputs, in the same cycle.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class Fork(Node):
 
     fold_parameters: ClassVar = ("pe",)
 
-    #: Cycles: the register that holds the beat out.
+    #: One cycle for the output register.
     latency: ClassVar[int] = 1
 
     def __post_init__(self) -> None:

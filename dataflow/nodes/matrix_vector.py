@@ -1,4 +1,4 @@
-"""MatrixVector: the product of a binary matrix and a vector, of bits by XNOR and popcount, or of integers by sums."""
+"""MatrixVector: the product of a binary matrix and a vector, by XNOR and popcount for bits, by sums for integers."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,32 +25,33 @@ __all__ = ["MatrixVector"]
 class MatrixVector(Node):
     """Multiply a matrix of signs with a vector of signs.
 
-    Of bits, ``ones[j] = popcount(XNOR(x, w[j]))``; the output is the bit ``ones[j] >= thresholds[j]``, or without
-    thresholds the signed sum ``2*ones[j] - synapses``. Of integers, ``total[j] = sum(w[j] * x)``; the output is the
+    For bits, ``ones[j] = popcount(XNOR(x, w[j]))``. The output is the bit ``ones[j] >= thresholds[j]``, or without
+    thresholds the signed sum ``2*ones[j] - synapses``. For integers, ``total[j] = sum(w[j] * x)``. The output is the
     bit ``total[j] >= thresholds[j]``, or the total.
 
-    One vector costs ``(neurons/pe) * (synapses/simd)`` steps, each quotient rounded up: for each group of `pe` neurons
-    all groups of `simd` synapses. The vector is consumed during the first group of neurons and held for the others; a
-    beat is emitted in the last step of each group. What is left of the last group of either kind is inert: synapses
-    that match nothing, and neurons that give 0.
+    One vector takes ``(neurons/pe) * (synapses/simd)`` steps, each quotient rounded up: for each group of `pe` neurons
+    all groups of `simd` synapses. The vector is consumed during the first group of neurons and held for the others. A
+    beat is emitted in the last step of each group. Unused places of the last group of either kind are inert: synapses
+    that match nothing, and neurons whose output is 0.
 
-    A grouped convolution has a vector of ``groups * synapses`` numbers, one group's behind the other's, and as many
-    neurons of each group, in the same order. So it is one product behind the other, with the same steps for each.
+    A grouped convolution has a vector of ``groups * synapses`` numbers, in which the groups are concatenated, and as
+    many neurons for each group, in the same order. It is computed as one product after another, with the same steps
+    for each.
 
-    Thresholds may differ between the positions of an image, by classes of positions; so may offsets, which are added
-    to the sums. `dataflow.zero_padded` makes both where a convolution's padding is zero.
+    Thresholds may depend on the position in an image, by classes of positions. So may offsets, which are added to the
+    sums. `dataflow.zero_padded` computes both for a convolution with zero padding.
 
     Parameters
     ----------
     weights : (neurons, synapses of one group) int8, numbers that the `weight_element` stands for: -1 or +1
     thresholds : (neurons,) or (classes, neurons) int64 on `ones`, 0 (always met) to synapses + 1 (never met), or None;
-        of integers on the total, from its least value (always met) to one above its greatest (never met)
-    pe : neurons computed at once, at most a group's
-    simd : synapses of each computed at once
+        for integers on the total, from its least value (always met) to one above its greatest (never met)
+    pe : neurons computed at once, at most those of a group
+    simd : synapses of each neuron computed at once
     positions : (height, width) of the output of a convolution, whose vectors come from a `SlidingWindow`; () for a
         dense layer
     operand : type of the vector's numbers
-    groups : products behind each other; divides the neurons
+    groups : number of products that are computed one after another; divides the neurons
     position_classes : (positions,) int64, the class of each position in raster order, or None if all are alike
     offsets : (classes, neurons) int64, added to the sums of a matrix without thresholds, or None
     weight_element : type of the weights, bipolar
@@ -69,7 +70,7 @@ class MatrixVector(Node):
 
     fold_parameters: ClassVar = ("pe", "simd")
     array_fields: ClassVar = ("weights", "thresholds", "position_classes", "offsets")
-    #: Another element of the weights than the default will be of the next version.
+    #: Weights of another element than the default will need version 4.
     later_fields: ClassVar = {"groups": 2, "position_classes": 2, "offsets": 2, "weight_element": 4}
 
     def __post_init__(self) -> None:
@@ -91,7 +92,7 @@ class MatrixVector(Node):
         self._check_lanes("simd", self.synapses, "synapses")
 
     def _check_levels(self) -> None:
-        """Check thresholds and offsets, and the classes that tell them apart."""
+        """Check thresholds and offsets, and the classes of positions."""
         neurons = self.neurons
         if self.thresholds is not None:
             thresholds = frozen_array(self.thresholds, np.int64)
@@ -115,7 +116,7 @@ class MatrixVector(Node):
         self._check(legal, f"{field} shape", f"(classes, {self.neurons})", values.shape)
 
     def _check_classes(self) -> None:
-        """Check which class each position has."""
+        """Check the class of each position."""
         by_class = self.thresholds if self.offsets is None else self.offsets
         if self.position_classes is None:
             self._check(self.offsets is None, "position_classes", "given where it has offsets", None)
@@ -145,12 +146,12 @@ class MatrixVector(Node):
 
     @property
     def neuron_folds(self) -> int:
-        """Groups of `pe` neurons, the last one maybe with inert ones, of a group of the convolution."""
+        """Groups of `pe` neurons in a group of the convolution; the last one may have inert neurons."""
         return -(-self.group_neurons // self.pe)
 
     @property
     def synapse_folds(self) -> int:
-        """Groups of `simd` synapses, the last one maybe with inert ones."""
+        """Groups of `simd` synapses; the last one may have inert synapses."""
         return -(-self.synapses // self.simd)
 
     @property
@@ -164,7 +165,7 @@ class MatrixVector(Node):
 
     @property
     def weight_words(self) -> np.ndarray:
-        """(steps of a vector, word_width) bool: the bits of the weights, by neuron and then by synapse.
+        """(steps of a vector, word_width) bool, the bits of the weights, by neuron and then by synapse.
 
         Weights of inert synapses are +1: a lane that carries 0 does not match, and adds 0 to a sum.
         """
@@ -176,7 +177,7 @@ class MatrixVector(Node):
         return bits.reshape(-1, self.word_width)
 
     def neuron_words(self, values: np.ndarray) -> np.ndarray:
-        """Return a number of each neuron as the neurons are computed at once, with 0 for the inert ones.
+        """Return a number of each neuron, grouped as the neurons are computed, with 0 for inert ones.
 
         Parameters
         ----------
@@ -191,12 +192,12 @@ class MatrixVector(Node):
 
     @property
     def counts_matches(self) -> bool:
-        """Whether both factors are bits, so that matches are counted (XNOR and popcount) instead of products added."""
+        """Whether both factors are bits, so that matches are counted (XNOR and popcount) instead of adding products."""
         return self.operand == self.weight_element == BIPOLAR
 
     @property
     def counted(self) -> tuple[int, int]:
-        """Least and greatest value of what thresholds are compared with: `ones` of bits, the total of integers."""
+        """Least and greatest number that is compared with thresholds: `ones` for bits, the total for integers."""
         return (0, self.synapses) if self.counts_matches else self._sums
 
     @property
@@ -215,7 +216,7 @@ class MatrixVector(Node):
 
     @cached_property
     def accumulator(self) -> Accumulator:
-        """How the sums are accumulated, which RTL and cost share."""
+        """The accumulator of the sums, which RTL and cost model share."""
         term, missing = Integer(1), np.zeros(self.neurons, np.int64)
         if not self.counts_matches:
             term, missing = term_of(self.operand), (self.weights < 0).sum(axis=1)
@@ -290,7 +291,7 @@ class MatrixVector(Node):
         return found.structure(kind, weight_memories=weight_memories, read_only=tuple(found.blocks), one_port=True)
 
     def _count_accumulators(self, found: Parts) -> None:
-        """Add what sums over the groups of synapses, what it starts from, and the outputs."""
+        """Add the accumulators, their initial values, and the outputs."""
         width = self.accumulator.width
         rows = -self.neuron_words(self.accumulator.levels)
         if (rows != rows[0]).any():

@@ -1,4 +1,4 @@
-"""MaxPool: the greatest number below a kernel, channel by channel."""
+"""MaxPool: the greatest number under a kernel, channel by channel."""
 
 from dataclasses import dataclass
 
@@ -11,9 +11,9 @@ __all__ = ["MaxPool"]
 
 @dataclass(frozen=True, eq=False)
 class MaxPool(PoolNode):
-    """Emit, for every position of a kernel on an image, the greatest number of each channel below it.
+    """Emit, for every position of a kernel on an image, the greatest number of each channel under it.
 
-    Of bits the greatest is their OR. Taps outside the image do not count; every position has one inside.
+    For bits the greatest is their OR. Taps outside the image do not count; every position has one inside.
     """
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""SlidingWindow: the neighbourhood of every output pixel, one after the other."""
+"""SlidingWindow: the neighbourhood of every output pixel, one after another."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,20 +18,19 @@ __all__ = ["SlidingWindow"]
 
 @dataclass(frozen=True, eq=False)
 class SlidingWindow(WindowNode):
-    """Emit, for every position of a kernel on an image, the pixels below it (im2col).
+    """Emit, for every position of a kernel on an image, the pixels under it (im2col).
 
     The taps of an output pixel follow each other in the order group, ky, kx, channel of the group. A tap outside the
     image has the value `pad` in all channels.
 
-    For a convolution whose padding is zero, bits have no such value: the matrix behind the window makes up for it, see
-    `dataflow.zero_padded`.
+    Bits have no value for zero padding. The matrix after the window corrects for it, see `dataflow.zero_padded`.
 
     Parameters
     ----------
-    pad : number (for bits 0 or 1) that stands outside the image
-    groups : neighbouring channels, in as many groups of one size, that are read with all their taps before the next
-        group's are; `pe` is at most a group's channels
-    simd : neighbouring taps at once: a part of a kernel's row, or some of its rows; more than one only with all
+    pad : number (for bits 0 or 1) outside the image
+    groups : number of equal groups of neighbouring channels; all taps of a group are read before those of the next
+        one, and `pe` is at most the channels of a group
+    simd : neighbouring taps at once: a part of a kernel's row, or several of its rows; more than one only with all
         channels at once
     """
 
@@ -43,7 +42,7 @@ class SlidingWindow(WindowNode):
     later_fields: ClassVar = {"groups": 2, "simd": 2}
     repeats_input: ClassVar[bool] = True
 
-    #: Cycle 1 reads the buffer, cycle 2 puts in what stands outside the image.
+    #: Cycle 1 reads the buffer, cycle 2 inserts `pad` for taps outside the image.
     latency: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
@@ -59,7 +58,7 @@ class SlidingWindow(WindowNode):
 
     @property
     def _taps_at_once(self) -> list[int]:
-        """Neighbouring taps that lie in as many equal parts of the kernel."""
+        """Legal numbers of taps at once: those of equal parts of a kernel's row, and of several complete rows."""
         height, width = self.kernel
         return sorted({*divisors(width), *(width * rows for rows in divisors(height))})
 

@@ -1,4 +1,4 @@
-"""SumPool: the sum of the numbers below a kernel, channel by channel."""
+"""SumPool: the sum of the numbers under a kernel, channel by channel."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,10 +12,10 @@ __all__ = ["SumPool"]
 
 @dataclass(frozen=True, eq=False)
 class SumPool(PoolNode):
-    """Emit, for every position of a kernel on an image, the sum of the numbers of each channel below it.
+    """Emit, for every position of a kernel on an image, the sum of the numbers of each channel under it.
 
-    Bits count as -1 and +1, taps outside the image as 0. An average is such a sum over a constant; what follows
-    compares or scales it, so nothing divides.
+    Bits count as -1 and +1, taps outside the image as 0. An average is such a sum divided by a constant. The operators
+    that follow compare or scale it, so the hardware does not divide.
     """
 
     format_version: ClassVar[int] = 2

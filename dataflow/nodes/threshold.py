@@ -1,4 +1,4 @@
-"""Threshold: integers to bits."""
+"""Threshold: from integers to bits."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Threshold(Node):
 
     Parameters
     ----------
-    element : type of the numbers compared
+    element : type of the numbers
     shape : shape of a frame
     thresholds : (1,) int64 shared by all channels, or (channels,) int64; `element.minimum` is always met and
         ``element.maximum + 1`` never
@@ -53,7 +53,7 @@ class Threshold(Node):
 
     @property
     def limit(self) -> Integer:
-        """The type that holds every threshold; it may have more values than the numbers compared."""
+        """The type that holds every threshold; it may have more values than the type of the numbers."""
         low, high = int(self.thresholds.min()), int(self.thresholds.max())
         return unsigned_for(high) if low >= 0 else signed_for(low, high)
 
@@ -93,7 +93,7 @@ class Threshold(Node):
 
 
 def _compared_bits(element: Element, limit: int) -> int:
-    """Return the bits of a number that decide whether it reaches a limit: those below the limit's lowest 1 do not."""
+    """Return the bits of a number that are compared with a limit: those below the limit's lowest 1 do not matter."""
     if limit <= element.minimum or limit > element.maximum:
         return 0
     return element.width - ((limit & -limit).bit_length() - 1) if limit else 1

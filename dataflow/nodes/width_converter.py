@@ -1,4 +1,4 @@
-"""WidthConverter: from one number of lanes to another."""
+"""WidthConverter: from one number of lanes to another, in the same order."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,13 +17,13 @@ __all__ = ["Repacking", "WidthConverter"]
 
 
 class Repacking(NamedTuple):
-    """How numbers move through a converter, step by step of its pattern.
+    """How numbers move through a converter in each step of its pattern.
 
     Parameters
     ----------
     held : (period,) int64, numbers held at the start of each step
-    taken : (period,) int64, numbers that the step consumes, 0 if none
-    given : (period,) int64, numbers that the step emits, 0 if none
+    taken : (period,) int64, numbers that the step consumes, or 0
+    given : (period,) int64, numbers that the step emits, or 0
     """
 
     held: np.ndarray
@@ -38,18 +38,19 @@ class Repacking(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class WidthConverter(Node):
-    """Repack beats of `lanes_in` numbers into beats of `lanes_out`; any ratio, the order stays.
+    """Repack beats of `lanes_in` numbers into beats of `lanes_out`, for any ratio, without changing their order.
 
-    In each step a beat is consumed if fewer numbers are held than the beat out has, and then that is emitted if its
-    numbers are held. So the steps of a frame are the larger of its beats before and after. Where the lanes do not
-    divide a vector, its last beat has fewer numbers and inert lanes behind them; then a vector may take a step more.
+    In each step a beat is consumed if fewer numbers are held than the output beat has. Then the output beat is emitted
+    if all its numbers are held. So the steps of a frame are the larger of its beats before and after. If the lanes do
+    not divide a vector, its last beat has fewer numbers, followed by inert lanes, and a vector may take one more step.
 
     Parameters
     ----------
     element : type of the numbers
     shape : shape of a frame
     lanes_in, lanes_out : at most the numbers of a vector
-    parts_in, parts_out : vectors that the channels are cut into, before and after; each begins with a new beat
+    parts_in, parts_out : number of vectors into which the channels are divided, before and after; each begins with a
+        new beat
     """
 
     element: Element
@@ -62,7 +63,7 @@ class WidthConverter(Node):
     later_fields: ClassVar = {"parts_in": 3, "parts_out": 3}
     fits_neighbours: ClassVar[bool] = True
 
-    #: Cycles: the register that holds the beat out.
+    #: One cycle for the output register.
     latency: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
@@ -81,7 +82,7 @@ class WidthConverter(Node):
 
     @cached_property
     def repacking(self) -> Repacking:
-        """What each step of the pattern does."""
+        """The movement of numbers in each step of the pattern."""
         before, after = self.input_streams[0], self.output_streams[0]
         common = lcm(*(stream.vector if stream.inert else stream.lanes for stream in (before, after)))
         arriving = iter(_beats_of(before, common))
@@ -98,9 +99,9 @@ class WidthConverter(Node):
 
     @property
     def shifts_in(self) -> bool:
-        """Whether every beat enters at the top of a register and the beats out lie at several places of it.
+        """Whether every beat enters at the top of a register and output beats are taken from several places of it.
 
-        Otherwise the beats out lie at its bottom, and beats enter above what is held.
+        Otherwise output beats are taken from its bottom, and beats enter above the numbers that are held.
         """
         before, after = self.input_streams[0], self.output_streams[0]
         return self.lanes_in <= self.lanes_out and (not before.inert or before.vector == after.vector)
@@ -114,10 +115,10 @@ class WidthConverter(Node):
 
     @cached_property
     def windows(self) -> dict[tuple[int, int], np.ndarray]:
-        """Where beats out lie if `shifts_in`, with the steps before which they do, (period,) bool.
+        """The places of output beats if `shifts_in`, with the steps before which they are there, (period,) bool.
 
-        A place is a number of numbers below the register's top, and how many of them are the beat's: where those of
-        another vector follow, fewer than the lanes.
+        A place is a distance from the register's top, and the number of the beat's numbers there. These are fewer than
+        the lanes if numbers of another vector follow.
         """
         _, taken, given = self.repacking
         last = taken[np.maximum.accumulate(np.where(taken > 0, np.arange(len(taken)), 0))]
@@ -131,14 +132,14 @@ class WidthConverter(Node):
 
     @cached_property
     def arrivals(self) -> dict[int, np.ndarray]:
-        """Above how many numbers a beat enters if not `shifts_in`, with the steps in which it does, (period,) bool."""
+        """The places at which beats enter if not `shifts_in`, as numbers below them, with the steps, (period,) bool."""
         held, taken, _ = self.repacking
         places = sorted(set(held[taken > 0].tolist()))
         return {place: (held == place) & (taken > 0) for place in places}
 
     @cached_property
     def short_shifts(self) -> dict[int, np.ndarray]:
-        """By how many numbers the register shifts down if not by `lanes_out`, with the steps, (period,) bool."""
+        """The distances by which the register shifts down, other than `lanes_out`, with the steps, (period,) bool."""
         held, _, given = self.repacking
         gone = np.roll(given, 1)
         amounts = sorted(set(gone[held > 0].tolist()) - {self.lanes_out})
@@ -146,7 +147,7 @@ class WidthConverter(Node):
 
     @cached_property
     def short_beats(self) -> dict[int, np.ndarray]:
-        """Numbers of those beats out that have another vector's above them, with the steps before which they do."""
+        """The sizes of output beats with another vector above them, with the steps before which they occur."""
         given, left = self.repacking.given, self.repacking.left
         cut = (given > 0) & (given < self.lanes_out) & (left > 0)
         return {count: np.roll(cut & (given == count), 1) for count in sorted(set(given[cut].tolist()))}
@@ -163,24 +164,24 @@ class WidthConverter(Node):
         found.registers += 3
         patterns = [*schedule.consumes, *schedule.emits, *(self.windows if self.shifts_in else self.arrivals).values()]
         distinct = {pattern.tobytes(): min(pattern.sum(), (~pattern).sum()) for pattern in patterns}
-        # A step among others is told by few LUTs, steps here and there by a table.
+        # A few LUTs detect a single step; irregular steps take a table.
         found.add(step_luts=sum(min(int(rarer), schedule.period / 8) for rarer in distinct.values()))
         (self._count_chosen_beats if self.shifts_in else self._count_entering_beats)(found)
         found.registers += self.depth * self.element.width
         return found.structure("WidthConverter")
 
     def _count_chosen_beats(self, found: Parts) -> None:
-        """Add what cuts the beats out out of a register."""
+        """Add the multiplexers that select output beats from a register."""
         shown = np.array([count for _, count in self.windows])[:, None] > np.arange(self.lanes_out)
         sources = shown.sum(axis=0) + (~shown).any(axis=0)
         found.choose(sources, self.element.width)
-        # One of three costs up to a LUT more: the choice comes from many steps.
+        # A choice of three costs up to one more LUT, because many steps determine it.
         if self.schedule().period > 4:
             found.add(cut_threes=self.element.width * int((sources == 3).sum()))
         found.add(patterns=len(shown) - 1)
 
     def _count_entering_beats(self, found: Parts) -> None:
-        """Add what enters beats into a register above what is held there, which moves down."""
+        """Add the logic that writes beats into a register above the held numbers, which shift down."""
         places = np.arange(self.depth)
         entering = np.array(list(self.arrivals))[:, None]
         sources = ((places >= entering) & (places < entering + self.lanes_in)).sum(axis=0)
@@ -193,7 +194,7 @@ class WidthConverter(Node):
 
 
 def _beats_of(stream: Stream, numbers: int) -> list[int]:
-    """Return how many numbers each of the beats has that carry the first `numbers` of a frame."""
+    """Return the sizes of the beats that carry the first `numbers` numbers of a frame."""
     if not stream.inert:
         return [stream.lanes] * (numbers // stream.lanes)
     vector = [stream.lanes] * (stream.vector_beats - 1) + [stream.lanes - stream.inert]

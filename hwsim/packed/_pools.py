@@ -1,4 +1,4 @@
-"""The numbers that pools see."""
+"""The numbers that pools read."""
 
 import numpy as np
 
@@ -8,11 +8,11 @@ __all__ = ["taps_of"]
 
 
 def taps_of(node: PoolNode, numbers: np.ndarray, outside: int) -> np.ndarray:
-    """Return the numbers below the kernel, (frames, positions, taps, channels).
+    """Return the numbers under the kernel, (frames, positions, taps, channels).
 
     Parameters
     ----------
-    outside : what stands outside the image
+    outside : the number of a tap outside the image
     """
     pixels = numbers.reshape(len(numbers), -1, numbers.shape[-1])
     last = np.full((len(pixels), 1, pixels.shape[2]), outside, pixels.dtype)

@@ -7,5 +7,5 @@ __all__ = ["fork"]
 
 
 def fork(node: Fork, x: Tensor | Windows) -> tuple[Tensor | Windows, ...]:
-    """Give every reader the same tensor, which nobody changes."""
+    """Return the same tensor for every reader; tensors are never modified."""
     return (x,) * node.copies

@@ -27,27 +27,27 @@ def apply(node: Node, *inputs: Tensor | Windows) -> tuple[Tensor | Windows, ...]
 
 
 def _outputs(result: Tensor | Windows | tuple[Tensor | Windows, ...]) -> tuple[Tensor | Windows, ...]:
-    """Return what a kind's function returns as one tensor per output: those with one output return it alone."""
+    """Return the result of a kind's function as one tensor per output; kinds with one output return it alone."""
     return result if isinstance(result, tuple) else (result,)
 
 
 def evaluate(network: Network, frames: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the values of every stream of a network, as `hwsim.reference.evaluate` does.
+    """Return the values of every stream of a network, like `hwsim.reference.evaluate`.
 
     Parameters
     ----------
-    frames : frames for the network's input, in a shape that `hwsim.frames.frames_for` understands
+    frames : frames for the network's input, in a shape that `hwsim.frames.frames_for` accepts
 
     Returns
     -------
     dict
-        For every FIFO's name (frames, *stream.shape) int64; bipolar streams carry bits 0 and 1.
+        (frames, *stream.shape) int64 by FIFO name; bipolar streams carry bits 0 and 1.
     """
     return evaluate_only(network, frames, [fifo.name for fifo in network.fifos])
 
 
 def evaluate_only(network: Network, frames: np.ndarray, names: Iterable[str]) -> dict[str, np.ndarray]:
-    """Return the values of the streams in the FIFOs named, as `evaluate` does; the others are dropped once read."""
+    """Return the values of the streams in the named FIFOs, like `evaluate`. The others are dropped once read."""
     blocks = _blocks(network, checked_frames(network, frames))
     steps, wanted = list(_steps(network)), set(names)
     if len(blocks) == 1:
@@ -63,8 +63,8 @@ def _cores() -> int:
 
 
 def _blocks(network: Network, frames: np.ndarray) -> list[np.ndarray]:
-    """Return frames in parts, of a size that fills whole tiles."""
-    # What repeats its input is not copied out; the input is a stream itself.
+    """Return frames in blocks, of a size that fills complete tiles."""
+    # Nodes that repeat their input copy nothing, so their streams take no memory.
     views = {node.name for node in network.nodes if node.repeats_input}
     largest = max(_bytes(network.stream(fifo)) for fifo in network.fifos if fifo.source not in views)
     most = max(1, block_bytes // largest)
@@ -74,7 +74,7 @@ def _blocks(network: Network, frames: np.ndarray) -> list[np.ndarray]:
 
 
 def _bytes(stream: Stream) -> int:
-    """Return the bytes of a frame, as `tensor_of` has it."""
+    """Return the bytes of a frame in `tensor_of`."""
     element, channels = stream.element, stream.shape[-1]
     if isinstance(element, Bipolar):
         return prod(stream.shape[:-1]) * 8 * -(-channels // word_width)
@@ -83,7 +83,7 @@ def _bytes(stream: Stream) -> int:
 
 @dataclass(frozen=True)
 class _Step:
-    """A node, its function, the streams that it reads with the shapes in which it does, and those that it writes."""
+    """A node, its function, the streams that it reads with the shapes that it expects, and the streams it writes."""
 
     node: Node
     function: Callable[..., Tensor | Windows | tuple[Tensor | Windows, ...]]
@@ -103,7 +103,7 @@ def _steps(network: Network) -> Iterator[_Step]:
 def evaluate_block(
     network: Network, steps: Iterable[_Step], frames: np.ndarray, wanted: set[str]
 ) -> dict[str, np.ndarray]:
-    """Return the values of the streams wanted, of one block of frames; the others are dropped once read."""
+    """Return the values of the requested streams for one block of frames. The others are dropped once read."""
     first = network.fifos_out_of(network.inputs[0].name)[0].name
     alive: dict[str, Tensor | Windows] = {first: tensor_of(frames, network.inputs[0].stream)}
     kept = {first: frames.astype(np.int64)} if first in wanted else {}

@@ -7,5 +7,5 @@ __all__ = ["sliding_window"]
 
 
 def sliding_window(node: SlidingWindow, x: Tensor | Windows) -> Tensor | Windows:
-    """Return the windows where they are in the image; those of groups are copied out."""
+    """Return the windows as views of the image; those of groups are copied."""
     return grouped_windows_of(node, x.plain) if node.groups > 1 else windows_of(node, x.plain)

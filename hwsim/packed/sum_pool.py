@@ -8,6 +8,6 @@ __all__ = ["sum_pool"]
 
 
 def sum_pool(node: SumPool, x: Tensor | Windows) -> Tensor:
-    """Add up the numbers of each channel below the kernel, at each of its positions."""
+    """Add the numbers of each channel under the kernel, at each of its positions."""
     shape = node.output_streams[0].shape
     return Tensor(taps_of(node, numbers_in(x, node.element), 0).sum(axis=2).reshape(-1, *shape), shape, False)

@@ -7,5 +7,5 @@ __all__ = ["width_converter"]
 
 
 def width_converter(node: WidthConverter, x: Tensor | Windows) -> Tensor | Windows:
-    """Return the same numbers: beats differ, frames do not."""
+    """Return the same numbers: only the beats differ, not the frames."""
     return x

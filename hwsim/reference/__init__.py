@@ -1,6 +1,7 @@
-"""The reference: one slow, obvious function per node kind on plain integers, kept for ever.
+"""The reference: one slow, obvious function per node kind on plain integers.
 
-Each stands in a module of its own; both are called by the kind's word. Every faster version is tested against these.
+Each function is in a module of its own. Both have the kind's name in lower case. Every faster version is tested against
+the reference, so it is never optimized.
 """
 
 from hwsim.reference.network import apply, evaluate

@@ -10,14 +10,14 @@ __all__ = ["matrix_vector"]
 def matrix_vector(node: MatrixVector, x: np.ndarray) -> np.ndarray:
     """Multiply the node's matrix of signs with the vector of signs, or of integers, at each position of each frame.
 
-    Bit 1 stands for +1 and bit 0 for -1, so the product of two signs is +1 exactly where the bits are equal (XNOR).
+    Bit 1 stands for +1 and bit 0 for -1, so the product of two signs is +1 if and only if the bits are equal (XNOR).
     With ``ones`` equal pairs among n, ``n - ones`` products are -1 and the signed sum is
-    ``total = ones - (n - ones) = 2*ones - n``. A threshold on ``total`` is one on ``ones``; because sign(0) = +1 a
-    tie gives bit 1, hence ``ones >= threshold``.
+    ``total = ones - (n - ones) = 2*ones - n``. A threshold on ``total`` is therefore a threshold on ``ones``. Since
+    sign(0) = +1, a tie gives bit 1, hence ``ones >= threshold``.
 
-    Of integers the total is ``sum(w * x)`` itself, and thresholds are compared with it: ``total >= threshold``.
+    For integers the total is ``sum(w * x)``, and thresholds are compared with it: ``total >= threshold``.
 
-    A neuron of a group sees the synapses of its group only. Where positions have classes, thresholds or offsets are
+    A neuron of a group reads only the synapses of its group. If positions have classes, thresholds or offsets are
     those of the position's class; an offset is added to the sum.
 
     Parameters
@@ -45,7 +45,7 @@ def matrix_vector(node: MatrixVector, x: np.ndarray) -> np.ndarray:
 
 
 def _levels_at(node: MatrixVector, position: tuple[int, ...]) -> tuple[list[int] | None, list[int]]:
-    """Return the neurons' thresholds, if there are any, and offsets at a position of an image."""
+    """Return the neurons' thresholds, if there are any, and their offsets at a position of an image."""
     thresholds, offsets = node.thresholds, node.offsets
     if node.position_classes is not None:
         number = 0

@@ -11,7 +11,7 @@ __all__ = ["apply", "evaluate"]
 
 def apply(node: Node, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
     """Return what a node emits, one (frames, *shape) int64 array per output, for one such array per input."""
-    # The function of a kind with one output returns it alone.
+    # The function of a kind with one output returns an array instead of a tuple.
     result = implementation(type(node), "hwsim.reference")(node, *inputs)
     return result if isinstance(result, tuple) else (result,)
 
@@ -21,12 +21,12 @@ def evaluate(network: Network, frames: np.ndarray) -> dict[str, np.ndarray]:
 
     Parameters
     ----------
-    frames : frames for the network's input, in a shape that `hwsim.frames.frames_for` understands
+    frames : frames for the network's input, in a shape that `hwsim.frames.frames_for` accepts
 
     Returns
     -------
     dict
-        For every FIFO's name (frames, *stream.shape) int64; bipolar streams carry bits 0 and 1.
+        (frames, *stream.shape) int64 by FIFO name; bipolar streams carry bits 0 and 1.
     """
     frames = frames_for(network, frames)
     values = {network.fifos_out_of(network.inputs[0].name)[0].name: frames}

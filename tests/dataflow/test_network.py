@@ -81,7 +81,7 @@ def test_ports() -> None:
 def test_order() -> None:
     refused(
         replace(NETWORK, nodes=NETWORK.nodes[::-1]),
-        r"Node 'fc0' must stand behind 'binarize', which it reads, not before it",
+        r"Node 'fc0' must come after 'binarize', which it reads, not before it",
     )
 
 

@@ -74,5 +74,5 @@ def test_a_taken_name_is_avoided() -> None:
 
 
 def test_a_network_without_scores_is_refused() -> None:
-    with pytest.raises(InputError, match=r"^Network 'net' must have scores to show them, not none$"):
+    with pytest.raises(InputError, match=r"^Network 'net' must have scores to emit them, not none$"):
         expose_scores(replace(NETWORK, scores=None, name="net"))

@@ -65,7 +65,7 @@ def test_taken_name_of_the_fork() -> None:
 
 def test_network_without_scores() -> None:
     network = replace(dense_network((12, 6, 4)), scores=None)
-    with pytest.raises(InputError, match=r"^Network 'dense-12-6-4' must have scores to show them, not none$"):
+    with pytest.raises(InputError, match=r"^Network 'dense-12-6-4' must have scores to emit them, not none$"):
         expose_scores(network)
 
 
