@@ -1,7 +1,8 @@
-"""Stepping: when a node's next step is issued, and when its beat comes out.
+"""Stepping: issuing a node's steps, and the time of their output beats.
 
-A step is issued in a cycle iff every beat that it consumes is there and every beat that it emits has a free place
-behind. Then the beats are taken and the places reserved in that cycle; the beat out is written `latency` cycles later.
+A step is issued in a cycle if and only if every beat that it consumes is present and every beat that it emits has a
+free place downstream. The beats are taken and the places reserved in that cycle, and the output beat is written
+`latency` cycles later.
 """
 
 from functools import reduce
@@ -24,7 +25,7 @@ def issue_steps(m: Module, component: NodeComponent, issue: Signal, *, consumes,
     issue : Signal
         Driven here: the next step is issued in this cycle.
     consumes, emits : value of one bit
-        Whether the next step takes a beat from every input, and gives one to every output.
+        Whether the next step consumes a beat from every input, and emits one to every output.
 
     Returns
     -------
@@ -45,7 +46,7 @@ def emit_steps(m: Module, component: NodeComponent, issue: Signal, *, ready, emi
     issue : Signal
         Driven here: the next step is issued in this cycle.
     ready, emits : value of one bit
-        Whether all is there that the next step consumes, and whether it gives a beat to every output.
+        Whether everything that the next step consumes is present, and whether it emits a beat to every output.
 
     Returns
     -------
@@ -63,21 +64,21 @@ def emit_steps(m: Module, component: NodeComponent, issue: Signal, *, ready, emi
 
 
 def delayed(m: Module, flag, cycles: int, *, name: str) -> Signal:
-    """Return a shift register: bit k is the flag of k + 1 cycles ago."""
+    """Return a shift register in which bit k is the flag of k + 1 cycles ago."""
     line = Signal(cycles, name=name)
     m.d.sync += line.eq(Cat(flag, line))
     return line
 
 
 def advanced(counter: Signal, period: int):
-    """Return the value that follows in a counter modulo `period`."""
+    """Return the next value of a counter modulo `period`."""
     if period & (period - 1) == 0:
         return (counter + 1)[: len(counter)]
     return Mux(counter == period - 1, 0, counter + 1)
 
 
 def lookup(counter: Signal, pattern: np.ndarray):
-    """Return the bit of a pattern that a counter points at.
+    """Return the bit of a pattern at the index in a counter.
 
     Parameters
     ----------
@@ -107,14 +108,14 @@ def ends_vector(m: Module, passes, stream: dataflow.Stream):
 
 
 def foreseen(m: Module, issue: Signal, counter: Signal, pattern: np.ndarray, *, name: str):
-    """Return the bit of a pattern that a counter points at, from a register of its own.
+    """Return the bit of a pattern at the index in a counter, from a separate register.
 
-    It is looked up one step ahead, so that no comparison stands before the decision to issue.
+    It is looked up one step ahead, so that no comparison delays the decision to issue.
 
     Parameters
     ----------
     issue : Signal
-        The counter goes one further, modulo the period.
+        The counter advances, modulo the period.
     pattern : (period,) bool
     """
     if pattern.all():

@@ -1,4 +1,4 @@
-"""What the components of all node kinds have in common: a node, and the ports its streams need."""
+"""The base class of the components of all node kinds: a node, and the ports for its streams."""
 
 from typing import ClassVar
 
@@ -18,7 +18,7 @@ class NodeComponent(wiring.Component):
     Parameters
     ----------
     node : dataflow.Node
-        The node, of the subclass' `kind`; its constructor has checked shape and folding.
+        The node, of the kind with the subclass' name. Its constructor has checked shape and folding.
 
     Members
     -------
@@ -41,17 +41,17 @@ class NodeComponent(wiring.Component):
 
     @property
     def inputs(self) -> tuple:
-        """The ports read, in the order of the node's input streams."""
+        """The input ports, in the order of the node's input streams."""
         return tuple(getattr(self, name) for name in _numbered("i", self.node.input_streams))
 
     @property
     def outputs(self) -> tuple:
-        """The ports written, in the order of the node's output streams."""
+        """The output ports, in the order of the node's output streams."""
         return tuple(getattr(self, name) for name in _numbered("o", self.node.output_streams))
 
 
 def component_of(node: dataflow.Node) -> NodeComponent:
-    """Return the component of a node: the class of its kind's name, in the module of its kind's word."""
+    """Return the component of a node: the class with its kind's name, in the module with its kind's word."""
     if not isinstance(node, dataflow.Node):
         raise TypeError(f"Node of a component must be a dataflow.Node, not {type(node).__name__}")
     kind = type(node)
@@ -59,7 +59,7 @@ def component_of(node: dataflow.Node) -> NodeComponent:
 
 
 def _numbered(letter: str, ports) -> dict:
-    """Return ports by name: the letter alone if there is one port, numbered if there are more."""
+    """Return ports by name: the letter alone for a single port, else numbered."""
     if len(ports) == 1:
         return {letter: ports[0]}
     return {f"{letter}_{index}": port for index, port in enumerate(ports)}

@@ -1,4 +1,4 @@
-"""HeldVector: the vector that a matrix is multiplied with, held while one group of neurons after another needs it."""
+"""HeldVector: holds the vector that is multiplied with a matrix while one group of neurons after another needs it."""
 
 from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
@@ -11,7 +11,7 @@ __all__ = ["HeldVector"]
 
 
 class HeldVector(wiring.Component):
-    """A vector's beats, taken once and repeated: ``o[t + 1] = i[t] if fresh[t] else held[fold[t]]``.
+    """A vector's beats, read once and repeated: ``o[t + 1] = i[t] if fresh[t] else held[fold[t]]``.
 
     Throughput one beat per cycle, latency 1 cycle.
 
@@ -25,15 +25,15 @@ class HeldVector(wiring.Component):
     Members
     -------
     step : ``In(1)``
-        A step is issued: `o` gets the beat of the next fold.
+        A step is issued; `o` gets the beat of the next fold.
     fresh : ``In(1)``
         The beat comes from `i`, and is held from now on.
     fold : ``In(range(folds))``
-        Which of the vector's beats the step is about; counts round, one per step.
+        Index of the step's beat in the vector. It counts up by one per step, modulo `folds`.
     i : ``In(lanes)``
-        The beat that arrives.
+        The arriving beat.
     o : ``Out(lanes)``
-        The beat of the step before.
+        The beat of the previous step.
     """
 
     def __init__(self, lanes: int, folds: int) -> None:
@@ -51,7 +51,7 @@ class HeldVector(wiring.Component):
         return m
 
     def _rotate(self, m: Module) -> None:
-        """Hold the beats in a ring of registers: since they come round in order, no address is needed."""
+        """Hold the beats in a ring of registers. They are needed in order, so no address is needed."""
         ring = [Signal(self.lanes, name=f"ring_{k}", reset_less=True) for k in range(self.folds)]
         with m.If(self.step):
             m.d.sync += ring[0].eq(Mux(self.fresh, self.i, ring[-1]))
@@ -59,7 +59,7 @@ class HeldVector(wiring.Component):
         m.d.comb += self.o.eq(ring[0])
 
     def _look_up(self, m: Module) -> None:
-        """Hold the beats in a memory, which is read and written at the same word."""
+        """Hold the beats in a memory that is read and written at the same word."""
         m.submodules.memory = memory = Memory(shape=self.lanes, depth=self.folds, init=[])
         writing, reading = memory.write_port(), memory.read_port()
         arrived, was_fresh = Signal(self.lanes, reset_less=True), Signal()

@@ -1,4 +1,4 @@
-"""LineBuffer: the beats of an image that a kernel still reads, and the order in which it reads them."""
+"""LineBuffer: stores the beats of an image that a kernel still reads, and reads them in the kernel's order."""
 
 from typing import NamedTuple
 
@@ -18,17 +18,20 @@ __all__ = ["LineBuffer"]
 class LineBuffer(wiring.Component):
     """Beats in the order in which a kernel reads them: ``o[t + 1] = the beats of the step issued in t``.
 
-    Throughput one beat in and one step per cycle, independent of each other; latency 1 cycle. The beats lie in a
-    memory, one after the other and round and round, whatever their row and frame.
+    Throughput one beat in and one step per cycle, independent of each other; latency 1 cycle. The memory is a ring:
+    the beats are stored one after another, regardless of row and frame.
 
-    A node that reads several taps at once has as many copies of the memory. Their addresses lie apart by constants.
+    A node that reads several taps at once has as many copies of the memory. The differences of their addresses are
+    constant.
 
-    Steps are counted by nested loops. Whatever is linear in the loops' counters, such as the address, grows by one of
-    as many constants as there are loops: by which of them goes one further while those inside it start again.
+    Steps are counted by nested loops. A number that is linear in the loops' counters, such as the address, is
+    incremented by one of several constants, one for each loop: the loop that advances while the loops inside it restart
+    selects the constant.
 
-    Two sums of beats decide, and their signs are all that stands before a decision: `surplus`, the beats written less
-    those that the present window waits for, and `room`, the free places less one. Since a window may free beats
-    before they have come (those between two windows that lie apart), `room` may exceed the places.
+    The signs of two sums of beats decide whether beats are taken and steps issued: `surplus`, the beats written minus
+    those for which the current window waits, and `room`, the free places minus one. Keeping the sums makes the decision
+    a single bit of a register. A window may free beats before they have arrived (those between two windows that do not
+    touch), so `room` may exceed the places.
 
     Parameters
     ----------
@@ -41,11 +44,11 @@ class LineBuffer(wiring.Component):
     step : ``In(1)``
         The next step is issued; only while `enough`.
     enough : ``Out(1)``
-        All beats of the next step's window are there. Depends on registers only.
+        All beats of the next step's window are stored. Depends on registers only.
     o : ``Out(taps * width)``
-        The beats of the step before, the first tap's lowest; anything where it is not `inside`.
+        The beats of the previous step, with the first tap in the lowest bits; undefined for a tap that is not `inside`.
     inside : ``Out(taps)``
-        Which taps of the step before lie in the image.
+        The taps of the previous step that are in the image.
     """
 
     def __init__(self, node: dataflow.WindowNode) -> None:
@@ -79,8 +82,8 @@ class LineBuffer(wiring.Component):
         return m
 
     def _read(self, m: Module, k: int, fill: Signal, tail: Signal, address: Signal):
-        """Add a copy of the memory; return what it holds at the `address` of the cycle before."""
-        # Never is a beat read that is being written, and so Yosys need not make it see the old one.
+        """Add a copy of the memory; return its data at the `address` of the previous cycle."""
+        # A beat is never read while it is written, so Yosys need not add logic that returns the old word.
         memory = Memory(shape=len(self.i.payload), depth=self.node.places, init=[], attrs={"no_rw_check": 1})
         m.submodules[f"memory_{k}" if k else "memory"] = memory
         writing, reading = memory.write_port(), memory.read_port()
@@ -105,7 +108,7 @@ class LineBuffer(wiring.Component):
         return counters[::-1], lasts[::-1]
 
     def _decide(self, m: Module, fill: Signal, leave: Signal, row: Signal, column: Signal) -> None:
-        """Drive whether a beat is taken, and whether the next window's beats are there.
+        """Drive the signals that say whether a beat is taken, and whether the next window's beats are stored.
 
         Parameters
         ----------
@@ -128,7 +131,7 @@ class LineBuffer(wiring.Component):
         m.d.sync += room.eq(room - fill + Mux(leave, freed, 0))
 
     def _addresses(self, m: Module, lasts: list) -> list[Signal]:
-        """Return where the next step's beats lie."""
+        """Return the addresses of the next step's beats."""
         node = self.node
         places = node.places
         top, _, left, _ = node.padding
@@ -153,7 +156,7 @@ class LineBuffer(wiring.Component):
         return [loop.size for loop in self._loops]
 
     def _are_inside(self, m: Module, lasts: list):
-        """Return which of the next step's taps lie in the image."""
+        """Return the taps of the next step that are in the image."""
         node = self.node
         height, width, _ = node.shape
         top, _, left, _ = node.padding
@@ -166,7 +169,7 @@ class LineBuffer(wiring.Component):
         return Cat(rows[y] & columns[x] for y, x in taps)
 
     def _within(self, m: Module, lasts: list, strides: list[int], start: int, size: int, *, name: str):
-        """Return whether a coordinate that starts at `start` lies within ``range(size)``."""
+        """Return whether a coordinate that starts at `start` is within ``range(size)``."""
         end = start - _rewind(strides, self._sizes)
         if start >= 0 and end < size:
             return Const(1)
@@ -178,7 +181,7 @@ class LineBuffer(wiring.Component):
 
 
 class _Loop(NamedTuple):
-    """A loop: how often it runs, and how far it moves the tap, in beats of the frame and in rows and columns."""
+    """A loop: its number of iterations, and how far each moves the tap, in beats of the frame, rows and columns."""
 
     name: str
     size: int
@@ -188,7 +191,7 @@ class _Loop(NamedTuple):
 
 
 def _loops_of(node: dataflow.WindowNode) -> list[_Loop]:
-    """Return the loops that a node's steps run through, outermost first."""
+    """Return the loops of a node's steps, outermost first."""
     pixel = node.channel_folds
     line = node.shape[1] * pixel
     (down, right), (apart_y, apart_x) = node.stride, node.dilation
@@ -213,13 +216,13 @@ def _block_of(node: dataflow.WindowNode) -> tuple[int, int]:
 
 
 def _taps_of(node: dataflow.WindowNode) -> list[tuple[int, int]]:
-    """Return for each of the taps that are read at once how many rows and columns it lies behind the first."""
+    """Return for each of the taps that are read at once its distance in rows and columns from the first."""
     tall, wide = _block_of(node)
     return [(y * node.dilation[0], x * node.dilation[1]) for y in range(tall) for x in range(wide)]
 
 
 def _windows_of(node: dataflow.WindowNode) -> tuple[np.ndarray, np.ndarray]:
-    """Return (positions,) int64: the beats that each window's first step needs, and those that its last one frees."""
+    """Return the beats that each window's first step needs, and those that its last step frees, (positions,) int64."""
     schedule = node.schedule()
     shape = (node.positions[0] * node.positions[1], -1)
     needs, frees = schedule.needs.reshape(shape), schedule.frees.reshape(shape)
@@ -229,12 +232,12 @@ def _windows_of(node: dataflow.WindowNode) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _rewind(strides: list[int], sizes: list[int]) -> int:
-    """Return what going back to the first value of all loops adds."""
+    """Return the increment for going back to the first value of all loops."""
     return -sum(stride * (size - 1) for stride, size in zip(strides, sizes, strict=True))
 
 
 def _steps_of(strides: list[int], sizes: list[int]) -> list[int]:
-    """Return for each loop what its going one further, while those inside it start again, adds."""
+    """Return for each loop the increment for advancing it while the loops inside it restart."""
     return [stride + _rewind(strides[k + 1 :], sizes[k + 1 :]) for k, stride in enumerate(strides)]
 
 
@@ -247,7 +250,7 @@ def _all(flags: list):
 
 
 def _chosen(m: Module, lasts: list, values: list[int], *, name: str) -> Signal:
-    """Return the value of the innermost loop that is not at its last; of none, the value behind those of the loops."""
+    """Return the value of the innermost loop that is not at its end, or the additional last value if all are."""
     chosen = Signal(range(min(*values, 0), max(*values, 0) + 1), name=name)
     m.d.comb += chosen.eq(values[-1])
     for last, value in zip(lasts, values, strict=False):

@@ -48,10 +48,10 @@ class Popcount(wiring.Component):
         return m
 
     def _counts(self, m: Module) -> list:
-        """Return the registered number of ones of each group of bits, and the most it can be.
+        """Return the registered number of ones of each group of bits, and its maximum.
 
-        Written as full adders, for all groups at once: from sums of six bits Yosys makes carry chains, which take a
-        tenth more cells on iCE40.
+        The sums are written as full adders, for all groups at once, because Yosys turns sums of six bits into carry
+        chains, which take a tenth more cells on iCE40.
         """
         groups = -(-self.lanes // popcount_group)
         bits = []
@@ -71,7 +71,7 @@ class Popcount(wiring.Component):
         ]
 
     def _sum(self, m: Module, counts: list, name: str) -> tuple[Signal, int]:
-        """Return the registered sum of up to three counts, and the most it can be."""
+        """Return the registered sum of up to three counts, and its maximum."""
         most = sum(limit for _, limit in counts)
         ones = Signal(range(most + 1), name=name, reset_less=True)
         first, *others = (value for value, _ in counts)
@@ -80,7 +80,7 @@ class Popcount(wiring.Component):
 
 
 def _full_adder(m: Module, a: Signal, b: Signal, c: Signal, *, name: str) -> tuple[Signal, Signal]:
-    """Return the sums of three bits in every place of three vectors: their low bits and their high bits."""
+    """Return the sums of the bits at each place of three vectors, as their low bits and their high bits."""
     low, high = Signal(len(a), name=f"{name}_1"), Signal(len(a), name=f"{name}_2")
     m.d.comb += [low.eq(a ^ b ^ c), high.eq((a & b) | (a & c) | (b & c))]
     return low, high

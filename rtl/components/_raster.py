@@ -1,4 +1,4 @@
-"""Numbers that belong to the places of a grid, which is walked through row by row."""
+"""Numbers that depend on the place in a grid, which is traversed row by row."""
 
 import numpy as np
 from amaranth import Const, Module, Signal
@@ -9,12 +9,12 @@ __all__ = ["by_window", "raster"]
 
 
 def raster(m: Module, leave, shape: tuple[int, ...], *, name: str) -> tuple[Signal, Signal]:
-    """Return the row and the column of the present place of a grid.
+    """Return the row and the column of the current place in a grid.
 
     Parameters
     ----------
     leave : value of one bit
-        The place behind the present one becomes the present one.
+        The next place becomes the current one.
     shape : (rows, columns)
     """
     row, column = (
@@ -28,14 +28,14 @@ def raster(m: Module, leave, shape: tuple[int, ...], *, name: str) -> tuple[Sign
 
 
 def by_window(m: Module, leave, row: Signal, column: Signal, grid: np.ndarray, *, name: str):
-    """Return the number of the present place in a grid that is walked through row by row; it is read one place ahead.
+    """Return the number of the current place in a grid that is traversed row by row. It is read one place ahead.
 
-    Rows that are alike, and columns, share their entries: there are a few kinds at the borders and one between them.
+    Equal rows share their entries, and so do equal columns: there are a few kinds at the borders and one between them.
 
     Parameters
     ----------
     leave : value of one bit
-        The place after the one in `row` and `column` becomes the present one; behind the last one comes the first.
+        The place after the one in `row` and `column` becomes the current one; the first one follows the last.
     grid : (rows, columns) int64, not negative
     """
     values = grid.ravel()
@@ -60,7 +60,7 @@ def by_window(m: Module, leave, row: Signal, column: Signal, grid: np.ndarray, *
 
 
 def _kind(m: Module, counter: Signal, kinds: np.ndarray, *, name: str) -> Signal:
-    """Return the kind of what a counter points at.
+    """Return the kind of the row or column in a counter.
 
     Parameters
     ----------

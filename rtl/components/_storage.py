@@ -11,13 +11,13 @@ __all__ = ["packed", "read_only"]
 
 
 def packed(numbers: Sequence[int], width: int) -> int:
-    """Return the word that holds numbers of `width` bits in two's complement, the first in the lowest bits."""
+    """Return a word that consists of numbers of `width` bits in two's complement, the first in the lowest bits."""
     mask = (1 << width) - 1
     return sum((number & mask) << k * width for k, number in enumerate(numbers))
 
 
 def read_only(m: Module, name: str, rows: Sequence[int], width: int, address):
-    """Add a read-only memory; return its data, which belong to the `address` of the cycle before.
+    """Add a read-only memory; return its data, which belong to the `address` of the previous cycle.
 
     Parameters
     ----------

@@ -14,22 +14,22 @@ __all__ = ["Sum"]
 class Sum(wiring.Component):
     """Sum of a vector: ``o[t + latency] = sum(i[t])``.
 
-    Throughput one vector per cycle; latency ``popcount_stages(lanes)`` cycles, as of a `Popcount`: a register after
-    sums of six, and one after each sum of three of those.
+    Throughput one vector per cycle; latency ``popcount_stages(lanes)`` cycles, like a `Popcount`: a register after sums
+    of six numbers, and one after each sum of three of those.
 
     Parameters
     ----------
     element : dataflow.Integer
         Type of the numbers.
     lanes : int
-        How many there are.
+        Number of numbers.
 
     Members
     -------
     i : ``In(Lanes(element, lanes))``
         The numbers.
     o : ``Out(signed)``
-        Their sum, in the fewest bits that hold any.
+        Their sum, in the fewest bits that hold every sum.
     """
 
     def __init__(self, element: dataflow.Integer, lanes: int) -> None:
@@ -58,7 +58,7 @@ class Sum(wiring.Component):
         return m
 
     def _sum(self, m: Module, parts: list, name: str) -> tuple[Signal, int]:
-        """Return the registered sum of parts, each given with the count of the numbers in it."""
+        """Return the registered sum of partial sums, each given with the count of its numbers."""
         count = sum(each for _, each in parts)
         total = Signal(self._shape(count), name=name, reset_less=True)
         pairs = [sum((value for value, _ in parts[k + 1 : k + 2]), parts[k][0]) for k in range(0, len(parts), 2)]

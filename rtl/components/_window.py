@@ -1,4 +1,4 @@
-"""What the components have in common that move a kernel over an image."""
+"""The base classes of components that move a kernel over an image."""
 
 from abc import abstractmethod
 
@@ -16,7 +16,7 @@ class WindowComponent(NodeComponent):
     """The component of a `dataflow.WindowNode`, which reads its image from a `LineBuffer`."""
 
     def _buffer(self, m: Module) -> LineBuffer:
-        """Add the buffer, and let it take the beats that arrive."""
+        """Add the buffer, and connect it to the input."""
         m.submodules.buffer = buffer = LineBuffer(self.node)
         m.d.comb += [
             buffer.i.payload.eq(self.i.payload),
@@ -30,12 +30,12 @@ class PoolComponent(WindowComponent):
     """The component of a `dataflow.PoolNode`, which emits with the last tap of each group of `pe` channels.
 
     Throughput one beat in and one tap per cycle, independent of each other; latency 2 cycles: one reads the buffer,
-    one takes the tap in.
+    one combines the tap with the previous ones.
     """
 
     @abstractmethod
     def _take(self, m: Module, k: int, buffer: LineBuffer, first: Signal, valid) -> Signal:
-        """Return the number of channel `k` of the group so far, a register that takes the buffer's tap in.
+        """Return the register with the number of channel `k` so far, which combines it with the buffer's tap.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""ArgMax: scores to the class with the highest."""
+"""ArgMax: from scores to the class with the highest score."""
 
 from typing import ClassVar
 
@@ -56,12 +56,12 @@ class ArgMax(NodeComponent):
         return m
 
     def _keys(self, m: Module, issue: Signal, step: Signal, last) -> list[Signal]:
-        """Return the registered keys of a beat, one per lane; those of inert lanes are as low as a key can be.
+        """Return the registered keys of a beat, one per lane; those of inert lanes are the lowest possible key.
 
         Parameters
         ----------
         last : value of one bit
-            The beat is its frame's last.
+            The beat is the last one of its frame.
         """
         node = self.node
         steps, inert = node.input_streams[0].beats, node.input_streams[0].inert
@@ -95,10 +95,10 @@ class ArgMax(NodeComponent):
 
 
 def _by_step(m: Module, issue: Signal, step: Signal, values: list[int], *, steps: int, name: str):
-    """Return a lane's factor for the present step, which is read one step ahead."""
+    """Return a lane's factor for the current step, which is read one step ahead."""
     if len(set(values)) == 1:
         return Const(values[0])
-    # An inert lane of the last beat needs none: it keeps the one before.
+    # An inert lane of the last beat needs no factor, and keeps the previous one.
     values += values[-1:] * (steps - len(values))
     low, high = min(values), max(values)
     element = dataflow.signed_for(low, high)

@@ -1,4 +1,4 @@
-"""Concat: the channels of several streams, one stream's behind the other's."""
+"""Concat: the concatenated channels of several streams."""
 
 from functools import reduce
 from operator import or_
@@ -16,7 +16,7 @@ __all__ = ["Concat"]
 class Concat(NodeComponent):
     """The beats of a position from each input in turn: ``o = i_0[0], i_0[1], ..., i_1[0], ...``.
 
-    Throughput one beat per cycle, latency 1 cycle. A step reads one input and waits for that alone.
+    Throughput one beat per cycle, latency 1 cycle. A step reads one input, and waits only for that input.
 
     Parameters
     ----------

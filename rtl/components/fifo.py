@@ -1,4 +1,4 @@
-"""Fifo: what stands on every edge between two nodes."""
+"""Fifo: the FIFO of an edge between two nodes."""
 
 from amaranth import Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
@@ -15,8 +15,8 @@ __all__ = ["Fifo"]
 class Fifo(wiring.Component):
     """First in, first out, with reservation of places: ``free = depth - stored - reserved > 0``.
 
-    Throughput one beat per cycle; a beat written in cycle t can be read from t + 1, a place freed by reading in t
-    can be reserved from t + 1. Reading and writing sides do not see each other in the same cycle.
+    Throughput one beat per cycle. A beat written in cycle t can be read from t + 1, and a place freed by reading in t
+    can be reserved from t + 1. There is no combinational path between the reading and the writing end.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class Fifo(wiring.Component):
         return m
 
     def _shift(self, m: Module, bits, read: Signal) -> None:
-        """Keep the beats in registers, the oldest in the first, `full` counting them in unary."""
+        """Store the beats in registers, the oldest in the first. `full` counts them in unary."""
         depth, write = self.depth, self.i.valid
         full = Signal(depth)
         slots = [Signal(len(bits), name=f"slot_{k}", reset_less=True) for k in range(depth)]
@@ -69,13 +69,13 @@ class Fifo(wiring.Component):
         with m.If(read & ~write):
             m.d.sync += full.eq(full >> 1)
         for k, slot in enumerate(slots):
-            # A slot that is not full may take whatever stands at the input: it counts only when `full` says so.
+            # A slot that is not full may load any value, since only `full` makes it count.
             with m.If(read | ~full[k]):
                 m.d.sync += slot.eq(Mux(full[k + 1], slots[k + 1], bits) if k + 1 < depth else bits)
         m.d.comb += [self.o.valid.eq(full[0]), self.o.payload.eq(slots[0])]
 
     def _circulate(self, m: Module, bits, read: Signal) -> None:
-        """Keep the beats in a memory with a synchronous read port, which is read one cycle ahead."""
+        """Store the beats in a memory with a synchronous read port, which is read one cycle ahead."""
         depth, write = self.depth, self.i.valid
         m.submodules.memory = memory = Memory(shape=len(bits), depth=depth, init=[])
         writing, reading = memory.write_port(), memory.read_port()
@@ -92,7 +92,7 @@ class Fifo(wiring.Component):
             m.d.sync += [stored.eq(stored + 1), valid.eq(1)]
         with m.Elif(read & ~write):
             m.d.sync += [stored.eq(stored - 1), valid.eq(~only)]
-        # Memories differ in what they read while the same word is written: such a beat is taken from here.
+        # Memories differ in the result of reading a word while it is written, so such a beat is taken from here.
         fresh, fresh_bits = Signal(), Signal(len(bits), reset_less=True)
         m.d.sync += [fresh.eq(write & (~valid | (only & read))), fresh_bits.eq(bits)]
         m.d.comb += [self.o.valid.eq(valid), self.o.payload.eq(Mux(fresh, fresh_bits, reading.data))]

@@ -25,7 +25,7 @@ class Fork(NodeComponent):
     i : ``In(stream.Signature(payload))``
         Beats of `pe` numbers.
     o_0, o_1 ... : ``Out(Reserved(payload))``
-        The same beats, one port per copy.
+        The same beats, at one port per copy.
     """
 
     kind: ClassVar = dataflow.Fork

@@ -1,10 +1,9 @@
-"""MatrixVector: the product of a binary matrix and a vector, of bits by XNOR and popcount, or of integers by sums.
+"""MatrixVector: the product of a binary matrix and a vector, by XNOR and popcount for bits, by sums for integers.
 
-How sums are accumulated, so that there is neither a comparator nor a subtraction, is derived where the node says it:
-`dataflow.nodes._accumulator`.
+Sums are accumulated without a comparator or a subtraction. `dataflow.nodes._accumulator` has the derivation.
 
-Inert synapses have the weight +1 and carry 0: they do not match, and add 0. Inert neurons count something, and are set
-to 0 where they come out.
+Inert synapses have the weight +1 and carry 0, so they do not match, and add 0. Inert neurons compute an arbitrary
+result, which is set to 0 at the output.
 """
 
 from typing import ClassVar
@@ -27,7 +26,7 @@ __all__ = ["MatrixVector"]
 class MatrixVector(NodeComponent):
     """Product of a sign matrix and a vector: ``o[j] = popcount(XNOR(i, weights[j])) >= thresholds[j]``.
 
-    Of integers, ``o[j] = sum(weights[j] * i) >= thresholds[j]``.
+    For integers, ``o[j] = sum(weights[j] * i) >= thresholds[j]``.
 
     Throughput one step per cycle, ``(neurons/pe) * (synapses/simd)`` steps per vector, each rounded up; latency
     ``1 + popcount_stages(simd) + 1 + 1`` cycles: memory read, popcount, accumulator, comparison.
@@ -52,7 +51,7 @@ class MatrixVector(NodeComponent):
         synapse_folds, neuron_folds = node.synapse_folds, node.neuron_folds
         steps = synapse_folds * neuron_folds * node.groups
 
-        # The next step: its number, its group of synapses, and whether its neurons are the first to see the vector.
+        # The next step: its number, its group of synapses, and whether its neurons are the first to use the vector.
         step, synapse = Signal(range(steps)), Signal(range(synapse_folds))
         issue, first = Signal(), Signal(init=1)
         last = foreseen(m, issue, synapse, np.arange(synapse_folds) == synapse_folds - 1, name="last")
@@ -94,7 +93,7 @@ class MatrixVector(NodeComponent):
         return m
 
     def _is_final(self, m: Module, leave, step: Signal, steps: int):
-        """Return whether the present step's neurons are the last of their group.
+        """Return whether the current step's neurons are the last of their group.
 
         Parameters
         ----------
@@ -110,19 +109,19 @@ class MatrixVector(NodeComponent):
         return neuron == neuron_folds - 1
 
     def _weight_rows(self) -> list[int]:
-        """Return for each step the bits of `pe` neurons' groups of weights, the first neuron's first synapse lowest."""
+        """Return for each step the weight bits of `pe` neurons, with the first neuron's first synapse lowest."""
         rows = np.packbits(self.node.weight_words, axis=1, bitorder="little")
         return [int.from_bytes(row.tobytes(), "little") for row in rows]
 
     def _levels(self, m: Module, finished, valid) -> tuple[list, list]:
-        """Return for each of the neurons at work its level, negated, and the lowest bit of its sum.
+        """Return for each of the current neurons its negated level, and the lowest bit of its sum.
 
-        The level belongs to the step that is in the accumulator, the bit to the one before.
+        The level belongs to the step that is in the accumulator, the bit to the previous step.
 
         Parameters
         ----------
         finished : value of one bit
-            The step that gets to the accumulator in the next cycle is its neurons' last.
+            The step that reaches the accumulator in the next cycle is the last one of its neurons.
         valid : value of one bit
             A step is in the accumulator.
         """
@@ -144,7 +143,7 @@ class MatrixVector(NodeComponent):
         return [part[1:].as_signed() for part in parts], held
 
     def _word(self, m: Module, finished) -> Signal:
-        """Return where the levels of the neurons at work lie: those of a class one behind the other, class by class."""
+        """Return the address of the current neurons' levels, which are stored class by class."""
         node = self.node
         folds = node.groups * node.neuron_folds
         group = Signal(range(folds))
@@ -157,7 +156,7 @@ class MatrixVector(NodeComponent):
         leave = Signal(name="level_leave")
         m.d.comb += leave.eq(finished & last)
         row, column = raster(m, leave, starts.shape, name="level")
-        # The next position's, since its address is needed when it begins.
+        # Shifted by one position, because the next position's address is needed when it begins.
         following = by_window(m, leave, row, column, np.roll(starts, -1).reshape(starts.shape), name="level_start")
         word = Signal(range(len(self.node.accumulator.levels) * folds), name="level_word", init=int(starts[0, 0]))
         with m.If(finished):
@@ -165,7 +164,7 @@ class MatrixVector(NodeComponent):
         return word
 
     def _neuron(self, m: Module, k: int, vector, row, level, odd, start: Signal, valid):
-        """Add one of the `pe` neurons computed at once and return its output."""
+        """Add one of the `pe` parallel neurons and return its output."""
         node = self.node
         count = self._popcount(m, k, vector, row) if node.counts_matches else self._sum(m, k, vector, row)
         excess = Signal(signed(node.accumulator.width), name=f"excess_{k}", reset_less=True)
@@ -189,7 +188,7 @@ class MatrixVector(NodeComponent):
         return popcount.o
 
     def _sum(self, m: Module, k: int, vector, row):
-        """Return the sum of the integers, inverted where the weight is -1."""
+        """Return the sum of the integers, each inverted if its weight is -1."""
         assert self.node.weight_element == dataflow.BIPOLAR
         operand, factor = self.node.operand, self.node.accumulator.term
         m.submodules[f"sum_{k}"] = total = Sum(factor, self.node.simd)

@@ -1,4 +1,4 @@
-"""MaxPool: the greatest number below a kernel, channel by channel."""
+"""MaxPool: the greatest number under a kernel, channel by channel."""
 
 from typing import ClassVar
 
@@ -14,7 +14,7 @@ __all__ = ["MaxPool"]
 class MaxPool(PoolComponent):
     """The greatest of every window, channel by channel: ``o[y, x] = max(i[y*stride + ky*dilation - top, ...])``.
 
-    What lies outside the image counts as the least number there is, and so does not count. Of bits the greatest is
+    A tap outside the image is replaced by the least possible number, so it has no effect. For bits the greatest is
     their OR.
 
     Parameters

@@ -1,4 +1,4 @@
-"""SlidingWindow: the neighbourhood of every output pixel, one after the other."""
+"""SlidingWindow: the neighbourhood of every output pixel, one after another."""
 
 from typing import ClassVar
 
@@ -16,7 +16,7 @@ class SlidingWindow(WindowComponent):
     """The taps of every window: ``o[y, x, ky, kx] = i[y*stride + ky*dilation - top, ...]``, or `pad` outside the image.
 
     Throughput one beat in and one beat out per cycle, independent of each other; latency 2 cycles: one reads the
-    buffer, one puts in what stands outside the image.
+    buffer, one inserts `pad` for taps outside the image.
 
     Parameters
     ----------

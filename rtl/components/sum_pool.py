@@ -1,4 +1,4 @@
-"""SumPool: the sum of the numbers below a kernel, channel by channel."""
+"""SumPool: the sum of the numbers under a kernel, channel by channel."""
 
 from typing import ClassVar
 
@@ -14,7 +14,7 @@ __all__ = ["SumPool"]
 class SumPool(PoolComponent):
     """The sum of every window, channel by channel: ``o[y, x] = sum(i[y*stride + ky*dilation - top, ...])``.
 
-    What lies outside the image counts 0, a bit -1 or +1.
+    A tap outside the image counts as 0, a bit as -1 or +1.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class SumPool(PoolComponent):
         return total
 
     def _number(self, m: Module, k: int, buffer: LineBuffer):
-        """Return what the tap adds."""
+        """Return the number that the tap adds."""
         element = self.node.element
         word = buffer.o.word_select(k, element.width)
         if isinstance(element, dataflow.Bipolar):

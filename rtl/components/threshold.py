@@ -1,4 +1,4 @@
-"""Threshold: integers to bits."""
+"""Threshold: from integers to bits."""
 
 from typing import ClassVar
 
@@ -45,7 +45,7 @@ class Threshold(NodeComponent):
         return m
 
     def _clear_inert(self, m: Module, bits: Signal, issue: Signal) -> None:
-        """Let inert lanes give 0, in the second cycle."""
+        """Set inert lanes to 0, in the second cycle."""
         (stream,) = self.node.output_streams
         if stream.inert:
             last = Signal(name="last")
@@ -55,18 +55,18 @@ class Threshold(NodeComponent):
 
     @property
     def _words(self) -> int:
-        """Groups of channels that have thresholds of their own."""
+        """Number of groups of channels with separate thresholds."""
         return self.node.output_streams[0].vector_beats
 
     def _compare_constants(self, m: Module, bits: Signal) -> None:
-        """Compare in the first cycle, since there is nothing to read: a bit is less to hold than a number."""
+        """Compare with constants in the first cycle, because a register of bits is smaller than one of numbers."""
         pe, thresholds = self.node.pe, self.node.thresholds.tolist()
         early = Signal(pe, reset_less=True)
         limits = thresholds * pe if len(thresholds) == 1 else thresholds
         m.d.sync += [early.eq(Cat(self.i.payload[k] >= limits[k] for k in range(pe))), bits.eq(early)]
 
     def _compare_memory(self, m: Module, bits: Signal, issue: Signal) -> None:
-        """Compare in the second cycle with what the first has read."""
+        """Compare in the second cycle with the thresholds that the first has read."""
         node, words, limit = self.node, self._words, self.node.limit
         word = Signal(range(words))
         with m.If(issue):

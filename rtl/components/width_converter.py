@@ -1,4 +1,4 @@
-"""WidthConverter: from one number of lanes to another."""
+"""WidthConverter: from one number of lanes to another, in the same order."""
 
 from typing import ClassVar
 
@@ -12,10 +12,10 @@ __all__ = ["WidthConverter"]
 
 
 class WidthConverter(NodeComponent):
-    """Beats of `lanes_in` numbers repacked into beats of `lanes_out`; the order stays.
+    """Beats of `lanes_in` numbers repacked into beats of `lanes_out`, in the same order.
 
-    Throughput one step per cycle, ``max(beats in, beats out)`` steps per frame, with inert lanes maybe one more for
-    each vector; latency 1 cycle.
+    Throughput one step per cycle, ``max(beats in, beats out)`` steps per frame, and up to one more for each vector with
+    inert lanes; latency 1 cycle.
 
     Parameters
     ----------
@@ -47,14 +47,14 @@ class WidthConverter(NodeComponent):
         return m
 
     def _shift_in(self, m: Module, taken, step: Signal) -> None:
-        """Beats enter at the top, and the beat out is cut out where it lies.
+        """Write beats at the top of the register, and select the output beat from its place.
 
-        Above the last numbers of a vector are the inert lanes of the beat that brought them, and so 0.
+        The inert lanes of a vector's last beat are above its last numbers, so the register is 0 there.
 
         Parameters
         ----------
         taken : value of one bit
-            A step is issued that takes a beat.
+            A step that takes a beat is issued.
         """
         width = self.node.element.width
         arriving = Value.cast(self.i.payload)
@@ -73,7 +73,7 @@ class WidthConverter(NodeComponent):
                 m.d.comb += self.o.payload.eq(window(*place))
 
     def _shift_out(self, m: Module, issue: Signal, step: Signal) -> None:
-        """The beat out lies at the bottom, a beat that enters goes above what is held; above that is 0."""
+        """Read the output beat at the bottom, and write a beat above the held numbers; above these is 0."""
         width = self.node.element.width
         arriving = Value.cast(self.i.payload)
         out_width = self.node.lanes_out * width
