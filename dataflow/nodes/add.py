@@ -18,18 +18,18 @@ __all__ = ["Add"]
 
 @dataclass(frozen=True, eq=False)
 class Add(Node):
-    """Add the numbers of several streams, one by one, each times its stream's factor; bits count as -1 and +1.
+    """Add the numbers of several streams elementwise, each multiplied by its stream's factor.
 
-    Where the type of the result does not hold a sum, the nearest number that it holds stands for it (saturation).
+    Bits count as -1 and +1. A sum that does not fit the type of the result saturates to the nearest number that does.
 
     Parameters
     ----------
-    operands : type of each input's numbers, two inputs or more
+    operands : type of each input's numbers, for two or more inputs
     shape : shape of a frame of each input
-    result : type of the sums, an integer; None for the narrowest that holds them all
+    result : type of the sums, an integer; None for the narrowest type that holds all sums
     pe : sums at once
-    factors : of each input, at least 1; () for no factors. With a factor of 4, a bit is added to a sum of four bits as
-        it would be to their mean.
+    factors : factor of each input, at least 1; () for no factors. A bit with a factor of 4 is added to a sum of four
+        bits as it would be added to their mean.
     """
 
     operands: tuple[Element, ...]
@@ -66,13 +66,13 @@ class Add(Node):
 
     @property
     def terms(self) -> list[tuple[int, int]]:
-        """Least and greatest number that is added for each input."""
+        """Least and greatest term of each input."""
         pairs = zip(self.all_factors, map(numbers_of, self.operands), strict=True)
         return [(factor * low, factor * high) for factor, (low, high) in pairs]
 
     @property
     def term(self) -> Integer:
-        """The narrowest signed type that holds what is added for any input."""
+        """The narrowest signed type that holds the terms of all inputs."""
         lows, highs = zip(*self.terms, strict=True)
         return signed_for(min(lows), max(highs))
 
@@ -83,13 +83,13 @@ class Add(Node):
 
     @property
     def saturates(self) -> bool:
-        """Whether there are sums that the result's type does not hold."""
+        """Whether there are sums that do not fit the type of the result."""
         low, high = self.span
         return low < self.element.minimum or high > self.element.maximum
 
     @property
     def latency(self) -> int:
-        """Cycles: those of the sum, and one that saturates it where it has to."""
+        """Cycles: those of the sum, and one for the saturation if there is one."""
         return popcount_stages(len(self.operands)) + self.saturates
 
     @property
@@ -109,7 +109,7 @@ class Add(Node):
         found.registers += self.latency
         count, exact = len(self.operands), integer_for(*self.span).width
         if all(isinstance(operand, Bipolar) for operand in self.operands) and max(self.all_factors) == 1:
-            # All sums are even, or all are odd: their lowest bit is no register.
+            # All sums are even, or all are odd, so their lowest bit needs no register.
             found.registers += self.pe * (exact - 1)
             found.add(bit_sums=self.pe * (exact - 1), bit_trees=self.pe * (count > 2))
         else:
@@ -118,7 +118,7 @@ class Add(Node):
             # A product with a constant is a sum of shifted copies, one for each 1 of the factor.
             found.total([width] * sum(factor.bit_count() for factor in self.all_factors), exact, self.pe)
         if self.saturates:
-            # Without a sign, what is too much sets the register.
+            # For an unsigned result, a sum that is too large sets the register.
             held = "saturated_bits" if self.element.signed else "capped_bits"
             lacking = self.pe * (exact + 1 - self.element.width)
             found.add(**{held: self.pe * self.element.width}, lacking_bits=lacking)

@@ -11,7 +11,7 @@ __all__ = ["add"]
 
 
 def add(node: Add, *inputs: Tensor | Windows) -> Tensor:
-    """Add the numbers of all inputs, one by one, each times its input's factor; sums saturate."""
+    """Add the numbers of all inputs elementwise, each multiplied by its input's factor. Sums saturate."""
     numbers = list(map(numbers_in, inputs, node.operands))
     if node.factors:
         numbers = [factor * each.astype(np.int64) for factor, each in zip(node.factors, numbers, strict=True)]

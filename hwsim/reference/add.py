@@ -8,9 +8,9 @@ __all__ = ["add"]
 
 
 def add(node: Add, *inputs: np.ndarray) -> np.ndarray:
-    """Add the numbers of all inputs, one by one, each times its input's factor.
+    """Add the numbers of all inputs elementwise, each multiplied by its input's factor.
 
-    Bits count as -1 and +1; what is too large or small saturates.
+    Bits count as -1 and +1, and sums outside the result type saturate.
 
     Parameters
     ----------

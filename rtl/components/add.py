@@ -1,4 +1,4 @@
-"""Add: several streams, number by number."""
+"""Add: the sums of several streams, number by number."""
 
 from typing import ClassVar
 
@@ -17,7 +17,7 @@ class Add(NodeComponent):
 
     A bit counts as -1 or +1; inert lanes give 0.
 
-    Throughput one beat per cycle. Latency 1 cycle for up to six inputs, as of a `Sum`; another one where sums saturate.
+    Throughput one beat per cycle. Latency 1 cycle for up to six inputs, like a `Sum`, and one more if sums saturate.
 
     Parameters
     ----------
@@ -46,12 +46,12 @@ class Add(NodeComponent):
         return m
 
     def _term(self, n: int, k: int, there):
-        """Return what an input adds in a lane."""
+        """Return the term of an input in a lane."""
         factor, number = self.node.all_factors[n], self._number(n, k, there)
         return number if factor == 1 else number * factor
 
     def _number(self, n: int, k: int, there):
-        """Return an input's number in a lane: 0 where no number is there, as integers' inert lanes carry it."""
+        """Return the number of an input in a lane: 0 in an inert lane, as integers carry it there."""
         value = self.inputs[n].payload[k]
         if isinstance(self.node.operands[n], dataflow.Bipolar):
             # In two's complement 1 is 01 and -1 is 11.
@@ -59,9 +59,9 @@ class Add(NodeComponent):
         return value
 
     def _saturated(self, m: Module, exact, k: int) -> Signal:
-        """Return the register of the number nearest to a sum that the result holds.
+        """Return the register of a sum that saturates to the type of the result.
 
-        It holds the sum if the bits that it lacks are copies of its sign; without a sign, if they are zero.
+        The sum fits if its excess bits are copies of the result's sign bit or, for an unsigned result, zero.
         """
         element = self.node.element
         total = Signal(signed(max(len(exact), element.width + 1)), name=f"exact_{k}")

@@ -325,7 +325,7 @@ def test_truncated_anywhere(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for size in [*range(0, len(whole), 97), len(whole) - 1]:
         path.write_bytes(whole[:size])
-        with pytest.raises(InputError, match=rf"^Network file '{path}' must be a whole \.xnf file, not one with: .+$"):
+        with pytest.raises(InputError, match=rf"^Network file '{path}' must be a complete \.xnf file, not one with: .+$"):
             load(path)
 
 
@@ -333,7 +333,7 @@ def test_other_files(tmp_path: Path) -> None:
     path = tmp_path / "net.xnf"
     for content in (b"PK\x03\x04" * 50, save({"a": np.zeros(2)}, metadata={"xnorflow": "{"})):
         path.write_bytes(content)
-        with pytest.raises(InputError, match=rf"^Network file '{path}' must be a whole \.xnf file, not one with: .+$"):
+        with pytest.raises(InputError, match=rf"^Network file '{path}' must be a complete \.xnf file, not one with: .+$"):
             load(path)
     for content in (save({"a": np.zeros(2)}), save({}, metadata={"xnorflow": "[]"})):
         path.write_bytes(content)
