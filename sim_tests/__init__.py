@@ -1,1 +1,1 @@
-"""Testbenches that prove the hardware equal to the reference and the cycle simulator."""
+"""Testbenches that prove that the hardware equals the reference and the cycle simulator."""

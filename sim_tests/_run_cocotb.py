@@ -1,7 +1,7 @@
-"""Runs cocotb tests of a compiled design; started as a process of its own with one JSON argument.
+"""Runs cocotb tests of a compiled design, as a separate process with one JSON argument.
 
-cocotb's runner reads the process' environment, acts differently under pytest and exits on errors: none of this
-reaches the caller from here.
+cocotb's runner reads the process' environment, behaves differently under pytest and exits on errors. In a separate
+process none of this affects the caller.
 """
 
 import json
@@ -11,7 +11,7 @@ from cocotb_tools.runner import get_runner
 
 
 def main() -> None:
-    """Run the tests that the argument asks for; the results are in the file that it names."""
+    """Run the tests that the argument names, and write the results to the file that it names."""
     request = json.loads(sys.argv[1])
     get_runner(request.pop("simulator")).test(hdl_toplevel_lang="verilog", timescale=("1ns", "1ps"), **request)
 

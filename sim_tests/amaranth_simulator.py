@@ -1,4 +1,4 @@
-"""Runs a network in Amaranth's own simulator: slow, and without any Verilog between the description and the run."""
+"""Runs a network in Amaranth's own simulator, which is slow and does not involve Verilog."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,7 +14,7 @@ __all__ = ["Probe", "record"]
 
 
 class Probe(Elaboratable):
-    """The design and, around it, what `Bench.step` reads: events of a cycle in one signal, and the words that pass.
+    """A wrapper around the design for `Bench.step`: the events of a cycle in one signal, and the transferred words.
 
     Parameters
     ----------

@@ -1,12 +1,12 @@
-"""The testbench without a simulator: what is driven in which cycle, and what is recorded.
+"""The testbench without a simulator: it decides what to drive in each cycle, and records the run.
 
 cocotb (Verilator, Icarus) and the Amaranth simulator run the same `Bench`, so that stalls, limits and recording are
-written once. In each cycle the simulator's side shows the bench one vector of events and a way to read words; the
-bench says which inputs change for the next cycle.
+written only once. In each cycle the simulator's side passes one vector of events and a function that reads words, and
+the bench returns the inputs that change for the next cycle.
 
-The contract at the ends: an input that is not yet offering starts to offer in cycle t if its gate is open in t and
-beats are left, and keeps offering until the beat is accepted; an output is ready in cycle t iff its gate is open in t.
-Cycle 0 is the first rising edge after reset.
+The contract at the ends: an input that is not offering a beat starts to offer one in cycle t if its gate is open in t
+and beats are left, and keeps offering it until it is accepted. An output is ready in cycle t if and only if its gate is
+open in t. Cycle 0 is the first rising edge after reset.
 """
 
 from collections.abc import Callable
@@ -18,18 +18,18 @@ from sim_tests.recording import Beats, InputSetup, Recording, Setup
 
 __all__ = ["Bench", "Drive"]
 
-#: Seen by `Bench.step` to read a word: which ("write", "read", "output") and the number of the FIFO or output.
+#: Reads a word for `Bench.step`, given its side ("write", "read", "output") and the number of the FIFO or output.
 WordReader = Callable[[str, int], int]
 
 
 @dataclass(frozen=True)
 class Drive:
-    """Inputs of the design that change for the next cycle; None stays.
+    """Inputs of the design that change for the next cycle; None for no change.
 
     Parameters
     ----------
     valid : bit i offers a beat at input i
-    last : bit i says that the beat offered at input i is the last of its frame
+    last : bit i marks the beat offered at input i as the last of its frame
     ready : bit i makes output i take a beat
     words : the new words at inputs
     """
@@ -41,7 +41,7 @@ class Drive:
 
 
 class _PassedBeats:
-    """Collects the beats that pass one place."""
+    """Collects the beats that are transferred at one place."""
 
     def __init__(self, width: int) -> None:
         self.size = -(-width // 8)
@@ -68,7 +68,7 @@ class _Feeder:
         self.offering = False
 
     def advance(self, cycle: int, accepted: bool) -> int | None:
-        """Settle what the source does in `cycle`; return the word, if a new one is offered."""
+        """Advance the source in `cycle`; return the word if a new one is offered."""
         if accepted:
             self.offering = False
             self.next += 1
@@ -104,7 +104,7 @@ class Bench:
         self._lasts: list[list[bool]] = [[] for _ in setup.outputs]
         self._errors: list[int] = []
         self._valid = self._last = self._ready = 0
-        self._progress = -1  # the last cycle with a beat
+        self._progress = -1  # the last cycle in which a beat moved
         self._finished: int | None = None  # the cycle of the last expected beat
         self._stood = ""
 
@@ -114,16 +114,16 @@ class Bench:
         return 2 * fifos + inputs + 2 * outputs + 1
 
     def start(self) -> Drive:
-        """Return what is driven in cycle 0."""
+        """Return the inputs of cycle 0."""
         return self._drive(0, 0)
 
     def step(self, events: int, word_of: WordReader) -> Drive | None:
-        """Record a cycle and return what changes for the next one, or None at the end of the run.
+        """Record a cycle and return the inputs that change for the next one, or None at the end of the run.
 
         Parameters
         ----------
         events : the vector of events of this cycle
-        word_of : reads a word that passes in this cycle
+        word_of : reads a word that is transferred in this cycle
         """
         fifos, inputs, outputs = len(self._writes), len(self._sources), len(self._outputs)
         ends = events >> 2 * fifos
@@ -170,12 +170,12 @@ class Bench:
         return drive
 
     def _over(self) -> bool:
-        """Return whether the run is over, and note why if it did not finish."""
+        """Return whether the run is over, and record the reason if it did not finish."""
         if self._finished is not None:
             return self.cycle >= self._finished + self.setup.margin
         sent = [len(cycles) >= len(s.words) for cycles, s in zip(self._accepted, self._sources, strict=True)]
         taken = [len(p.cycles) >= o.beats for p, o in zip(self._outputs, self.setup.outputs, strict=True)]
-        # What no output depends on, as the rows below the last window, may still be on its way.
+        # Beats on which no output depends, such as rows below the last window, may still be moving.
         silent = self.cycle - self._progress > self.setup.margin
         if all(sent) and all(taken) and (silent or self._all_passed()):
             self._finished = self.cycle
@@ -198,7 +198,7 @@ class Bench:
         )
 
     def _where(self) -> str:
-        """Return how far each part of the design is."""
+        """Return the progress of each part of the design."""
         setup = self.setup
         sent = [
             f"{len(cycles)} of {len(source.words)}"
@@ -213,7 +213,7 @@ class Bench:
         )
 
     def recording(self) -> Recording:
-        """Return what was seen so far."""
+        """Return the recording so far."""
         return Recording(
             tuple(place.beats() for place in self._writes),
             tuple(place.beats() for place in self._reads),

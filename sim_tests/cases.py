@@ -1,6 +1,6 @@
-"""The one table of networks that every level is tested with.
+"""The table of networks with which every level is tested.
 
-Reference, packed reference, cycle simulator, Amaranth simulator, Icarus and Verilator all run these.
+Reference, packed reference, cycle simulator, Amaranth simulator, Icarus and Verilator all run these networks.
 """
 
 from collections.abc import Mapping
@@ -47,8 +47,8 @@ def dense_network(
     Parameters
     ----------
     sizes : numbers of pixels, hidden neurons ..., classes
-    outputs : "class", "scores" or "both"; "bits" of the last matrix, or "signs" of its sums beside the scores
-    uneven : per-pixel input thresholds, and an affine of the scores that differs between classes
+    outputs : "class", "scores" or "both"; "bits" of the last matrix, or "signs" of its sums in addition to the scores
+    uneven : input thresholds per pixel, and an affine function of the scores that differs between classes
     element : type of the pixels
     """
     rng = np.random.default_rng(seed)
@@ -61,11 +61,11 @@ def dense_network(
     for index, neurons in enumerate([*hidden, classes]):
         weights = rng.choice(np.array([-1, 1], np.int8), (neurons, synapses))
         last = index == len(hidden)
-        # Around the middle, so that ties happen; the first two are always and never met.
+        # Around the middle, so that ties occur; the first two are always and never met.
         levels = np.clip(rng.integers(-2, 3, neurons) + synapses // 2, 0, synapses + 1)
         levels[: min(2, neurons)] = (0, synapses + 1)[: min(2, neurons)]
         if last and outputs == "bits":
-            levels = np.full(neurons, (synapses + 1) // 2)  # always and never met, there would be nothing to see
+            levels = np.full(neurons, (synapses + 1) // 2)  # thresholds that are always or never met would test nothing
         nodes.append(MatrixVector(f"fc{index}", weights, None if last and outputs != "bits" else levels))
         synapses = neurons
     score_node = nodes[-1]
@@ -121,7 +121,7 @@ def random_frames(network: Network, frames: int, *, seed: int = 0) -> np.ndarray
 
 @dataclass(frozen=True)
 class Case:
-    """A network of the table: how it is made and folded."""
+    """A network of the table: how it is built and folded."""
 
     name: str
     sizes: tuple[int, ...]
@@ -139,7 +139,7 @@ class Case:
         return self.name
 
 
-#: Sizes 1, non-powers of two, ragged ratios, fully parallel, FIFOs too small for full rate, inert lanes.
+#: Sizes of 1, no powers of two, uneven ratios, full parallelism, FIFOs too small for full rate, inert lanes.
 CASES = (
     Case("one-by-one", (12, 6, 4)),
     Case("smallest", (1, 1, 1)),

@@ -1,4 +1,4 @@
-"""Recorded beats against expected ones, with zero tolerance."""
+"""Comparing recorded beats with expected ones, with zero tolerance."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from sim_tests.recording import Beats, Recording
 
 __all__ = ["Comparison", "Expectation", "Mismatch", "compare", "word_rows"]
 
-#: Mismatches kept as records, the earliest of the run.
+#: Number of mismatches that are kept as records, the earliest ones of the run.
 KEPT = 10
 
 
 def word_rows(values: np.ndarray, stream: Stream) -> np.ndarray:
-    """Return frames as the words on the wires, (beats, bytes) uint8, little end first.
+    """Return frames as the words on the wires, (beats, bytes) uint8, little-endian.
 
     Parameters
     ----------
@@ -28,12 +28,12 @@ def word_rows(values: np.ndarray, stream: Stream) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What a run must show.
+    """The expected results of a run.
 
     Parameters
     ----------
-    values : by FIFO name, (frames, *shape) int64
-    writes, reads : by FIFO name, (beats,) int64, the cycle of every beat
+    values : (frames, *shape) int64, by FIFO name
+    writes, reads : (beats,) int64, the cycle of every beat, by FIFO name
     """
 
     values: Mapping[str, np.ndarray]
@@ -43,15 +43,15 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Mismatch:
-    """A beat that is not as expected.
+    """A beat that differs from the expected one.
 
     Parameters
     ----------
     stream : name of the FIFO, or of the network's input or output
-    side : where the beat was seen: "written", "read", "accepted" or "taken"
+    side : where the beat was observed: "written", "read", "accepted" or "taken"
     frame, beat : number of the frame, and of the beat within it, from 0
-    what : "value", "cycle", "last", or "beat" for one that is missing or too many
-    cycle : the cycle in which the beat was seen; for one that is missing, in which it was expected
+    what : "value", "cycle", "last", or "beat" for a missing or an additional beat
+    cycle : the cycle in which the beat was observed; for a missing beat, in which it was expected
     expected, got : the two values, or cycles, or None for no beat
     """
 
@@ -81,10 +81,10 @@ class Comparison:
 
     Parameters
     ----------
-    beats : beats of the streams whose values were compared, each where it was written and where it was read
-    cycles : cycle numbers compared: of every beat where it was written and where it was read, and at the two ends
-    value_mismatches, cycle_mismatches : transfers with another value, or in another cycle; a beat that is missing or
-        too many counts in both
+    beats : beats of the streams whose values were compared, once at the write and once at the read
+    cycles : cycle numbers compared: of every beat at the write and at the read, and at the two ends
+    value_mismatches, cycle_mismatches : transfers with another value, or in another cycle; a missing or additional beat
+        counts in both
     first : the earliest mismatches
     """
 
@@ -97,7 +97,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class _ComparedPlace:
-    """Where beats are compared: a side of a FIFO or an end of the network."""
+    """A place at which beats are compared: a side of a FIFO or an end of the network."""
 
     name: str
     side: str
@@ -109,12 +109,12 @@ class _ComparedPlace:
 
     @property
     def beats(self) -> int:
-        """Beats that both have."""
+        """Number of beats that both have."""
         return min(len(self.expected_cycles), len(self.got_cycles))
 
     @property
     def unmatched(self) -> int:
-        """Beats that only one has."""
+        """Number of beats that only one of them has."""
         return abs(len(self.expected_cycles) - len(self.got_cycles))
 
     def wrong_values(self) -> np.ndarray:
@@ -124,7 +124,7 @@ class _ComparedPlace:
         common = min(self.expected_words.shape[1], self.got_words.shape[1])
         expected, got = self.expected_words[: self.beats], self.got_words[: self.beats]
         wrong = (expected[:, :common] != got[:, :common]).any(axis=1)
-        wrong |= expected[:, common:].any(axis=1) | got[:, common:].any(axis=1)  # the bits that fill up are zero
+        wrong |= expected[:, common:].any(axis=1) | got[:, common:].any(axis=1)  # padding bits are zero
         return np.flatnonzero(wrong)
 
     def wrong_cycles(self) -> np.ndarray:
@@ -155,7 +155,7 @@ class _ComparedPlace:
 
 
 def compare(network: Network, expectation: Expectation, recording: Recording) -> Comparison:
-    """Compare every beat's value and cycle, where it is written and where it is read, in every stream."""
+    """Compare every beat's value and cycle in every stream, both at the write and at the read."""
     places: list[_ComparedPlace] = []
     beats = 0
     for index, fifo in enumerate(network.fifos):
@@ -197,7 +197,7 @@ def _fifo_places(
 
 
 def _wrong_lasts(place: _ComparedPlace, terminal: Terminal, last: np.ndarray) -> list[Mismatch]:
-    """Return a record for every beat whose `last` is not that of the final beat of a frame."""
+    """Return a record for every beat with a wrong `last`, which marks the final beat of a frame."""
     expected = (np.arange(len(last)) + 1) % terminal.stream.beats == 0
     return [
         place.record(beat, "last", int(place.got_cycles[beat]), bool(expected[beat]), bool(last[beat]))
@@ -206,7 +206,7 @@ def _wrong_lasts(place: _ComparedPlace, terminal: Terminal, last: np.ndarray) ->
 
 
 def _values(row: np.ndarray, stream: Stream) -> list[int]:
-    """Return the numbers that a word carries."""
+    """Return the numbers in a word."""
     word = int.from_bytes(row.tobytes(), "little") & ((1 << stream.width) - 1)
     numbers: list[int] = values_of_words([word], stream)[0].tolist()
     return numbers

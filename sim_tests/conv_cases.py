@@ -1,4 +1,4 @@
-"""Random convolutional networks for the one table of cases."""
+"""Random convolutional networks for the table of cases."""
 
 from itertools import pairwise
 from math import gcd
@@ -52,20 +52,20 @@ def conv_network(
     integers: bool = False,
     seed: int = 0,
 ) -> Network:
-    """Return a random convolutional network, unfolded: convolutions, a pool behind each, a dense layer, the class.
+    """Return a random convolutional network, unfolded: convolutions, a pool after each, a dense layer, the class.
 
     Parameters
     ----------
     shape : (height, width, channels) of an image
     channels : neurons of each convolution
-    pad : what windows put outside the image; of pixels themselves 0, unless `zero`
-    zero : whether taps outside the image count 0, in spite of `pad`
-    groups : groups of each convolution, as many of them as divide its channels and neurons
-    pool, pool_padding : kernel and stride of a pool behind each convolution, and its padding
-    pool_kinds : keys of `POOLS`, one for each convolution, and round again; sums of bits are compared with thresholds,
+    pad : number that windows emit for a tap outside the image; for pixels 0, unless `zero`
+    zero : whether taps outside the image count as 0, regardless of `pad`
+    groups : groups of each convolution, reduced to a divisor of its channels and neurons
+    pool, pool_padding : kernel and stride of a pool after each convolution, and its padding
+    pool_kinds : keys of `POOLS`, used cyclically for the convolutions; sums of bits are compared with thresholds, and
         those of the last pool go into the dense layer
-    sums : whether a convolution emits its sums, which are pooled, and then compared with thresholds; as `pool_kinds`
-    integers : whether the first convolution takes the pixels themselves, instead of bits
+    sums : whether a convolution emits its sums, which are pooled and then compared with thresholds; used cyclically
+    integers : whether the first convolution takes the pixels instead of bits
     """
     rng = np.random.default_rng(seed)
     nodes: list[Node] = []
@@ -112,7 +112,7 @@ def conv_network(
 def _leveled(
     window: SlidingWindow, matrix: MatrixVector, rng: np.random.Generator, *, zero: bool, sums: bool
 ) -> MatrixVector:
-    """Return a matrix with sums or thresholds, as they are or as if zero stood outside."""
+    """Return a matrix with sums or thresholds, without or with zero padding."""
     if sums:
         return zero_padded(window, matrix) if zero else matrix
     bits = isinstance(matrix.operand, Bipolar)
@@ -132,7 +132,7 @@ def _threshold(name: str, stream: Stream, rng: np.random.Generator) -> Threshold
 
 
 def _levels(low: int, high: int, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Return levels around the middle, so that ties happen; two are always and never met."""
+    """Return levels around the middle, so that ties occur; two are always and never met."""
     levels = np.clip((low + high) // 2 + rng.integers(-2, 3, count), low, high + 1)
     levels[: min(2, count)] = (low, high + 1)[: min(2, count)]
     return levels

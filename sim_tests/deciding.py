@@ -1,4 +1,4 @@
-"""Frames that decide: with them no weight of a first layer can be wrong unseen."""
+"""Deciding frames: with them, any single wrong weight of the first layer changes an output bit."""
 
 import numpy as np
 
@@ -8,17 +8,17 @@ __all__ = ["deciding_frames"]
 
 
 def deciding_frames(network: Network) -> np.ndarray:
-    """Return two frames for each neuron of the first layer, at which every one of its weights decides its bit.
+    """Return two frames for each neuron of the first layer, in which every one of its weights decides its bit.
 
-    With ``ones == threshold`` a match that is lost turns the bit to 0; with ``ones == threshold - 1`` one that is won
-    turns it to 1. So any single weight that is wrong, and a threshold moved by one, shows in one of the two. Ordinary
-    frames are mostly far from a neuron's threshold, where a single weight changes nothing.
+    With ``ones == threshold`` one match less turns the bit to 0. With ``ones == threshold - 1`` one match more turns it
+    to 1. So any single wrong weight, and a threshold that is off by one, shows in one of the two frames. In ordinary
+    frames the count is usually far from a neuron's threshold, so a single weight changes nothing.
 
     Returns
     -------
     frames : (2 * neurons or fewer, *input shape) int64; none if the network does not begin with pixels that are
-        compared with thresholds and multiplied with a matrix. Where a threshold is always or never met, or pixels
-        cannot make the bits, there is no such frame.
+        compared with thresholds and multiplied with a matrix. There is no such frame if a threshold is always or never
+        met, or if no pixels give the bits.
     """
     front, first = _first_layer(network)
     shape = network.inputs[0].stream.shape
@@ -35,7 +35,7 @@ def deciding_frames(network: Network) -> np.ndarray:
 
 
 def _first_layer(network: Network) -> tuple[Threshold | None, MatrixVector | None]:
-    """Return the threshold in front and the first matrix, or None where the network begins otherwise."""
+    """Return the first threshold node and the first matrix, or None if the network begins differently."""
     kinds = [node for node in network.nodes if not node.fits_neighbours][:2]
     if isinstance(network.inputs[0].stream.element, Bipolar):
         return None, kinds[0] if kinds and isinstance(kinds[0], MatrixVector) else None
@@ -46,7 +46,7 @@ def _first_layer(network: Network) -> tuple[Threshold | None, MatrixVector | Non
 
 
 def _pixels(front: Threshold | None, bits: np.ndarray, network: Network) -> np.ndarray | None:
-    """Return pixels that make these bits, at the thresholds themselves; None if no pixels do."""
+    """Return pixels that give these bits, exactly at the thresholds, or None if there are none."""
     stream = network.inputs[0].stream
     if front is None:
         return bits.reshape(stream.shape)

@@ -1,7 +1,7 @@
-"""Verilator at its best: a network's Verilog compiled -O3 and driven from C++, with no Python in the loop.
+"""Verilator at its fastest: a network's Verilog compiled with -O3 and driven from C++, without Python in the loop.
 
-Only what is seen at the two ends is kept: the cycle of every beat taken at an output. Values are random, because
-control does not depend on them. For comparing every beat of every stream there is `sim_tests.verification`.
+Only the cycle of every beat taken at an output is recorded. Values are random, because control does not depend on
+them. `sim_tests.verification` compares every beat of every stream.
 """
 
 import json
@@ -23,13 +23,13 @@ _MAIN = Path(__file__).with_name("free_run.cpp")
 
 @dataclass(frozen=True, eq=False)
 class FreeRun:
-    """What a run saw.
+    """The results of a run.
 
     Parameters
     ----------
-    taken : by output name, (beats,) int64, the cycle in which each beat was taken
-    cycles : clock cycles that were run, cycle 0 the first in which a beat may be offered
-    seconds : processor time that they took, without starting and without reset
+    taken : (beats,) int64, the cycle in which each beat was taken, by output name
+    cycles : simulated clock cycles; cycle 0 is the first in which a beat may be offered
+    seconds : their processor time, without start-up and reset
     """
 
     taken: dict[str, np.ndarray]
@@ -60,7 +60,7 @@ def compile_free(network: Network, build_dir: Path) -> Path:
         main=_MAIN,
         headers=[ends],
         options=["--x-assign", "fast", "--x-initial", "fast", "--noassert"],
-        # The library takes no part in the loop: with -O3 it is not faster.
+        # The library is not used in the loop, so -O3 would not make it faster.
         optimization=("-O3 -march=native", "-O1", "-O1"),
     )
 
@@ -70,7 +70,7 @@ def run_free(network: Network, frames: int, *, build_dir: Path, stalls: Stalls |
 
     Parameters
     ----------
-    stalls : gates at the two ends; none without
+    stalls : gates at the two ends; the default is none
 
     Raises
     ------
@@ -89,7 +89,7 @@ def run_free(network: Network, frames: int, *, build_dir: Path, stalls: Stalls |
     what = f"Simulation of {network.name!r} in Verilator"
     told = json.loads(run_program([str(program), str(folder), str(frames), str(patience)], folder, what))
     if not told["finished"]:
-        raise SimulationError(f"{what} must pass {frames} frames, not stand still before cycle {told['cycles']}")
+        raise SimulationError(f"{what} must pass {frames} frames, not stop before cycle {told['cycles']}")
     if told["frame_error"]:
         raise SimulationError(f"{what} must not report a frame error, but does")
     files = {end.name: folder / f"taken_{index}.bin" for index, end in enumerate(network.outputs)}
@@ -98,14 +98,14 @@ def run_free(network: Network, frames: int, *, build_dir: Path, stalls: Stalls |
 
 
 def _patience(network: Network, stalls: Stalls) -> int:
-    """Return the cycles without a beat at either end after which nothing will ever move: all steps of one frame."""
+    """Return the cycles without a beat at the ends that prove a standstill: all steps of one frame."""
     gates = [len(gate) for gate in (*stalls.inputs.values(), *stalls.outputs.values())]
     moves = sum(node.steps + node.schedule().latency for node in network.nodes) + sum(f.depth for f in network.fifos)
     return (1 + moves) * max([1, *gates])
 
 
 def _ends(network: Network) -> str:
-    """Return the C++ that binds the ports of the compiled model."""
+    """Return the C++ code that binds the ports of the compiled model."""
     prefixes = axi_prefixes(network)
 
     def end(terminal: Terminal) -> str:

@@ -1,4 +1,4 @@
-"""Hardware that is broken on purpose: other networks and wrappers around good components, which have to be found."""
+"""Hardware that is broken on purpose: other networks, and wrappers around correct components. Tests must find them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -22,12 +22,12 @@ __all__ = ["Original", "break_node", "drop_beat", "late", "swap_lanes"]
 
 @dataclass(frozen=True, eq=False)
 class Original:
-    """A network, and frames on which mutants of it are told from it.
+    """A network, and frames that distinguish it from its mutants.
 
     Parameters
     ----------
     frames : (frames, *shape) int64
-    seed : of the stalls at the ends
+    seed : seed of the stalls at the ends
     """
 
     network: Network
@@ -42,7 +42,7 @@ class Original:
         simulator: str = "amaranth",
         build_dir: Path = Path(),
     ) -> Verification:
-        """Compare the RTL made from `mutant`, and as broken as it is now, with what the true network must do."""
+        """Compare the RTL of `mutant`, with the current faults, with the expected results of the true network."""
         stalls = hwsim.random_stalls(self.network, self.seed if seed is None else seed)
         setup = setup_of(self.network, self.frames, stalls)
         expectation = expectation_of(self.network, self.frames, stalls)
@@ -52,26 +52,25 @@ class Original:
         )
 
     def with_node(self, node: Node) -> Network:
-        """Return the network with another node in the place of the one with the same name."""
+        """Return the network with another node instead of the one with the same name."""
         nodes = tuple(node if each.name == node.name else each for each in self.network.nodes)
         return replace(self.network, nodes=nodes)
 
     def differing_streams(self, mutant: Network) -> set[str]:
-        """Return the streams in which the reference tells the mutant from the network."""
+        """Return the streams in which the reference values of the mutant and the network differ."""
         true, changed = (hwsim.reference.evaluate(network, self.frames) for network in (self.network, mutant))
         return {name for name in true if not np.array_equal(true[name], changed[name])}
 
 
-#: Ports of a component: outside, and of the good component inside.
+#: Ports of a component: pairs of the outer port, and the port of the correct component inside.
 Ports = list[tuple[Any, Any]]
 
-#: Breaks what a component reads and writes: called with the module, its input ports and its output ports, each as
-#: pairs of the port outside and the port inside.
+#: Breaks the inputs or outputs of a component. It is called with the module, its input ports and its output ports.
 Fault = Callable[[Module, Ports, Ports], None]
 
 
 def break_node(patch: pytest.MonkeyPatch, name: str, fault: Fault) -> None:
-    """Break the component of the node called `name` in every network made from now on."""
+    """Break the component of the node called `name` in every network that is built from now on."""
     good = rtl.core.component_of
 
     class Broken(NodeComponent):
@@ -91,7 +90,7 @@ def break_node(patch: pytest.MonkeyPatch, name: str, fault: Fault) -> None:
 
 
 def late(m: Module, inputs: Ports, outputs: Ports) -> None:
-    """Deliver every beat one cycle too late."""
+    """Deliver every beat one cycle late."""
     _join_inputs(m, inputs)
     for outside, inside in outputs:
         _join_reservation(m, outside, inside)
@@ -111,7 +110,7 @@ def drop_beat(m: Module, inputs: Ports, outputs: Ports, *, number: int = 4) -> N
 
 
 def swap_lanes(m: Module, inputs: Ports, outputs: Ports) -> None:
-    """Exchange the two lowest lanes of what is read."""
+    """Exchange the two lowest lanes of the input."""
     for outside, inside in inputs:
         lanes = list(range(outside.payload.shape().length))
         lanes[:2] = lanes[1::-1]

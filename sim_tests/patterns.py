@@ -1,4 +1,4 @@
-"""The stall patterns that every size is crossed with."""
+"""The stall patterns that are combined with every size."""
 
 from collections.abc import Iterator
 

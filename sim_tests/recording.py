@@ -1,4 +1,4 @@
-"""What a run of the testbench needs to know and what it saw, as files that travel to the simulator and back."""
+"""The setup and the recording of a run of the testbench, as files that are exchanged with the simulator's process."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -12,7 +12,7 @@ __all__ = ["Beats", "FifoSetup", "InputSetup", "OutputSetup", "Recording", "Setu
 
 @dataclass(frozen=True)
 class FifoSetup:
-    """What passes a FIFO.
+    """The expected traffic of a FIFO.
 
     Parameters
     ----------
@@ -28,11 +28,11 @@ class FifoSetup:
 
 @dataclass(frozen=True)
 class InputSetup:
-    """What an input is driven with.
+    """The stimulus of an input.
 
     Parameters
     ----------
-    words : (beats, bytes) uint8, little end first
+    words : (beats, bytes) uint8, little-endian
     frame_beats : beats per frame; the last of each carries `last`
     gate : (cycles,) bool, repeated cyclically
     """
@@ -63,14 +63,14 @@ T = TypeVar("T", FifoSetup, InputSetup, OutputSetup)
 
 @dataclass(frozen=True)
 class Setup:
-    """Everything that a run of the testbench needs to know.
+    """The complete setup of a run of the testbench.
 
     Parameters
     ----------
     fifos : every FIFO
     inputs, outputs : the ends
-    patience : cycles without any beat anywhere after which the run stops
-    margin : cycles that the run goes on after the last expected beat, in which none may come
+    patience : number of cycles without any beat after which the run stops
+    margin : number of cycles after the last expected beat, in which no beat may move
     """
 
     fifos: tuple[FifoSetup, ...]
@@ -117,12 +117,12 @@ def _plain(array: np.ndarray) -> Any:
 
 @dataclass(frozen=True)
 class Beats:
-    """The beats that passed one place.
+    """The beats that were transferred at one place.
 
     Parameters
     ----------
     cycles : (beats,) int64
-    words : (beats, bytes) uint8, little end first
+    words : (beats, bytes) uint8, little-endian
     """
 
     cycles: np.ndarray
@@ -131,7 +131,7 @@ class Beats:
 
 @dataclass(frozen=True)
 class Recording:
-    """What a run saw.
+    """The recording of a run.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ class Recording:
     lasts : (beats,) bool per output, whether the beat carried `last`
     frame_errors : (n,) int64, the cycles in which the frame error was signalled
     cycles : cycles simulated
-    stood : a sentence that says where the run stood when it stopped for want of progress; empty if it finished
+    stood : a sentence about the state in which the run stopped without progress; empty if it finished
     """
 
     writes: tuple[Beats, ...]

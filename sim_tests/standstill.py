@@ -1,4 +1,4 @@
-"""Networks that stand still for ever: the RTL does so where the simulator says it, after the same beats."""
+"""Networks that deadlock: the RTL must stop where the simulator says, after the same beats."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ __all__ = ["assert_stops_alike", "deadlock_of"]
 
 
 def deadlock_of(network: Network) -> DeadlockError | None:
-    """Return the error that tells why no frame gets through, if the simulator says so."""
+    """Return the simulator's error if the network deadlocks, else None."""
     try:
         simulate(network, 1)
     except InputError as error:
@@ -29,7 +29,7 @@ def deadlock_of(network: Network) -> DeadlockError | None:
 def assert_stops_alike(
     network: Network, frames: np.ndarray, stalls: Stalls, *, simulator: str, build_dir: Path
 ) -> None:
-    """Check that the RTL moves every beat in its cycle until nothing can move any more, and no beat after it."""
+    """Check that the RTL moves every beat in its cycle until the deadlock, and no beat after it."""
     with pytest.raises(SlowStandstillError) as stop:
         step_slowly(network, len(frames), stalls=stalls)
     setup = setup_of(network, frames, stalls)

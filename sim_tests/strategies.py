@@ -1,4 +1,4 @@
-"""Whole random networks, for Hypothesis."""
+"""Random networks for Hypothesis."""
 
 from hypothesis import assume, reject
 from hypothesis import strategies as st
@@ -14,7 +14,7 @@ __all__ = ["conv_networks", "dense_networks", "residual_networks"]
 
 @st.composite
 def dense_networks(draw: st.DrawFn) -> Network:
-    """Draw a dense network with random sizes, foldings and FIFO depths, also too small ones."""
+    """Draw a dense network with random sizes, foldings and FIFO depths, including depths that are too small."""
     sizes = tuple(draw(st.lists(st.integers(1, 30), min_size=2, max_size=5), label="sizes"))
     unfolded = dense_network(
         sizes,
@@ -27,9 +27,9 @@ def dense_networks(draw: st.DrawFn) -> Network:
 
 @st.composite
 def conv_networks(draw: st.DrawFn) -> Network:
-    """Draw a convolutional network with random geometry, foldings and FIFO depths, also too small ones.
+    """Draw a convolutional network with random geometry, foldings and FIFO depths, including too small ones.
 
-    Padding is -1, +1 or 0; groups may be as many as channels; pools are of both kinds, of bits and of integers.
+    Padding is -1, +1 or 0. There may be as many groups as channels. Pools are of both kinds, of bits and of integers.
     """
 
     def two(least: int, most: int, label: str) -> tuple[int, int]:
@@ -66,7 +66,7 @@ def conv_networks(draw: st.DrawFn) -> Network:
 def residual_networks(draw: st.DrawFn) -> Network:
     """Draw a network with shortcuts, dense or convolutional, with random foldings and FIFO depths.
 
-    A shortcut that is too shallow may let the network stand still for ever.
+    A shortcut that is too shallow may cause a deadlock.
     """
     size = st.integers(1, 5)
     shape = draw(st.one_of(st.tuples(st.integers(1, 12)), st.tuples(size, size, size)), label="shape")
@@ -98,7 +98,7 @@ def residual_networks(draw: st.DrawFn) -> Network:
 
 
 def _foldings(node: Node) -> st.SearchStrategy[dict[str, int]]:
-    """Draw foldings of a node: half of them divide its shape, the others may have inert lanes."""
+    """Draw foldings of a node. Half of them divide its shape, the others may have inert lanes."""
     return st.sampled_from(list(node.foldings())) | st.sampled_from(list(node.foldings(_all_lanes)))
 
 

@@ -1,4 +1,4 @@
-"""The cocotb side: runs a `Bench` against a design inside its probe (`sim_tests.verilog_simulator`).
+"""The cocotb side: runs a `Bench` with a design inside its probe (`sim_tests.verilog_simulator`).
 
 One convention: sample right after the rising edge, when the registers still show the cycle that ends, then drive.
 An environment variable names the files: for each run those of its `Setup` and of its `Recording`.
@@ -63,5 +63,5 @@ async def _run(probe: HierarchyObject, bench: Bench) -> None:
 
 
 def _number(handle: ValueObjectBase) -> int:
-    """Return what a vector of any width carries; an undefined bit raises ValueError."""
+    """Return the value of a vector of any width; an undefined bit raises ValueError."""
     return int(str(handle.value), 2)

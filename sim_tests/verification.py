@@ -1,4 +1,4 @@
-"""Proves the hardware equal to the reference and the cycle simulator: every beat's value, and every beat's cycle."""
+"""Proves that the hardware equals reference and cycle simulator: every beat's value, and every beat's cycle."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
@@ -26,10 +26,10 @@ __all__ = [
     "verify_rtl_runs",
 ]
 
-#: What can run the RTL.
+#: The simulators that can run the RTL.
 SIMULATORS = ("amaranth", "icarus", "verilator")
 
-#: Synapses evaluated up to which the slow reference is the oracle, unless one is asked for.
+#: Largest number of evaluated synapses for which the slow reference is the default oracle.
 REFERENCE_LIMIT = 20_000_000
 
 _OPEN = np.ones(1, bool)
@@ -41,18 +41,17 @@ class Verification:
 
     Parameters
     ----------
-    level : what was compared, "rtl"
-    simulator : what ran the RTL
-    oracle : where the expected values come from, "reference" or "packed"
+    level : the level that was compared, "rtl"
+    simulator : the simulator of the RTL
+    oracle : the source of the expected values, "reference" or "packed"
     frames, streams : numbers of frames and of streams (FIFOs)
-    beats_compared : beats of all streams whose values were compared, each where it was written and where it was read
-    cycles_compared : cycle numbers compared: of every beat where it was written and where it was read, and at the
-        two ends
-    value_mismatches : transfers with another value, beats missing or too many, and wrong signals of frames
-    cycle_mismatches : transfers in another cycle, and beats missing or too many
-    cycles : clock cycles that were run
+    beats_compared : beats of all streams whose values were compared, once at the write and once at the read
+    cycles_compared : cycle numbers compared: of every beat at the write and at the read, and at the two ends
+    value_mismatches : transfers with another value, missing or additional beats, and wrong signals of frames
+    cycle_mismatches : transfers in another cycle, and missing or additional beats
+    cycles : simulated clock cycles
     first : the earliest mismatches of the run; each prints as a sentence
-    stood : where the run stood when it stopped for want of progress; empty if it finished
+    stood : the state in which the run stopped without progress; empty if it finished
     """
 
     level: str
@@ -75,7 +74,7 @@ class Verification:
         return compared and not self.value_mismatches and not self.cycle_mismatches and not self.stood
 
     def to_json(self) -> dict[str, object]:
-        """Return the result in JSON's types."""
+        """Return the result as JSON values."""
         plain = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "first"}
         return {**plain, "passed": self.passed, "first": [str(mismatch) for mismatch in self.first]}
 
@@ -105,16 +104,16 @@ def verify_rtl(
     ----------
     frames : (frames, *frame_shape) integers
     simulator : "verilator", "icarus" or "amaranth"
-    stalls : when the outside offers and takes beats; none without
-    build_dir : folder for everything that is written, kept, so that a further run need not compile; without, a
-        temporary one
-    oracle : "reference" or "packed", which gives the expected values; without, the reference unless that is long
+    stalls : gates at the two ends; the default is none
+    build_dir : folder for all output files. It is kept, so that another run need not compile again; the default is a
+        temporary folder
+    oracle : source of the expected values, "reference" or "packed"; the default is the reference unless it takes long
     progress : called with a sentence at each step
 
     Raises
     ------
     InputError
-        The frames do not suit the network, or the simulator cannot run here.
+        The frames do not fit the network, or the simulator cannot run here.
     SimulationError
         The simulator did not finish.
     """
@@ -168,7 +167,7 @@ def verify_rtl_runs(
 def verify_recording(
     network: Network, expectation: Expectation, recording: Recording, *, simulator: str, oracle: str, frames: int
 ) -> Verification:
-    """Return the comparison of a recorded run with what is expected of it."""
+    """Return the comparison of a recorded run with the expected results."""
     comparison = compare(network, expectation, recording)
     return Verification(
         level="rtl",
@@ -187,7 +186,7 @@ def verify_recording(
 
 
 def expectation_of(network: Network, frames: np.ndarray, stalls: Stalls, *, oracle: str = "reference") -> Expectation:
-    """Return the values that the oracle gives and the cycles that the cycle simulator gives."""
+    """Return the values of the oracle and the cycles of the cycle simulator."""
     return _expectation(network, len(frames), stalls, _values_of(network, frames, oracle))
 
 
@@ -211,7 +210,7 @@ def record_rtl(
     build_dir: Path,
     progress: Callable[[str], None] | None = None,
 ) -> list[Recording]:
-    """Run a network's RTL once for each setup and return what was seen."""
+    """Run a network's RTL once for each setup and return the recordings."""
     if simulator == "amaranth":
         from sim_tests.amaranth_simulator import record
 
@@ -222,7 +221,7 @@ def record_rtl(
 
 
 def setup_of(network: Network, frames: np.ndarray, stalls: Stalls) -> Setup:
-    """Return what the testbench needs to know to run frames of the network's first input."""
+    """Return the setup of the testbench for frames of the network's first input."""
     count = len(frames)
     inputs = tuple(
         InputSetup(word_rows(frames, terminal.stream), terminal.stream.beats, stalls.inputs.get(terminal.name, _OPEN))
@@ -236,7 +235,7 @@ def setup_of(network: Network, frames: np.ndarray, stalls: Stalls) -> Setup:
         FifoSetup(fifo.name, network.stream(fifo).width, count * network.stream(fifo).beats) for fifo in network.fifos
     )
     schedules = [node.schedule() for node in network.nodes]
-    # The longest that a working design can be silent: gates closed, a node between two beats, pipelines.
+    # The longest time without a beat in a working design: closed gates, a node between two beats, pipelines.
     closed = sum(_longest_closure(gate) for gate in [*(end.gate for end in inputs), *(end.gate for end in outputs)])
     silent = max((_longest_silence(schedule) for schedule in schedules), default=0)
     margin = silent + sum(schedule.latency for schedule in schedules) + 16
@@ -244,13 +243,13 @@ def setup_of(network: Network, frames: np.ndarray, stalls: Stalls) -> Setup:
 
 
 def _longest_silence(schedule: Schedule | Buffered) -> int:
-    """Return the longest row of steps in which a node neither takes nor gives a beat."""
+    """Return the longest sequence of steps in which a node neither consumes nor emits a beat."""
     steps = schedule.drain if isinstance(schedule, Buffered) else schedule
     return _longest_closure(np.logical_or(steps.consumes.any(0), steps.emits.any(0)))
 
 
 def _longest_closure(gate: np.ndarray) -> int:
-    """Return the longest row of cycles in which a gate that repeats for ever is closed."""
+    """Return the longest sequence of cycles in which a cyclic gate is closed."""
     opened = np.flatnonzero(gate)
     return int(np.diff(opened, append=opened[0] + len(gate)).max()) - 1
 

@@ -1,8 +1,8 @@
 """Runs a network's Verilog in Verilator or Icarus, inside a probe.
 
-The probe is a generated module around the unmodified design. It gathers what happens in a cycle into one vector of
-events, the one that `Bench.step` reads, and gives the words that pass short names. cocotb then samples one signal per
-cycle, and words only when they pass.
+The probe is a generated module around the unmodified design. It collects the events of a cycle in one vector, which
+`Bench.step` reads, and gives the transferred words short names. cocotb then samples one signal per cycle, and words
+only when they are transferred.
 """
 
 import json
@@ -65,7 +65,7 @@ def record(
 
 
 def probe_control() -> str:
-    """Return the control file that lets cocotb see the probe's signals in Verilator, and only these."""
+    """Return the control file that makes only the probe's signals visible to cocotb in Verilator."""
     return f'`verilator_config\npublic_flat_rw -module "{PROBE}" -var "*"\n'
 
 
@@ -115,7 +115,7 @@ def probe_verilog(network: Network) -> str:
 
 
 def _bytes(width: int) -> int:
-    """Return the bits of as many whole bytes as hold `width` bits, the width of AXI's tdata."""
+    """Return the bits of the bytes that hold `width` bits, which is the width of AXI's tdata."""
     return -(-width // 8) * 8
 
 

@@ -1,4 +1,4 @@
-"""What is on a serial line: levels and how long they last."""
+"""The signal on a serial line: levels and their durations."""
 
 from bisect import bisect_right
 from collections.abc import Iterable
@@ -6,10 +6,10 @@ from itertools import accumulate
 
 __all__ = ["BROKEN", "LineReader", "Wave", "broken_byte", "characters_of", "high", "low", "wave_of"]
 
-#: Pieces of a line: a level and its duration in bits.
+#: A signal as pieces of a level and its duration in bits.
 Wave = tuple[tuple[int, float], ...]
 
-#: Added to a byte whose stop bit was low.
+#: Added to a byte whose stop bit is low.
 BROKEN = 0x100
 
 
@@ -19,7 +19,7 @@ def wave_of(data: Iterable[int], bit: float = 1.0) -> Wave:
 
 
 def broken_byte(byte: int) -> Wave:
-    """Return a byte with a low stop bit, and the line high again behind it."""
+    """Return a byte with a low stop bit, followed by a high line."""
     return (*((level, 1.0) for level in _levels(byte, 0)), (1, 1.0))
 
 
@@ -29,7 +29,7 @@ def high(bits: float) -> Wave:
 
 
 def low(bits: float) -> Wave:
-    """Return a line that is pulled down: a glitch if it is short, a break if it is long. It is high behind."""
+    """Return a line that is pulled down and then high: a glitch if it is short, a break if it is long."""
     return ((0, bits), (1, 1.0))
 
 
@@ -38,7 +38,7 @@ def _levels(byte: int, stop: int) -> list[int]:
 
 
 def characters_of(wave: Wave) -> list[int]:
-    """Return what a receiver with an exact clock makes of a wave: bytes, plus `BROKEN` where the stop bit is low."""
+    """Return the characters of a receiver with an exact clock: bytes, plus `BROKEN` if the stop bit is low."""
     ends = list(accumulate(duration for _, duration in wave))
 
     def level(time: float) -> int:
@@ -46,7 +46,7 @@ def characters_of(wave: Wave) -> list[int]:
         return wave[index][0] if index < len(wave) else 1
 
     def next_time(wanted: int, time: float) -> float:
-        """Return when the line is next at this level, `time` at the earliest."""
+        """Return the next time from `time` on at which the line has this level."""
         return next((t for t in (time, *ends) if t >= time and level(t) == wanted), ends[-1])
 
     characters = []
@@ -63,7 +63,7 @@ def characters_of(wave: Wave) -> list[int]:
 
 
 class LineReader:
-    """A receiver that is told the level in every cycle.
+    """A receiver that gets the level in every cycle.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class LineReader:
         self.received = bytearray()
 
     def sample(self, level: int) -> None:
-        """Take the level of one cycle; a whole byte goes to `received`."""
+        """Process the level of one cycle; a complete byte is appended to `received`."""
         if self._levels or not level:
             self._levels.append(level)
         if len(self._levels) == 10 * self._divisor:

@@ -1,4 +1,4 @@
-"""A model of the board in plain Python: what the gateware must answer, told by the protocol's text alone."""
+"""A model of the board in plain Python: the answers that the gateware must give, written from the protocol's text."""
 
 from collections.abc import Iterable
 
@@ -26,11 +26,11 @@ __all__ = ["BoardModel", "Oracle"]
 
 
 class Oracle:
-    """The results of a network, by the reference.
+    """The results of a network, computed by the reference.
 
     Parameters
     ----------
-    network : one that can have a serial link
+    network : a network that can have a serial link
     """
 
     def __init__(self, network: Network) -> None:
@@ -38,7 +38,7 @@ class Oracle:
         self.info: Info = info_of(network)
 
     def result(self, frame: bytes) -> Result:
-        """Return what the board says about a frame."""
+        """Return the board's result for a frame."""
         values = evaluate(
             self._network, np.frombuffer(frame, np.int8 if self.info.signed else np.uint8)[None].astype(np.int64)
         )
@@ -51,11 +51,11 @@ class Oracle:
 class BoardModel:
     """A board that answers at once, so that it never overflows.
 
-    A character is a byte, or `BROKEN` with one whose stop bit was low.
+    A character is a byte, plus `BROKEN` if its stop bit was low.
 
     Parameters
     ----------
-    oracle : knows the results
+    oracle : computes the results
     """
 
     def __init__(self, oracle: Oracle) -> None:
@@ -64,7 +64,7 @@ class BoardModel:
         self._escaped = self._broken = False
 
     def feed(self, characters: Iterable[int]) -> list[Message]:
-        """Take characters; return the replies that they cause."""
+        """Process characters; return the replies that they cause."""
         replies = []
         for character in characters:
             if character == END:

@@ -1,4 +1,4 @@
-"""Runs the link's testbench on the Verilog of a network behind a serial link."""
+"""Runs the link's testbench on the Verilog of a network with a serial link."""
 
 from pathlib import Path
 
@@ -15,22 +15,22 @@ _TOP = "serial_network"
 
 
 def link_verilog(network: Network, divisor: int) -> str:
-    """Return the Verilog of a network behind a serial link."""
+    """Return the Verilog of a network with a serial link."""
     top = SerialNetwork(network, divisor)
     text: str = verilog.convert(top, name=_TOP, emit_src=False, strip_internal_attrs=True)
     return text
 
 
 def run_link(network: Network, folder: Path, *, simulator: str, divisor: int = 8, text: str | None = None) -> None:
-    """Run all scenarios; raise if one of them goes wrong.
+    """Run all scenarios, and raise an error if one of them fails.
 
     Parameters
     ----------
-    network : what the board must compute
-    folder : for everything that is written
+    network : the network that the board must compute
+    folder : folder for all output files
     simulator : "verilator" or "icarus"
     divisor : clock cycles per bit
-    text : the Verilog, if it is another than the one made from the network
+    text : Verilog to use instead of the network's own
     """
     folder.mkdir(parents=True, exist_ok=True)
     design, control, description = (folder / name for name in ("link.v", "link.vlt", "network.xnf"))

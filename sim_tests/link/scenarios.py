@@ -1,6 +1,6 @@
-"""The one table of what a serial line may do: good messages, damaged ones, noise.
+"""The table of scenarios on a serial line: valid messages, damaged ones, noise.
 
-Every scenario ends with a good frame.
+Every scenario ends with a valid frame.
 """
 
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ __all__ = ["Scenario", "scenarios"]
 
 @dataclass(frozen=True)
 class Scenario:
-    """What is sent, and all that must come back.
+    """A signal on the line, and the complete replies to it.
 
     Parameters
     ----------
-    name : what happens
-    wave : the line to the board
+    name : short description
+    wave : the signal on the line to the board
     replies : the replies, in order
     """
 
@@ -31,7 +31,7 @@ class Scenario:
 
 
 class _Table:
-    """Collects scenarios, each with a good frame at its end."""
+    """Collects scenarios, each with a valid frame at its end."""
 
     def __init__(self, oracle: Oracle) -> None:
         self._oracle = oracle
@@ -62,7 +62,7 @@ def error(code: ErrorCode, sequence: int = 7) -> Message:
 
 
 def with_checksum(body: bytes) -> bytes:
-    """Return a message on the line whose checksum is right, whatever its header says."""
+    """Return a message on the line with a correct checksum, even if its header is wrong."""
     return bytes([END]) + escape(body + checksum(body).to_bytes(2, "big")) + bytes([END])
 
 

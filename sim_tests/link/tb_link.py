@@ -1,6 +1,6 @@
-"""The cocotb side: drives the line to the board bit by bit, in its own time, and reads the line from it.
+"""The cocotb side: drives the line to the board bit by bit, with its own timing, and reads the line from the board.
 
-Nothing here follows the board's clock: as on a real line, only the baud rate is agreed. The environment variables name
+It does not use the board's clock: as on a real line, both ends only agree on the baud rate. Environment variables name
 the network's file and the cycles per bit.
 """
 
@@ -24,8 +24,8 @@ DIVISOR_VARIABLE = "XNORFLOW_LINK_DIVISOR"
 
 PERIOD_PS = 10_000
 
-#: Bits in which the line from the board does not fall, after which nothing more is expected: longer than the network
-#: computes, and than any byte.
+#: Number of bit times without a falling edge on the line from the board after which no reply is expected. It is longer
+#: than the network computes, and longer than any byte.
 SILENCE_BITS = 100
 
 
@@ -39,18 +39,18 @@ class Line:
         self.replies: list[Message | Damaged] = []
 
     def bits(self, count: float) -> Timer:
-        """Return a trigger for the end of `count` bit times; never on the clock's edges."""
+        """Return a trigger for the end of `count` bit times, which is never at an edge of the clock."""
         return Timer(max(1, round(count * self._bit_ps)), "ps")
 
     async def drive(self, wave: Wave) -> None:
-        """Put a wave on the line to the board, and leave it high."""
+        """Drive the line to the board with a signal, and leave it high."""
         for level, duration in wave:
             self._dut.rx.value = level
             await self.bits(duration)
         self._dut.rx.value = 1
 
     async def listen(self) -> None:
-        """Collect the replies for ever."""
+        """Collect the replies until the test ends."""
         while True:
             await FallingEdge(self._dut.tx)
             await self.bits(0.5)
