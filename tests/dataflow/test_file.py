@@ -33,6 +33,10 @@ from sim_tests.conv_cases import conv_network
 NETWORK = replace(dense_network((12, 6, 4)), name="net")
 
 
+#: Message about a file that is not a complete .xnf file, by its path.
+INCOMPLETE = r"^Network file '{}' must be a complete \.xnf file, not one with: .+$"
+
+
 def parts(network: Network) -> list[object]:
     """Return everything a network holds, in a form that compares."""
     nodes = [
@@ -325,7 +329,7 @@ def test_truncated_anywhere(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for size in [*range(0, len(whole), 97), len(whole) - 1]:
         path.write_bytes(whole[:size])
-        with pytest.raises(InputError, match=rf"^Network file '{path}' must be a complete \.xnf file, not one with: .+$"):
+        with pytest.raises(InputError, match=INCOMPLETE.format(path)):
             load(path)
 
 
@@ -333,7 +337,7 @@ def test_other_files(tmp_path: Path) -> None:
     path = tmp_path / "net.xnf"
     for content in (b"PK\x03\x04" * 50, save({"a": np.zeros(2)}, metadata={"xnorflow": "{"})):
         path.write_bytes(content)
-        with pytest.raises(InputError, match=rf"^Network file '{path}' must be a complete \.xnf file, not one with: .+$"):
+        with pytest.raises(InputError, match=INCOMPLETE.format(path)):
             load(path)
     for content in (save({"a": np.zeros(2)}), save({}, metadata={"xnorflow": "[]"})):
         path.write_bytes(content)
