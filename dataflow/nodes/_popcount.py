@@ -1,9 +1,10 @@
 """Counting bits and adding integers in stages: the shape of the adder trees, and their parts."""
 
 from dataflow.elements import Integer, signed_for
+from dataflow.logic import Groups
 from dataflow.parts import Parts
 
-__all__ = ["count_integer_sum", "count_popcount", "popcount_group", "popcount_stages"]
+__all__ = ["count_integer_sum", "count_matches", "popcount_group", "popcount_stages"]
 
 #: Bits counted before the first register of the popcount. Six bits take at most three levels of LUTs.
 popcount_group = 6
@@ -19,8 +20,16 @@ def popcount_stages(simd: int) -> int:
     return stages
 
 
-def count_popcount(found: Parts, simd: int, copies: int) -> None:
-    """Add the registered sums of a popcount, including the counts of the groups."""
+def count_matches(found: Parts, simd: int, copies: int, fixed: float) -> None:
+    """Add the comparisons of bits with weights, and the registered sums of their popcount.
+
+    Parameters
+    ----------
+    fixed : part of the weights that never change
+    """
+    whole, rest = divmod(simd, popcount_group)
+    found.groups += [Groups(popcount_group, whole, copies, fixed)] * (whole > 0)
+    found.groups += [Groups(rest, 1, copies, fixed)] * (rest > 0)
     limits = [min(popcount_group, simd - start) for start in range(0, simd, popcount_group)]
     found.registers += copies * sum(limit.bit_length() for limit in limits)
     while len(limits) > 1:

@@ -10,10 +10,9 @@ import numpy as np
 
 from dataflow.elements import BIPOLAR, Element, Integer, signed_for
 from dataflow.errors import InputError
-from dataflow.logic import Groups
 from dataflow.nodes._accumulator import Accumulator, term_of
 from dataflow.nodes._node import LaneCounts, Node, divisors, frozen_array
-from dataflow.nodes._popcount import count_integer_sum, count_popcount, popcount_group, popcount_stages
+from dataflow.nodes._popcount import count_integer_sum, count_matches, popcount_stages
 from dataflow.parts import Parts, Structure, number_bits
 from dataflow.schedule import Schedule
 from dataflow.streams import Stream, are_sizes
@@ -70,8 +69,8 @@ class MatrixVector(Node):
 
     fold_parameters: ClassVar = ("pe", "simd")
     array_fields: ClassVar = ("weights", "thresholds", "position_classes", "offsets")
-    #: Weights of another element than the default will need version 4.
-    later_fields: ClassVar = {"groups": 2, "position_classes": 2, "offsets": 2, "weight_element": 4}
+    #: Weights of another element than the default will need version 5.
+    later_fields: ClassVar = {"groups": 2, "position_classes": 2, "offsets": 2, "weight_element": 5}
 
     def __post_init__(self) -> None:
         weights = frozen_array(self.weights, np.int8)
@@ -275,10 +274,7 @@ class MatrixVector(Node):
         fixed = found.read_only(steps, self.word_width, lambda: self.weight_words)
         weight_memories, found.blocks = tuple(found.blocks), []
         if self.counts_matches:
-            whole, rest = divmod(self.simd, popcount_group)
-            found.groups += [Groups(popcount_group, whole, self.pe, fixed)] * (whole > 0)
-            found.groups += [Groups(rest, 1, self.pe, fixed)] * (rest > 0)
-            count_popcount(found, self.simd, self.pe)
+            count_matches(found, self.simd, self.pe, fixed)
         else:
             found.add(inverted_bits=self.pe * self.simd * self.operand.width * (1 - fixed))
             count_integer_sum(found, self.accumulator.term, self.simd, self.pe)
