@@ -85,7 +85,7 @@ def run_free(network: Network, frames: int, *, build_dir: Path, stalls: Stalls |
         for index, terminal in enumerate(terminals):
             gate = gates.get(terminal.name, np.ones(1, bool))
             gate.astype(np.uint8).tofile(folder / f"gate_{side}_{index}.bin")
-    patience = _patience(network, stalls)
+    patience = longest_patience(network, stalls)
     what = f"Simulation of {network.name!r} in Verilator"
     told = json.loads(run_program([str(program), str(folder), str(frames), str(patience)], folder, what))
     if not told["finished"]:
@@ -97,7 +97,7 @@ def run_free(network: Network, frames: int, *, build_dir: Path, stalls: Stalls |
     return FreeRun(taken, told["cycles"], told["seconds"])
 
 
-def _patience(network: Network, stalls: Stalls) -> int:
+def longest_patience(network: Network, stalls: Stalls) -> int:
     """Return the cycles without a beat at the ends that prove a standstill: all steps of one frame."""
     gates = [len(gate) for gate in (*stalls.inputs.values(), *stalls.outputs.values())]
     moves = sum(node.steps + node.schedule().latency for node in network.nodes) + sum(f.depth for f in network.fifos)

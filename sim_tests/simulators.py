@@ -112,7 +112,7 @@ def run_cocotb(
     log = build_dir / "simulation.log"
     log.unlink(missing_ok=True)
     command = [sys.executable, "-m", "sim_tests._run_cocotb", json.dumps(request)]
-    code = _run(command, build_dir, log, _python_environment())
+    code = _run(command, build_dir, log, python_environment())
     return _passed(results, log, code, f"Simulation of {top!r} in {simulator}")
 
 
@@ -307,7 +307,7 @@ def _verilator_environment() -> dict[str, str]:
     return {**os.environ, "VERILATOR_ROOT": str(root), "PATH": path}
 
 
-def _python_environment() -> dict[str, str]:
+def python_environment() -> dict[str, str]:
     """Return an environment in which a new Python process finds the same modules, but does not run under pytest."""
     found = os.pathsep.join(str(Path(entry).resolve()) for entry in sys.path)
     environment = {**os.environ, "PYTHONPATH": found, "PYTHONDONTWRITEBYTECODE": "1"}

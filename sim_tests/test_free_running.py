@@ -47,7 +47,7 @@ def test_words_wider_than_a_machine_word(tmp_path: Path) -> None:
 
 def test_a_run_that_stands_still_is_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = case("one-by-one")
-    monkeypatch.setattr("sim_tests.free_running._patience", lambda network, stalls: 3)
+    monkeypatch.setattr("sim_tests.free_running.longest_patience", lambda network, stalls: 3)
     sentence = r"^Simulation of 'dense-12-6-4' in Verilator must pass 2 frames, not stop before cycle \d+$"
     with pytest.raises(SimulationError, match=sentence):
         run_free(network, 2, build_dir=tmp_path)

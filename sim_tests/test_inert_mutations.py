@@ -83,8 +83,8 @@ def test_an_inert_class_that_wins_is_found(monkeypatch: pytest.MonkeyPatch) -> N
     network = fold(dense_network((12, 7, 3), seed=5), {"arg_max": {"pe": 2}})
     original = Original(network, random_frames(network, 40))
     assert original.verify().passed
-    keys = ArgMax._keys
-    monkeypatch.setattr(ArgMax, "_keys", lambda self, m, issue, step, last: keys(self, m, issue, step, Const(0)))
+    keys = ArgMax.lane_keys
+    monkeypatch.setattr(ArgMax, "lane_keys", lambda self, m, issue, step, last: keys(self, m, issue, step, Const(0)))
     verification = original.verify()
     assert verification.value_mismatches > 0
     assert verification.cycle_mismatches == 0

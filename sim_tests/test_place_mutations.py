@@ -83,7 +83,7 @@ def test_weights_of_another_group_are_found() -> None:
 
 def test_sums_that_count_what_is_outside_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert any(NETWORK.node("pool1").padding)  # type: ignore[attr-defined]
-    number = SumPoolComponent._number
+    number = SumPoolComponent.lane_number
 
     class Everywhere:
         """A buffer all of whose taps are inside."""
@@ -91,7 +91,9 @@ def test_sums_that_count_what_is_outside_are_found(monkeypatch: pytest.MonkeyPat
         def __init__(self, buffer: object) -> None:
             self.o, self.inside = buffer.o, ~buffer.inside | buffer.inside  # type: ignore[attr-defined]
 
-    monkeypatch.setattr(SumPoolComponent, "_number", lambda self, m, k, buffer: number(self, m, k, Everywhere(buffer)))
+    monkeypatch.setattr(
+        SumPoolComponent, "lane_number", lambda self, m, k, buffer: number(self, m, k, Everywhere(buffer))
+    )
     verification = ORIGINAL.verify()
     assert verification.value_mismatches > 0
     assert verification.cycle_mismatches == 0

@@ -74,7 +74,7 @@ def test_a_broken_stack_is_found(fault: Fault, values: bool, cycles: bool, monke
 
 @pytest.mark.sim
 def test_bits_that_count_as_0_and_1_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(AddComponent, "_number", lambda self, n, k, there: self.inputs[n].payload[k])
+    monkeypatch.setattr(AddComponent, "lane_number", lambda self, n, k, there: self.inputs[n].payload[k])
     verification = ORIGINAL.verify()
     assert verification.value_mismatches > 0
     assert verification.cycle_mismatches == 0
@@ -104,8 +104,8 @@ def test_inert_lanes_that_count_are_found(monkeypatch: pytest.MonkeyPatch) -> No
     (network,) = (case.network() for case in RESIDUAL_CASES if case.name == "inert-bits")
     original = Original(network, random_frames(network, 16))
     assert original.verify().passed
-    number = AddComponent._number
-    monkeypatch.setattr(AddComponent, "_number", lambda self, n, k, there: number(self, n, k, Const(1)))
+    number = AddComponent.lane_number
+    monkeypatch.setattr(AddComponent, "lane_number", lambda self, n, k, there: number(self, n, k, Const(1)))
     verification = original.verify()
     assert verification.value_mismatches > 0
     assert verification.cycle_mismatches == 0

@@ -145,6 +145,6 @@ def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_child_sees_this_path_and_no_pytest(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
-    environment = simulators._python_environment()
+    environment = simulators.python_environment()
     assert environment["PYTHONPATH"].split(os.pathsep) == [str(Path(entry).resolve()) for entry in sys.path]
     assert "PYTEST_CURRENT_TEST" not in environment

@@ -9,7 +9,7 @@ from hwsim.packed._bits import pack, word_width
 from hwsim.packed._tensors import Tensor, Windows, integer_type, remembered, tensor_of
 from hwsim.packed._tiles import byte_vector_width, multiply, tile_neurons, tile_rows
 
-__all__ = ["grouped_product", "product"]
+__all__ = ["by_fours", "grouped_product", "product"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ def _matrix(node: MatrixVector, channels: int, positions: int, window: bytes) ->
         limits, never = (node.synapses - limits).astype(np.int64), -1
         neurons = tile_neurons(rows.dtype)
     elif _takes_bytes(node):
-        rows, offsets = _by_fours(node.weights, offsets)
+        rows, offsets = by_fours(node.weights, offsets)
         limits, never = (limits - _bias(node)).astype(np.int32), np.iinfo(np.int32).max
         neurons = tile_neurons(np.dtype(np.uint8))
     else:
@@ -66,7 +66,7 @@ def _matrix(node: MatrixVector, channels: int, positions: int, window: bytes) ->
     return _Matrix(np.ascontiguousarray(tiles), full, levels, offsets)
 
 
-def _by_fours(weights: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def by_fours(weights: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return weights in groups of four bytes, and the offsets at which the four numbers of each group are read.
 
     Parameters

@@ -47,10 +47,10 @@ class Add(NodeComponent):
 
     def _term(self, n: int, k: int, there):
         """Return the term of an input in a lane."""
-        factor, number = self.node.all_factors[n], self._number(n, k, there)
+        factor, number = self.node.all_factors[n], self.lane_number(n, k, there)
         return number if factor == 1 else number * factor
 
-    def _number(self, n: int, k: int, there):
+    def lane_number(self, n: int, k: int, there):
         """Return the number of an input in a lane: 0 in an inert lane, as integers carry it there."""
         value = self.inputs[n].payload[k]
         if isinstance(self.node.operands[n], dataflow.Bipolar):

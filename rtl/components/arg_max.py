@@ -43,7 +43,7 @@ class ArgMax(NodeComponent):
             m.d.sync += step.eq(advanced(step, steps))
         valid = delayed(m, issue, node.latency - 1, name="valid")
 
-        key, lane = self._highest(m, self._keys(m, issue, step, last))
+        key, lane = self._highest(m, self.lane_keys(m, issue, step, last))
         best_key = Signal.like(key, name="best_key", reset_less=True)
         best = Signal(range(node.classes), reset_less=True)
         first, base = Signal(init=1), Signal(range(node.classes))
@@ -55,7 +55,7 @@ class ArgMax(NodeComponent):
         m.d.comb += self.o.payload[0].eq(best)
         return m
 
-    def _keys(self, m: Module, issue: Signal, step: Signal, last) -> list[Signal]:
+    def lane_keys(self, m: Module, issue: Signal, step: Signal, last) -> list[Signal]:
         """Return the registered keys of a beat, one per lane; those of inert lanes are the lowest possible key.
 
         Parameters

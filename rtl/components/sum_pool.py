@@ -32,12 +32,12 @@ class SumPool(PoolComponent):
 
     def _take(self, m: Module, k: int, buffer: LineBuffer, first: Signal, valid) -> Signal:
         total = Signal(self.o.payload[k].shape(), name=f"total_{k}", reset_less=True)
-        number = self._number(m, k, buffer)
+        number = self.lane_number(m, k, buffer)
         with m.If(valid):
             m.d.sync += total.eq(Mux(first, 0, total) + number)
         return total
 
-    def _number(self, m: Module, k: int, buffer: LineBuffer):
+    def lane_number(self, m: Module, k: int, buffer: LineBuffer):
         """Return the number that the tap adds."""
         element = self.node.element
         word = buffer.o.word_select(k, element.width)

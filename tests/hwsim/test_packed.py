@@ -9,7 +9,7 @@ from dataflow import BIPOLAR, Fifo, Integer, MatrixVector, Network, Stream, Term
 from hwsim import packed, reference
 from hwsim.packed import _matrices
 from hwsim.packed._bits import pack, unpack
-from hwsim.packed._matrices import _by_fours
+from hwsim.packed._matrices import by_fours
 from hwsim.packed._tiles import byte_vector_width, tile_rows
 from hwsim.reference.matrix_vector import matrix_vector
 from sim_tests.cases import CASES, Case, random_frames
@@ -141,7 +141,7 @@ def test_weights_of_four_bytes_stand_at_the_elements_that_are_read(places: set[i
     rng = np.random.default_rng(seed)
     offsets = rng.permutation(np.array(sorted(places), np.int64))
     weights, frame = rng.choice(np.array([-1, 1], np.int8), (3, len(offsets))), rng.integers(0, 256, 64)
-    fours, starts = _by_fours(weights, offsets)
+    fours, starts = by_fours(weights, offsets)
     assert fours.dtype == np.int32
     assert (np.diff(starts) >= 4).all()
     bytes_of = fours.astype("<i4").view(np.int8).reshape(3, -1)
