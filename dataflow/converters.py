@@ -18,10 +18,10 @@ def without_converters(network: Network) -> Network:
     for node in network.nodes:
         if node.fits_neighbours:
             into = next(fifo for fifo in fifos if fifo.target == node.name)
-            behind = next(fifo for fifo in fifos if fifo.source == node.name)
-            joined = replace(into, target=behind.target, target_port=behind.target_port)
+            after = next(fifo for fifo in fifos if fifo.source == node.name)
+            joined = replace(into, target=after.target, target_port=after.target_port)
             fifos[fifos.index(into)] = joined
-            fifos.remove(behind)
+            fifos.remove(after)
     nodes = tuple(node for node in network.nodes if not node.fits_neighbours)
     return replace(network, nodes=nodes, fifos=tuple(fifos))
 

@@ -178,7 +178,7 @@ def part_luts(parts: int, width: int, family: Family) -> int:
 
 def ring_luts(ring: Ring, family: Family) -> tuple[float, int]:
     """Return the LUTs of a ring of registers that become shift registers, and the remaining flip-flops."""
-    behind = ring.depth - 1
-    if not family.shift_registers or behind < 3:
+    shifted = ring.depth - 1
+    if not family.shift_registers or shifted < 3:
         return 0.0, ring.depth * ring.width
-    return float(ring.width * -(-behind // 32)), ring.width
+    return float(ring.width * -(-shifted // 32)), ring.width

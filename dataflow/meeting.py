@@ -73,8 +73,8 @@ def _waiting_places(
     """
     while fifo.name in written:
         yield fifo, int((written[fifo.name][1] - taken).max())
-        into, behind = network.fifos_into(fifo.source), network.fifos_out_of(fifo.source)
-        if len(into) != 1 or len(behind) != 1:
+        into, after = network.fifos_into(fifo.source), network.fifos_out_of(fifo.source)
+        if len(into) != 1 or len(after) != 1:
             return
         schedule = network.node(fifo.source).schedule()
         if isinstance(schedule, Buffered):

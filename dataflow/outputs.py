@@ -27,14 +27,14 @@ def expose_scores(network: Network) -> Network:
         raise InputError(f"Network {network.name!r} must have scores to emit them, not none")
     node = network.node(network.scores.node)
     stream = node.output_streams[0]
-    behind = network.fifos_out_of(node.name)[0]
+    after = network.fifos_out_of(node.name)[0]
     fork = Fork(_free_name(network), stream.element, stream.shape, pe=stream.lanes)
     new = (
         Fifo(node.name, fork.name),
         Fifo(fork.name, "scores"),
-        replace(behind, source=fork.name, source_port=1),
+        replace(after, source=fork.name, source_port=1),
     )
-    fifos = [each for fifo in network.fifos for each in (new if fifo is behind else (fifo,))]
+    fifos = [each for fifo in network.fifos for each in (new if fifo is after else (fifo,))]
     place = network.nodes.index(node) + 1
     forked = replace(
         network,

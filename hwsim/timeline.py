@@ -188,8 +188,8 @@ def _known(network: Network, actor: Actor, run: Run) -> tuple[np.ndarray, np.nda
     for port, fifo in enumerate(inputs):
         at_least(fed, port, run.writes[fifo] + 1)
         at_least(known, port, run.reads[fifo])
-    for port, behind in enumerate(outputs, len(inputs)):
-        at_least(known, port, run.writes[behind.name] - actor.latency)
+    for port, after in enumerate(outputs, len(inputs)):
+        at_least(known, port, run.writes[after.name] - actor.latency)
     if actor.drains is not None:
         needed, freed = np.tile(actor.needs, patterns)
         last = np.cumsum(freed) - freed + needed - 1

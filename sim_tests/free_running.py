@@ -87,14 +87,14 @@ def run_free(network: Network, frames: int, *, build_dir: Path, stalls: Stalls |
             gate.astype(np.uint8).tofile(folder / f"gate_{side}_{index}.bin")
     patience = longest_patience(network, stalls)
     what = f"Simulation of {network.name!r} in Verilator"
-    told = json.loads(run_program([str(program), str(folder), str(frames), str(patience)], folder, what))
-    if not told["finished"]:
-        raise SimulationError(f"{what} must pass {frames} frames, not stop before cycle {told['cycles']}")
-    if told["frame_error"]:
+    result = json.loads(run_program([str(program), str(folder), str(frames), str(patience)], folder, what))
+    if not result["finished"]:
+        raise SimulationError(f"{what} must pass {frames} frames, not stop before cycle {result['cycles']}")
+    if result["frame_error"]:
         raise SimulationError(f"{what} must not report a frame error, but does")
     files = {end.name: folder / f"taken_{index}.bin" for index, end in enumerate(network.outputs)}
     taken = {name: np.fromfile(file, np.int64) for name, file in files.items()}
-    return FreeRun(taken, told["cycles"], told["seconds"])
+    return FreeRun(taken, result["cycles"], result["seconds"])
 
 
 def longest_patience(network: Network, stalls: Stalls) -> int:

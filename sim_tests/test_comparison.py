@@ -201,11 +201,11 @@ def test_unknown_names_are_refused() -> None:
 
 
 def test_packed_oracle_and_progress_are_told() -> None:
-    told: list[str] = []
-    verification = verify_rtl(NETWORK, FRAMES, simulator="amaranth", oracle="packed", progress=told.append)
+    reports: list[str] = []
+    verification = verify_rtl(NETWORK, FRAMES, simulator="amaranth", oracle="packed", progress=reports.append)
     assert verification.passed
     assert verification.oracle == "packed"
-    assert told == [
+    assert reports == [
         "Expected values of 3 frames from the packed oracle, cycles from the cycle simulator",
         "Running in Amaranth's simulator",
     ]

@@ -15,7 +15,7 @@ from sim_tests.mutants import Original
 
 pytestmark = pytest.mark.sim
 
-#: Every kind of node that has inert lanes, in front of one that counts them if they are not 0.
+#: Every kind of node that has inert lanes, each before a node that counts them if they are not 0.
 NETWORK = fold(
     conv_network((6, 6, 3), (5, 4), classes=3, padding=(1, 1, 1, 1), pad=1, pool=(2, 2), pool_kinds=("sum", "max")),
     {

@@ -26,7 +26,7 @@ def matrix(name: str) -> MatrixVector:
 
 
 def check_values(mutant: Network, streams: set[str] | None = None) -> None:
-    """See the mutant's values reported, all behind the streams named, and no cycle."""
+    """Check that the mutant's values are reported, only in the named streams, and that no cycle is."""
     verification = ORIGINAL.verify(mutant)
     assert ORIGINAL.differing_streams(mutant)
     assert verification.value_mismatches > 0
@@ -35,7 +35,7 @@ def check_values(mutant: Network, streams: set[str] | None = None) -> None:
         assert verification.first[0].stream in streams
 
 
-def behind(name: str) -> set[str]:
+def downstream_of(name: str) -> set[str]:
     return {fifo.name for fifo in NETWORK.fifos_out_of(name)}
 
 
@@ -58,27 +58,27 @@ def test_another_class_of_one_position_is_found(name: str, position: int) -> Non
         classes[position] = kind
         changed.append(ORIGINAL.with_node(replace(node, position_classes=classes)))
     shown = [mutant for mutant in changed if ORIGINAL.differing_streams(mutant)]
-    check_values(shown[0], behind(name))
+    check_values(shown[0], downstream_of(name))
 
 
 def test_another_offset_of_one_class_is_found() -> None:
     node = matrix("conv0")
     offsets = node.offsets.copy()  # type: ignore[union-attr]
     offsets[0, 1] += 1 if offsets[0, 1] < offsets.max() else -1  # of the same width, the lowest bit differs
-    check_values(ORIGINAL.with_node(replace(node, offsets=offsets)), behind("conv0"))
+    check_values(ORIGINAL.with_node(replace(node, offsets=offsets)), downstream_of("conv0"))
 
 
 def test_another_order_of_groups_is_found() -> None:
     window = NETWORK.node("conv0.window")
     assert isinstance(window, SlidingWindow)
     assert window.groups == 2
-    check_values(ORIGINAL.with_node(replace(window, groups=1)), behind("conv0.window"))
+    check_values(ORIGINAL.with_node(replace(window, groups=1)), downstream_of("conv0.window"))
 
 
 def test_weights_of_another_group_are_found() -> None:
     node = matrix("conv0")
     weights = np.roll(node.weights, node.group_neurons, axis=0)
-    check_values(ORIGINAL.with_node(replace(node, weights=weights)), behind("conv0"))
+    check_values(ORIGINAL.with_node(replace(node, weights=weights)), downstream_of("conv0"))
 
 
 def test_sums_that_count_what_is_outside_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,4 +97,4 @@ def test_sums_that_count_what_is_outside_are_found(monkeypatch: pytest.MonkeyPat
     verification = ORIGINAL.verify()
     assert verification.value_mismatches > 0
     assert verification.cycle_mismatches == 0
-    assert verification.first[0].stream in behind("pool1")
+    assert verification.first[0].stream in downstream_of("pool1")

@@ -25,8 +25,8 @@ def agreement(
 ) -> Callable[[], None]:
     """Return the test that random networks agree in a simulator.
 
-    Those that stand still do so in both, after the same beats in the same cycles, and not with the depths that free
-    them.
+    Networks that deadlock must do so in both, after the same beats in the same cycles, and not with the depths that
+    resolve the deadlock.
     """
 
     @settings(

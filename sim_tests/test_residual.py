@@ -1,4 +1,4 @@
-"""Shortcuts with too few places: hardware and simulator stand still alike, and the remedy frees both."""
+"""Shortcuts with too few places: hardware and simulator deadlock alike, and the remedy resolves it in both."""
 
 from pathlib import Path
 

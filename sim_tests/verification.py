@@ -139,7 +139,7 @@ def verify_rtl_runs(
     progress: Callable[[str], None] | None = None,
 ) -> list[Verification]:
     """Verify like `verify_rtl`, once for each of several stalls; the design is compiled once and reset before each."""
-    tell = progress or (lambda sentence: None)
+    report = progress or (lambda sentence: None)
     if simulator not in SIMULATORS:
         raise InputError(f"Simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")
     frames = frames_for(network, frames)
@@ -150,12 +150,12 @@ def verify_rtl_runs(
 
         require(simulator)
     oracle = oracle or _oracle_for(network, len(frames))
-    tell(f"Expected values of {len(frames)} frames from the {oracle} oracle, cycles from the cycle simulator")
+    report(f"Expected values of {len(frames)} frames from the {oracle} oracle, cycles from the cycle simulator")
     values = _values_of(network, frames, oracle)
     setups = [setup_of(network, frames, each) for each in stalls]
     with TemporaryDirectory(prefix="xnorflow-") as scratch:
         recordings = record_rtl(
-            network, setups, simulator=simulator, build_dir=build_dir or Path(scratch), progress=tell
+            network, setups, simulator=simulator, build_dir=build_dir or Path(scratch), progress=report
         )
     expectations = [_expectation(network, len(frames), each, values) for each in stalls]
     return [

@@ -40,10 +40,10 @@ def record(
     progress : called with a sentence at each step
     text : the Verilog, if it is another than the one made from the network
     """
-    tell = progress or (lambda sentence: None)
+    report = progress or (lambda sentence: None)
     build_dir = Path(build_dir).resolve()
     build_dir.mkdir(parents=True, exist_ok=True)
-    tell("Generating Verilog")
+    report("Generating Verilog")
     design, probe, control = (build_dir / name for name in ("design.v", "probe.v", "probe.vlt"))
     design.write_text(verilog(network) if text is None else text)
     probe.write_text(probe_verilog(network))
@@ -52,7 +52,7 @@ def record(
     for setup, (setup_file, recording_file) in zip(setups, runs, strict=True):
         setup.save(setup_file)
         recording_file.unlink(missing_ok=True)
-    tell(f"Compiling and running in {simulator.capitalize()}")
+    report(f"Compiling and running in {simulator.capitalize()}")
     run_cocotb(
         [design, probe, control],
         PROBE,

@@ -75,9 +75,9 @@ def _waits(network: Network, program: Program, nexts: np.ndarray) -> dict[str, _
             continue
         # A beat is missing in the buffer because `fill`, the previous actor, waits for one.
         waiting = actor - 1 if _lacks_in_buffer(program, actor, nexts) else actor
-        into, behind = _next_moves(network, program, waiting, nexts)
+        into, after = _next_moves(network, program, waiting, nexts)
         missing = tuple(fifo for fifo in into if unread[fifo.name] == 0)
-        full = tuple(fifo for fifo in behind if unread[fifo.name] == fifo.depth)
+        full = tuple(fifo for fifo in after if unread[fifo.name] == fifo.depth)
         waits[node.name] = _Wait(node.name, missing, full)
     return waits
 
@@ -113,8 +113,8 @@ def _next_moves(network: Network, program: Program, number: int, nexts: np.ndarr
     takes, gives = moves[: len(actor.consumes)], moves[len(actor.consumes) :]
     fifos = list(zip(network.fifos, program.channels, strict=False))
     into = [fifo for fifo, channel in fifos if channel.reader == number and takes[fifo.target_port]]
-    behind = [fifo for fifo, channel in fifos if channel.writer == number and gives[fifo.source_port]]
-    return sorted(into, key=lambda fifo: fifo.target_port), sorted(behind, key=lambda fifo: fifo.source_port)
+    after = [fifo for fifo, channel in fifos if channel.writer == number and gives[fifo.source_port]]
+    return sorted(into, key=lambda fifo: fifo.target_port), sorted(after, key=lambda fifo: fifo.source_port)
 
 
 def remedy_of(network: Network, deadlock: DeadlockError) -> dict[str, int]:

@@ -1,7 +1,7 @@
-"""A network as the parts of a frame and what each waits for: see `hwsim.cycle.kernel.Plan`.
+"""A network as the parts of a frame and the beats that each waits for, see `hwsim.cycle.kernel.Plan`.
 
-The slots of times are numbered actor by actor: its last event of the frame before, then its parts of a frame. They do
-not depend on the FIFOs' depths. Which read makes the place for a beat does, and is only told in a plan.
+The slots of times are numbered actor by actor: the last event of the previous frame, then the parts of a frame. They do
+not depend on the FIFOs' depths. The read that frees the place for a beat does, and is part of the plan.
 """
 
 from dataclasses import dataclass, replace
@@ -20,10 +20,10 @@ __all__ = ["ActorSlots", "Channel", "Program", "flatten", "with_depths"]
 
 @dataclass(frozen=True, eq=False)
 class ActorSlots:
-    """Where the parts of an actor are, the first one in the slot behind `before`.
+    """The slots of an actor's parts. The first part is in the slot after `before`.
 
-    An event that takes i beats and gives o has max(1, i) + max(1, o) - 1 parts. They wait for the beats in the order of
-    the ports, and from the part on that waits for the last beat, for the places.
+    An event that consumes i beats and emits o has max(1, i) + max(1, o) - 1 parts. These wait for the beats in the
+    order of the ports, and for the places from the part on that waits for the last beat.
     """
 
     actor: Actor
@@ -39,12 +39,12 @@ class ActorSlots:
 
     @property
     def _in_one(self) -> bool:
-        """Whether every event is one part because no more than one beat can come or go."""
+        """Whether every event is one part, because it consumes at most one beat and emits at most one."""
         return len(self.actor.consumes) < 2 and len(self.actor.emits) < 2
 
     @cached_property
     def _ends(self) -> np.ndarray:
-        """(events of the pattern,) int32, the last part of each event; the first part of all is 1."""
+        """(events of the pattern,) int32, the last part of each event; parts are numbered from 1."""
         if self._in_one:
             return np.arange(1, len(self.actor.event_steps) + 1, dtype=np.int32)
         parts = np.maximum(1, self._inputs.sum(axis=0)) + np.maximum(1, self._outputs.sum(axis=0)) - 1
@@ -119,9 +119,9 @@ class Program:
 
     Parameters
     ----------
-    layouts : of the actors in topological order
+    layouts : the slots of the actors, in topological order
     channels : the FIFOs in the network's order, then the buffers
-    nodes : (nodes,) int64, the actor that stands for each node; of a `Buffered` one the drain, just behind its fill
+    nodes : (nodes,) int64, the actor that represents each node; for a `Buffered` one the drain, which follows its fill
     needs : (4, slots) int32, the parts by slot, without the places
     """
 
@@ -137,7 +137,7 @@ class Program:
 
     @cached_property
     def befores(self) -> np.ndarray:
-        """(actors,) int64, the slot of each actor's last event of the frame before."""
+        """(actors,) int64, the slot of each actor's last event of the previous frame."""
         return np.array([layout.before for layout in self.layouts], np.int64)
 
     @cached_property
@@ -147,7 +147,7 @@ class Program:
 
     @cached_property
     def fifo_count(self) -> int:
-        """How many of the channels are FIFOs of the network."""
+        """Number of channels that are FIFOs of the network."""
         return len(self.channels) - sum(actor.drains is not None for actor in self.actors)
 
 
@@ -180,30 +180,30 @@ def flatten(network: Network, stalls: Stalls) -> Program:
 
 
 def _fifos(network: Network, layouts: list[ActorSlots], needs: np.ndarray) -> list[Channel]:
-    """Return the channels of a network's FIFOs, and take down in `needs` which beats are waited for."""
+    """Return the channels of a network's FIFOs, and record in `needs` the beats for which parts wait."""
     writers = {layout.actor.name: number for number, layout in enumerate(layouts)}
     readers = {layout.actor.name: number for number, layout in reversed(list(enumerate(layouts)))}
     channels = []
     for fifo in network.fifos:
         writer, reader = writers[fifo.source], readers[fifo.target]
-        behind, ahead = layouts[writer], layouts[reader]
-        port = len(behind.actor.consumes) + fifo.source_port
-        writes, gives = behind.moved_in(port), behind.waits_in(port)
-        takes = ahead.waits_in(fifo.target_port)
-        needs[SOURCE, takes], needs[DELAY, takes] = writes, behind.actor.latency + 1
-        reads = ahead.moved_in(fifo.target_port)
-        channels.append(Channel(fifo.depth, behind.actor.latency, writer, reader, writes, reads, gives))
+        source, target = layouts[writer], layouts[reader]
+        port = len(source.actor.consumes) + fifo.source_port
+        writes, gives = source.moved_in(port), source.waits_in(port)
+        takes = target.waits_in(fifo.target_port)
+        needs[SOURCE, takes], needs[DELAY, takes] = writes, source.actor.latency + 1
+        reads = target.moved_in(fifo.target_port)
+        channels.append(Channel(fifo.depth, source.actor.latency, writer, reader, writes, reads, gives))
     return channels
 
 
 def _buffers(layouts: list[ActorSlots], needs: np.ndarray) -> list[Channel]:
-    """Return the channels of the buffers, and take down in `needs` which beats are waited for."""
+    """Return the channels of the buffers, and record in `needs` the beats for which parts wait."""
     channels = []
     for number, (fill, drain) in enumerate(pairwise(layouts)):
         if drain.actor.drains is None:
             continue
         needed, freed = np.tile(drain.actor.needs, drain.actor.repeats)
-        # The last beat that an event needs, or the one before the first, from 1: 0 is the last one of the frame before.
+        # The last beat that an event needs, or the one before the first. Beats count from 1; 0 is the previous frame's.
         beats = np.cumsum(freed) - freed + needed
         port = len(fill.actor.consumes)
         writes, gives = fill.moved_in(port), fill.waits_in(port)
@@ -215,7 +215,7 @@ def _buffers(layouts: list[ActorSlots], needs: np.ndarray) -> list[Channel]:
 
 
 def with_depths(program: Program, depths: np.ndarray) -> Program:
-    """Return a program with other depths of the network's FIFOs, (fifos,) int64; those of buffers stay."""
+    """Return a program with other depths of the network's FIFOs, (fifos,) int64; those of buffers are kept."""
     fifos = program.channels[: len(depths)]
     changed = (replace(fifo, depth=int(depth)) for fifo, depth in zip(fifos, depths, strict=True))
     return replace(program, channels=(*changed, *program.channels[len(depths) :]))
