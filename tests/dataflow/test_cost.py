@@ -1,4 +1,4 @@
-"""The cost model's shape: what costs more, what block RAM it takes, and what it refuses."""
+"""The cost model: comparisons of costs, block RAMs, and refusals."""
 
 from dataclasses import dataclass
 
@@ -80,10 +80,10 @@ def test_blocks_of_the_best_shape(family: str, depth: int, width: int, blocks: i
 @pytest.mark.parametrize(
     ("family", "depth", "width", "blocks"),
     [
-        # Bits that are written go into bytes of nine.
+        # Writable bits are grouped into bytes of nine.
         ("ecp5", 2048, 20, 3),
         ("ecp5", 600, 38, 3),
-        # Two halves that belong together cost less than two that do not.
+        # Two halves of one block cost less than two halves of different blocks.
         ("xilinx7", 4096, 9, 2),
         ("ice40", 300, 24, 3),
     ],
@@ -99,7 +99,7 @@ def test_little_memory_of_ice40_is_flip_flops() -> None:
 
 
 def test_a_vector_needs_one_port_of_block_ram_and_a_fifo_two() -> None:
-    # At its price LUT RAM of Gowin beside two ports is cheaper, beside one it is not.
+    # By its price, LUT RAM of Gowin is cheaper than block RAM with two ports, but not than block RAM with one.
     assert fifo_cost(1, 1024, "gowin").brams == 0
     weights = np.random.default_rng(0).choice(np.array([-1, 1], np.int8), (2, 1024))
     held = MatrixVector("m", weights, pe=1, simd=1).structure()
@@ -112,7 +112,7 @@ def test_levels_that_are_alike_are_one_memory() -> None:
     levels = np.arange(32) % 16 + 24
     node = MatrixVector("m", weights, levels, pe=2, simd=64)
     (rom,) = [rom for rom in node.structure().roms if rom.columns < 64]
-    # Two neurons a word, each with what its count starts from in eight bits.
+    # Two neurons per word, each with an initial count of eight bits.
     words = ["".join(f"{-level & 255:08b}" for level in pair) for pair in levels.reshape(16, 2).tolist()]
     columns = {"".join(column) for column in zip(*words, strict=True)}
     assert rom == Rom(depth=16, columns=len(columns - {"0" * 16, "1" * 16}))
@@ -186,7 +186,7 @@ def test_unknown_family_is_refused() -> None:
 
 @dataclass(frozen=True, eq=False)
 class Unmeasured(Node):
-    """A kind of which no sample was synthesized."""
+    """A kind for which no sample was synthesized."""
 
     input_streams = output_streams = (Stream(BIPOLAR, (1,)),)
 

@@ -1,4 +1,4 @@
-"""The cost model's data, its fit, and what its page says of them, agree; its errors stay within their bounds."""
+"""The cost model's data, its fit and its documentation agree, and its errors are within their bounds."""
 
 import csv
 import json
@@ -12,7 +12,7 @@ from benchmarks.cost_errors import DATA, PAGE, Compared, compared, measured, tab
 from benchmarks.cost_samples import samples
 from dataflow.families import FAMILIES
 
-#: How far off single units may be that were not fitted to, and whole networks, none of which was.
+#: Largest errors of single units that were not used for fitting, and of networks, none of which was used.
 MOST_OF_UNITS, MOST_OF_NETWORKS = 0.25, 0.15
 
 

@@ -1,4 +1,4 @@
-"""The .xnf file: round trip, and what damaged files are refused with."""
+"""The .xnf file: round trip, and the messages for damaged files."""
 
 import copy
 import json
@@ -38,7 +38,7 @@ INCOMPLETE = r"^Network file '{}' must be a complete \.xnf file, not one with: .
 
 
 def parts(network: Network) -> list[object]:
-    """Return everything a network holds, in a form that compares."""
+    """Return everything in a network, in a form that can be compared."""
     nodes = [
         (node.kind, [getattr(node, each.name) for each in fields(node) if each.name not in node.array_fields])
         for node in network.nodes
@@ -107,7 +107,7 @@ def written_version(path: Path) -> object:
 
 
 def test_inert_lanes_come_back(tmp_path: Path) -> None:
-    """Converters and ends may have parts: here a group's channels at the input, its neurons at the output."""
+    """Converters and ends may have parts: here the channels of a group at the input, its neurons at the output."""
     rng = np.random.default_rng(0)
     weights = rng.choice(np.array([-1, 1], np.int8), (10, 3))
     matrix = MatrixVector("m", weights, positions=(2,), operand=Integer(8), groups=2)
@@ -300,7 +300,7 @@ def test_structures_that_disagree(change: Change, sentence: str, tmp_path: Path)
     ],
 )
 def test_structures_of_another_form(change: Change, sentence: str | None, tmp_path: Path) -> None:
-    if sentence is None:  # what has a default may be left out
+    if sentence is None:  # a field with a default may be left out
         assert parts(loaded_after(change, tmp_path)) == parts(NETWORK)
     else:
         refused(change, tmp_path, sentence)

@@ -1,4 +1,4 @@
-"""Names that tools allow."""
+"""Names that tools accept."""
 
 from dataflow.naming import plain_names
 

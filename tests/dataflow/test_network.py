@@ -1,4 +1,4 @@
-"""What `verify` finds wrong with a network."""
+"""The faults of a network that `verify` finds."""
 
 from dataclasses import replace
 
@@ -29,7 +29,7 @@ def refused(network: Network, sentence: str) -> None:
 
 
 def with_fifo(old: str, **changes: object) -> Network:
-    """Return the network with one FIFO changed, or taken out."""
+    """Return the network with one FIFO changed or removed."""
     fifos = [
         *(
             replace(fifo, **changes) if fifo.name == old else fifo

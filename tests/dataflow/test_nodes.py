@@ -1,4 +1,4 @@
-"""What the node kinds refuse, and that they cannot be changed."""
+"""Refusals of the node kinds; nodes are immutable."""
 
 import numpy as np
 import pytest

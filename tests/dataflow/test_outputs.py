@@ -1,4 +1,4 @@
-"""Showing the scores beside the class."""
+"""Emitting the scores in addition to the class."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Token schedules: which beats move in which step."""
+"""Token schedules: the beats that move in each step."""
 
 from collections.abc import Iterator
 
@@ -56,7 +56,7 @@ def test_a_frame_of_steps_moves_a_frame_of_beats(node: Node) -> None:
     for ports, streams in ((schedule.consumes, node.input_streams), (schedule.emits, node.output_streams)):
         for row, stream in zip(ports, streams, strict=True):
             assert row.sum() * schedule.repeats == stream.beats
-    # Nothing is emitted that has not been consumed: the share emitted never runs ahead.
+    # Nothing is emitted before it is consumed: the emitted share never exceeds the consumed one.
     for emits, out in zip(schedule.emits, node.output_streams, strict=True):
         for consumes, into in zip(schedule.consumes, node.input_streams, strict=True):
             given, taken = numbers(emits, out), numbers(consumes, into)

@@ -17,7 +17,7 @@ def any_lanes(number: int) -> list[int]:
 
 
 def sliding(**options: object) -> SlidingWindow:
-    """Return a 2x2 window on 3x4 pixels of four channels, with options of another choice."""
+    """Return a 2x2 window on 3x4 pixels of four channels, with other options if given."""
     choice = {"element": BIPOLAR, "shape": (3, 4, 4), "kernel": (2, 2), **options}
     return SlidingWindow("w", **choice)  # type: ignore[arg-type]
 
@@ -80,7 +80,7 @@ def test_sums_below_a_kernel_have_an_element_of_their_own() -> None:
     assert str(sum_pool(element=Integer(8, signed=True)).output_element) == "int10"  # -512 to 508
     # No position has more than one pixel: -1 to 1.
     assert sum_pool(kernel=(2, 2), dilation=(3, 4), padding=(3, 3, 4, 4)).span == (-1, 1)
-    # Positions without a pixel are taken, unlike those of a MaxPool.
+    # Positions without a pixel are legal, unlike those of a MaxPool.
     assert sum_pool(padding=(2, 0, 0, 2)).positions == (4, 5)
 
 
@@ -120,7 +120,7 @@ def window_nodes(draw: st.DrawFn) -> WindowNode:
 def test_a_step_reads_beats_that_have_come_and_are_not_freed(node: WindowNode) -> None:
     schedule = node.schedule()
     before = schedule.frees.cumsum() - schedule.frees
-    # A position's steps are issued when its first one is.
+    # All steps of a position can be issued when its first one can.
     come = np.maximum.accumulate(before + schedule.needs)
     before, come = (np.repeat(beats, node.taps_at_once) for beats in (before, come))
     read = node.read_beats.ravel()

@@ -1,4 +1,4 @@
-"""Networks of nodes that are nothing but a token schedule: any shape, any pattern."""
+"""Networks of nodes that consist only of a token schedule, in any shape and with any pattern."""
 
 from dataclasses import dataclass
 
@@ -67,7 +67,7 @@ def _ports(draw: st.DrawFn, count: int, beats: int, period: int) -> tuple[str, .
 
 @st.composite
 def pattern_networks(draw: st.DrawFn) -> Network:
-    """Draw a directed acyclic network of any patterns, some of which cannot move for ever."""
+    """Draw a directed acyclic network with any patterns. Some of these networks deadlock."""
     beats = draw(st.integers(1, 6), label="beats in a frame")
     open_ends: list[tuple[str, int]] = []
     nodes: list[Pattern] = []
@@ -75,11 +75,11 @@ def pattern_networks(draw: st.DrawFn) -> Network:
     for index in range(draw(st.integers(1, 5), label="nodes")):
         repeats = draw(st.sampled_from([n for n in range(1, beats + 1) if beats % n == 0]))
         period = draw(st.integers(beats // repeats, 12))
-        into, behind = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+        into, outgoing = draw(st.integers(1, 3)), draw(st.integers(1, 3))
         node = Pattern(
             f"n{index}",
             draw(_ports(into, beats // repeats, period)),
-            draw(_ports(behind, beats // repeats, period)),
+            draw(_ports(outgoing, beats // repeats, period)),
             draw(st.integers(1, 5)),
             repeats,
         )
@@ -89,7 +89,7 @@ def pattern_networks(draw: st.DrawFn) -> Network:
             else:
                 source, source_port = f"in{index}{port}", 0
             fifos.append(Fifo(source, node.name, source_port, port, draw(st.integers(1, 8))))
-        open_ends += [(node.name, port) for port in range(behind)]
+        open_ends += [(node.name, port) for port in range(outgoing)]
         nodes.append(node)
     fifos += [Fifo(name, f"out{i}", port, 0, draw(st.integers(1, 4))) for i, (name, port) in enumerate(open_ends)]
     return network_of(nodes, fifos)
@@ -97,7 +97,7 @@ def pattern_networks(draw: st.DrawFn) -> Network:
 
 @st.composite
 def branching_networks(draw: st.DrawFn) -> Network:
-    """Draw a network whose branches part and meet again, with few places: many of them cannot move for ever."""
+    """Draw a network whose branches part and meet again, with few places. Many of these networks deadlock."""
     beats, branches = draw(st.integers(1, 4), label="beats in a frame"), draw(st.integers(2, 3), label="branches")
     period = beats * branches
     split = Pattern("split", ("x" * beats,), ("x" * beats,) * branches)

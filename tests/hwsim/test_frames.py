@@ -1,4 +1,4 @@
-"""Frames in the shapes that people have them in."""
+"""Frames in the shapes in which people have them."""
 
 from dataclasses import replace
 

@@ -121,7 +121,7 @@ def without_arg_max(network: Network) -> Network:
 
 
 def test_the_arg_max_decides_where_float_scores_tie() -> None:
-    # Keys differ by less than float64 can tell; the network compares integers.
+    # Keys differ by less than float64's precision; the network compares integers.
     network = tied()
     big = 2**60
     nodes = tuple(

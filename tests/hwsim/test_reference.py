@@ -1,4 +1,4 @@
-"""The reference against values worked out by hand or by another formula."""
+"""The reference compared with values computed by hand or by another formula."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Short traces, worked out by hand from the timing contract.
+"""Short traces, derived by hand from the timing contract.
 
 One line per FIFO, one column per cycle: ``w`` a beat is written, ``r`` one is read, ``x`` both, ``.`` neither.
 """
@@ -38,7 +38,7 @@ def gate(text: str) -> np.ndarray:
 
 
 def wire(*, depth: int, depth_behind: int) -> Network:
-    """Return one node that passes beats on with a latency of one cycle, one per frame."""
+    """Return one node that forwards beats with a latency of one cycle, one per frame."""
     node = Pattern("n", ("x",), ("x",))
     return network_of([node], [Fifo("in", "n", depth=depth), Fifo("n", "out", depth=depth_behind)])
 
@@ -47,7 +47,7 @@ OPEN = Stalls.none()
 
 
 def test_two_pixels_one_neuron_one_class() -> None:
-    # Threshold: 2 cycles. Matrix: 2 steps, 4 cycles. Class: 2 cycles. A write is read in the next cycle at the soonest.
+    # Threshold: 2 cycles. Matrix: 2 steps, 4 cycles. Class: 2 cycles. A write is read one cycle later at the earliest.
     network = dense_network((2, 1))
     assert [node.schedule().latency for node in network.nodes] == [2, 4, 2]
     assert trace(network, 1, OPEN) == [

@@ -25,7 +25,7 @@ from dataflow.nodes import useful_lanes
 
 __all__ = ["ELEMENTS", "alone", "window_nodes"]
 
-#: Types of numbers that windows are tested with.
+#: Types of numbers with which windows are tested.
 ELEMENTS: tuple[Element, ...] = (BIPOLAR, Integer(8), Integer(5, signed=True))
 
 _pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
@@ -60,7 +60,7 @@ def window_nodes(
 
 
 def alone(*nodes: Node, depth: int = 4) -> Network:
-    """Return a network of one node, or of a few behind each other, between its ends."""
+    """Return a network of one node, or of several in a row, between its ends."""
     names = ["input", *(node.name for node in nodes), "output"]
     return verify(
         Network(

@@ -1,4 +1,4 @@
-"""A local server, for what is fetched."""
+"""A local server for downloads."""
 
 import threading
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ class _SilentHandler(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def mirror(tmp_path: Path) -> Iterator[tuple[Path, str]]:
-    """A folder, and the address under which a local server gives its files."""
+    """A folder, and the address under which a local server serves its files."""
     folder = tmp_path / "mirror"
     folder.mkdir()
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_SilentHandler, directory=folder))

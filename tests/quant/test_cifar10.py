@@ -1,4 +1,4 @@
-"""CIFAR-10: the official binary layout, every way in which a file can be bad, and fetching it."""
+"""CIFAR-10: the official binary layout, every kind of invalid file, and downloading."""
 
 import hashlib
 import re
@@ -75,7 +75,7 @@ def test_a_label_that_is_none_is_refused(tmp_path: Path) -> None:
 
 
 def write_archive(folder: Path, *, checksum: str | None, monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
-    """Write an archive as the official one, with its checksum as published unless another is given."""
+    """Write an archive like the official one, and set its published checksum unless another one is given."""
     names = [*TRAINING, TEST]
     images = [write_images(folder / "cifar-10-batches-bin", name, [index]) for index, name in enumerate(names)]
     with tarfile.open(folder / ARCHIVE, "w:gz") as archive:

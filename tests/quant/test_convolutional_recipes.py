@@ -1,4 +1,4 @@
-"""Recipes of convolutional networks: those of the package, and every way in which one can be bad."""
+"""Recipes of convolutional networks: those of the package, and every kind of invalid recipe."""
 
 import re
 from pathlib import Path

@@ -54,7 +54,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
 
 @pytest.fixture
 def _no_export(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out the export, which takes seconds and is a function of the checkpoint's weights."""
+    """Skip the export, which takes seconds and depends only on the checkpoint's weights."""
     monkeypatch.setattr("quant.training.export", lambda network, frame_shape, path: path.touch())
 
 

@@ -1,4 +1,4 @@
-"""Data sets: the sample, the official files, and every way in which a file can be bad."""
+"""Data sets: the sample, the official files, and every kind of invalid file."""
 
 import doctest
 import gzip

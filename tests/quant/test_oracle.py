@@ -1,4 +1,4 @@
-"""The oracle: QONNX graphs written by hand, with results by hand."""
+"""The oracle: QONNX graphs and results written by hand."""
 
 import subprocess
 import sys
@@ -57,7 +57,7 @@ def test_a_graph_by_hand_gives_the_results_by_hand(
     }
     path = write(tmp_path / "model.onnx", nodes, constants, (1, 2, 2, 1))
     frames = np.array([[0, 255, 127, 128], [255, 0, 255, 0], [9, 8, 7, 6]], np.uint8).reshape(3, 2, 1, 2)
-    # Channels first: pixels (row, channel) 00 01 10 11 come as 00 10 01 11.
+    # Channels first: pixels (row, channel) 00 01 10 11 arrive as 00 10 01 11.
     signs = np.array([[-1, -1, 1, 1], [1, 1, -1, -1], [-1, -1, -1, -1]])
     np.testing.assert_array_equal(scores_of_qonnx(path, frames, batch=2), signs @ weights)
 

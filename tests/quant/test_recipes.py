@@ -1,4 +1,4 @@
-"""Recipes: those of the package, and every way in which one can be bad."""
+"""Recipes: those of the package, and every kind of invalid recipe."""
 
 import re
 from dataclasses import FrozenInstanceError, asdict

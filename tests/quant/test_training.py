@@ -37,7 +37,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
 
 
 def state_of(result: TrainingResult) -> dict[str, Any]:
-    """Return a checkpoint without what depends on the clock and the place."""
+    """Return a checkpoint without the parts that depend on clock and folder."""
     checkpoint = torch.load(result.checkpoint, weights_only=True)
     del checkpoint[STATE]["seconds"]
     return {name: checkpoint[name] for name in ("state_dict", "optimizer_states", "lr_schedulers", STATE)}
@@ -59,7 +59,7 @@ def assert_same(left: TrainingResult, right: TrainingResult) -> None:
 
 @pytest.fixture
 def _no_export(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out the export, which takes seconds and is a function of the checkpoint's weights."""
+    """Skip the export, which takes seconds and depends only on the checkpoint's weights."""
     monkeypatch.setattr("quant.training.export", lambda network, frame_shape, path: path.touch())
 
 
@@ -82,8 +82,8 @@ def test_the_log_has_a_line_per_epoch(whole: TrainingResult) -> None:
     with (whole.model.parent / "log" / "version_0" / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
     for name in ("loss", "validation_accuracy"):
-        told = [entry[name] for entry in whole.metrics["history"]]
-        assert [float(row[name]) for row in rows] == pytest.approx(told)
+        recorded = [entry[name] for entry in whole.metrics["history"]]
+        assert [float(row[name]) for row in rows] == pytest.approx(recorded)
 
 
 def test_a_short_run_is_better_than_chance(whole: TrainingResult) -> None:
@@ -225,7 +225,7 @@ def test_a_cut_checkpoint_is_refused(whole: TrainingResult, tmp_path: Path) -> N
 
 
 class Payload:
-    """Runs code where a pickle is loaded without care."""
+    """Runs code if a pickle is loaded carelessly."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (print, ("loaded",))

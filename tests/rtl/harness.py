@@ -13,14 +13,14 @@ from rtl.components import component_of
 
 __all__ = ["gate_open", "lanes_and_size", "run", "run_node"]
 
-STALL = 500  #: cycles without a beat anywhere after which a run is given up
+STALL = 500  #: cycles without any beat after which a run is aborted
 
 Gate = Sequence[bool]
 
 
 @st.composite
 def lanes_and_size(draw, lanes: int, beats: int) -> tuple[int, int]:
-    """Draw up to so many lanes, and a size of up to so many beats of them; the last may have inert lanes."""
+    """Draw a number of lanes, and a size in beats of these lanes; the last beat may have inert lanes."""
     chosen, count = draw(st.integers(1, lanes)), draw(st.integers(1, beats))
     inert = draw(st.integers(0, chosen - 1)) if count > 1 else 0
     return chosen, chosen * count - inert
@@ -60,7 +60,7 @@ class _Buffer:
 
 
 def gate_open(gate: Gate, cycle: int) -> bool:
-    """Return whether a gate, repeated for ever, is open; an empty one always is."""
+    """Return whether a cyclic gate is open; an empty one always is."""
     return not len(gate) or bool(gate[cycle % len(gate)])
 
 
@@ -83,7 +83,7 @@ def run_node(
     ----------
     values : (frames, *shape) for the node's one input
     arriving : in which cycles the FIFO in front may show a beat; it stays until it is read
-    free : in which cycles the FIFO behind has a free place
+    free : the cycles in which the FIFO downstream has a free place
     elapsed : gets one more entry, the cycles that the run took
     """
     component = component_of(node)
@@ -140,7 +140,7 @@ def run_node(
 
 
 def _frames_of(words: list[int], stream: dataflow.Stream) -> np.ndarray:
-    """Return the frames that words carry; inert lanes must carry 0."""
+    """Return the frames in words; inert lanes must carry 0."""
     beats = dataflow.values_of_words(words, stream)
     frames = dataflow.frames_of(beats, stream)
     np.testing.assert_array_equal(dataflow.beats_of(frames, stream), beats, "inert lanes")

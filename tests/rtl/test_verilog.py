@@ -1,4 +1,4 @@
-"""Verilog: the same every time, whole or not at all, with the names that testbenches reach for."""
+"""Verilog: reproducible, written completely or not at all, with the names that testbenches use."""
 
 import re
 import shutil

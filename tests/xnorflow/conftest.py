@@ -1,4 +1,4 @@
-"""What several tests of the commands run on."""
+"""Fixtures for several tests of the commands."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Bad input on the command line: one sentence, exit code 2, nothing lost."""
+"""Bad input on the command line: one sentence, exit code 2, and no file is changed."""
 
 from pathlib import Path
 

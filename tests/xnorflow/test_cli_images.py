@@ -1,4 +1,4 @@
-"""Images that are not those of a convolutional network: one sentence on each way into the commands."""
+"""Images that do not fit a convolutional network: one sentence from every command that reads them."""
 
 from dataclasses import replace
 from pathlib import Path

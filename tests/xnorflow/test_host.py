@@ -1,4 +1,4 @@
-"""The computer's end of the link, against a model and the simulated hardware behind a pseudo-terminal."""
+"""The computer's end of the link, with a model and with the simulated hardware at a pseudo-terminal."""
 
 import json
 import os
@@ -25,13 +25,13 @@ from xnorflow.__main__ import main
 from xnorflow.host import BoardConnection
 from xnorflow.timing import Clock, timing_of
 
-#: What a stand-in for the board does with the bytes that came: it returns those that go back.
+#: A stand-in for the board: a function from the received bytes to the bytes that are sent back.
 Device = Callable[[bytes], bytes]
 
 
 @contextmanager
 def port_of(device: Device) -> Iterator[str]:
-    """Put a device behind a pseudo-terminal and give the name of its port."""
+    """Connect a device to a pseudo-terminal and yield the name of its port."""
     master, slave = os.openpty()
     tty.setraw(slave)
     stop = threading.Event()
@@ -65,7 +65,7 @@ def oracle(network: Network) -> Oracle:
 
 
 class ModelDevice:
-    """The board's model; `change` may alter, drop or add to the replies, by their running number."""
+    """The board's model; `change` may alter, drop or extend the replies, by their running number."""
 
     def __init__(self, oracle: Oracle, change: Callable[[int, Message], bytes] = lambda number, reply: pack(reply)):
         self._model = BoardModel(oracle)
@@ -91,14 +91,14 @@ def check(board: BoardConnection, oracle: Oracle, frames: np.ndarray) -> None:
 
 def test_info_and_frames(network: Network, oracle: Oracle) -> None:
     device = ModelDevice(oracle)
-    told: list[int] = []
+    counts: list[int] = []
     with port_of(device) as port, BoardConnection(port, network=network) as board:
         assert board.info() == info_of(network)
         check(board, oracle, random_frames(network, 300))
         assert device.count == 301
         check(board, oracle, random_frames(network, 4).astype(np.uint8).reshape(4, 3, 4))
-        board.infer(random_frames(network, 5), progress=told.append)
-        assert (told, board.infer(random_frames(network, 5)[:0]).scores.shape) == ([1, 2, 3, 4, 5], (0, 4))
+        board.infer(random_frames(network, 5), progress=counts.append)
+        assert (counts, board.infer(random_frames(network, 5)[:0]).scores.shape) == ([1, 2, 3, 4, 5], (0, 4))
 
 
 def test_one_sequence_is_not_like_the_next(oracle: Oracle) -> None:
@@ -312,7 +312,7 @@ def test_board_that_refuses_the_type(network: Network, oracle: Oracle) -> None:
 
 
 class SimulatedDevice:
-    """The hardware in the Amaranth simulator, clocked as bytes come."""
+    """The hardware in the Amaranth simulator, clocked as bytes arrive."""
 
     def __init__(self, network: Network, divisor: int = 8):
         from amaranth.sim import Simulator

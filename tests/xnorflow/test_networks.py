@@ -80,7 +80,7 @@ def test_a_model_that_pads_otherwise_is_refused(
     for named in (folder, folder / "model.onnx"):
         with pytest.raises(InputError, match=f"^{re.escape(sentence)}$"):
             lowered_network(named)
-    (folder / "model.onnx").rename(folder / "other.onnx")  # of which the recipe tells nothing
+    (folder / "model.onnx").rename(folder / "other.onnx")  # to which the recipe does not apply
     lowered_network(folder / "other.onnx")
 
 

@@ -1,4 +1,4 @@
-"""The report: what it draws against the recorded cycles; in a real browser in `test_report_in_a_browser`."""
+"""The report: its charts compared with the recorded cycles. `test_report_in_a_browser` uses a real browser."""
 
 import re
 from itertools import pairwise
@@ -100,7 +100,7 @@ def test_bars_and_curves_are_the_recorded_cycles(scale: int, monkeypatch: pytest
 
 
 def network_with_a_shortcut(length: int) -> Network:
-    """Return a chain of forks, the first of which also leads to an end of its own, and so does the last."""
+    """Return a chain of forks, of which the first and the last also lead to outputs of their own."""
     network = dense_network((6, 4), outputs="scores")
     element, shape = network.outputs[0].stream.element, network.outputs[0].stream.shape
     forks = [Fork(f"fork{k}", element, shape) for k in range(length)]
@@ -116,7 +116,7 @@ def network_with_a_shortcut(length: int) -> Network:
 
 
 def points_of(path: str) -> list[tuple[float, float]]:
-    """Return where a path of absolute M and C, and relative h and absolute V and H lines leads."""
+    """Return the points of a path with absolute M, C, V and H, and relative h."""
     points, (x, y) = [], (0.0, 0.0)
     for command, text in re.findall(r"([MChVH])([^MChVH]*)", path):
         numbers = [float(number) for number in text.split()]
@@ -168,7 +168,7 @@ def test_the_picture_has_every_node_and_fifo(network: Network, width: int) -> No
 
 def test_lines_at_the_left_pass_beside_the_labels() -> None:
     graph = drawing_of(network_with_a_shortcut(9), width=700)
-    label = min(link.label_x for link in graph.links) - 38  # the widest that a label gets
+    label = min(link.label_x for link in graph.links) - 38  # the maximum width of a label
     lefts = [float(x) for link in graph.links for x in re.findall(r"H([\d.]+)V", link.path)]
     assert len(set(lefts)) > 1
     assert all(x < label for x in lefts)

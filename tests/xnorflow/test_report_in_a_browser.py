@@ -30,7 +30,7 @@ BROWSERS = (
 )
 BROWSER = next((path for name in BROWSERS if (path := shutil.which(name))), None)
 
-#: Nothing that goes out to the network, and no sandbox where there can be none.
+#: Options: no access to the network, and no sandbox if the browser cannot have one here.
 FLAGS = [
     "--headless",
     "--disable-gpu",
@@ -42,7 +42,7 @@ FLAGS = [
     *(["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
 ]
 
-#: Measures the page as it is laid out and leaves what it saw in the document.
+#: Measures the laid-out page and leaves the results in the document.
 PROBE = """
 <script>
 addEventListener("load", () => {
@@ -85,7 +85,7 @@ addEventListener("load", () => {
 
 
 def look_at(page: Path) -> dict[str, Any]:
-    """Return what the probe sees of a page."""
+    """Return the probe's results for a page."""
     assert BROWSER is not None
     probed = page.with_name("probed.html")
     probed.write_text(page.read_text(encoding="utf-8").replace("</body>", PROBE + "</body>"), encoding="utf-8")
@@ -106,7 +106,7 @@ def convolutional() -> Network:
 
 
 def residual() -> Network:
-    """Shortcuts that pass the break of a line, and one with a layer of its own."""
+    """Shortcuts that cross the break between two bands, and one with a layer of its own."""
     return fold_to(residual_network((6, 6, 4), (Block(2), Block(2, project=6, shortcuts=2))), 1_500)
 
 

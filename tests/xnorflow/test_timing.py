@@ -1,4 +1,4 @@
-"""Latency and interval with their clock: met by a build, or assumed and marked so."""
+"""Latency and interval with their clock: met by a build, or assumed and marked as such."""
 
 import json
 import re
@@ -17,7 +17,7 @@ NETWORK = dense_network((12, 6, 4))
 
 
 def build_in(folder: Path, **changes: Any) -> Path:
-    """Write the report of a build, without the build."""
+    """Write the report of a build without building it."""
     timing = timing_of(expose_scores(NETWORK))
     figures: dict[str, Any] = {"network": NETWORK.name, "latency": timing.latency, "interval": timing.interval}
     figures |= {"clock_mhz": 24.0, "fmax_mhz": 38.12, "timing_met": True} | changes

@@ -12,7 +12,7 @@ from sim_tests.verification import verify_rtl
 from xnorflow.folding import fold_to
 from xnorflow.networks import open_network
 
-#: Cycles per frame that the networks are folded to at most, so that three frames take a simulator seconds.
+#: Most cycles per frame after folding, so that three frames take a simulator only seconds.
 INTERVAL = 40_000
 
 pytestmark = [

@@ -12,7 +12,7 @@ __all__ = ["Negate"]
 
 
 class Negate(NodeComponent):
-    """Numbers with another sign: ``o[t + 1] = -i[t]``.
+    """Negated numbers: ``o[t + 1] = -i[t]``.
 
     Throughput one beat per cycle, latency 1 cycle.
     """

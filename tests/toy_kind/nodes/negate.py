@@ -32,7 +32,7 @@ class Negate(Node):
 
     fold_parameters: ClassVar = ("pe",)
 
-    #: Cycles: the register that holds the beat out.
+    #: One cycle for the output register.
     latency: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
