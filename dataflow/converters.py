@@ -58,6 +58,7 @@ def insert_converters(network: Network) -> Network:
         if source.has_beats_of(target):
             fifos.append(fifo)
             continue
+        # Named after the port that reads it: a name from a counter would change whenever another converter is inserted.
         name = f"{fifo.target}.{fifo.target_port}.width" if fifo.target_port else f"{fifo.target}.width"
         converter = converter_between(name, source, target)
         before.setdefault(fifo.target, []).append(converter)

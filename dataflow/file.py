@@ -69,6 +69,7 @@ def load(path: str | os.PathLike[str]) -> Network:
     try:
         with safe_open(path, framework="numpy") as file:
             header = (file.metadata() or {}).get("xnorflow")
+            # Not `keys()`, which ruff's unsafe fix turns into an iteration over the file, and a file is not iterable.
             tensors = {name: file.get_tensor(name) for name in file.offset_keys()}
         structure = json.loads(header) if header is not None else None
     except (SafetensorError, json.JSONDecodeError, UnicodeDecodeError) as error:

@@ -88,6 +88,7 @@ class AxiTop(wiring.Component):
         ]
         accepted, stream = valid & ready, terminal.stream
         if stream.inert:
+            # Nodes rely on zeros in inert lanes, and a sender may send anything there.
             with m.If(ends_vector(m, accepted, stream)):
                 m.d.comb += Value.cast(port.payload)[-stream.inert * stream.element.width :].eq(0)
         with m.If(accepted & (last != self._ends_frame(m, terminal, accepted))):

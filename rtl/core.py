@@ -86,6 +86,7 @@ class Core(wiring.Component):
 
     def _connect_input(self, m: Module, port, fifo: Fifo) -> None:
         """Connect an input port to its FIFO: an accepted beat reserves its place in the same cycle."""
+        # The environment has no pipeline, so unlike a node it writes in the cycle in which it reserves.
         accepted = port.valid & fifo.i.free
         m.d.comb += [
             fifo.i.payload.eq(port.payload),

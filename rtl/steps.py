@@ -53,6 +53,7 @@ def emit_steps(m: Module, component: NodeComponent, issue: Signal, *, ready, emi
     emitting : Signal, `latency` bits
         Bit k is 1 if a step that emits was issued k + 1 cycles ago.
     """
+    # A place is reserved at the issue, so the beat never has to wait at the end of the pipeline, and nothing stalls it.
     reserve = Signal(name="reserve")
     free = reduce(and_, [port.free for port in component.outputs])
     m.d.comb += issue.eq(ready & (free | ~emits))
@@ -87,6 +88,7 @@ def lookup(counter: Signal, pattern: np.ndarray):
     met, missed = np.flatnonzero(pattern).tolist(), np.flatnonzero(~pattern).tolist()
     if not missed:
         return Const(1)
+    # The rarer value takes fewer comparisons.
     return counter.matches(*met) if len(met) <= len(missed) else ~counter.matches(*missed)
 
 

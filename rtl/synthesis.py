@@ -42,6 +42,7 @@ def synthesize(designs: Sequence[tuple[str, str]], family: str) -> Iterator[dict
         for index, (text, top) in enumerate(designs):
             (work / f"{index}.il").write_text(text, encoding="utf-8")
             script += [f"read_rtlil {index}.il", f"{FLOWS[family]} -top {top}"]
+            # To a file, because console output after ABC does not arrive from Yosys under WebAssembly.
             script += [f"tee -q -o {index}.json stat -json", f"write_json {index}.netlist.json", "design -reset"]
         run_tool(("yosys", "-q", "-p", "; ".join(script)), work, lambda text: None)
         for index in range(len(designs)):

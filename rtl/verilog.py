@@ -32,6 +32,7 @@ def verilog(network: dataflow.Network) -> str:
     high). Inside, ``core.fifo_<k>`` are the FIFOs, in the order of the network's.
     """
     top = AxiTop(network)
+    # Source paths would differ between machines, and the text must be the same everywhere.
     text = back.convert(top, name=top_name(network), emit_src=False, strip_internal_attrs=True)
     return _header(top) + _EMPTY_WIRE.sub("", text)
 

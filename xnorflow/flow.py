@@ -106,6 +106,7 @@ def _verify(flow: Flow, progress: Progress) -> str:
 
     assert flow.network is not None
     assert flow.frames is not None
+    # In ordinary frames most counts are far from their thresholds, so a single wrong weight would not show.
     frames = np.concatenate([flow.frames.values[: flow.settings.verify_frames], deciding_frames(flow.network)])
     stalls = random_stalls(flow.network, 1)
     result = verify_rtl(flow.network, frames, simulator=flow.settings.simulator, stalls=stalls)

@@ -51,7 +51,9 @@ def plan_of(
         do_build=False,
         emit_src=False,  # keeps paths of this machine out of the files
         synth_opts=_SYNTHESIS[chosen.family],
+        # To a file, because console output after ABC does not arrive from Yosys under WebAssembly.
         script_after_synth="tee -q -o stat.json stat -json",
+        # The report says whether the clock is met; a design that is too slow is not an error of the build.
         nextpnr_opts=f"--seed {seed} --timing-allow-fail --report report.json",
     )
 
@@ -97,6 +99,8 @@ def build(
     progress(f"{network.name} for {board}")
     plan = plan_of(network, board, clock_mhz=clock_mhz, baud=baud, seed=seed)
     target.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the target, because YoWASP's tools do not see the machine's /tmp, and a rename there is within one file
+    # system.
     work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
         chosen = board_of(board)

@@ -121,6 +121,7 @@ class BoardTop(Elaboratable):
             else:
                 m.submodules.pll = self._pll.create(buffer.i, clock, locked)
         m.domains.sync = ClockDomain()
+        # The start-up counter generates the reset, so its own domain has none.
         m.domains.start = ClockDomain(reset_less=True, local=True)
         m.submodules.start = start = DomainRenamer("start")(Start(ceil(RESET_SECONDS * clock_mhz * 1_000_000)))
         m.d.comb += [

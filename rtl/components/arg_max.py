@@ -50,6 +50,7 @@ class ArgMax(NodeComponent):
         with m.If(valid[-1]):
             m.d.sync += first.eq(emitting[-2])
             m.d.sync += base.eq(Mux(emitting[-2], 0, base + node.pe))
+            # Strictly greater, so that the lowest index wins a tie.
             with m.If(first | (key > best_key)):
                 m.d.sync += [best_key.eq(key), best.eq(base + lane)]
         m.d.comb += self.o.payload[0].eq(best)
@@ -87,7 +88,7 @@ class ArgMax(NodeComponent):
                 lane = Signal(range(len(keys)), name=f"lane_{level}_{index // 2}", reset_less=True)
                 (left, left_lane), (right, right_lane) = ranked[index], ranked[min(index + 1, len(ranked) - 1)]
                 keep = Signal(name=f"keep_{level}_{index // 2}")
-                m.d.comb += keep.eq(left >= right)
+                m.d.comb += keep.eq(left >= right)  # at a tie the left key wins, which has the lower index
                 m.d.sync += [key.eq(Mux(keep, left, right)), lane.eq(Mux(keep, left_lane, right_lane))]
                 winners.append((key, lane))
             ranked = winners

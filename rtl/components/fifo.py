@@ -45,6 +45,7 @@ class Fifo(wiring.Component):
         m = Module()
         read = Signal()
         m.d.comb += read.eq(self.o.valid & self.o.ready)
+        # `free` is a register of its own, so that no comparison of the count is part of the writer's decision.
         free_count, free = Signal(range(self.depth + 1), init=self.depth), Signal(init=1)
         with m.If(self.i.reserve & ~read):
             m.d.sync += [free_count.eq(free_count - 1), free.eq(free_count != 1)]
