@@ -28,7 +28,7 @@ __all__ = ["RateFinder"]
 #: Longest period of the drift, in frames.
 longest_period = 48
 
-#: Spans, in frames, over which bounds of the rate are taken. Each is evaluated once per span.
+#: Spans, in frames, over which bounds of the rate are taken. A span of p frames is evaluated every p frames.
 spans = (1, 2, 4, 8, 16, 32)
 
 
