@@ -59,7 +59,7 @@ class Block:
 
 
 @dataclass
-class _Builder:
+class _BlockBuilder:
     """Builds a network, which continues at output `port` of node `tail` with frames of `stream`."""
 
     rng: np.random.Generator
@@ -149,7 +149,7 @@ def residual_network(
     """
     rng = np.random.default_rng(seed)
     pixels = Stream(Integer(8), shape)
-    build = _Builder(rng, "input", pixels)
+    build = _BlockBuilder(rng, "input", pixels)
     if bits:
         build.sign("binarize")
     for index, block in enumerate(blocks):
