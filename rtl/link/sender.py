@@ -1,5 +1,7 @@
 """Replies: from tickets and the network's outputs to tokens."""
 
+from typing import Any
+
 from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.crc.catalog import CRC16_IBM_3740
@@ -122,7 +124,7 @@ class MessageSender(wiring.Component):
         ]
         return m
 
-    def _offers(self, m: Module) -> list:
+    def _offers(self, m: Module) -> list[Any]:
         """Return the streams whose bytes a result consists of, in their order."""
         if not isinstance(self._answer.element, Bipolar):
             return [self.i_scores, self.i_class] if self._scores is not None else [self.i_class]
@@ -130,7 +132,7 @@ class MessageSender(wiring.Component):
         wiring.connect(m, wiring.flipped(self.i_bits), packer.i)
         return [self.i_scores, packer.o] if self._scores is not None else [packer.o]
 
-    def _result(self, m: Module, offers: list, left: Signal, there: Signal, taken: Value, byte: Signal) -> None:
+    def _result(self, m: Module, offers: list[Any], left: Signal, there: Signal, taken: Value, byte: Signal) -> None:
         """Offer the bytes of the scores and the answer as the network emits them."""
         if self._scores is None:
             self._say_answer(m, offers[-1], left, there, taken, byte)
@@ -141,6 +143,7 @@ class MessageSender(wiring.Component):
             self._say_answer(m, offers[-1], left, there, taken, byte)
 
     def _say_scores(self, m: Module, scores: Stream, there: Signal, taken: Value, byte: Signal) -> None:
+        """Offer the bytes of the scores."""
         size, lanes = self._info.score_size, scores.lanes
         part, lane = Signal(range(size)), Signal(range(lanes))
         score = Signal(signed(8 * size))
@@ -157,7 +160,8 @@ class MessageSender(wiring.Component):
                 m.d.sync += [part.eq(0), lane.eq(Mux(last, 0, lane + 1))]
                 m.d.comb += self.i_scores.ready.eq(last)
 
-    def _say_answer(self, m: Module, offer, left: Signal, there: Signal, taken: Value, byte: Signal) -> None:
+    def _say_answer(self, m: Module, offer: Any, left: Signal, there: Signal, taken: Value, byte: Signal) -> None:
+        """Offer the bytes of the class, or those of the bits as they are packed."""
         m.d.comb += there.eq(offer.valid)
         if self._info.bits:
             m.d.comb += [byte.eq(offer.payload), offer.ready.eq(taken)]
