@@ -77,12 +77,12 @@ def raw_frames_of_array(array: np.ndarray, path: Path) -> np.ndarray:
     """
     if array.dtype.kind == "f":
         raise InputError(
-            f"Input {str(path)!r} must hold integers where no --net is given, not {array.dtype}: "
+            f"Input {str(path)!r} must hold integers without --net, not {array.dtype}: "
             "name the board's network with --net"
         )
     if array.ndim == 4 and 1 < array.shape[1] <= _MOST_CHANNELS < array.shape[3]:
         raise InputError(
-            f"Input {str(path)!r} must have the channels last where no --net is given, not the shape {array.shape}: "
+            f"Input {str(path)!r} must have the channels last without --net, not the shape {array.shape}: "
             "name the board's network with --net, or save array.transpose(0, 2, 3, 1)"
         )
     return array

@@ -199,12 +199,12 @@ def raw(array: np.ndarray, folder: Path) -> Any:
     [
         (
             np.zeros((2, 12), np.float32),
-            "must hold integers where no --net is given, not float32: name the board's network with --net",
+            "must hold integers without --net, not float32: name the board's network with --net",
             None,
         ),
         (
             pixels(5, 3, 8, 6),
-            "must have the channels last where no --net is given, not the shape (5, 3, 8, 6): name the board's network "
+            "must have the channels last without --net, not the shape (5, 3, 8, 6): name the board's network "
             "with --net, or save array.transpose(0, 2, 3, 1)",
             lambda x: x.transpose(0, 2, 3, 1),
         ),
