@@ -23,7 +23,7 @@ __all__ = ["SlowRun", "SlowStandstillError", "step_slowly"]
 
 
 @dataclass
-class _Fifo:
+class _SlowFifo:
     depth: int
     stored: int = 0
     reserved: int = 0
@@ -72,13 +72,13 @@ class SlowStandstillError(InputError):
     fifos : by name, with their writes and reads until then, as in a `SlowRun`
     """
 
-    def __init__(self, name: str, cycle: int, fifos: Mapping[str, _Fifo]) -> None:
+    def __init__(self, name: str, cycle: int, fifos: Mapping[str, _SlowFifo]) -> None:
         super().__init__(f"Network {name!r} must be able to move, not deadlock in cycle {cycle}")
         self.writes = {name: np.array(fifo.writes, np.int64) for name, fifo in fifos.items()}
         self.reads = {name: np.array(fifo.reads, np.int64) for name, fifo in fifos.items()}
 
 
-class _Actor(Protocol):
+class _SlowActor(Protocol):
     """An actor: it decides in cycle t, and acts when all actors have decided."""
 
     @property
@@ -90,10 +90,10 @@ class _Actor(Protocol):
         """Execute the decision; return whether anything changed."""
 
 
-class _Source:
+class _SlowSource:
     """Offers a beat from an open gate until it is accepted."""
 
-    def __init__(self, fifo: _Fifo, gate: np.ndarray, beats: int) -> None:
+    def __init__(self, fifo: _SlowFifo, gate: np.ndarray, beats: int) -> None:
         self.fifo, self.gate, self.left = fifo, gate, beats
         self.offering = False
 
@@ -114,10 +114,10 @@ class _Source:
         return self.accepted
 
 
-class _Sink:
+class _SlowSink:
     """Takes a beat in every cycle in which its gate is open and a beat is stored."""
 
-    def __init__(self, fifo: _Fifo, gate: np.ndarray, beats: int) -> None:
+    def __init__(self, fifo: _SlowFifo, gate: np.ndarray, beats: int) -> None:
         self.fifo, self.gate, self.left = fifo, gate, beats
 
     @property
@@ -138,12 +138,12 @@ class _Sink:
 class _Unit:
     """A node, or one actor of it: issues at most one step per cycle."""
 
-    def __init__(self, schedule: Schedule, inputs: list[_Fifo], outputs: list[_Fifo], frames: int) -> None:
+    def __init__(self, schedule: Schedule, inputs: list[_SlowFifo], outputs: list[_SlowFifo], frames: int) -> None:
         self.schedule = schedule
         self.inputs, self.outputs = inputs, outputs
         self.left = frames * schedule.steps
         self.step = 0
-        self.deliveries: dict[int, list[_Fifo]] = defaultdict(list)
+        self.deliveries: dict[int, list[_SlowFifo]] = defaultdict(list)
         self.history: list[str] = []
 
     @property
@@ -189,7 +189,7 @@ class _Unit:
 class _Fill(_Unit):
     """Takes a beat per step and writes it to the buffer at the end of the same cycle."""
 
-    def __init__(self, schedule: Buffered, inputs: list[_Fifo], buffer: _Fifo, frames: int) -> None:
+    def __init__(self, schedule: Buffered, inputs: list[_SlowFifo], buffer: _SlowFifo, frames: int) -> None:
         super().__init__(schedule.fill, inputs, [], frames)
         self.buffer = buffer
 
@@ -204,7 +204,7 @@ class _Fill(_Unit):
 class _Drain(_Unit):
     """Reads the buffer, whose oldest beats it frees when no later step needs them."""
 
-    def __init__(self, schedule: Buffered, buffer: _Fifo, outputs: list[_Fifo], frames: int) -> None:
+    def __init__(self, schedule: Buffered, buffer: _SlowFifo, outputs: list[_SlowFifo], frames: int) -> None:
         super().__init__(schedule.drain, [], outputs, frames)
         self.buffer, self.needs, self.frees = buffer, schedule.needs.tolist(), schedule.frees.tolist()
 
@@ -215,12 +215,12 @@ class _Drain(_Unit):
         self.buffer.stored -= self.frees[self.step]
 
 
-def _units_of(node: Node, inputs: list[_Fifo], outputs: list[_Fifo], frames: int) -> list[_Unit]:
+def _units_of(node: Node, inputs: list[_SlowFifo], outputs: list[_SlowFifo], frames: int) -> list[_Unit]:
     """Return the actors of a node; the activity of the last one is the node's."""
     schedule = node.schedule()
     if isinstance(schedule, Schedule):
         return [_Unit(schedule, inputs, outputs, frames)]
-    buffer = _Fifo(schedule.places)
+    buffer = _SlowFifo(schedule.places)
     return [_Fill(schedule, inputs, buffer, frames), _Drain(schedule, buffer, outputs, frames)]
 
 
@@ -233,23 +233,23 @@ def step_slowly(network: Network, frames: int, *, stalls: Stalls | None = None) 
         The network deadlocks before all frames have passed.
     """
     stalls = stalls or Stalls.none()
-    fifos = {fifo.name: _Fifo(fifo.depth) for fifo in network.fifos}
+    fifos = {fifo.name: _SlowFifo(fifo.depth) for fifo in network.fifos}
     always = np.ones(1, bool)
 
-    def into(name: str) -> list[_Fifo]:
+    def into(name: str) -> list[_SlowFifo]:
         return [fifos[fifo.name] for fifo in network.fifos_into(name)]
 
-    def out_of(name: str) -> list[_Fifo]:
+    def out_of(name: str) -> list[_SlowFifo]:
         return [fifos[fifo.name] for fifo in network.fifos_out_of(name)]
 
     def beats(terminal: Terminal) -> int:
         return frames * terminal.stream.beats
 
     units = {node.name: _units_of(node, into(node.name), out_of(node.name), frames) for node in network.nodes}
-    actors: list[_Actor] = [
-        *(_Source(out_of(t.name)[0], stalls.inputs.get(t.name, always), beats(t)) for t in network.inputs),
+    actors: list[_SlowActor] = [
+        *(_SlowSource(out_of(t.name)[0], stalls.inputs.get(t.name, always), beats(t)) for t in network.inputs),
         *chain.from_iterable(units.values()),
-        *(_Sink(into(t.name)[0], stalls.outputs.get(t.name, always), beats(t)) for t in network.outputs),
+        *(_SlowSink(into(t.name)[0], stalls.outputs.get(t.name, always), beats(t)) for t in network.outputs),
     ]
     patience = 1 + max([1, *(len(gate) for gate in (*stalls.inputs.values(), *stalls.outputs.values()))])
     t = still = 0

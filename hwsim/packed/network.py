@@ -49,11 +49,11 @@ def evaluate(network: Network, frames: np.ndarray) -> dict[str, np.ndarray]:
 def evaluate_only(network: Network, frames: np.ndarray, names: Iterable[str]) -> dict[str, np.ndarray]:
     """Return the values of the streams in the named FIFOs, like `evaluate`. The others are dropped once read."""
     blocks = _blocks(network, checked_frames(network, frames))
-    steps, wanted = list(_steps(network)), set(names)
+    calls, wanted = list(_calls(network)), set(names)
     if len(blocks) == 1:
-        return evaluate_block(network, steps, blocks[0], wanted)
+        return evaluate_block(network, calls, blocks[0], wanted)
     with ThreadPoolExecutor(_cores()) as pool:
-        parts = list(pool.map(lambda block: evaluate_block(network, steps, block, wanted), blocks))
+        parts = list(pool.map(lambda block: evaluate_block(network, calls, block, wanted), blocks))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
@@ -82,7 +82,7 @@ def _bytes(stream: Stream) -> int:
 
 
 @dataclass(frozen=True)
-class _Step:
+class _Call:
     """A node, its function, the streams that it reads with the shapes that it expects, and the streams it writes."""
 
     node: Node
@@ -91,25 +91,25 @@ class _Step:
     writes: tuple[str, ...]
 
 
-def _steps(network: Network) -> Iterator[_Step]:
+def _calls(network: Network) -> Iterator[_Call]:
     for node in network.nodes:
         shapes = [stream.shape for stream in node.input_streams]
         reads = [fifo.name for fifo in network.fifos_into(node.name)]
         writes = (fifo.name for fifo in network.fifos_out_of(node.name))
         function = implementation(type(node), "hwsim.packed")
-        yield _Step(node, function, tuple(zip(reads, shapes, strict=True)), tuple(writes))
+        yield _Call(node, function, tuple(zip(reads, shapes, strict=True)), tuple(writes))
 
 
 def evaluate_block(
-    network: Network, steps: Iterable[_Step], frames: np.ndarray, wanted: set[str]
+    network: Network, calls: Iterable[_Call], frames: np.ndarray, wanted: set[str]
 ) -> dict[str, np.ndarray]:
     """Return the values of the requested streams for one block of frames. The others are dropped once read."""
     first = network.fifos_out_of(network.inputs[0].name)[0].name
     alive: dict[str, Tensor | Windows] = {first: tensor_of(frames, network.inputs[0].stream)}
     kept = {first: frames.astype(np.int64)} if first in wanted else {}
-    for step in steps:
-        inputs = [alive.pop(name).reshaped(shape) for name, shape in step.reads]
-        for name, tensor in zip(step.writes, _outputs(step.function(step.node, *inputs)), strict=True):
+    for call in calls:
+        inputs = [alive.pop(name).reshaped(shape) for name, shape in call.reads]
+        for name, tensor in zip(call.writes, _outputs(call.function(call.node, *inputs)), strict=True):
             alive[name] = tensor
             if name in wanted:
                 kept[name] = tensor.values
