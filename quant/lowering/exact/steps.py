@@ -43,6 +43,8 @@ _half = Fraction(1, 2)
 STEPS = {
     # sign(0) = +1
     "bipolar": Step(lambda x: np.where(x >= 0, 1.0, -1.0), lambda x: 1 if sign(x) >= 0 else -1),
+    "positive": Step(lambda x: np.where(x > 0, 1.0, 0.0), lambda x: int(sign(x) > 0)),
+    "not_negative": Step(lambda x: np.where(x >= 0, 1.0, 0.0), lambda x: int(sign(x) >= 0)),
     # sign(0) = 0
     "sign": Step(np.sign, sign),
     "HALF_EVEN": Step(np.round, _half_even),

@@ -1,12 +1,12 @@
-"""What every pass has to leave behind: a path whose neighbours fit each other."""
+"""What every pass has to leave: a graph whose neighbours fit each other."""
 
 from math import prod
 
 import numpy as np
 
 from quant.lowering.graph.graph import Graph
-from quant.lowering.graph.hardware import Classes, InputBits, Layer, Sums
-from quant.lowering.graph.operations import Dense, Elementwise, Join, Operation
+from quant.lowering.graph.hardware import BranchSum, Comparison, MatrixProduct
+from quant.lowering.graph.operations import Elementwise, Join, LinearLayer, Operation
 
 __all__ = ["check"]
 
@@ -36,27 +36,27 @@ def check(graph: Graph, after: str) -> Graph:
 
 
 def _check_sizes(graph: Graph, operation: Operation, after: str) -> None:
-    if isinstance(operation, Dense | Layer | Sums | Classes):
-        matrix = operation.weights.values if isinstance(operation, Dense) else operation.signs
+    if isinstance(operation, LinearLayer | MatrixProduct):
+        matrix = operation.weights.values if isinstance(operation, LinearLayer) else operation.signs
         neurons, synapses = matrix.shape
         read, written = _sizes_of(graph, operation)
         if read != synapses * operation.site.groups:
             raise AssertionError(
                 f"after {after}: {operation.name!r} reads {synapses * operation.site.groups} numbers, "
-                f"not the {read} of {graph.label(operation.source)!r}"
+                f"not the {read} of {graph.label(operation.inputs[0])!r}"
             )
         if written != neurons:
             raise AssertionError(
                 f"after {after}: {operation.name!r} writes {neurons} numbers, not the {written} of {operation.output!r}"
             )
-    if isinstance(operation, Join) and not operation.stacked:
-        sizes = {graph.shapes[name] for name in (*operation.operands, operation.output)}
+    if isinstance(operation, BranchSum) or (isinstance(operation, Join) and not operation.concatenated):
+        sizes = {graph.shapes[name] for name in (*operation.inputs, operation.output)}
         if len(sizes) > 1:
             raise AssertionError(f"after {after}: {operation.name!r} adds {sorted(sizes)}, which are not alike")
-    if isinstance(operation, InputBits) and operation.thresholds.size not in {1, graph.size(operation.source)}:
+    if isinstance(operation, Comparison) and operation.thresholds.size != graph.size(operation.sources[0]):
         raise AssertionError(
             f"after {after}: {operation.name!r} has {operation.thresholds.size} thresholds, "
-            f"not the {graph.size(operation.source)} of {graph.input!r}"
+            f"not the {graph.size(operation.sources[0])} of {graph.label(operation.sources[0])!r}"
         )
     if isinstance(operation, Elementwise):
         shapes = [graph.constants[n].shape if n in graph.constants else graph.shapes[n] for n in operation.inputs]
@@ -68,9 +68,9 @@ def _check_sizes(graph: Graph, operation: Operation, after: str) -> None:
             raise AssertionError(f"after {after}: {operation.name!r} combines {shapes}, which do not fit")
 
 
-def _sizes_of(graph: Graph, layer: Dense | Layer | Sums | Classes) -> tuple[int, int]:
+def _sizes_of(graph: Graph, layer: LinearLayer | MatrixProduct) -> tuple[int, int]:
     """Return how many numbers a layer's vectors have, and how many it makes of each."""
-    source, output = graph.shapes[layer.source], graph.shapes[layer.output]
+    source, output = graph.shapes[layer.inputs[0]], graph.shapes[layer.output]
     if layer.site.image:  # then tensors are known by their channels
         return prod(source) * layer.site.repeats, prod(output)
     if layer.site.window is not None:

@@ -4,21 +4,22 @@ Tensors have names, as in ONNX. A tensor is either a constant or computed by the
 one frame is computed at a time, so a batch dimension is 1.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
 from dataflow import Integer
 from quant.lowering.exact.numbers import Constant
 from quant.lowering.graph.operations import Operation
+from quant.lowering.streams.stream import IntegerStream
 
 __all__ = ["Graph"]
 
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """Operations in the order of computation: a path, or branches that meet in a `Join`.
+    """Operations in the order of computation.
 
     Parameters
     ----------
@@ -30,6 +31,12 @@ class Graph:
     opset : version of the standard operators
     metadata : goes into the network
     image : (height, width, channels) of an input that goes into a convolution; () of another
+    inferred_shapes : returns the shapes that the `onnx` package finds, for tensors of refused operators
+    outputs : what the network ends in, see `lower`
+    weight_tolerance : how far weights of a neuron may differ in size, see `lower`
+    refusals : what cannot be lowered, one sentence each
+    frame_element : type of what a frame of the network holds, once that is known
+    streams : of the tensors that hardware makes, once they are known
     """
 
     name: str
@@ -44,6 +51,12 @@ class Graph:
     opset: int
     metadata: Mapping[str, str]
     image: tuple[int, ...] = ()
+    inferred_shapes: Callable[[], Mapping[str, tuple[int, ...]]] = dict
+    outputs: str = "auto"
+    weight_tolerance: float = 0.0
+    refusals: tuple[str, ...] = ()
+    frame_element: Integer | None = None
+    streams: Mapping[str, IntegerStream] = field(default_factory=dict)
 
     def operation_of(self, tensor: str) -> Operation | None:
         """Return what computes a tensor; None for the input."""

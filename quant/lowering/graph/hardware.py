@@ -1,175 +1,203 @@
-"""Operations that hardware does, with what their numbers stand for in the model."""
+"""Operations that hardware does, each with the nodes that it becomes.
 
-from dataclasses import dataclass
+A tensor of one of them stands for integers; what these mean in the model is its `streams.stream.IntegerStream`.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dataflow import Integer
-from quant.lowering.exact.numbers import Constant
-from quant.lowering.graph.operations import Average, Join, Single
-from quant.lowering.graph.sites import DENSE, Site
+from dataflow import (
+    Add,
+    ArgMax,
+    Concat,
+    MatrixVector,
+    MaxPool,
+    Node,
+    SlidingWindow,
+    Stream,
+    SumPool,
+    Threshold,
+    integer_for,
+    position_classes,
+)
+from quant.lowering.graph.operations import Operation
+from quant.lowering.graph.sites import DENSE, Site, Window
 
 __all__ = [
-    "BitSums",
-    "Classes",
-    "InputBits",
-    "InputIntegers",
-    "Joined",
-    "Layer",
-    "StackedBits",
-    "StackedSums",
-    "Sums",
+    "BranchSum",
+    "ClassDecision",
+    "Comparison",
+    "Concatenation",
+    "HardwareOperation",
+    "MatrixProduct",
+    "WindowMaximum",
+    "WindowSum",
 ]
 
+#: Gives the name of a further node, from the ending that it should have.
+Namer = Callable[[str], str]
+
 
 @dataclass(frozen=True, eq=False)
-class BitSums(Single):
-    """The sums of bits, as -1 and +1, below the windows of average pools.
+class HardwareOperation(Operation):
+    """An operation that becomes nodes.
 
     Parameters
     ----------
-    averages : the pools, in order, each adding up what the one in front of it gives
+    sources : the tensors that it reads
     """
 
-    averages: tuple[Average, ...]
+    sources: tuple[str, ...]
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return self.sources
+
+    @abstractmethod
+    def nodes(self, name: str, streams: tuple[Stream, ...], further: Namer) -> Iterator[Node]:
+        """Yield the nodes, each of which reads the one before it.
+
+        Parameters
+        ----------
+        name : of the node that does the operation
+        streams : what the first of them reads
+        """
 
 
 @dataclass(frozen=True, eq=False)
-class Joined(Join):
-    """The hardware's sum of bits, as -1 and +1, and of integers; the tensor's elements are ``slope * total + offset``.
+class Comparison(HardwareOperation):
+    """Integers compared with thresholds.
 
     Parameters
     ----------
-    slope, offset : () or (channels,)
-    totals : (points,) int64, all numbers that a total can be, rising
+    thresholds : (channels,) int64, ``bit = x >= threshold``
     """
 
-    slope: Constant
-    offset: Constant
-    totals: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class StackedBits(Join):
-    """Bits put behind each other; the tensor's elements are `zero` or `one`, (channels,)."""
-
-    zero: Constant
-    one: Constant
-
-
-@dataclass(frozen=True, eq=False)
-class StackedSums(Join):
-    """Integers put behind each other; the tensor's elements are ``slope * total + offset``.
-
-    Parameters
-    ----------
-    slope, offset : (channels,)
-    totals : (points,) int64, all numbers that a total of any channel can be, rising
-    """
-
-    slope: Constant
-    offset: Constant
-    totals: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class InputBits(Single):
-    """Integers of the network's input compared with thresholds; the tensor's elements are `zero` or `one`.
-
-    Parameters
-    ----------
-    element : type of the integers
-    thresholds : (features,) int64, ``bit = x >= threshold``
-    zero, one : what the two bits stand for, () or (features,)
-    """
-
-    element: Integer
     thresholds: np.ndarray
-    zero: Constant
-    one: Constant
+
+    def nodes(self, name: str, streams: tuple[Stream, ...], further: Namer) -> Iterator[Node]:
+        (stream,) = streams
+        alike = (self.thresholds == self.thresholds[0]).all()
+        yield Threshold(name, stream.element, stream.shape, self.thresholds[:1] if alike else self.thresholds)
 
 
 @dataclass(frozen=True, eq=False)
-class InputIntegers(Single):
-    """The network's input as it is; the tensor's elements are ``slope * integer + offset``.
-
-    Parameters
-    ----------
-    element : type of the integers
-    slope, offset : () or (channels,)
-    """
-
-    element: Integer
-    slope: Constant
-    offset: Constant
-
-
-@dataclass(frozen=True, eq=False)
-class Layer(Single):
-    """A matrix of signs with thresholds; the tensor's elements are `zero` or `one`.
-
-    Parameters
-    ----------
-    signs : (neurons, synapses) int8
-    thresholds : (neurons,) int64, ``bit = ones >= threshold``; of integers ``bit = total >= threshold``; where they
-        differ by class of positions, see `dataflow.position_classes`, (classes, neurons); behind averages on their sum
-    zero, one : what the two bits stand for, () or (neurons,)
-    averages, shifts : as of the `Sums` that are compared
-    """
-
-    signs: np.ndarray
-    thresholds: np.ndarray
-    zero: Constant
-    one: Constant
-    site: Site = DENSE
-    averages: tuple[Average, ...] = ()
-    shifts: np.ndarray | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Sums(Single):
-    """A matrix of signs; the tensor's elements are ``slope * (total + shift) + offset``.
+class MatrixProduct(HardwareOperation):
+    """A matrix of signs times bits or integers, ``total + shift`` or its comparison.
 
     Parameters
     ----------
     signs : (neurons, synapses of a group) int8
-    slope, offset : () or (neurons,)
-    operand : type of the integers that are added, None for bits
-    shifts : (classes, neurons) int64 by class of positions, what is lacking of the number outside the image; None
-        for no shift
-    totals : (points,) int64, all numbers that ``total + shift`` can be, rising
-    averages : behind the matrix, in order; ``total + shift`` is then what is left when all of them only add
-    variants : further slopes and offsets, where averages have fewer pixels below some of their positions
+    shifts : (classes, neurons) int64 by class of positions, see `dataflow.position_classes`, what totals lack of the
+        number outside the image; None for nothing
+    thresholds : (neurons,) or (classes, neurons) int64, ``bit = ones >= threshold`` for bits and
+        ``bit = total >= threshold`` for integers, shifts included; None for the totals themselves
     """
 
     signs: np.ndarray
-    slope: Constant
-    offset: Constant
-    totals: np.ndarray
     site: Site = DENSE
-    operand: Integer | None = None
     shifts: np.ndarray | None = None
-    averages: tuple[Average, ...] = ()
-    variants: tuple[tuple[Constant, Constant], ...] = ()
+    thresholds: np.ndarray | None = None
+
+    def nodes(self, name: str, streams: tuple[Stream, ...], further: Namer) -> Iterator[Node]:
+        (stream,) = streams
+        windows: SlidingWindow | None = None
+        if self.site.window is not None:
+            windows = self.site.sliding_window(further("window"), stream.element)
+            yield windows
+        by_class = self.shifts is not None or (self.thresholds is not None and self.thresholds.ndim == 2)
+        yield MatrixVector(
+            name,
+            self.signs,
+            self.thresholds,
+            positions=self.site.positions,
+            operand=stream.element,
+            groups=self.site.groups,
+            position_classes=position_classes(windows).of_positions if by_class and windows else None,
+            offsets=self.shifts if self.thresholds is None else None,
+        )
 
 
 @dataclass(frozen=True, eq=False)
-class Classes(Single):
-    """The last matrix of signs, and the class with the highest ``scale * total + offset``.
+class WindowMaximum(HardwareOperation):
+    """The greatest integer of each channel below a window; of bits their OR.
 
     Parameters
     ----------
-    signs : (classes, synapses) int8
-    scale, offset : (classes,) int64
-    logit_scale, logit_bias : (classes,) float64, for people: ``logits = logit_scale * total + logit_bias``
-    averages, shifts : as of the `Sums` that are the scores
+    image : (height, width, channels) that it reads
     """
 
-    signs: np.ndarray
+    window: Window
+    image: tuple[int, ...]
+
+    def nodes(self, name: str, streams: tuple[Stream, ...], further: Namer) -> Iterator[Node]:
+        (stream,), window = streams, self.window
+        yield MaxPool(name, stream.element, self.image, window.kernel, window.stride, window.dilation, window.padding)
+
+
+@dataclass(frozen=True, eq=False)
+class WindowSum(HardwareOperation):
+    """The sum of the integers of each channel below a window, bits as -1 and +1.
+
+    Parameters
+    ----------
+    image : (height, width, channels) that it reads
+    """
+
+    window: Window
+    image: tuple[int, ...]
+
+    def nodes(self, name: str, streams: tuple[Stream, ...], further: Namer) -> Iterator[Node]:
+        (stream,), window = streams, self.window
+        yield SumPool(name, stream.element, self.image, window.kernel, window.stride, window.dilation, window.padding)
+
+
+@dataclass(frozen=True, eq=False)
+class BranchSum(HardwareOperation):
+    """The sum of integers of several branches, bits as -1 and +1.
+
+    Parameters
+    ----------
+    span : least and greatest sum
+    """
+
+    span: tuple[int, int]
+
+    def nodes(self, name: str, streams: tuple[Stream, ...], further: Namer) -> Iterator[Node]:
+        # Sums take fewer numbers than their types hold, so those of many blocks would get wider and wider.
+        result = integer_for(*self.span)
+        node = Add(name, tuple(stream.element for stream in streams), streams[0].shape)
+        yield replace(node, result=result) if result != node.element else node
+
+
+@dataclass(frozen=True, eq=False)
+class Concatenation(HardwareOperation):
+    """The channels of several branches, concatenated."""
+
+    def nodes(self, name: str, streams: tuple[Stream, ...], further: Namer) -> Iterator[Node]:
+        shapes = [stream.shape for stream in streams]
+        elements = tuple(stream.element for stream in streams)
+        yield Concat(name, elements, tuple(shape[-1] for shape in shapes), shapes[0][:-1])
+
+
+@dataclass(frozen=True, eq=False)
+class ClassDecision(HardwareOperation):
+    """The class with the highest ``scale * score + offset``, the lowest index at a tie.
+
+    Parameters
+    ----------
+    scale, offset : (classes,) int64
+    logit_scale, logit_bias : (classes,) float64, for people: ``logits = logit_scale * score + logit_bias``
+    """
+
     scale: np.ndarray
     offset: np.ndarray
     logit_scale: np.ndarray
     logit_bias: np.ndarray
-    site: Site = DENSE
-    averages: tuple[Average, ...] = ()
-    shifts: np.ndarray | None = None
+
+    def nodes(self, name: str, streams: tuple[Stream, ...], further: Namer) -> Iterator[Node]:
+        (stream,) = streams
+        yield ArgMax(name, stream.element, self.scale, self.offset)

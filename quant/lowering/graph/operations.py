@@ -1,4 +1,4 @@
-"""Operations: what computes a tensor, as a model's file has it and as the passes understand it.
+"""Operations of the model: what computes a tensor, as the file has it and as the passes understand it.
 
 What they become in hardware is in `quant.lowering.graph.hardware`.
 """
@@ -10,21 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from dataflow import Element, SumPool
 from quant.lowering.exact.numbers import Constant
-from quant.lowering.graph.sites import DENSE, Pooled, Site, Window
+from quant.lowering.graph.sites import DENSE, Site, Window
 
 __all__ = [
-    "Average",
-    "Curve",
-    "Dense",
+    "AveragePooling",
     "Elementwise",
     "Join",
-    "Layout",
+    "LinearLayer",
+    "MaxPooling",
+    "NonRational",
     "Operation",
     "Operator",
     "Pad",
-    "Pool",
+    "Rearrangement",
+    "Refused",
     "Single",
     "parameter_name",
 ]
@@ -56,7 +56,7 @@ class Operation(ABC):
 
 @dataclass(frozen=True, eq=False)
 class Operator(Operation):
-    """A node as it stands in the file.
+    """A node as the file has it.
 
     Parameters
     ----------
@@ -87,11 +87,11 @@ class Single(Operation):
 
 @dataclass(frozen=True, eq=False)
 class Elementwise(Operator):
-    """An operator of `_operators.ELEMENTWISE`, quantizers included."""
+    """An operator of `reading.elementwise.ELEMENTWISE`, quantizers included."""
 
 
 @dataclass(frozen=True, eq=False)
-class Layout(Single):
+class Rearrangement(Single):
     """Elements in another order or shape.
 
     Parameters
@@ -103,7 +103,7 @@ class Layout(Single):
 
 
 @dataclass(frozen=True, eq=False)
-class Dense(Single):
+class LinearLayer(Single):
     """A matrix times the source's elements, or those below its window, plus a bias.
 
     Parameters
@@ -118,14 +118,20 @@ class Dense(Single):
 
 
 @dataclass(frozen=True, eq=False)
-class Pool(Single):
-    """The greatest number of each channel below a window."""
+class MaxPooling(Single):
+    """The greatest number of each channel below a window.
+
+    Parameters
+    ----------
+    image : (height, width, channels) that it reads, once that is known
+    """
 
     window: Window
+    image: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
-class Average(Single):
+class AveragePooling(Single):
     """The mean of each channel below a window; a number outside the image is 0.
 
     Parameters
@@ -138,26 +144,19 @@ class Average(Single):
     counts: np.ndarray
     image: tuple[int, ...] = ()
 
-    def sum_pool(self, name: str, element: Element) -> SumPool:
-        """Return the hardware's sums."""
-        window = self.window
-        return SumPool(name, element, self.image, window.kernel, window.stride, window.dilation, window.padding)
-
 
 @dataclass(frozen=True, eq=False)
 class Join(Operation):
-    """Tensors that different layers make, added number by number, or put behind each other.
+    """Tensors of different layers, added number by number, or concatenated.
 
     Parameters
     ----------
     operands : the tensors
-    pools : max pools in front of each of them
-    stacked : whether the channels are put behind each other
+    concatenated : whether the channels are concatenated, not added
     """
 
     operands: tuple[str, ...]
-    pools: tuple[tuple[Pooled, ...], ...]
-    stacked: bool
+    concatenated: bool
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -179,7 +178,7 @@ class Pad(Single):
 
 
 @dataclass(frozen=True, eq=False)
-class Curve(Single):
+class NonRational(Single):
     """A function that is not a rational one, such as Softmax.
 
     Parameters
@@ -188,3 +187,19 @@ class Curve(Single):
     """
 
     kind: str
+
+
+@dataclass(frozen=True, eq=False)
+class Refused(Operation):
+    """An operation that cannot be lowered; nothing is known of its numbers, but the passes go on after it.
+
+    Parameters
+    ----------
+    operands : the tensors that it reads
+    """
+
+    operands: tuple[str, ...]
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return self.operands

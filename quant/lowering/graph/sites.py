@@ -1,4 +1,4 @@
-"""Where a layer stands on an image: its window, the pools in front of it, and what lies outside."""
+"""How a layer reads an image: its window, and the number outside."""
 
 from dataclasses import dataclass
 from math import prod
@@ -8,7 +8,7 @@ import numpy as np
 from dataflow import Element, SlidingWindow
 from quant.lowering.exact.numbers import Constant
 
-__all__ = ["DENSE", "Padding", "Pooled", "Site", "Window"]
+__all__ = ["DENSE", "OutsideNumber", "Site", "Window"]
 
 
 @dataclass(frozen=True)
@@ -43,27 +43,9 @@ class Window:
         return (height + top + bottom - rows) // down + 1, (width + left + right - columns) // across + 1
 
 
-@dataclass(frozen=True)
-class Pooled:
-    """A max pool between two layers.
-
-    Parameters
-    ----------
-    name, output : the node and its tensor in the file
-    tensor : what it reads; what it writes has the same name in the graph
-    image : (height, width, channels) of what it reads
-    """
-
-    name: str
-    output: str
-    tensor: str
-    image: tuple[int, int, int]
-    window: Window
-
-
 @dataclass(frozen=True, eq=False)
-class Padding:
-    """A number that stands outside the image.
+class OutsideNumber:
+    """The number outside an image.
 
     Parameters
     ----------
@@ -79,13 +61,12 @@ class Padding:
 
 @dataclass(frozen=True, eq=False)
 class Site:
-    """What stands between the image that a layer's source has and the layer's vectors.
+    """How a layer's vectors are read from the image of its source.
 
     Parameters
     ----------
-    image : (height, width, channels) that the layer reads, behind the pools; () for a vector
+    image : (height, width, channels) that the layer reads; () for a vector
     window : of a convolution, or None
-    pools : max pools in front of the layer, in order
     padding : the number outside the image, or None where nothing outside is read
     pad : what stands for it in hardware, once that is known
     groups : of a convolution: each neuron has the channels of one group as synapses
@@ -93,8 +74,7 @@ class Site:
 
     image: tuple[int, ...] = ()
     window: Window | None = None
-    pools: tuple[Pooled, ...] = ()
-    padding: Padding | None = None
+    padding: OutsideNumber | None = None
     pad: int = 0
     groups: int = 1
 
@@ -121,5 +101,5 @@ class Site:
         return SlidingWindow(name, element, self.image, *geometry, pad=self.pad, groups=self.groups)
 
 
-#: A dense layer behind a vector.
+#: A dense layer that reads a vector.
 DENSE = Site()

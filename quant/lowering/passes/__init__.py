@@ -1,22 +1,33 @@
 """The passes, graph -> graph, in the order in which they run."""
 
-from quant.lowering.passes.absorb_chains import absorb_chains
-from quant.lowering.passes.drop_curves import drop_curves
+from quant.lowering.passes.absorb_streams import absorb_streams
+from quant.lowering.passes.choose_output import choose_output
+from quant.lowering.passes.drop_functions import drop_functions
 from quant.lowering.passes.find_layers import find_layers
 from quant.lowering.passes.flatten_order import flatten_order
-from quant.lowering.passes.fold_constants import fold_constants
-from quant.lowering.passes.settle_input import settle_input
-from quant.lowering.passes.settle_scores import settle_scores
+from quant.lowering.passes.fuse_thresholds import fuse_thresholds
+from quant.lowering.passes.snap_weights import snap_weights
+from quant.lowering.passes.type_operators import type_operators
 
 __all__ = [
     "PASSES",
-    "absorb_chains",
-    "drop_curves",
+    "absorb_streams",
+    "choose_output",
+    "drop_functions",
     "find_layers",
     "flatten_order",
-    "fold_constants",
-    "settle_input",
-    "settle_scores",
+    "fuse_thresholds",
+    "snap_weights",
+    "type_operators",
 ]
 
-PASSES = (fold_constants, find_layers, drop_curves, flatten_order, settle_input, absorb_chains, settle_scores)
+PASSES = (
+    type_operators,
+    find_layers,
+    snap_weights,
+    drop_functions,
+    flatten_order,
+    choose_output,
+    absorb_streams,
+    fuse_thresholds,
+)

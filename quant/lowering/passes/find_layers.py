@@ -7,29 +7,44 @@ import numpy as np
 from dataflow import InputError
 from quant.lowering.exact.numbers import Constant
 from quant.lowering.graph.graph import Graph
-from quant.lowering.graph.operations import Dense, Elementwise, Operation, Operator
+from quant.lowering.graph.operations import Elementwise, LinearLayer, Operation, Operator, Refused
 from quant.lowering.graph.sites import Site
 from quant.lowering.reading.constants import evaluate
 from quant.lowering.reading.windows import conv_window
+from quant.lowering.refusals import NotLowerableError
 
 __all__ = ["find_layers"]
 
 
 def find_layers(graph: Graph) -> Graph:
-    """Return the graph with a `Dense` for each Gemm, MatMul and Conv.
+    """Return the graph with a `LinearLayer` for each Gemm, MatMul and Conv.
+
+    Weights that are not constant, or more than one vector per frame, are refused.
 
     Raises
     ------
-    InputError
-        Weights that are not constant, or more than one vector per frame.
+    NotLowerableError
+        There is no layer.
     """
-    operations = tuple(
-        _LAYERS[each.kind](graph, each) if isinstance(each, Operator) and each.kind in _LAYERS else each
-        for each in graph.operations
-    )
-    if not any(isinstance(each, Dense) for each in operations):
-        raise InputError("Model must have a layer (Gemm, MatMul or Conv), not none")
-    return graph.with_operations(operations)
+    operations: list[Operation] = []
+    refusals = list(graph.refusals)
+    layers = 0
+    for operation in graph.operations:
+        if isinstance(operation, Operator) and operation.kind in _LAYERS:
+            layers += 1
+            try:
+                operation = _LAYERS[operation.kind](graph, operation)
+            except InputError as error:
+                refusals.append(str(error))
+                operation = Refused(operation.name, operation.output, _computed(graph, operation))
+        operations.append(operation)
+    if not layers:
+        raise NotLowerableError([*refusals, "Model must have a layer (Gemm, MatMul or Conv), not none"])
+    return graph.with_operations(tuple(operations), refusals=tuple(refusals))
+
+
+def _computed(graph: Graph, operation: Operation) -> tuple[str, ...]:
+    return tuple(name for name in operation.inputs if name not in graph.constants)
 
 
 def _layer_of(graph: Graph, operator: Operator) -> Operation:
@@ -50,11 +65,11 @@ def _layer_of(graph: Graph, operator: Operator) -> Operation:
     if inner != synapses or matrix.size != inner * graph.size(operator.output):
         raise InputError(
             f"Node {operator.name!r} ({operator.kind}) must multiply one vector of {inner} numbers per frame, "
-            f"not {synapses} numbers: only dense layers behind a flattened frame are supported"
+            f"not {synapses} numbers: only dense layers after a flattened frame are supported"
         )
     weights = matrix.map(lambda values: values.reshape(-1, inner) if not columns else values.reshape(inner, -1).T)
     weights = _scaled(operator, weights, "alpha")
-    return Dense(operator.name, operator.output, source, weights, _bias_of(graph, operator))
+    return LinearLayer(operator.name, operator.output, source, weights, _bias_of(graph, operator))
 
 
 def _convolution_of(graph: Graph, operator: Operator) -> Operation:
@@ -78,7 +93,7 @@ def _convolution_of(graph: Graph, operator: Operator) -> Operation:
                 f"Bias of node {operator.name!r} must be one number for each of its {neurons} neurons, "
                 f"not {'x'.join(map(str, numbers.shape))}"
             )
-    return Dense(operator.name, operator.output, source, matrix, numbers, site)
+    return LinearLayer(operator.name, operator.output, source, matrix, numbers, site)
 
 
 _LAYERS = {"Conv": _convolution_of, "Gemm": _layer_of, "MatMul": _layer_of}

@@ -14,7 +14,7 @@ import numpy as np
 
 from quant.lowering.exact.numbers import Real
 
-__all__ = ["CONSTANT_OPERANDS", "DIVISORS", "ELEMENTWISE", "QUANTIZERS", "Quantizer", "apply"]
+__all__ = ["COMPARISONS", "CONSTANT_OPERANDS", "DIVISORS", "ELEMENTWISE", "QUANTIZERS", "Quantizer", "apply"]
 
 R = TypeVar("R", bound=Real)
 Attributes = Mapping[str, Any]
@@ -129,7 +129,21 @@ def _quant_argument(x: Sequence[Any], attributes: Attributes) -> Any:
 
 _quant = Quantizer(_quant_argument, lambda a: a["step"], lambda x, a: (x[0] - x[2]) * x[1])
 
+
+def _comparison(larger: int) -> Quantizer:
+    return Quantizer(lambda x, a: x[larger] - x[1 - larger], lambda a: a["step"], lambda x, a: x[0])
+
+
+#: Comparisons with a constant, whose result is 0 or 1.
+COMPARISONS = {
+    "Greater": _comparison(0),
+    "GreaterOrEqual": _comparison(0),
+    "Less": _comparison(1),
+    "LessOrEqual": _comparison(1),
+}
+
 QUANTIZERS: dict[str, Quantizer] = {
+    **COMPARISONS,
     "BipolarQuant": Quantizer(lambda x, a: x[0], lambda a: "bipolar", lambda x, a: x[0] * x[1]),
     "IntQuant": _quant,
     "Quant": _quant,
@@ -142,7 +156,11 @@ CONSTANT_OPERANDS: dict[str, tuple[int, ...]] = {
     "BipolarQuant": (1,),
     "Clip": (1, 2),
     "Div": (1,),
+    "Greater": (1,),
+    "GreaterOrEqual": (1,),
     "IntQuant": (1, 2, 3),
+    "Less": (1,),
+    "LessOrEqual": (1,),
     "PRelu": (1,),
     "Pow": (1,),
     "Quant": (1, 2, 3),

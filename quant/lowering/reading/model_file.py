@@ -1,7 +1,11 @@
 """The front door: an ONNX file becomes a graph of operators."""
 
 import os
+import re
 from collections.abc import Iterator
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from heapq import heapify, heappop, heappush
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -18,11 +22,15 @@ from quant.lowering.graph.graph import Graph
 from quant.lowering.graph.operations import Operator
 from quant.lowering.reading.attributes import check_attributes
 from quant.lowering.reading.sizes import check_size
+from quant.lowering.refusals import NotLowerableError
 
 __all__ = ["load_model", "read_graph"]
 
 _KNOWN_DOMAINS = {"", "ai.onnx", "qonnx.custom_op.general", "finn.custom_op.general", "onnx.brevitas"}
+_QUANTIZERS = {"BipolarQuant", "IntQuant", "Quant", "MultiThreshold", "Trunc"}
 _oldest_opset = 9
+#: Bits of an input's integers: they are enumerated.
+_widest = 16
 _FLOATS = {TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16}
 _INTEGERS = {
     TensorProto.UINT8: Integer(8),
@@ -52,17 +60,25 @@ def load_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
     return model
 
 
-def read_graph(model: onnx.ModelProto, *, name: str, input_kind: str, source: str) -> Graph:
+def read_graph(
+    model: onnx.ModelProto,
+    *,
+    name: str,
+    input_kind: str = "auto",
+    outputs: str = "auto",
+    source: str = "",
+    weight_tolerance: float = 0.0,
+) -> Graph:
     """Return the part of a model that its output depends on.
 
     Parameters
     ----------
     name : what the network will be called
-    input_kind : see `lower`
+    input_kind, outputs, weight_tolerance : see `lower`
     source : what the metadata say about the model's origin
     """
     if model.functions:
-        model = onnx.inliner.inline_local_functions(model)
+        model = _inlined(model)
     graph = model.graph
     opset = _opset_of(model)
     given = {tensor.name for tensor in graph.initializer} | {t.values.name for t in graph.sparse_initializer}
@@ -80,12 +96,85 @@ def read_graph(model: onnx.ModelProto, *, name: str, input_kind: str, source: st
         operations=operators,
         shapes={entry.name: shape},
         constants=_constants_of(graph, operators),
-        input_element=_element_of(entry),
+        input_element=_element_of(entry) or _annotated_element(graph, entry, input_kind),
         input_kind=input_kind,
         frame_shape=frame_shape,
         opset=opset,
-        metadata={"producer": producer, "source": source, "opset": str(opset), "input": input_kind},
+        metadata={"producer": producer, "source": source, "opset": str(opset)},
+        inferred_shapes=cache(lambda: _inferred_shapes(model)),
+        outputs=outputs,
+        weight_tolerance=weight_tolerance,
     )
+
+
+def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the model with the functions of its own written out."""
+    try:
+        return onnx.inliner.inline_local_functions(model)
+    except (ValueError, RuntimeError, onnx.checker.ValidationError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(f"Functions of the model must be such that they can be inlined, not: {reason}") from error
+
+
+def _annotated_element(graph: onnx.GraphProto, entry: onnx.ValueInfoProto, input_kind: str) -> Integer | None:
+    """Return the type that QONNX's annotation gives to an input of floats; an input kind that is asked for wins.
+
+    Raises
+    ------
+    InputError
+        The input's text says that it takes pixels up to 255, but no annotation does.
+    """
+    if input_kind in {"uint8/255", "uint8"}:
+        return None
+    for annotation in graph.quantization_annotation:
+        if annotation.tensor_name != entry.name:
+            continue
+        for pair in annotation.quant_parameter_tensor_names:
+            if pair.key == "finn_datatype":
+                return _integer_called(pair.value, entry.name)
+    if input_kind == "auto" and re.search(r"uint8|\b0 ?(\.\.|-|to) ?255\b", entry.doc_string, re.IGNORECASE):
+        raise InputError(
+            f"Input kind of the model must be given, since the text of its input {entry.name!r} speaks of 8-bit "
+            "pixels, not left open: use input kind 'uint8' if it takes pixels from 0 to 255, 'uint8/255' if it takes "
+            "them divided by 255"
+        )
+    return None
+
+
+def _integer_called(name: str, entry: str) -> Integer | None:
+    """Return the type that QONNX calls so; None for floats."""
+    if name.startswith(("FLOAT", "BFLOAT")):
+        return None
+    called = {"BINARY": "UINT1", "BIPOLAR": "INT2", "TERNARY": "INT2"}.get(name, name)
+    match = re.fullmatch(r"(U?)INT(\d+)", called)
+    if match is None or not 1 <= int(match[2]) <= _widest:
+        raise InputError(
+            f"Annotation of input {entry!r} of the model must be an integer of at most {_widest} bits, not {name!r}: "
+            "use input kind 'uint8/255' or 'uint8' if it takes pixels"
+        )
+    return Integer(int(match[2]), signed=not match[1])
+
+
+def _inferred_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+    """Return the shapes that `onnx` finds, quantizers taken for what leaves a shape as it is."""
+    plain = onnx.ModelProto()
+    plain.CopyFrom(model)
+    for node in plain.graph.node:
+        if node.domain not in {"", "ai.onnx"} and node.op_type in _QUANTIZERS:
+            name, output, source = node.name, node.output[0], node.input[0]
+            node.Clear()
+            node.CopyFrom(onnx.helper.make_node("Identity", [source], [output], name=name))
+    for value in plain.graph.input:
+        dimensions = value.type.tensor_type.shape.dim
+        if len(dimensions) > 1 and not dimensions[0].dim_value:
+            dimensions[0].dim_value = 1
+    try:
+        found = onnx.shape_inference.infer_shapes(plain, data_prop=True).graph
+    except (ValueError, RuntimeError, onnx.shape_inference.InferenceError):
+        return {}
+    values = (*found.value_info, *found.output)
+    sizes = {value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim) for value in values}
+    return {name: shape for name, shape in sizes.items() if shape and min(shape) > 0}
 
 
 def _opset_of(model: onnx.ModelProto) -> int:
@@ -139,14 +228,53 @@ def _found(output: str, given: set[str]) -> str:
 
 
 def _needed(graph: onnx.GraphProto, output: str, opset: int) -> tuple[Operator, ...]:
-    """Return the operators that the output depends on, in the file's order."""
-    needed, operators = {output}, []
-    for node in reversed(graph.node):
-        if needed & set(node.output):
-            operator = _operator_of(node, opset)
-            operators.append(operator)
-            needed |= set(operator.inputs)
-    return tuple(reversed(operators))
+    """Return the operators that the output depends on, each after those that it reads."""
+    makers: dict[str, int] = {}
+    for index, node in enumerate(graph.node):
+        for name in filter(None, node.output):
+            if name in makers:
+                raise InputError(
+                    f"Node {node.name or name!r} ({node.op_type}) must write a tensor of its own, not {name!r} again"
+                )
+            makers[name] = index
+    sorter: TopologicalSorter[int] = TopologicalSorter()
+    waiting, seen = [output], set()
+    while waiting:
+        index = makers.get(waiting.pop(), -1)
+        if index < 0 or index in seen:
+            continue
+        seen.add(index)
+        reads = [name for name in graph.node[index].input if name in makers]
+        sorter.add(index, *(makers[name] for name in reads))
+        waiting += reads
+    try:
+        order = _by_file(sorter)
+    except CycleError as error:
+        name = graph.node[error.args[1][0]].name or graph.node[error.args[1][0]].output[0]
+        raise InputError(f"Node {name!r} must not depend on its own output: the model has a circle") from error
+    operators, refusals = [], []
+    for index in order:
+        try:
+            operators.append(_operator_of(graph.node[index], opset))
+        except InputError as error:
+            refusals.append(str(error))
+    if refusals:
+        raise NotLowerableError(refusals)
+    return tuple(operators)
+
+
+def _by_file(sorter: "TopologicalSorter[int]") -> list[int]:
+    """Return nodes in the file's order, as far as each comes after those that it reads."""
+    sorter.prepare()
+    ready, order = list(sorter.get_ready()), []
+    heapify(ready)
+    while ready:
+        index = heappop(ready)
+        order.append(index)
+        sorter.done(index)
+        for each in sorter.get_ready():
+            heappush(ready, each)
+    return order
 
 
 def _operator_of(node: onnx.NodeProto, opset: int) -> Operator:

@@ -1,6 +1,7 @@
 """Operators in one form: what opsets and exporters write differently is made equal here."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -30,6 +31,8 @@ def normal(
     InputError
         A parameter that is computed from the input, is zero where it divides, or has no meaning.
     """
+    if operator.kind in _MIRRORED and operator.operands[0] in constants:
+        operator = replace(operator, kind=_MIRRORED[operator.kind], operands=operator.operands[::-1])
     for index in CONSTANT_OPERANDS.get(operator.kind, ()):
         if index < len(operator.operands) and operator.operands[index] not in {"", *constants}:
             raise InputError(
@@ -137,9 +140,19 @@ def _quant(operator: Operator, constants: Constants, shapes: Mapping[str, tuple[
     return {}, {"operands": operator.operands[:3], "attributes": attributes}
 
 
+#: What holds if the operands are exchanged.
+_MIRRORED = {"Greater": "Less", "GreaterOrEqual": "LessOrEqual", "Less": "Greater", "LessOrEqual": "GreaterOrEqual"}
+
+
+def _comparison(operator: Operator, constants: Constants, shapes: Mapping[str, tuple[int, ...]]) -> Change:
+    step = "not_negative" if operator.kind.endswith("Equal") else "positive"
+    return {}, {"attributes": {"step": step, "low": 0, "high": 1}}
+
+
 _FORMS: dict[str, Callable[[Operator, Constants, Mapping[str, tuple[int, ...]]], Change]] = {
     "BatchNormalization": _batch_norm,
     "Clip": _clip,
+    **dict.fromkeys(_MIRRORED, _comparison),
     "IntQuant": _quant,
     "Pow": _power,
     "Quant": _quant,

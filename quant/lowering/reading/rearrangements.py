@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["LAYOUT"]
+__all__ = ["REARRANGEMENTS"]
 
 #: From the array, the integers of the further operands (None where left out), and the attributes.
 Function = Callable[[np.ndarray, Sequence[list[int] | None], Mapping[str, Any]], np.ndarray]
@@ -49,7 +49,7 @@ def _transpose(x: np.ndarray, operands: Sequence[list[int] | None], attributes: 
     return np.transpose(x, attributes.get("perm"))
 
 
-LAYOUT: dict[str, Function] = {
+REARRANGEMENTS: dict[str, Function] = {
     "Cast": _same,  # to what is checked where the operator is read
     "Dropout": _same,
     "Flatten": _flatten,

@@ -10,7 +10,7 @@ import numpy as np
 
 from dataflow import InputError
 from quant.lowering.exact.numbers import Constant
-from quant.lowering.graph.operations import Average, Operator, Pad, Pool
+from quant.lowering.graph.operations import AveragePooling, MaxPooling, Operator, Pad
 from quant.lowering.graph.sites import Window
 from quant.lowering.reading.sizes import check_size
 
@@ -64,7 +64,7 @@ def conv_shape(operator: Operator, weights: Shape, image: Shape) -> Shape:
     return _output_shape(weights[0], window, image)
 
 
-def read_pool(operator: Operator, image: Shape) -> tuple[Pool, Shape]:
+def read_pool(operator: Operator, image: Shape) -> tuple[MaxPooling, Shape]:
     """Return a MaxPool or GlobalMaxPool and the shape of its output; `image` is that of its input.
 
     Raises
@@ -73,11 +73,11 @@ def read_pool(operator: Operator, image: Shape) -> tuple[Pool, Shape]:
         A geometry that is not supported.
     """
     window = _grown(operator, _pool_window(operator, image), image)
-    pool = Pool(operator.name, operator.output, operator.operands[0], window)
+    pool = MaxPooling(operator.name, operator.output, operator.operands[0], window)
     return pool, _output_shape(image[1], window, image)
 
 
-def read_average(operator: Operator, image: Shape) -> tuple[Average, Shape]:
+def read_average(operator: Operator, image: Shape) -> tuple[AveragePooling, Shape]:
     """Return an AveragePool, GlobalAveragePool or ReduceMean of all pixels, and the shape of its output.
 
     Raises
@@ -97,7 +97,7 @@ def read_average(operator: Operator, image: Shape) -> tuple[Average, Shape]:
         for axis, before, behind, size in ((0, top, bottom, height), (1, left, right, width))
     )
     counts = np.outer(rows, columns).ravel()
-    average = Average(operator.name, operator.output, operator.operands[0], window, counts)
+    average = AveragePooling(operator.name, operator.output, operator.operands[0], window, counts)
     return average, _output_shape(image[1], window, image)
 
 

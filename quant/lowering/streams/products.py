@@ -7,12 +7,15 @@ import numpy as np
 
 from dataflow import InputError
 from quant.lowering.exact.numbers import Constant, Exact
-from quant.lowering.graph.operations import Dense
+from quant.lowering.graph.operations import LinearLayer
 
 __all__ = ["binary_product", "compact"]
 
+#: Sizes that differ by less, relatively, are likely meant to be equal.
+_noise = 1e-3
 
-def binary_product(dense: Dense, zero: Exact, one: Exact) -> tuple[np.ndarray, Constant, Constant]:
+
+def binary_product(layer: LinearLayer, zero: Exact, one: Exact) -> tuple[np.ndarray, Constant, Constant]:
     """Return a layer on two-valued inputs as ``slope * total + offset``.
 
     Parameters
@@ -29,17 +32,17 @@ def binary_product(dense: Dense, zero: Exact, one: Exact) -> tuple[np.ndarray, C
     InputError
         Weights, or the inputs' values, that are not binary.
     """
-    groups, neurons = dense.site.groups, dense.weights.shape[0]
-    zeros, ones = (dense.site.by_synapse(each.values) for each in (zero, one))
+    groups, neurons = layer.site.groups, layer.weights.shape[0]
+    zeros, ones = (layer.site.by_synapse(each.values) for each in (zero, one))
     if groups == 1:
-        return _product_of_group(dense, 0, Exact(zeros[0]), Exact(ones[0]))
+        return _product_of_group(layer, 0, Exact(zeros[0]), Exact(ones[0]))
     each = neurons // groups
     parts = []
     for group in range(groups):
         rows = slice(group * each, (group + 1) * each)
-        bias = dense.bias and dense.bias.map(lambda values, rows=rows: values[rows])  # type: ignore[misc]
-        weights = dense.weights.map(lambda values, rows=rows: values[rows])  # type: ignore[misc]
-        part = replace(dense, weights=weights, bias=bias)
+        bias = layer.bias and layer.bias.map(lambda values, rows=rows: values[rows])  # type: ignore[misc]
+        weights = layer.weights.map(lambda values, rows=rows: values[rows])  # type: ignore[misc]
+        part = replace(layer, weights=weights, bias=bias)
         parts.append(_product_of_group(part, group * each, Exact(zeros[group]), Exact(ones[group])))
     signs, slopes, offsets = zip(*parts, strict=True)
     together = [
@@ -49,22 +52,22 @@ def binary_product(dense: Dense, zero: Exact, one: Exact) -> tuple[np.ndarray, C
     return np.concatenate(signs), together[0], together[1]
 
 
-def _product_of_group(dense: Dense, first: int, zero: Exact, one: Exact) -> tuple[np.ndarray, Constant, Constant]:
+def _product_of_group(layer: LinearLayer, first: int, zero: Exact, one: Exact) -> tuple[np.ndarray, Constant, Constant]:
     """Return the product of a group of neurons, the first of which has the number `first`; values are by synapse."""
     half = zero.lift(Fraction(1, 2))
     middle, distance = (zero + one) * half, (one - zero) * half
     directions = np.atleast_1d(distance.signs())
     if (directions == 0).any():
         raise InputError(
-            f"Inputs of node {dense.name!r} must have two values, not one as input {int((directions == 0).argmax())}: "
+            f"Inputs of node {layer.name!r} must have two values, not one as input {int((directions == 0).argmax())}: "
             "the scale between the quantizer and this node must not be zero"
         )
-    sizes = _sizes_by_neuron(dense, first, Exact(np.atleast_1d(abs(distance).values)))
-    weight_signs = np.asarray(dense.weights.exact().signs() if _is_object(dense) else np.sign(dense.weights.values))
+    sizes = _sizes_by_neuron(layer, first, Exact(np.atleast_1d(abs(distance).values)))
+    weight_signs = np.asarray(layer.weights.exact().signs() if _is_object(layer) else np.sign(layer.weights.values))
     signs = np.where(weight_signs == 0, 1, weight_signs * directions).astype(np.int8)
-    offset = _middle_sums(dense, weight_signs.astype(np.int64), middle)
-    if dense.bias is not None:
-        offset = offset + dense.bias.exact()
+    offset = _middle_sums(layer, weight_signs.astype(np.int64), middle)
+    if layer.bias is not None:
+        offset = offset + layer.bias.exact()
     return signs, compact(sizes), compact(offset)
 
 
@@ -76,31 +79,41 @@ def compact(numbers: Exact) -> Constant:
     return Constant.of(numbers.values)
 
 
-def _is_object(dense: Dense) -> bool:
-    return dense.weights.values.dtype == object
+def _is_object(layer: LinearLayer) -> bool:
+    return layer.weights.values.dtype == object
 
 
-def _sizes_by_neuron(dense: Dense, first_neuron: int, distances: Exact) -> Exact:
+def _sizes_by_neuron(layer: LinearLayer, first_neuron: int, distances: Exact) -> Exact:
     """Return ``|weight * distance|`` by neuron, which must be the same for all its synapses."""
     first = distances.values[0]
     odd = next((each for each in distances.values if each != first), None)
-    scaled = dense.weights if odd is None else Constant((dense.weights.exact() * distances).values)
+    scaled = layer.weights if odd is None else Constant((layer.weights.exact() * distances).values)
     unequal = np.nonzero(_differing(scaled))[0]
     if len(unequal) == 0:
         column = abs(scaled.map(lambda values: values[:, 0]).exact())
         return column if odd is not None else column * column.lift(first)
-    row = dense.weights.floats()[unequal[0]]
+    row = layer.weights.floats()[unequal[0]]
     if odd is not None and (np.abs(row) == abs(row[0])).all():
         raise InputError(
-            f"Inputs of node {dense.name!r} must differ by one scale for all, not by {2 * float(first):g} and "
+            f"Inputs of node {layer.name!r} must differ by one scale for all, not by {2 * float(first):g} and "
             f"{2 * float(odd):g}: use one scale per tensor behind the quantizer"
+        )
+    raise InputError(_not_binary(layer, row, first_neuron + int(unequal[0])))
+
+
+def _not_binary(layer: LinearLayer, row: np.ndarray, neuron: int) -> str:
+    sizes = np.abs(row)
+    spread = float((sizes.max() - sizes.min()) / sizes.max())
+    sentence = f"Weights of node {layer.name!r} must be binary, -s or +s for each neuron, not"
+    if spread < _noise:
+        return (
+            f"{sentence} of sizes from {sizes.min():.9g} to {sizes.max():.9g} in neuron {neuron}, {spread:.2g} of "
+            f"their size apart, as float32 arithmetic in the model leaves them: use weight tolerance {2 * spread:.1g}, "
+            "or quantize them by a BipolarQuant"
         )
     values = np.unique(row)
     shown = ", ".join(f"{value:g}" for value in values[:4]) + (", ..." if len(values) > 4 else "")
-    raise InputError(
-        f"Weights of node {dense.name!r} must be binary, -s or +s for each neuron, not {shown} in neuron "
-        f"{first_neuron + unequal[0]}"
-    )
+    return f"{sentence} {shown} in neuron {neuron}: quantize them by a BipolarQuant"
 
 
 def _differing(weights: Constant) -> np.ndarray:
@@ -112,18 +125,18 @@ def _differing(weights: Constant) -> np.ndarray:
     return np.asarray((exact - Exact(exact.values[:, :1])).signs().any(axis=1))
 
 
-def _middle_sums(dense: Dense, weight_signs: np.ndarray, middle: Exact) -> Exact:
+def _middle_sums(layer: LinearLayer, weight_signs: np.ndarray, middle: Exact) -> Exact:
     """Return ``sum(weight * middle)`` by neuron."""
     values = np.broadcast_to(middle.values, weight_signs.shape[1:])
     if not middle.signs().any():
         return Exact(np.full(len(weight_signs), Fraction(0), object))
-    if _differing(dense.weights).any():
-        return Exact((dense.weights.exact() * middle).values.sum(axis=1))
+    if _differing(layer.weights).any():
+        return Exact((layer.weights.exact() * middle).values.sum(axis=1))
     total = Exact(np.full(len(weight_signs), Fraction(0), object))
     for value, columns in _groups(values):
         counts = Constant(weight_signs[:, columns].sum(axis=1).astype(np.float64))
         total = total + counts.exact() * total.lift(value)
-    return total * abs(dense.weights.map(lambda weights: weights[:, 0]).exact())
+    return total * abs(layer.weights.map(lambda weights: weights[:, 0]).exact())
 
 
 def _groups(values: np.ndarray) -> list[tuple[Fraction, np.ndarray]]:

@@ -1,4 +1,4 @@
-"""Fold constants and weight quantizers; give every other tensor its shape and every operator its type."""
+"""Every operator of the file becomes a constant, or a typed operation with a shape."""
 
 from dataclasses import replace
 from typing import Any
@@ -10,17 +10,18 @@ from onnx import TensorProto
 from dataflow import InputError
 from quant.lowering.exact.numbers import Constant
 from quant.lowering.graph.graph import Graph
-from quant.lowering.graph.operations import Curve, Layout, Operation, Operator, parameter_name
+from quant.lowering.graph.operations import NonRational, Operation, Operator, Rearrangement, Refused, parameter_name
 from quant.lowering.reading.constants import CONSTANT_OPERATORS, evaluate, fold_operator
 from quant.lowering.reading.elementwise import ELEMENTWISE, QUANTIZERS
 from quant.lowering.reading.normal_forms import normal
-from quant.lowering.reading.rearrangements import LAYOUT
+from quant.lowering.reading.rearrangements import REARRANGEMENTS
 from quant.lowering.reading.windows import conv_shape, read_average, read_pad, read_pool
+from quant.lowering.refusals import NotLowerableError
 
-__all__ = ["fold_constants"]
+__all__ = ["type_operators"]
 
 #: Functions that are no rational ones; True if of all elements together.
-_CURVES = {
+_NON_RATIONAL = {
     "ArgMax": True,
     "Atan": False,
     "Asinh": False,
@@ -35,7 +36,7 @@ _CURVES = {
     "Tanh": False,
 }
 _QONNX_OPERANDS = {"BipolarQuant": 2, "IntQuant": 4, "Quant": 4}
-#: Layout operators whose further operands are sizes or axes.
+#: Rearrangement operators whose further operands are sizes or axes.
 _WITH_SHAPES = {"Reshape", "Squeeze", "Unsqueeze"}
 _WINDOWED = {"AveragePool", "Conv", "GlobalAveragePool", "GlobalMaxPool", "MaxPool", "Pad", "ReduceMean"}
 _CONVOLUTIONAL = {
@@ -44,24 +45,30 @@ _CONVOLUTIONAL = {
 }
 
 
-def fold_constants(graph: Graph) -> Graph:
-    """Return the graph without operators on constants, its tensors with shapes, its operators typed.
+def type_operators(graph: Graph) -> Graph:
+    """Return the graph whose operations are typed and whose tensors have shapes; what is constant is computed.
+
+    An operator that is not supported, or whose operands do not fit it, is refused.
 
     Raises
     ------
-    InputError
-        An operator that is not supported, or whose operands do not fit it.
+    NotLowerableError
+        An operator is refused, and the shape of what it makes, and so of the output, is not known.
     """
-    folder = _Folder(graph)
+    typer = _Typer(graph)
     for operation in graph.operations:
         assert isinstance(operation, Operator)
-        folder.fold(operation)
-    if graph.output in folder.constants:
-        raise InputError(f"Output {graph.output!r} of the model must depend on its input, not be a constant")
-    return graph.with_operations(tuple(folder.kept), shapes=folder.shapes, constants=folder.constants)
+        typer.type(operation)
+    if graph.output in typer.constants:
+        typer.refusals.append(f"Output {graph.output!r} of the model must depend on its input, not be a constant")
+    if graph.output not in typer.shapes:
+        raise NotLowerableError(typer.refusals)
+    return graph.with_operations(
+        tuple(typer.kept), shapes=typer.shapes, constants=typer.constants, refusals=tuple(typer.refusals)
+    )
 
 
-def _stacked_shape(operator: Operator, shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
+def _concatenated_shape(operator: Operator, shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
     axis = operator.attributes.get("axis", 1)
     try:
         return np.concatenate([np.empty(shape, bool) for shape in shapes], axis).shape
@@ -69,27 +76,60 @@ def _stacked_shape(operator: Operator, shapes: list[tuple[int, ...]]) -> tuple[i
         raise InputError(f"Operands of node {operator.name!r} (Concat) must fit each other, not {error}") from error
 
 
-class _Folder:
-    """The graph as far as it is folded."""
+class _Typer:
+    """The graph as far as it is typed.
+
+    Attributes
+    ----------
+    unknown : tensors that a refused operator makes, or that depend on one, of which not even the shape is known
+    """
 
     def __init__(self, graph: Graph) -> None:
         self.constants = dict(graph.constants)
         self.shapes = dict(graph.shapes)
         self.opset = graph.opset
+        self.inferred_shapes = graph.inferred_shapes
         self.kept: list[Operation] = []
+        self.unknown: set[str] = set()
+        self.refusals = list(graph.refusals)
 
-    def fold(self, operator: Operator) -> None:
+    def type(self, operator: Operator) -> None:
+        """Add what an operator is, or note why it is refused."""
+        if self.unknown.intersection(operator.inputs):
+            self._refuse(operator)
+            return
+        try:
+            self._check_tensors(operator)
+            self._type(operator)
+        except InputError as error:
+            self.refusals.append(str(error))
+            self._refuse(operator)
+
+    def _refuse(self, operator: Operator) -> None:
+        name = operator.output
+        if name in self.constants or name in self.shapes:
+            return
+        shape = self.inferred_shapes().get(name)
+        reads = tuple(each for each in operator.inputs if each in self.shapes)
+        if shape is None or not (reads or self.unknown.intersection(operator.inputs)):
+            self.unknown.add(name)
+        else:
+            self._keep(Refused(operator.name, name, reads), shape)
+
+    def _check_tensors(self, operator: Operator) -> None:
         _check_operands(operator, self.opset)
         for name in operator.inputs:
             if name not in self.constants and name not in self.shapes:
                 raise InputError(
-                    f"Node {operator.name!r} ({operator.kind}) must read tensors that stand before it, not {name!r}"
+                    f"Node {operator.name!r} ({operator.kind}) must read tensors that are made before it, not {name!r}"
                 )
         if operator.output in self.constants or operator.output in self.shapes:
             raise InputError(
                 f"Node {operator.name!r} ({operator.kind}) must write a tensor of its own, "
                 f"not {operator.output!r} again"
             )
+
+    def _type(self, operator: Operator) -> None:
         constant = all(name in self.constants for name in operator.inputs)
         if operator.kind == "Shape":
             self._shape(operator)
@@ -98,16 +138,16 @@ class _Folder:
             self.constants[operator.output] = fold_operator(operator, operands)
         elif operator.kind in ELEMENTWISE or operator.kind in QUANTIZERS:
             self._elementwise(operator, constant)
-        elif operator.kind in LAYOUT:
+        elif operator.kind in REARRANGEMENTS:
             self._layout(operator, constant)
         elif operator.kind == "Concat" and all(name in self.shapes for name in operator.inputs):
-            self._keep(operator, _stacked_shape(operator, [self.shapes[name] for name in operator.inputs]))
+            self._keep(operator, _concatenated_shape(operator, [self.shapes[name] for name in operator.inputs]))
         elif operator.kind in {"Gemm", "MatMul"} and not constant:
             self._keep(operator, _product_shape(operator, [self._shape_of(name) for name in operator.inputs]))
         elif operator.kind in _WINDOWED and operator.operands[0] in self.shapes:
             self._window(operator)
-        elif operator.kind in _CURVES and not constant:
-            self._curve(operator)
+        elif operator.kind in _NON_RATIONAL and not constant:
+            self._non_rational(operator)
         else:
             raise InputError(_refusal(operator, constant))
 
@@ -158,7 +198,7 @@ class _Folder:
 
         def arrange(values: np.ndarray) -> np.ndarray:
             try:
-                return LAYOUT[operator.kind](values, arguments, operator.attributes)
+                return REARRANGEMENTS[operator.kind](values, arguments, operator.attributes)
             except (ValueError, IndexError) as error:
                 raise InputError(
                     f"Node {operator.name!r} ({operator.kind}) must fit its input of {_shown(values.shape)}, "
@@ -170,7 +210,7 @@ class _Folder:
             return
         shape = self.shapes[source]
         order = arrange(np.arange(int(np.prod(shape)), dtype=np.int64).reshape(shape))
-        self._keep(Layout(operator.name, operator.output, source, order), order.shape)
+        self._keep(Rearrangement(operator.name, operator.output, source, order), order.shape)
 
     def _check_evaluation(self, operator: Operator) -> None:
         """Refuse a Dropout that is at work; without attribute and operand it is not."""
@@ -217,12 +257,14 @@ class _Folder:
             return
         pixels = parameter_name(operator.output, "pixels")
         self._keep(replace(average, output=pixels), shape)
-        self._keep(Layout(operator.name, operator.output, pixels, np.arange(image[1]).reshape(image[:2])), image[:2])
+        self._keep(
+            Rearrangement(operator.name, operator.output, pixels, np.arange(image[1]).reshape(image[:2])), image[:2]
+        )
 
-    def _curve(self, operator: Operator) -> None:
+    def _non_rational(self, operator: Operator) -> None:
         source = operator.operands[0]
         shape = self.shapes[source]
-        over_frame = _CURVES[operator.kind]
+        over_frame = _NON_RATIONAL[operator.kind]
         attributes: dict[str, Any] = dict(operator.attributes)
         if over_frame:
             old = operator.kind != "ArgMax" and self.opset < 13  # then of all axes from this one on
@@ -238,7 +280,7 @@ class _Folder:
         result = (1,) if operator.kind == "ArgMax" else shape
         if operator.kind == "ArgMax" and attributes.get("keepdims", 1):
             result = (1,) * len(shape)
-        self._keep(Curve(operator.name, operator.output, source, operator.kind), result)
+        self._keep(NonRational(operator.name, operator.output, source, operator.kind), result)
 
 
 def _shown(shape: tuple[int, ...]) -> str:
@@ -286,7 +328,7 @@ def _refusal(operator: Operator, constant: bool) -> str:
     sentence = f"Operator of node {operator.name!r} must be one that lowering supports, not {operator.kind}"
     if operator.kind in _CONVOLUTIONAL:
         return f"{sentence}: among the operators on images, Conv, MaxPool, AveragePool and Pad are supported"
-    if constant and operator.kind in {"Gemm", "MatMul", *_CURVES}:
+    if constant and operator.kind in {"Gemm", "MatMul", *_NON_RATIONAL}:
         return f"{sentence} on constants: export the model with its constants folded"
     if operator.kind in CONSTANT_OPERATORS:
         return f"{sentence} on what is computed from the input: use operators of docs/lowering.md"

@@ -16,12 +16,12 @@ __all__ = [
     "added",
     "adds_branches",
     "check_unpadded",
+    "concatenated",
     "image_of",
     "image_origin",
     "image_places",
     "image_site",
     "permutation",
-    "stacked",
 ]
 
 
@@ -51,12 +51,19 @@ def image_places(shape: tuple[int, ...]) -> np.ndarray:
     return np.moveaxis(np.arange(prod(shape)).reshape(1, *shape[2:], shape[1]), -1, 1)
 
 
-def image_origin(graph: Graph, tensor: str, site: Site) -> Origin:
-    return Origin(tensor, image_places(graph.shapes[tensor]), site)
+def image_origin(graph: Graph, tensor: str, site: Site, channels: np.ndarray | None = None) -> Origin:
+    """Return the origin of an image whose channel k is channel ``channels[k]`` of what hardware makes."""
+    places = image_places(graph.shapes[tensor])
+    return Origin(tensor, places if channels is None else places[:, channels], site)
 
 
-def image_site(graph: Graph, operation: Operation, origin: Origin) -> Site:
-    """Return the site of what reads an image, which must be as it comes, a row instead of a column at most."""
+def image_site(graph: Graph, operation: Operation, origin: Origin) -> tuple[Site, np.ndarray]:
+    """Return the site of what reads an image, which may be a row instead of a column, and where its channels lie.
+
+    Returns
+    -------
+    channels : (channels,) int64, the number of each channel among those that hardware makes
+    """
     label = graph.label(origin.tensor)
     shape = graph.shapes[operation.inputs[0]]
     if not origin.site.image:
@@ -69,18 +76,22 @@ def image_site(graph: Graph, operation: Operation, origin: Origin) -> Site:
         turned = site.window.positions(*site.image[:2]) != image[:2]
     else:
         turned, site = prod(site.image) != prod(image), replace(site, image=image)
-    if turned or not np.array_equal(origin.places, image_places(shape)):
+    places = image_places(shape)
+    channels = origin.places[0].reshape(shape[1], -1)[:, 0] if origin.places.shape == shape else np.arange(shape[1])
+    channels = channels % shape[1]
+    if turned or not np.array_equal(origin.places, places[:, channels]):
         raise InputError(
             f"Input of node {operation.name!r} must be the image of {label!r} with rows and columns where they are, "
-            "not rearranged"
+            "not rearranged: leave out what moves them"
         )
-    return site
+    return site, channels
 
 
 def check_unpadded(operation: Operation, origin: Origin) -> None:
     if origin.site.padding is not None:
         raise InputError(
-            f"Node {origin.site.padding.name!r} (Pad) must stand in front of a Conv, not of {operation.name!r}"
+            f"Node {origin.site.padding.name!r} (Pad) must pad the input of a Conv, not of {operation.name!r}: "
+            "put it there"
         )
 
 
@@ -91,7 +102,7 @@ def permutation(graph: Graph, operation: Operation, origin: Origin) -> np.ndarra
     if places.size != size or (np.sort(places) != np.arange(size)).any():
         raise InputError(
             f"Node {operation.name!r} must take every number of {graph.label(origin.tensor)!r} once, "
-            f"not {places.size} of {size}"
+            f"not {places.size} of {size}: leave out what repeats or drops some"
         )
     return places
 
@@ -120,8 +131,8 @@ def added(graph: Graph, operation: Elementwise, origins: Mapping[str, Origin]) -
     return Origin(operation.output, first.places, Site(first.site.image))
 
 
-def stacked(graph: Graph, operation: Operator, origins: Mapping[str, Origin]) -> Origin:
-    """Return where channels lie that are put behind each other: of images at every pixel, or of vectors."""
+def concatenated(graph: Graph, operation: Operator, origins: Mapping[str, Origin]) -> Origin:
+    """Return where concatenated channels lie: of images at every pixel, or of vectors."""
     parts = [origins[name] for name in operation.operands]
     shapes = [graph.shapes[name] for name in operation.operands]
     images = {origin.site.image[:2] for origin in parts}

@@ -1,0 +1,70 @@
+"""Walks along the graph: which operators compute one tensor from another."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from quant.lowering.graph.graph import Graph
+from quant.lowering.graph.operations import Elementwise, MaxPooling, Operation
+from quant.lowering.reading.elementwise import QUANTIZERS
+
+__all__ = ["Chain", "Step", "between", "last_quantizer", "pools_among", "readings"]
+
+#: What a walk passes through. Nothing but the position of a number changes in a max pool, so a function of one number
+#: is written as if the pool were not there; where it goes in hardware is decided by `streams.thresholds`.
+Step = Elementwise | MaxPooling
+
+
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """Operators from a tensor to a quantizer.
+
+    Parameters
+    ----------
+    start : the tensor that the chain reads
+    before : the operators before the quantizer, in order
+    quantizer : the last one
+    """
+
+    start: str
+    before: tuple[Step, ...]
+    quantizer: Elementwise
+
+
+def between(graph: Graph, start: str, end: str) -> tuple[Step, ...] | None:
+    """Return the operators that compute `end` from `start` alone, in order; None if others are needed."""
+    needed, found = {end}, []
+    for operation in reversed(graph.operations):
+        if operation.output in needed and operation.output != start:
+            if not isinstance(operation, Step):
+                return None
+            found.append(operation)
+            needed |= {name for name in operation.inputs if name not in graph.constants}
+    reached = needed - {operation.output for operation in found}
+    return tuple(reversed(found)) if reached == {start} else None
+
+
+def pools_among(steps: tuple[Step, ...]) -> tuple[MaxPooling, ...]:
+    """Return the max pools of a walk, in order."""
+    return tuple(step for step in steps if isinstance(step, MaxPooling))
+
+
+def last_quantizer(graph: Graph, start: str, end: str) -> Chain | None:
+    """Return the chain to the last quantizer between two tensors on which alone `end` depends."""
+    for step in reversed(between(graph, start, end) or ()):
+        if isinstance(step, Elementwise) and step.kind in QUANTIZERS and between(graph, step.output, end) is not None:
+            before = between(graph, start, step.output)
+            assert before is not None
+            return Chain(start, before[:-1], step)
+    return None
+
+
+def readings(graph: Graph, start: str) -> Iterator[tuple[str, Operation | None]]:
+    """Yield what follows from a tensor by a walk and is read otherwise, each with its reader; None is the end."""
+    for operation in graph.operations:
+        if isinstance(operation, Step):
+            continue
+        for name in operation.inputs:
+            if name not in graph.constants and between(graph, start, name) is not None:
+                yield name, operation
+    if between(graph, start, graph.output) is not None:
+        yield graph.output, None

@@ -1,0 +1,162 @@
+"""Functions like Softmax and Tanh go where they change nothing; elsewhere they are refused.
+
+At the end of the model a strictly rising function of every score, the same for all classes, keeps the order of the
+scores and so the class, ties included; Softmax and LogSoftmax are such functions, divided by or lessened by what all
+classes share. Before a sign, an odd rising function keeps the sign, zero included. Sigmoid less 1/2 is odd: where all
+that reads a Sigmoid only asks on which side of 1/2 it is, ``clip(x + 1/2, 0, 1)`` serves as well.
+"""
+
+from dataclasses import replace
+from fractions import Fraction
+
+from quant.lowering.graph.graph import Graph
+from quant.lowering.graph.operations import (
+    Elementwise,
+    NonRational,
+    Operation,
+    Operator,
+    Rearrangement,
+    Refused,
+    Single,
+)
+from quant.lowering.reading.constants import has_zero
+from quant.lowering.reading.elementwise import COMPARISONS
+
+__all__ = ["drop_functions"]
+
+_RISING = {
+    *("ArgMax", "Asinh", "Atan", "Erf", "Exp", "LogSoftmax", "Sigmoid", "Sinh", "Softmax", "Softplus"),
+    *("Softsign", "Tanh"),
+}
+_ODD = {"Asinh", "Atan", "Erf", "Sinh", "Softsign", "Tanh"}
+#: Of a single score these keep whether it is at least 0, which is its bit: Sigmoid is then at least 1/2.
+_HALVES = {*_ODD, "Sigmoid"}
+
+
+def drop_functions(graph: Graph) -> Graph:
+    """Return the graph without functions that keep the scores' order or the sign that is taken of them.
+
+    A function at another place is refused.
+    """
+    for operation in list(graph.operations):
+        if isinstance(operation, NonRational) and _is_before_sign(graph, operation):
+            graph = _without(graph, operation)
+        elif isinstance(operation, NonRational) and _is_cut_at_half(graph, operation):
+            graph = _with_ramp(graph, operation)
+    dropped = []
+    while (last := _last(graph)) is not None:
+        dropped.append(f"{last.kind} {last.name!r}")
+        graph = _without(graph, last)
+    if dropped:
+        graph = replace(graph, metadata={**graph.metadata, "dropped": ", ".join(reversed(dropped))})
+    return _refusing(graph)
+
+
+def _refusing(graph: Graph) -> Graph:
+    """Return the graph with what is left of such functions refused."""
+    operations: list[Operation] = []
+    refusals = list(graph.refusals)
+    for operation in graph.operations:
+        if isinstance(operation, NonRational):
+            refusals.append(
+                f"Operator of node {operation.name!r} must be piecewise linear at its place, not {operation.kind}: "
+                "replace it by Clip (HardTanh), HardSigmoid or Relu"
+            )
+            operation = Refused(operation.name, operation.output, operation.inputs)
+        operations.append(operation)
+    return graph.with_operations(tuple(operations), refusals=tuple(refusals))
+
+
+def _is_cut_at_half(graph: Graph, function: NonRational) -> bool:
+    """Return whether a Sigmoid is only compared with 1/2."""
+    readers = list(graph.readers_of(function.output))
+    if function.kind != "Sigmoid" or graph.output == function.output or not readers:
+        return False
+    return all(_cuts_at_half(graph, function.output, each) for each in readers)
+
+
+def _cuts_at_half(graph: Graph, tensor: str, operation: Operation) -> bool:
+    if not isinstance(operation, Elementwise):
+        return False
+    if operation.kind == "Round":
+        return True
+    if operation.kind in COMPARISONS:
+        return operation.operands[0] == tensor and _is_number(graph, operation.operands[1], Fraction(1, 2))
+    sides = {"Sub": (Fraction(1, 2), 1), "Add": (Fraction(-1, 2), None)}
+    if operation.kind not in sides:
+        return False
+    number, place = sides[operation.kind]
+    others = [name for name in operation.operands if name != tensor]
+    if len(others) != 1 or (place is not None and operation.operands[place] != others[0]):
+        return False
+    if not _is_number(graph, others[0], number) or graph.output == operation.output:
+        return False
+    return all(_takes_sign(graph, each) for each in graph.readers_of(operation.output))
+
+
+def _is_number(graph: Graph, name: str, number: Fraction) -> bool:
+    values = graph.constants[name].exact().values.ravel() if name in graph.constants else ()
+    return len(values) > 0 and all(value == number for value in values)
+
+
+def _with_ramp(graph: Graph, function: NonRational) -> Graph:
+    ramp = Elementwise(function.name, function.output, "HardSigmoid", (function.source,), {"alpha": 1.0, "beta": 0.5})
+    return graph.with_operations(tuple(ramp if each is function else each for each in graph.operations))
+
+
+def _is_before_sign(graph: Graph, function: NonRational) -> bool:
+    readers = list(graph.readers_of(function.output))
+    return (
+        function.kind in _ODD and graph.output != function.output and all(_takes_sign(graph, each) for each in readers)
+    )
+
+
+def _takes_sign(graph: Graph, operation: Operation) -> bool:
+    if not isinstance(operation, Elementwise):
+        return False
+    if operation.kind in {"BipolarQuant", "Sign"}:
+        return True
+    if operation.attributes.get("step") != "bipolar":
+        return False
+    zero_point = graph.constants[operation.operands[2]]
+    return has_zero(zero_point) and not zero_point.exact().signs().any()
+
+
+def _last(graph: Graph) -> Operator | NonRational | None:
+    """Return the last operation but those that only move elements, if it can go."""
+    operation = graph.operation_of(graph.output)
+    while isinstance(operation, Rearrangement):
+        operation = graph.operation_of(operation.source)
+    if isinstance(operation, NonRational) and operation.kind in (_RISING if graph.size(graph.output) > 1 else _HALVES):
+        return operation
+    if isinstance(operation, Elementwise) and operation.kind == "LeakyRelu":
+        return operation if operation.attributes.get("alpha", 0.01) > 0 else None
+    return None
+
+
+def _without(graph: Graph, operation: Operator | NonRational) -> Graph:
+    """Return the graph with the readers of an operation reading what it reads."""
+    source = operation.inputs[0]
+    if isinstance(operation, NonRational) and operation.kind == "ArgMax":
+        return _ending_in(graph, source)
+    operations = tuple(_reading(each, operation.output, source) for each in graph.operations if each is not operation)
+    output = source if graph.output == operation.output else graph.output
+    return graph.with_operations(operations, output=output)
+
+
+def _reading(operation: Operation, old: str, new: str) -> Operation:
+    if isinstance(operation, Operator):
+        return replace(operation, operands=tuple(new if name == old else name for name in operation.operands))
+    if isinstance(operation, Single) and operation.source == old:
+        return replace(operation, source=new)
+    return operation
+
+
+def _ending_in(graph: Graph, output: str) -> Graph:
+    """Return the part of the graph that a tensor depends on."""
+    needed, kept = {output}, []
+    for operation in reversed(graph.operations):
+        if operation.output in needed:
+            kept.append(operation)
+            needed |= set(operation.inputs)
+    return graph.with_operations(tuple(reversed(kept)), output=output)

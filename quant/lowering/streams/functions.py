@@ -1,0 +1,214 @@
+"""Functions of one integer: operators between a stream and what reads it, evaluated over the whole range.
+
+Nearly every code is decided by float64 intervals, all points and channels at once. What they leave open, the points
+next to a step and on it, is evaluated in exact numbers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import TypeVar
+
+import numpy as np
+
+from quant.lowering.exact.intervals import Interval
+from quant.lowering.exact.numbers import Affine, Constant, Exact, NotAffineError
+from quant.lowering.graph.graph import Graph
+from quant.lowering.graph.operations import Elementwise, MaxPooling
+from quant.lowering.graph.walks import Chain, Step
+from quant.lowering.reading.elementwise import QUANTIZERS, apply
+from quant.lowering.streams.stream import IntegerStream, pick
+
+#: Numbers evaluated one by one; where there are more, first runs of points are, as intervals.
+_block = 1 << 22
+_run = 512
+
+R = TypeVar("R", Interval, Exact, Affine)
+
+__all__ = ["BendsError", "affine_of", "code_value", "codes_of", "directions_of", "values_of"]
+
+
+class BendsError(Exception):
+    """Operators are no affine function of a stream's points.
+
+    Parameters
+    ----------
+    point : the last point before the first that does not lie on the line through the first two
+    """
+
+    def __init__(self, point: int) -> None:
+        super().__init__(point)
+        self.point = point
+
+
+def codes_of(graph: Graph, chain: Chain, stream: IntegerStream) -> np.ndarray:
+    """Return the quantizer's code for every point and channel.
+
+    Returns
+    -------
+    codes : (points, channels or 1) int64, int32 where there are very many
+    """
+    channels = max(1, *(graph.constants[name].size for name in _constants_of(graph, chain)), stream.slope.size)
+    channels = max(channels, stream.offset.size)
+    if len(stream.points) * channels <= _block:
+        return _codes_of(graph, chain, stream)
+    starts = np.arange(0, len(stream.points), _run)
+    ends = np.minimum(starts + _run, len(stream.points)) - 1
+    code = _code(chain, _intervals(graph, chain, stream.interval_between(stream.points[starts], stream.points[ends])))
+    shape = (len(starts), channels)
+    decided = np.broadcast_to((code.low == code.high) & np.isfinite(code.low), shape)
+    largest = max(abs(chain.quantizer.attributes.get(end, 1)) for end in ("low", "high"))
+    first = np.where(decided, code.low, 0).astype(np.int32 if largest < 1 << 31 else np.int64)
+    codes = np.repeat(first, ends - starts + 1, axis=0)
+    for run in np.nonzero(~decided.all(axis=1))[0]:
+        open_channels = np.nonzero(~decided[run])[0]
+        here = slice(starts[run], ends[run] + 1)
+        slope, offset = (pick(each, open_channels) for each in (stream.slope, stream.offset))
+        part = replace(stream, points=stream.points[here], slope=slope, offset=offset)
+        codes[here, open_channels] = _codes_of(_restricted(graph, chain, open_channels), chain, part)
+    return codes
+
+
+def directions_of(graph: Graph, steps: Sequence[Step], stream: IntegerStream) -> np.ndarray:
+    """Return how operators' results go with the points.
+
+    Returns
+    -------
+    (channels or 1,) int64, by channel +1 where they never fall, -1 where they never rise and do fall, 0 for neither
+    """
+    operands = {name: graph.constants[name] for each in steps for name in each.inputs if name in graph.constants}
+    start = {stream.tensor: stream.interval()}
+    values = _last(steps, stream.tensor, start | {name: constant.interval() for name, constant in operands.items()})
+    shape = np.broadcast_shapes(values.low.shape, (len(stream.points), 1))
+    low, high = (np.broadcast_to(end, shape) for end in (values.low, values.high))
+    rising = np.asarray((low[1:] >= high[:-1]).all(axis=0))
+    falling = np.asarray((high[1:] <= low[:-1]).all(axis=0))
+    places = np.arange(len(stream.points))
+    for channel in np.nonzero(~rising & ~falling)[0]:
+        channels = np.full(len(places), channel)
+        tensors = {name: pick(constant, channels).exact() for name, constant in operands.items()}
+        exact = _last(steps, stream.tensor, tensors | {stream.tensor: stream.exact(places, channels)}).values
+        signs = Exact(exact[1:] - exact[:-1]).signs()
+        rising[channel], falling[channel] = (signs >= 0).all(), (signs <= 0).all()
+    return np.where(rising, 1, np.where(falling, -1, 0))
+
+
+def code_value(graph: Graph, quantizer: Elementwise, code: int) -> Exact:
+    """Return the number that a quantizer's code stands for, () or (channels,)."""
+    operands = [Exact(np.array(Fraction(code), object))]
+    operands += [graph.constants[name].exact() for name in quantizer.operands[1:]]
+    value: Exact = QUANTIZERS[quantizer.kind].value(operands, quantizer.attributes)
+    return value
+
+
+def values_of(graph: Graph, steps: Sequence[Step], start: str, values: Exact) -> Exact:
+    """Return what operators make of exact values of `start`, of which the last dimension is the channels."""
+    operands = {name for step in steps for name in step.inputs if name in graph.constants}
+    return _last(steps, start, {name: graph.constants[name].exact() for name in operands} | {start: values})
+
+
+def affine_of(graph: Graph, steps: Sequence[Step], stream: IntegerStream) -> tuple[Exact, Exact]:
+    """Return slope and offset, () or (channels,), of what operators make of a stream, over its points.
+
+    Raises
+    ------
+    BendsError
+        They are no affine function of the points.
+    """
+    slope, offset = stream.slope.exact(), stream.offset.exact()
+    if not steps:
+        return slope, offset
+    if len(stream.points) == 2:  # a line goes through any two values
+        return _line(graph, steps, stream)
+    start = Affine(slope, offset, stream.reach)
+    try:
+        tensors = {
+            name: _fixed(graph, name, start) for step in steps for name in step.inputs if name in graph.constants
+        }
+        affine = _last(steps, stream.tensor, tensors | {stream.tensor: start})
+    except NotAffineError:  # operators may bend and the result be a line all the same
+        slope, offset = _line(graph, steps, stream)
+        _check_line(graph, steps, stream, slope, offset)
+        return slope, offset
+    return affine.slope, affine.offset
+
+
+def _fixed(graph: Graph, name: str, like: Affine) -> Affine:
+    values = graph.constants[name].exact()
+    return Affine(values - values, values, like.span)
+
+
+def _line(graph: Graph, steps: Sequence[Step], stream: IntegerStream) -> tuple[Exact, Exact]:
+    """Return slope and offset of the line through the values at the first two points."""
+    points = stream.points[:2].tolist()
+    slope, offset = stream.slope.exact(), stream.offset.exact()
+    first, second = (
+        values_of(graph, steps, stream.tensor, slope * slope.lift(Fraction(point)) + offset) for point in points
+    )
+    rise = (second - first) * first.lift(Fraction(1, points[1] - points[0]))
+    return rise, first - rise * first.lift(Fraction(points[0]))
+
+
+def _check_line(graph: Graph, steps: Sequence[Step], stream: IntegerStream, slope: Exact, offset: Exact) -> None:
+    """Refuse operators whose values are not all on a line; intervals find most that are not."""
+    line = replace(stream, slope=Constant.of(slope.values), offset=Constant.of(offset.values))
+    constants = {name for step in steps for name in step.inputs if name in graph.constants}
+    known = {name: graph.constants[name].interval() for name in constants}
+    enclosed, wanted = _last(steps, stream.tensor, known | {stream.tensor: stream.interval()}), line.interval()
+    apart = (enclosed.low > wanted.high) | (enclosed.high < wanted.low)
+    bent = np.broadcast_to(apart, np.broadcast_shapes(apart.shape, (len(stream.points), 1))).any(axis=1)
+    if not bent.any():
+        points = Constant(stream.points.astype(np.float64)[:, None]).exact()
+        values = values_of(graph, steps, stream.tensor, points * stream.slope.exact() + stream.offset.exact())
+        bent = (values - points * slope - offset).signs().any(axis=1)
+    if bent.any():
+        raise BendsError(int(stream.points[bent.argmax() - 1]))
+
+
+def _last(steps: Sequence[Step], start: str, tensors: dict[str, R]) -> R:
+    """Return what operators make of tensors, among which are their constants."""
+    known = dict(tensors)
+    for step in steps:
+        if isinstance(step, MaxPooling):
+            known[step.output] = known[step.source]
+            continue
+        operands = [known[name] if name else None for name in step.operands]
+        known[step.output] = apply(step.kind, operands, step.attributes)
+    return known[steps[-1].output if steps else start]
+
+
+def _constants_of(graph: Graph, chain: Chain) -> set[str]:
+    operations = (*chain.before, chain.quantizer)
+    return {name for operation in operations for name in operation.inputs if name in graph.constants}
+
+
+def _intervals(graph: Graph, chain: Chain, start: Interval) -> dict[str, Interval]:
+    return {name: graph.constants[name].interval() for name in _constants_of(graph, chain)} | {chain.start: start}
+
+
+def _restricted(graph: Graph, chain: Chain, channels: np.ndarray) -> Graph:
+    """Return the graph with the chain's parameters for some of the channels."""
+    picked = {name: pick(graph.constants[name], channels) for name in _constants_of(graph, chain)}
+    return replace(graph, constants={**graph.constants, **picked})
+
+
+def _codes_of(graph: Graph, chain: Chain, stream: IntegerStream) -> np.ndarray:
+    code = _code(chain, _intervals(graph, chain, stream.interval()))
+    shape = np.broadcast_shapes(code.low.shape, (len(stream.points), 1))
+    decided = np.broadcast_to((code.low == code.high) & np.isfinite(code.low), shape)
+    codes = np.where(decided, code.low, 0).astype(np.int64)
+    points, channels = np.nonzero(~decided)
+    if len(points):
+        exact = {name: pick(graph.constants[name], channels).exact() for name in _constants_of(graph, chain)}
+        exact[chain.start] = stream.exact(points, channels)
+        codes[points, channels] = _code(chain, exact).values.astype(np.int64)
+    return codes
+
+
+def _code(chain: Chain, tensors: dict[str, R]) -> R:
+    source = chain.quantizer.operands[0]
+    known = {**tensors, source: _last(chain.before, chain.start, tensors)}
+    quantizer = QUANTIZERS[chain.quantizer.kind]
+    operands = [known[name] if name else None for name in chain.quantizer.operands]
+    argument: R = quantizer.argument(operands, chain.quantizer.attributes)
+    return argument.step(quantizer.step(chain.quantizer.attributes))
