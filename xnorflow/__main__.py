@@ -44,7 +44,7 @@ def main(args: list[str] | None = None) -> None:
 
         code = app(list(invocation.args), prog_name="xnorflow", standalone_mode=False, obj=invocation)
     except InputError as error:
-        _exit(str(error))
+        _exit(*getattr(error, "refusals", [str(error)]))  # lowering has a sentence for each node that it refuses
     except typer.TyperException as error:
         _exit(error.format_message())
     except ToolError as error:
@@ -73,8 +73,9 @@ def _terminated(number: int, _: FrameType | None) -> None:
     sys.exit(128 + number)
 
 
-def _exit(text: str) -> None:
-    print("error: " + " ".join(text.split()), file=sys.stderr)
+def _exit(*texts: str) -> None:
+    for text in texts:
+        print("error: " + " ".join(text.split()), file=sys.stderr)
     sys.exit(2)
 
 

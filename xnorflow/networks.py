@@ -43,12 +43,14 @@ def open_network(name: str | os.PathLike[str]) -> Network:
     return load(path) if path.suffix == ".xnf" else lowered_network(name)
 
 
-def lowered_network(name: str | os.PathLike[str], *, input_kind: str = "auto", outputs: str = "class") -> Network:
+def lowered_network(
+    name: str | os.PathLike[str], *, input_kind: str = "auto", outputs: str = "auto", weight_tolerance: float = 0.0
+) -> Network:
     """Lower a model (file, folder, zoo name), and compare its padding with the recipe beside it, if there is one.
 
     Parameters
     ----------
-    input_kind, outputs : as of `quant.lowering.lower`
+    input_kind, outputs, weight_tolerance : as of `quant.lowering.lower`
 
     Raises
     ------
@@ -58,7 +60,7 @@ def lowered_network(name: str | os.PathLike[str], *, input_kind: str = "auto", o
     from quant.lowering import lower
 
     path = model_path(name)
-    network = lower(path, input_kind=input_kind, outputs=outputs)
+    network = lower(path, input_kind=input_kind, outputs=outputs, weight_tolerance=weight_tolerance)
     recipe = _recipe_beside(path)
     if recipe is not None:
         _check_padding(network, recipe)

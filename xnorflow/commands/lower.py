@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from dataflow import Network
+from dataflow.errors import InputError
 from xnorflow.commands._options import Json
 
 __all__ = ["lower", "summary"]
@@ -27,16 +28,31 @@ def summary(network: Network) -> dict[str, Any]:
 
 def lower(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A QONNX file, or a name of the zoo.")],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="NET.xnf", help="Where the description goes.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="NET.xnf", help="Where the description goes.")
+    ] = None,
     input_kind: Annotated[
         str,
         typer.Option(
             "--input",
-            help="What a frame holds: uint8/255, pixels; quant, codes of the model's own quantizer; auto, pixels where "
-            "they fit.",
+            help="What a frame holds: uint8/255, pixels that the model takes divided by 255; uint8, pixels that it "
+            "takes as they are; quant, codes of the model's own quantizer; auto, what fits.",
         ),
     ] = "auto",
-    outputs: Annotated[str, typer.Option(help="What the network emits: class, scores or both.")] = "class",
+    outputs: Annotated[
+        str,
+        typer.Option(
+            help="What the network emits: class, scores, both, or bits (score >= 0, or the model's own quantizer); "
+            "auto, bits for a single score or a model that ends in bits, else the class."
+        ),
+    ] = "auto",
+    weight_tolerance: Annotated[
+        float,
+        typer.Option(help="Largest relative difference between the sizes of a neuron's weights to be taken for noise."),
+    ] = 0.0,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say whether the model can be lowered, and all that prevents it.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Lower a QONNX model to the XNOR-popcount dataflow description, exactly."""
@@ -44,11 +60,17 @@ def lower(
     from xnorflow.console import print_json, print_table, say, table_of
     from xnorflow.networks import lowered_network
 
-    network = lowered_network(model, input_kind=input_kind, outputs=outputs)
-    save_network(network, output)
+    if (output is None) != check:
+        raise InputError(
+            "Command lower must have either -o NET.xnf or --check, not " + ("both" if check else "neither")
+        )
+    network = lowered_network(model, input_kind=input_kind, outputs=outputs, weight_tolerance=weight_tolerance)
+    if output is not None:
+        save_network(network, output)
     result = summary(network)
+    title = f"{network.name} can be lowered" if output is None else f"{network.name} in {output}"
     rows = [(n["name"], n["kind"], _shape(n["shape_in"]), _shape(n["shape_out"])) for n in result["nodes"]]
-    print_table(table_of(f"{network.name} in {output}", ("node", "kind", "shape in", "shape out"), rows))
+    print_table(table_of(title, ("node", "kind", "shape in", "shape out"), rows))
     say(f"{result['weights_bits']:,} bits of weights, {result['macs']:,} products per frame")
     if json:
         print_json(result)

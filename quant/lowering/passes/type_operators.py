@@ -152,6 +152,8 @@ class _Typer:
             raise InputError(_refusal(operator, constant))
 
     def _keep(self, operation: Operation, shape: tuple[int, ...]) -> None:
+        if 0 in shape:
+            raise InputError(f"Node {operation.name!r} must make at least one number, not {_shown(shape)} of them")
         self.kept.append(operation)
         self.shapes[operation.output] = shape
 

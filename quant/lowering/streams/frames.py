@@ -28,7 +28,7 @@ class Frame:
 
     Parameters
     ----------
-    kind : "uint8/255", "uint8" or "quant", see `lower`
+    kind : "uint8/255" or "quant", see `lower`, or the type of integers that the model takes as they are
     element : type of its numbers
     stream : their meaning in the model
     metadata : what people need to make frames
@@ -96,7 +96,7 @@ def _pixels(graph: Graph, kind: str) -> Frame:
 def _integers(graph: Graph, element: Integer) -> Frame:
     points = np.arange(element.minimum, element.maximum + 1)
     stream = IntegerStream(graph.input, graph.input, points, Constant(np.ones(())), _zero())
-    return Frame("uint8" if element == Integer(8) else "quant", element, stream, {})
+    return Frame(str(element), element, stream, {})
 
 
 def _zero() -> Constant:

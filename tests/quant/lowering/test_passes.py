@@ -10,17 +10,18 @@ import pytest
 from quant.lowering import PASSES
 from quant.lowering.graph.checks import check
 from quant.lowering.graph.graph import Graph
-from quant.lowering.graph.hardware import Classes, InputBits, Layer, Sums
-from quant.lowering.graph.operations import Curve, Dense, Elementwise, Layout, Operator
+from quant.lowering.graph.hardware import ClassDecision, Comparison, MatrixProduct, WindowMaximum
+from quant.lowering.graph.operations import Elementwise, LinearLayer, MaxPooling, NonRational, Operator, Rearrangement
 from quant.lowering.graph.sites import Window
 from quant.lowering.passes import (
-    absorb_chains,
-    drop_curves,
+    absorb_streams,
+    choose_output,
+    drop_functions,
     find_layers,
     flatten_order,
-    fold_constants,
-    settle_input,
-    settle_scores,
+    fuse_thresholds,
+    snap_weights,
+    type_operators,
 )
 from quant.lowering.reading.model_file import read_graph
 from tests.quant.lowering.oracle import Builder
@@ -59,11 +60,11 @@ def test_reading_leaves_out_what_nobody_reads() -> None:
     assert graph_of().frame_shape == (2, 2, 2)
 
 
-def test_fold_constants() -> None:
-    graph = after(fold_constants)
+def test_type_operators() -> None:
+    graph = after(type_operators)
     assert kinds(graph) == [
-        *("Sub", "BipolarQuant", "Layout", "Gemm", "BatchNormalization", "Curve", "BipolarQuant", "MatMul", "Add"),
-        *("Mul", "Curve"),
+        *("Sub", "BipolarQuant", "Rearrangement", "Gemm", "BatchNormalization", "NonRational", "BipolarQuant"),
+        *("MatMul", "Add", "Mul", "NonRational"),
     ]
     assert isinstance(graph.operations[0], Elementwise)
     weights = graph.constants[graph.operations[3].inputs[1]]
@@ -76,63 +77,80 @@ def test_fold_constants() -> None:
 
 def test_find_layers() -> None:
     graph = after(find_layers)
-    layers = [each for each in graph.operations if isinstance(each, Dense)]
+    layers = [each for each in graph.operations if isinstance(each, LinearLayer)]
     assert [(each.name, each.weights.shape) for each in layers] == [("fc0", (3, 8)), ("fc1", (2, 3))]
     np.testing.assert_array_equal(layers[1].weights.values, W1 * 0.5)
 
 
-def test_drop_curves() -> None:
-    graph = after(drop_curves)
-    assert not any(isinstance(each, Curve) for each in graph.operations)
+def test_drop_functions() -> None:
+    graph = after(drop_functions)
+    assert not any(isinstance(each, NonRational) for each in graph.operations)
     assert graph.metadata["dropped"] == "Softmax 'soft'"
     assert graph.label(graph.output).startswith("mul")
 
 
 def test_flatten_order() -> None:
     graph = after(flatten_order)
-    assert not any(isinstance(each, Layout) for each in graph.operations)
+    assert not any(isinstance(each, Rearrangement) for each in graph.operations)
     assert graph.shapes[graph.input] == (8,)
     shift = graph.constants[graph.operations[0].inputs[1]]
     np.testing.assert_array_equal(shift.values, [0.25, 0.75] * 4)  # channels last
-    first = next(each for each in graph.operations if isinstance(each, Dense))
+    first = next(each for each in graph.operations if isinstance(each, LinearLayer))
     np.testing.assert_array_equal(first.weights.values, W0.reshape(3, 2, 4).transpose(0, 2, 1).reshape(3, 8))
 
 
-def test_settle_input() -> None:
-    graph = after(settle_input)
-    bits = graph.operations[0]
-    assert isinstance(bits, InputBits)
+def test_snap_weights_does_nothing_unasked() -> None:
+    graph = after(find_layers)
+    assert snap_weights(graph) is graph
+
+
+def test_snap_weights_takes_the_size_that_most_weights_have() -> None:
+    net = Builder((1, 4))
+    noisy = np.array([[1.0, -1.0000001, 1.0, 1.0], [0.5, 0.5, -0.25, 0.5]], np.float32)
+    x = net("MatMul", net("BipolarQuant", net("Sub", net.input, 0.5), 1.0), noisy.T, name="fc")
+    graph = read_graph(net.model(x), name="test", weight_tolerance=1e-6)
+    for run in PASSES[: PASSES.index(snap_weights) + 1]:
+        graph = check(run(graph), run.__name__)
+    layer = next(each for each in graph.operations if isinstance(each, LinearLayer))
+    np.testing.assert_array_equal(layer.weights.values, [[1, -1, 1, 1], [0.5, 0.5, -0.25, 0.5]])
+    assert graph.metadata["weights_changed"] == "fc 1.2e-07"
+
+
+def test_choose_output() -> None:
+    assert after(choose_output).outputs == "class"
+
+
+def test_absorb_streams() -> None:
+    graph = after(absorb_streams)
+    assert kinds(graph) == ["Comparison", "MatrixProduct", "Comparison", "MatrixProduct", "ClassDecision"]
+    bits, _, comparison, last, classes = graph.operations
+    assert isinstance(bits, Comparison)
     assert bits.thresholds.tolist() == [64, 192] * 4
-    assert (bits.zero.item(), bits.one.item()) == (Fraction(-1, 2), Fraction(1, 2))
-    assert kinds(graph)[1:] == ["Dense", "BatchNormalization", "BipolarQuant", "Dense", "Add", "Mul"]
-
-
-def test_absorb_chains() -> None:
-    graph = after(absorb_chains)
-    assert kinds(graph) == ["InputBits", "Layer", "Sums", "Add", "Mul"]
-    layer, sums = graph.operations[1:3]
-    assert isinstance(layer, Layer)
-    assert isinstance(sums, Sums)
-    # Sums are total/2: at least 2 from total 4 on, ones 6; the falling one is inverted, total' >= -4; the last always.
-    assert layer.thresholds.tolist() == [6, 2, 0]
-    assert sums.slope.item() == Fraction(1, 2)
-    np.testing.assert_array_equal(sums.signs, W1)
-
-
-def test_settle_scores() -> None:
-    graph = after(settle_scores)
-    assert kinds(graph) == ["InputBits", "Layer", "Classes"]
-    classes = graph.operations[2]
-    assert isinstance(classes, Classes)
-    np.testing.assert_array_equal(classes.signs, -W1)
+    stream = graph.streams[bits.output]
+    assert (stream.slope.item(), stream.offset.item(), stream.points.tolist()) == (Fraction(1, 2), 0, [-1, 1])
+    # Sums are total/2: at least 2 from total 4 on; the falling one is inverted, total' > -6; the last always.
+    assert isinstance(comparison, Comparison)
+    assert comparison.thresholds.tolist() == [4, -5, -8]
+    assert isinstance(last, MatrixProduct)
+    np.testing.assert_array_equal(last.signs, -W1)  # since the scores fall with the sums
+    assert isinstance(classes, ClassDecision)
     np.testing.assert_array_equal(classes.logit_scale, [1.0, 1.0])
     np.testing.assert_array_equal(classes.logit_bias, [-1.0, 1.0])
+
+
+def test_fuse_thresholds() -> None:
+    graph = after(fuse_thresholds)
+    assert kinds(graph) == ["Comparison", "MatrixProduct", "MatrixProduct", "ClassDecision"]
+    layer = graph.operations[1]
+    assert isinstance(layer, MatrixProduct)
+    assert layer.thresholds is not None
+    assert layer.thresholds.tolist() == [6, 2, 0]  # of ones, which are (total + 8) / 2
 
 
 def broken(what: str) -> Graph:
     graph = after(flatten_order)
     subtract, bits, dense = graph.operations[:3]
-    assert isinstance(dense, Dense)
+    assert isinstance(dense, LinearLayer)
     rest = graph.operations[3:]
     if what == "order":
         return replace(graph, operations=(bits, subtract, dense, *rest))
@@ -152,9 +170,9 @@ def broken(what: str) -> Graph:
         name = subtract.inputs[1]
         constants = {**graph.constants, name: graph.constants[name].map(lambda values: values[1:])}
         return replace(graph, constants=constants)
-    settled = after(settle_input)
+    settled = after(absorb_streams)
     first = settled.operations[0]
-    assert isinstance(first, InputBits)
+    assert isinstance(first, Comparison)
     fewer = replace(first, thresholds=first.thresholds[:3])
     return replace(settled, operations=(fewer, *settled.operations[1:]))
 
@@ -196,32 +214,36 @@ def images_after(last: object) -> Graph:
 
 def test_images_have_their_windows_after_find_layers() -> None:
     graph = images_after(find_layers)
-    assert kinds(graph).count("Pool") == kinds(graph).count("Pad") == 1
-    conv = next(each for each in graph.operations if isinstance(each, Dense))
+    assert kinds(graph).count("MaxPooling") == kinds(graph).count("Pad") == 1
+    conv = next(each for each in graph.operations if isinstance(each, LinearLayer))
     assert conv.weights.shape == (3, 8)
     assert conv.site.window == Window((2, 2), (1, 1), (1, 1), (0, 0, 0, 0))
 
 
 def test_images_are_known_by_their_layers_after_flatten_order() -> None:
     graph = images_after(flatten_order)
-    assert not {"Pool", "Pad", "Layout"} & set(kinds(graph))
+    assert not {"Pad", "Rearrangement"} & set(kinds(graph))
     assert graph.image == (4, 5, 2)
-    conv, dense = (each for each in graph.operations if isinstance(each, Dense))
+    conv, dense = (each for each in graph.operations if isinstance(each, LinearLayer))
     assert conv.site.image == (4, 5, 2)
     assert conv.site.window == Window((2, 2), (1, 1), (1, 1), (1, 0, 0, 0))
     assert conv.site.positions == (4, 4)
     assert conv.site.padding is not None
     assert conv.site.padding.name == "pad"
-    assert [(pool.name, pool.image) for pool in dense.site.pools] == [("pool", (4, 4, 3))]
+    pool = next(each for each in graph.operations if isinstance(each, MaxPooling))
+    assert (pool.name, pool.image) == ("pool", (4, 4, 3))
     assert dense.site.image == (2, 2, 3)
     assert graph.shapes[conv.output] == graph.shapes[dense.source] == (3,)
 
 
-def test_max_pool_of_a_falling_channel_exchanges_the_bits_in_absorb_chains() -> None:
-    layer = next(each for each in images_after(absorb_chains).operations if isinstance(each, Layer))
-    np.testing.assert_array_equal(layer.zero.floats(), [-1, 1, -1])
-    np.testing.assert_array_equal(layer.one.floats(), [1, -1, 1])
-    assert layer.site.pad == 0
+def test_max_pool_of_a_falling_channel_exchanges_the_bits_in_absorb_streams() -> None:
+    graph = images_after(absorb_streams)
+    conv, bits, pool = graph.operations[1:4]
+    assert isinstance(conv, MatrixProduct)
+    assert isinstance(bits, Comparison)
+    assert isinstance(pool, WindowMaximum)
+    np.testing.assert_array_equal(graph.streams[pool.output].slope.floats(), [1, -1, 1])
+    assert conv.site.pad == 0
 
 
 def test_check_of_a_layer_on_an_image() -> None:
@@ -229,7 +251,9 @@ def test_check_of_a_layer_on_an_image() -> None:
     broken = replace(
         graph,
         operations=tuple(
-            replace(each, weights=each.weights.map(lambda values: values[:, 1:])) if isinstance(each, Dense) else each
+            replace(each, weights=each.weights.map(lambda values: values[:, 1:]))
+            if isinstance(each, LinearLayer)
+            else each
             for each in graph.operations
         ),
     )
