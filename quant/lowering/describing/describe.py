@@ -69,7 +69,7 @@ class _Builder:
 
     def __init__(self, graph: Graph, stream: Stream) -> None:
         self.graph = graph
-        self.names = Names(graph.operations)
+        self.names = Names(graph.operations, ["bits"] if graph.outputs == "bits" else [])
         self.nodes: list[Node] = []
         self.fifos: list[Fifo] = []
         self.ends = {graph.input: self._forked(_End("input", 0, stream), graph.input, "input")}

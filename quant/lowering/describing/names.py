@@ -7,7 +7,7 @@ from quant.lowering.graph.operations import Operation
 
 __all__ = ["Names", "clean_name"]
 
-_TAKEN = {"input", "class", "scores", "bits"}
+_TAKEN = {"input", "class", "scores"}
 
 
 def clean_name(name: str) -> str:
@@ -17,10 +17,15 @@ def clean_name(name: str) -> str:
 
 
 class Names:
-    """The names that are taken: a node's own, or with the tensor's where that is taken."""
+    """The names that are taken: a node's own, or with the tensor's where that is taken.
 
-    def __init__(self, operations: Iterable[Operation]) -> None:
-        self._taken = set(_TAKEN)
+    Parameters
+    ----------
+    terminals : names of the network's ends
+    """
+
+    def __init__(self, operations: Iterable[Operation], terminals: Iterable[str] = ()) -> None:
+        self._taken = {*_TAKEN, *terminals}
         self._names: dict[str, str] = {}
         for operation in operations:
             own, tensor = clean_name(operation.name), clean_name(operation.output)

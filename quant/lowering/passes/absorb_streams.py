@@ -131,8 +131,8 @@ class _Absorber:
             self.refusals.append(str(error))
 
     def _shape(self, operation: HardwareOperation) -> tuple[int, ...]:
-        name = operation.output.split("\0")[0]
-        return self.graph.shapes[name]
+        shapes, name = self.graph.shapes, operation.output
+        return shapes[name] if name in shapes else shapes[name.rpartition("\0")[0]]
 
     def _keep(self, operation: HardwareOperation, stream: IntegerStream) -> IntegerStream:
         self.kept.append(operation)

@@ -58,13 +58,22 @@ def _refusing(graph: Graph) -> Graph:
     refusals = list(graph.refusals)
     for operation in graph.operations:
         if isinstance(operation, NonRational):
-            refusals.append(
-                f"Operator of node {operation.name!r} must be piecewise linear at its place, not {operation.kind}: "
-                "replace it by Clip (HardTanh), HardSigmoid or Relu"
-            )
+            refusals.append(_refusal(graph, operation))
             operation = Refused(operation.name, operation.output, operation.inputs)
         operations.append(operation)
     return graph.with_operations(tuple(operations), refusals=tuple(refusals))
+
+
+def _refusal(graph: Graph, function: NonRational) -> str:
+    if function.kind in _RISING - _HALVES and function.output == graph.output and graph.size(function.source) == 1:
+        return (
+            f"Node {function.name!r} ({function.kind}) must end a model of several scores, not of one: "
+            "leave it out, so that the output is the bit score >= 0"
+        )
+    return (
+        f"Operator of node {function.name!r} must be piecewise linear at its place, not {function.kind}: "
+        "replace it by Clip (HardTanh), HardSigmoid or Relu"
+    )
 
 
 def _is_cut_at_half(graph: Graph, function: NonRational) -> bool:
@@ -127,11 +136,15 @@ def _last(graph: Graph) -> Operator | NonRational | None:
     operation = graph.operation_of(graph.output)
     while isinstance(operation, Rearrangement):
         operation = graph.operation_of(operation.source)
-    if isinstance(operation, NonRational) and operation.kind in (_RISING if graph.size(graph.output) > 1 else _HALVES):
+    if isinstance(operation, NonRational) and operation.kind in _rising_of(graph, operation):
         return operation
     if isinstance(operation, Elementwise) and operation.kind == "LeakyRelu":
         return operation if operation.attributes.get("alpha", 0.01) > 0 else None
     return None
+
+
+def _rising_of(graph: Graph, function: NonRational) -> set[str]:
+    return _RISING if graph.size(function.source) > 1 else _HALVES
 
 
 def _without(graph: Graph, operation: Operator | NonRational) -> Graph:

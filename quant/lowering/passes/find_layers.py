@@ -39,7 +39,7 @@ def find_layers(graph: Graph) -> Graph:
                 operation = Refused(operation.name, operation.output, _computed(graph, operation))
         operations.append(operation)
     if not layers:
-        raise NotLowerableError([*refusals, "Model must have a layer (Gemm, MatMul or Conv), not none"])
+        raise NotLowerableError(refusals or ["Model must have a layer (Gemm, MatMul or Conv), not none"])
     return graph.with_operations(tuple(operations), refusals=tuple(refusals))
 
 
