@@ -157,19 +157,22 @@ class WindowSum(HardwareOperation):
 
 @dataclass(frozen=True, eq=False)
 class BranchSum(HardwareOperation):
-    """The sum of integers of several branches, bits as -1 and +1.
+    """The sum of integers of several branches, bits as -1 and +1, each times a whole number.
 
     Parameters
     ----------
+    factors : of each source, at least 1
     span : least and greatest sum
     """
 
+    factors: tuple[int, ...]
     span: tuple[int, int]
 
     def nodes(self, name: str, streams: tuple[Stream, ...], further: Namer) -> Iterator[Node]:
         # Sums take fewer numbers than their types hold, so those of many blocks would get wider and wider.
         result = integer_for(*self.span)
-        node = Add(name, tuple(stream.element for stream in streams), streams[0].shape)
+        factors = self.factors if max(self.factors) > 1 else ()
+        node = Add(name, tuple(stream.element for stream in streams), streams[0].shape, factors=factors)
         yield replace(node, result=result) if result != node.element else node
 
 

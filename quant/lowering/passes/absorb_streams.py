@@ -16,6 +16,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
+from functools import reduce
+from math import gcd
+from operator import add
 
 import numpy as np
 
@@ -43,6 +46,7 @@ from quant.lowering.graph.operations import (
 )
 from quant.lowering.graph.walks import Chain, Step, between, last_quantizer, pools_among, readings
 from quant.lowering.streams.averages import averaged
+from quant.lowering.streams.branches import factors_of, side_by_side
 from quant.lowering.streams.frames import Frame, frames_of
 from quant.lowering.streams.functions import BendsError, affine_of, code_value
 from quant.lowering.streams.outside import padded_sums
@@ -331,17 +335,17 @@ class _Absorber:
             return None
         terms = [self._term(stream, tensor, join) for stream, tensor in zip(known, join.operands, strict=True)]
         slopes, offsets = zip(*terms, strict=True)
-        self._check_scales(join, known, slopes)
-        low, high = sum(stream.low for stream in known), sum(stream.high for stream in known)
-        step = int(np.gcd.reduce([stream.step for stream in known]))
-        total = offsets[0]
-        for offset in offsets[1:]:
-            total = total + offset
+        factors = factors_of(join, known, slopes)
+        weighted = list(zip(factors, known, strict=True))
+        low = sum(factor * stream.low for factor, stream in weighted)
+        high = sum(factor * stream.high for factor, stream in weighted)
+        step = gcd(*(factor * stream.step for factor, stream in weighted))
+        unit = slopes[0] * slopes[0].lift(Fraction(1, factors[0]))
         made = IntegerStream(
-            join.name, join.output, points_within(low, high, step), _constant(slopes[0]), _constant(total)
+            join.name, join.output, points_within(low, high, step), _constant(unit), _constant(reduce(add, offsets))
         )
         sources = tuple(stream.tensor for stream in known)
-        return self._keep(BranchSum(join.name, join.output, sources, (low, high)), made)
+        return self._keep(BranchSum(join.name, join.output, sources, factors, (low, high)), made)
 
     def _term(self, stream: IntegerStream, tensor: str, join: Join) -> tuple[Exact, Exact]:
         """Return slope and offset of what is added; sums that nobody else reads are inverted where they would fall."""
@@ -351,24 +355,6 @@ class _Absorber:
             self._invert(stream.tensor, falling)
             slope = Exact(np.where(falling, (-slope).values, slope.values))
         return slope, offset
-
-    def _check_scales(self, join: Join, streams: list[IntegerStream], slopes: tuple[Exact, ...]) -> None:
-        for stream, slope in zip(streams, slopes, strict=True):
-            falling = np.atleast_1d(slope.signs() <= 0)
-            if falling.any():
-                raise InputError(
-                    f"Node {join.name!r} (Add) must add numbers that rise with {stream.label}, "
-                    f"not fall as in channel {int(falling.argmax())}: use positive scales before it"
-                )
-            differs = np.atleast_1d((slope - slopes[0]).signs() != 0)
-            if differs.any():
-                channel = int(differs.argmax())
-                scales = [float(_at(each, channel)) for each in (slopes[0], slope)]
-                raise InputError(
-                    f"Node {join.name!r} (Add) must add numbers of one scale, not steps of {scales[0]:g} of "
-                    f"{streams[0].name!r} and {scales[1]:g} of {stream.name!r} in channel {channel}: "
-                    "share one quantizer, or one scale, between them"
-                )
 
     def _concatenated(self, join: Join) -> IntegerStream | None:
         streams = [self._read(tensor, join.name) for tensor in join.operands]
@@ -386,7 +372,7 @@ class _Absorber:
         slopes, offsets = zip(*terms, strict=True)
         sizes = [self.graph.size(tensor) for tensor in join.operands]
         points = np.unique(np.concatenate([stream.points for stream in known]))
-        affine = (_side_by_side(slopes, sizes), _side_by_side(offsets, sizes))
+        affine = (side_by_side(slopes, sizes), side_by_side(offsets, sizes))
         made = IntegerStream(join.name, join.output, points, *affine, of_bits=all(of_bits))
         return self._keep(Concatenation(join.name, join.output, tuple(stream.tensor for stream in known)), made)
 
@@ -451,15 +437,3 @@ class _Absorber:
 
 def _constant(numbers: Exact) -> Constant:
     return Constant.of(numbers.values)
-
-
-def _side_by_side(numbers: tuple[Exact, ...], sizes: list[int]) -> Constant:
-    """Return numbers by channel, () or (channels,) each, concatenated."""
-    pairs = zip(numbers, sizes, strict=True)
-    return Constant.of(np.concatenate([np.broadcast_to(each.values, (size,)) for each, size in pairs]))
-
-
-def _at(numbers: Exact, channel: int) -> Fraction:
-    flat = numbers.values.ravel()
-    number: Fraction = flat[channel if flat.size > 1 else 0]
-    return number

@@ -1,11 +1,8 @@
 """Every operator of the file becomes a constant, or a typed operation with a shape."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import onnx
-from onnx import TensorProto
 
 from dataflow import InputError
 from quant.lowering.exact.numbers import Constant
@@ -15,34 +12,24 @@ from quant.lowering.reading.constants import CONSTANT_OPERATORS, evaluate, fold_
 from quant.lowering.reading.elementwise import ELEMENTWISE, QUANTIZERS
 from quant.lowering.reading.normal_forms import normal
 from quant.lowering.reading.rearrangements import REARRANGEMENTS
+from quant.lowering.reading.signatures import (
+    NON_RATIONAL,
+    check_cast,
+    check_operands,
+    concatenated_shape,
+    non_rational_shape,
+    product_shape,
+    refusal_of,
+    shown_shape,
+)
 from quant.lowering.reading.windows import conv_shape, read_average, read_pad, read_pool
 from quant.lowering.refusals import NotLowerableError
 
 __all__ = ["type_operators"]
 
-#: Functions that are no rational ones; True if of all elements together.
-_NON_RATIONAL = {
-    "ArgMax": True,
-    "Atan": False,
-    "Asinh": False,
-    "Erf": False,
-    "Exp": False,
-    "LogSoftmax": True,
-    "Sigmoid": False,
-    "Sinh": False,
-    "Softmax": True,
-    "Softplus": False,
-    "Softsign": False,
-    "Tanh": False,
-}
-_QONNX_OPERANDS = {"BipolarQuant": 2, "IntQuant": 4, "Quant": 4}
 #: Rearrangement operators whose further operands are sizes or axes.
 _WITH_SHAPES = {"Reshape", "Squeeze", "Unsqueeze"}
 _WINDOWED = {"AveragePool", "Conv", "GlobalAveragePool", "GlobalMaxPool", "MaxPool", "Pad", "ReduceMean"}
-_CONVOLUTIONAL = {
-    *("ConvTranspose", "ConvInteger"),
-    *("LpPool", "QuantAvgPool2d", "MaxPoolNHWC", "Im2Col"),
-}
 
 
 def type_operators(graph: Graph) -> Graph:
@@ -66,14 +53,6 @@ def type_operators(graph: Graph) -> Graph:
     return graph.with_operations(
         tuple(typer.kept), shapes=typer.shapes, constants=typer.constants, refusals=tuple(typer.refusals)
     )
-
-
-def _concatenated_shape(operator: Operator, shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
-    axis = operator.attributes.get("axis", 1)
-    try:
-        return np.concatenate([np.empty(shape, bool) for shape in shapes], axis).shape
-    except ValueError as error:
-        raise InputError(f"Operands of node {operator.name!r} (Concat) must fit each other, not {error}") from error
 
 
 class _Typer:
@@ -117,7 +96,7 @@ class _Typer:
             self._keep(Refused(operator.name, name, reads), shape)
 
     def _check_tensors(self, operator: Operator) -> None:
-        _check_operands(operator, self.opset)
+        check_operands(operator, self.opset)
         for name in operator.inputs:
             if name not in self.constants and name not in self.shapes:
                 raise InputError(
@@ -139,21 +118,21 @@ class _Typer:
         elif operator.kind in ELEMENTWISE or operator.kind in QUANTIZERS:
             self._elementwise(operator, constant)
         elif operator.kind in REARRANGEMENTS:
-            self._layout(operator, constant)
+            self._rearrangement(operator, constant)
         elif operator.kind == "Concat" and all(name in self.shapes for name in operator.inputs):
-            self._keep(operator, _concatenated_shape(operator, [self.shapes[name] for name in operator.inputs]))
+            self._keep(operator, concatenated_shape(operator, [self.shapes[name] for name in operator.inputs]))
         elif operator.kind in {"Gemm", "MatMul"} and not constant:
-            self._keep(operator, _product_shape(operator, [self._shape_of(name) for name in operator.inputs]))
+            self._keep(operator, product_shape(operator, [self._shape_of(name) for name in operator.inputs]))
         elif operator.kind in _WINDOWED and operator.operands[0] in self.shapes:
             self._window(operator)
-        elif operator.kind in _NON_RATIONAL and not constant:
+        elif operator.kind in NON_RATIONAL and not constant:
             self._non_rational(operator)
         else:
-            raise InputError(_refusal(operator, constant))
+            raise InputError(refusal_of(operator, constant=constant))
 
     def _keep(self, operation: Operation, shape: tuple[int, ...]) -> None:
         if 0 in shape:
-            raise InputError(f"Node {operation.name!r} must make at least one number, not {_shown(shape)} of them")
+            raise InputError(f"Node {operation.name!r} must make at least one number, not {shown_shape(shape)} of them")
         self.kept.append(operation)
         self.shapes[operation.output] = shape
 
@@ -173,7 +152,7 @@ class _Typer:
         except ValueError as error:
             raise InputError(
                 f"Operands of node {operator.name!r} ({operator.kind}) must broadcast, "
-                f"not {' and '.join(map(_shown, shapes))}"
+                f"not {' and '.join(map(shown_shape, shapes))}"
             ) from error
         if constant:
             known = self.constants | added
@@ -183,9 +162,9 @@ class _Typer:
             self.constants |= added
             self._keep(element, shape)
 
-    def _layout(self, operator: Operator, constant: bool) -> None:
+    def _rearrangement(self, operator: Operator, constant: bool) -> None:
         if operator.kind == "Cast":
-            _check_cast(operator)
+            check_cast(operator)
         if operator.kind == "Dropout":
             self._check_evaluation(operator)
         source, *rest = operator.operands
@@ -203,7 +182,7 @@ class _Typer:
                 return REARRANGEMENTS[operator.kind](values, arguments, operator.attributes)
             except (ValueError, IndexError) as error:
                 raise InputError(
-                    f"Node {operator.name!r} ({operator.kind}) must fit its input of {_shown(values.shape)}, "
+                    f"Node {operator.name!r} ({operator.kind}) must fit its input of {shown_shape(values.shape)}, "
                     f"not be given: {error}"
                 ) from error
 
@@ -245,7 +224,7 @@ class _Typer:
             self._keep(operator, conv_shape(operator, self._shape_of(operator.operands[1]), image))
 
     def _reduce_mean(self, operator: Operator, image: tuple[int, ...]) -> None:
-        """Take a mean over rows and columns as an average pool, and a shape without them as a layout behind it."""
+        """Take a mean over rows and columns as an average pool, and leave them out by a rearrangement after it."""
         given = self._integers(operator, operator.operands[1]) if len(operator.operands) > 1 else None
         axes = given or operator.attributes.get("axes", range(len(image)))
         if {axis % len(image) for axis in axes} != set(range(2, len(image))):
@@ -265,73 +244,5 @@ class _Typer:
 
     def _non_rational(self, operator: Operator) -> None:
         source = operator.operands[0]
-        shape = self.shapes[source]
-        over_frame = _NON_RATIONAL[operator.kind]
-        attributes: dict[str, Any] = dict(operator.attributes)
-        if over_frame:
-            old = operator.kind != "ArgMax" and self.opset < 13  # then of all axes from this one on
-            axis = attributes.get("axis", 0 if operator.kind == "ArgMax" else 1 if old else -1)
-            axis += len(shape) if axis < 0 else 0
-            taken = int(np.prod(shape[axis:] if old else shape[axis : axis + 1]))
-            last = attributes.get("select_last_index", 0)
-            if taken != int(np.prod(shape)) or last:
-                raise InputError(
-                    f"Node {operator.name!r} ({operator.kind}) must take all {int(np.prod(shape))} scores and "
-                    f"the first at a tie, not {'the last one' if last else f'{taken} along axis {axis}'}"
-                )
-        result = (1,) if operator.kind == "ArgMax" else shape
-        if operator.kind == "ArgMax" and attributes.get("keepdims", 1):
-            result = (1,) * len(shape)
-        self._keep(NonRational(operator.name, operator.output, source, operator.kind), result)
-
-
-def _shown(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape)) or "one number"
-
-
-def _check_operands(operator: Operator, opset: int) -> None:
-    """Refuse a node with more or fewer operands than its operator has."""
-    if operator.kind in _QONNX_OPERANDS:
-        least = most = _QONNX_OPERANDS[operator.kind]
-    elif onnx.defs.has(operator.kind, opset):
-        schema = onnx.defs.get_schema(operator.kind, opset)
-        least, most = schema.min_input, schema.max_input
-    else:
-        return
-    if not least <= len(operator.operands) <= most or "" in operator.operands[:least]:
-        count = sum(map(bool, operator.operands))
-        rule = str(least) if least == most else f"{least} to {most}"
-        raise InputError(f"Node {operator.name!r} ({operator.kind}) must have {rule} operands, not {count}")
-
-
-def _product_shape(operator: Operator, shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
-    left, right = shapes[:2]
-    if operator.kind == "Gemm":
-        left = left[::-1] if operator.attributes.get("transA", 0) else left
-        right = right[::-1] if operator.attributes.get("transB", 0) else right
-    try:
-        return np.matmul(np.zeros(left), np.zeros(right)).shape
-    except ValueError as error:
-        raise InputError(
-            f"Node {operator.name!r} ({operator.kind}) must multiply equal sizes, not {_shown(left)} by {_shown(right)}"
-        ) from error
-
-
-def _check_cast(operator: Operator) -> None:
-    """Refuse casts that change values."""
-    target = operator.attributes.get("to")
-    if target not in {TensorProto.FLOAT, TensorProto.DOUBLE}:
-        known = target in TensorProto.DataType.values()
-        shown = TensorProto.DataType.Name(target).lower() if known else f"type {target}"
-        raise InputError(f"Node {operator.name!r} (Cast) must cast to float or double, not {shown}")
-
-
-def _refusal(operator: Operator, constant: bool) -> str:
-    sentence = f"Operator of node {operator.name!r} must be one that lowering supports, not {operator.kind}"
-    if operator.kind in _CONVOLUTIONAL:
-        return f"{sentence}: among the operators on images, Conv, MaxPool, AveragePool and Pad are supported"
-    if constant and operator.kind in {"Gemm", "MatMul", *_NON_RATIONAL}:
-        return f"{sentence} on constants: export the model with its constants folded"
-    if operator.kind in CONSTANT_OPERATORS:
-        return f"{sentence} on what is computed from the input: use operators of docs/lowering.md"
-    return f"{sentence}: replace it by operators of docs/lowering.md"
+        shape = non_rational_shape(operator, self.shapes[source], self.opset)
+        self._keep(NonRational(operator.name, operator.output, source, operator.kind), shape)

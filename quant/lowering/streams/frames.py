@@ -125,7 +125,9 @@ def _codes(graph: Graph, quantizer: Elementwise) -> Frame:
     scale, zero_point = (graph.constants[name] for name in quantizer.operands[1:3])
     offset = Constant.of((-(scale.exact() * zero_point.exact())).values)
     element = signed_for(low, high) if low < 0 else unsigned_for(high)
-    stream = IntegerStream(quantizer.name, quantizer.output, np.arange(low, high + 1), scale, offset)
+    # All numbers of the type, so that a frame with a code that the quantizer never gives is computed like any other.
+    points = np.arange(element.minimum, element.maximum + 1)
+    stream = IntegerStream(quantizer.name, quantizer.output, points, scale, offset)
     return Frame("quant", element, stream, _codes_of_pixels(graph, quantizer))
 
 

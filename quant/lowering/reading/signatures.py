@@ -1,0 +1,127 @@
+"""What operators take and make: counts of operands, shapes, and which operators there are."""
+
+from math import prod
+
+import numpy as np
+import onnx
+from onnx import TensorProto
+
+from dataflow import InputError
+from quant.lowering.graph.operations import Operator
+from quant.lowering.reading.constants import CONSTANT_OPERATORS
+
+__all__ = [
+    "NON_RATIONAL",
+    "check_cast",
+    "check_operands",
+    "concatenated_shape",
+    "non_rational_shape",
+    "product_shape",
+    "refusal_of",
+    "shown_shape",
+]
+
+#: Functions that are no rational ones; True if of all elements together.
+NON_RATIONAL = {
+    "ArgMax": True,
+    "Atan": False,
+    "Asinh": False,
+    "Erf": False,
+    "Exp": False,
+    "LogSoftmax": True,
+    "Sigmoid": False,
+    "Sinh": False,
+    "Softmax": True,
+    "Softplus": False,
+    "Softsign": False,
+    "Tanh": False,
+}
+_QONNX_OPERANDS = {"BipolarQuant": 2, "IntQuant": 4, "Quant": 4}
+_CONVOLUTIONAL = {
+    *("ConvTranspose", "ConvInteger"),
+    *("LpPool", "QuantAvgPool2d", "MaxPoolNHWC", "Im2Col"),
+}
+
+
+def shown_shape(shape: tuple[int, ...]) -> str:
+    """Return what people write for a shape."""
+    return "x".join(map(str, shape)) or "one number"
+
+
+def check_operands(operator: Operator, opset: int) -> None:
+    """Refuse a node with more or fewer operands than its operator has."""
+    if operator.kind in _QONNX_OPERANDS:
+        least = most = _QONNX_OPERANDS[operator.kind]
+    elif onnx.defs.has(operator.kind, opset):
+        schema = onnx.defs.get_schema(operator.kind, opset)
+        least, most = schema.min_input, schema.max_input
+    else:
+        return
+    if not least <= len(operator.operands) <= most or "" in operator.operands[:least]:
+        count = sum(map(bool, operator.operands))
+        rule = str(least) if least == most else f"{least} to {most}"
+        raise InputError(f"Node {operator.name!r} ({operator.kind}) must have {rule} operands, not {count}")
+
+
+def product_shape(operator: Operator, shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
+    """Return the shape of what a Gemm or MatMul makes."""
+    left, right = shapes[:2]
+    if operator.kind == "Gemm":
+        left = left[::-1] if operator.attributes.get("transA", 0) else left
+        right = right[::-1] if operator.attributes.get("transB", 0) else right
+    try:
+        return np.matmul(np.zeros(left), np.zeros(right)).shape
+    except ValueError as error:
+        raise InputError(
+            f"Node {operator.name!r} ({operator.kind}) must multiply equal sizes, not {shown_shape(left)} by "
+            f"{shown_shape(right)}"
+        ) from error
+
+
+def check_cast(operator: Operator) -> None:
+    """Refuse casts that change values."""
+    target = operator.attributes.get("to")
+    if target not in {TensorProto.FLOAT, TensorProto.DOUBLE}:
+        known = target in TensorProto.DataType.values()
+        shown = TensorProto.DataType.Name(target).lower() if known else f"type {target}"
+        raise InputError(f"Node {operator.name!r} (Cast) must cast to float or double, not {shown}")
+
+
+def concatenated_shape(operator: Operator, shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
+    """Return the shape of what a Concat makes."""
+    axis = operator.attributes.get("axis", 1)
+    try:
+        return np.concatenate([np.empty(shape, bool) for shape in shapes], axis).shape
+    except ValueError as error:
+        raise InputError(f"Operands of node {operator.name!r} (Concat) must fit each other, not {error}") from error
+
+
+def non_rational_shape(operator: Operator, shape: tuple[int, ...], opset: int) -> tuple[int, ...]:
+    """Return the shape of what a function of `NON_RATIONAL` makes; one of all scores must take the whole frame."""
+    attributes = operator.attributes
+    if NON_RATIONAL[operator.kind]:
+        old = operator.kind != "ArgMax" and opset < 13  # then of all axes from this one on
+        axis = attributes.get("axis", 0 if operator.kind == "ArgMax" else 1 if old else -1)
+        axis += len(shape) if axis < 0 else 0
+        taken = prod(shape[axis:] if old else shape[axis : axis + 1])
+        last = attributes.get("select_last_index", 0)
+        if taken != prod(shape) or last:
+            raise InputError(
+                f"Node {operator.name!r} ({operator.kind}) must take all {prod(shape)} scores and the first at a tie, "
+                f"not {'the last one' if last else f'{taken} along axis {axis}'}"
+            )
+    if operator.kind != "ArgMax":
+        return shape
+    return (1,) * len(shape) if attributes.get("keepdims", 1) else (1,)
+
+
+def refusal_of(operator: Operator, *, constant: bool) -> str:
+    """Return why an operator is not supported."""
+    sentence = f"Operator of node {operator.name!r} must be one that lowering supports, not {operator.kind}"
+    if operator.kind in _CONVOLUTIONAL:
+        return f"{sentence}: among the operators on images, Conv, MaxPool, AveragePool and Pad are supported"
+    if constant and operator.kind in {"Gemm", "MatMul", *NON_RATIONAL}:
+        return f"{sentence} on constants: export the model with its constants folded"
+    if operator.kind in CONSTANT_OPERATORS:
+        return f"{sentence} on what is computed from the input: use operators of docs/lowering.md"
+    return f"{sentence}: replace it by operators of docs/lowering.md"
