@@ -397,7 +397,7 @@ class _Absorber:
                 f"not fall as in channel {int(falling.argmax())}: use positive scales before it"
             )
         if stream.of_bits:
-            return stream.tensor
+            return self._end_in_bits(stream, slope)
         self._place_whole(stream.tensor)
         classes = graph.size(graph.output)
         spread = [Exact(np.broadcast_to(each.values, (classes,))) for each in (slope, offset)]
@@ -406,6 +406,21 @@ class _Absorber:
             made = replace(made, output=parameter_name(made.output, "class"))
         self.kept.append(made)
         return made.output
+
+    def _end_in_bits(self, stream: IntegerStream, slope: Exact) -> str:
+        graph = self.graph
+        if graph.outputs != "bits":
+            raise InputError(
+                f"Output {graph.output!r} of the model must be scores, not {stream.label}: add a layer after them, or use "
+                "outputs 'bits'"
+            )
+        constant = self._by_channel(slope.signs() == 0, graph.output)
+        if constant.any():
+            raise InputError(
+                f"Output {graph.output!r} of the model must depend on {stream.label}, "
+                f"not be the same for both as in channel {int(constant.argmax())}: leave out what follows them"
+            )
+        return stream.tensor
 
     def _affine_of_scores(self, stream: IntegerStream, end: Operation) -> tuple[Exact, Exact]:
         graph = self.graph
