@@ -28,11 +28,8 @@ from quant.lowering.graph.graph import Graph
 from quant.lowering.graph.hardware import (
     BranchSum,
     ClassDecision,
-    Comparison,
     Concatenation,
-    HardwareOperation,
     MatrixProduct,
-    WindowMaximum,
     WindowSum,
 )
 from quant.lowering.graph.operations import (
@@ -44,17 +41,16 @@ from quant.lowering.graph.operations import (
     Refused,
     parameter_name,
 )
-from quant.lowering.graph.walks import Chain, Step, between, last_quantizer, pools_among, readings
+from quant.lowering.graph.walks import Step, between
 from quant.lowering.streams.averages import averaged
 from quant.lowering.streams.branches import factors_of, side_by_side
 from quant.lowering.streams.frames import Frame, frames_of
-from quant.lowering.streams.functions import BendsError, affine_of, code_value
+from quant.lowering.streams.functions import BendsError, affine_of
+from quant.lowering.streams.known import KnownStreams
 from quant.lowering.streams.outside import padded_sums
 from quant.lowering.streams.products import binary_product
 from quant.lowering.streams.scores import decision
 from quant.lowering.streams.stream import IntegerStream, points_within
-from quant.lowering.streams.switches import one_bit_levels
-from quant.lowering.streams.thresholds import bits_stream, cut
 
 __all__ = ["absorb_streams"]
 
@@ -81,50 +77,48 @@ def absorb_streams(graph: Graph) -> Graph:
 
 
 class _Absorber:
-    """The graph as far as its streams are known.
+    """The walk along the model's operations.
 
     Attributes
     ----------
     hasty : whether to stop at the first thing that cannot be lowered
-    streams : by tensor, in the order in which they are made; None where nothing is known of one
-    kept : the operations of the hardware so far
+    known : what hardware makes so far
     """
 
     def __init__(self, graph: Graph, frame: Frame, *, hasty: bool = False) -> None:
         self.graph = graph
         self.hasty = hasty
         self.frame = frame
-        self.streams: dict[str, IntegerStream | None] = {frame.stream.tensor: frame.stream}
-        self.kept: list[HardwareOperation] = []
+        self.known = KnownStreams(graph, frame)
         self.refusals = list(graph.refusals)
 
     def run(self) -> Graph:
         for operation in self.graph.operations:
             if isinstance(operation, Step):
                 continue
-            self.streams[operation.output] = None
+            self.known.streams[operation.output] = None
             if self.hasty and len(self.refusals) > len(self.graph.refusals):
                 break
             with self._noting():
                 made = self._made(operation)
                 if made is not None:
-                    self.streams[operation.output] = made
+                    self.known.streams[operation.output] = made
         output = self.graph.output
         with self._noting():
             output = self._end()
         metadata = {**self.graph.metadata, "input": self.frame.kind, **self.frame.metadata}
         if self.refusals:
             return replace(self.graph, refusals=tuple(self.refusals))
-        sizes = {each.output: self._shape(each) for each in self.kept}
+        sizes = {each.output: self.known.shape_of(each) for each in self.known.kept}
         shapes = {self.frame.stream.tensor: self.graph.shapes[self.graph.input], **sizes}
         return self.graph.with_operations(
-            tuple(self.kept),
+            tuple(self.known.kept),
             shapes=shapes,
             input=self.frame.stream.tensor,
             output=output,
             metadata=metadata,
             frame_element=self.frame.element,
-            streams={name: stream for name, stream in self.streams.items() if stream is not None},
+            streams={name: stream for name, stream in self.known.streams.items() if stream is not None},
         )
 
     @contextmanager
@@ -133,15 +127,6 @@ class _Absorber:
             yield
         except InputError as error:
             self.refusals.append(str(error))
-
-    def _shape(self, operation: HardwareOperation) -> tuple[int, ...]:
-        shapes, name = self.graph.shapes, operation.output
-        return shapes[name] if name in shapes else shapes[name.rpartition("\0")[0]]
-
-    def _keep(self, operation: HardwareOperation, stream: IntegerStream) -> IntegerStream:
-        self.kept.append(operation)
-        self.streams[stream.tensor] = stream
-        return stream
 
     def _made(self, operation: Operation) -> IntegerStream | None:
         """Return the stream that an operation of the model makes; None where nothing is known of what it reads."""
@@ -154,182 +139,30 @@ class _Absorber:
         assert isinstance(operation, Refused)
         return None
 
-    # How a tensor is read.
-
-    def _read(self, tensor: str, reader: str) -> IntegerStream | None:
-        """Return the stream to read a tensor from: bits if a quantizer to two codes is on the way to it."""
-        name = self._nearest(tensor, reader)
-        stream = self.streams[name]
-        if stream is None:
-            return self._assumed(name, tensor)
-        chain = None if stream.of_bits else last_quantizer(self.graph, name, tensor)
-        if chain is not None:
-            stream = self._compared(stream, chain) or stream
-        steps = between(self.graph, stream.tensor, tensor)
-        assert steps is not None
-        for pool in pools_among(steps):
-            stream = self._maximum(pool, stream)
-        return stream
-
-    def _nearest(self, tensor: str, reader: str) -> str:
-        for name in reversed(self.streams):
-            if between(self.graph, name, tensor) is not None:
-                return name
-        raise InputError(
-            f"Node {reader!r} must read what a layer or the input's quantizer makes, not the model's input beside it"
-        )
-
-    def _assumed(self, start: str, tensor: str) -> IntegerStream | None:
-        """Return the bits that a quantizer makes of a stream of which nothing is known, if it has one bit."""
-        chain = last_quantizer(self.graph, start, tensor)
-        levels = None if chain is None else one_bit_levels(chain.quantizer)
-        if chain is None or levels is None:
-            return None
-        zero, one = (code_value(self.graph, chain.quantizer, code) for code in levels)
-        bits = bits_stream(chain.quantizer.name, chain.quantizer.output, zero, one)
-        self.streams[bits.tensor] = bits
-        return bits
-
-    def _affine(self, stream: IntegerStream, tensor: str, reader: Operation) -> tuple[Exact, Exact]:
-        """Return slope and offset of a tensor over the points of a stream, () or (channels,)."""
-        steps = between(self.graph, stream.tensor, tensor)
-        assert steps is not None
-        if stream.variants:
-            raise InputError(
-                f"Node {stream.name!r} (AveragePool) must have as many pixels below every position, "
-                "not fewer at the border: leave out its padding"
-            )
-        try:
-            return affine_of(self.graph, steps, stream)
-        except BendsError as error:
-            raise InputError(self._bent(stream, tensor, reader, error.point)) from None
-
-    def _bent(self, stream: IntegerStream, tensor: str, reader: Operation, point: int) -> str:
-        """Return why a reader cannot take integers."""
-        chain = last_quantizer(self.graph, stream.tensor, tensor)
-        thing = f"Input of node {reader.name!r}"
-        if stream is not self.frame.stream:
-            if chain is not None:
-                return (
-                    f"{thing} must be one bit, or an affine function of {stream.label}, not the several codes of "
-                    f"node {chain.quantizer.name!r} ({chain.quantizer.kind}): use a BipolarQuant, or a "
-                    "Quant of one bit there"
-                )
-            return (
-                f"{thing} must be an affine function of {stream.label}, not one that bends: "
-                "put a BipolarQuant before it"
-            )
-        kind = "the codes of a frame" if self.frame.kind == "quant" else "the pixels of a frame"
-        remedy = "put a BipolarQuant before it"
-        if self.frame.kind != "quant" and any(each.kind == "quant" for each in self._other_frames()):
-            remedy = f"use input kind 'quant', where frames hold the codes of the input's Quant, or {remedy}"
-        return f"{thing} must be an affine function of {kind}, not one that bends at {point}: {remedy}"
-
-    def _other_frames(self) -> list[Frame]:
-        return frames_of(replace(self.graph, input_kind="auto"))
-
-    # Endings and pools.
-
-    def _compared(self, stream: IntegerStream, chain: Chain) -> IntegerStream | None:
-        """Return a quantizer's bits, the max pools before it moved after them; None if it has more than two codes."""
-        channels = self.graph.size(chain.start)
-        made = cut(self.graph, chain, stream, channels, invertible=self._is_invertible(stream, chain.quantizer.output))
-        if made is None:
-            return None
-        if made.inverted.any():
-            self._invert(stream.tensor, made.inverted)
-        name, output = chain.quantizer.name, chain.quantizer.output
-        pools = pools_among(chain.before)
-        tensors = [parameter_name(output, f"bits{index}" if index else "bits") for index in range(len(pools))]
-        tensors.append(output)
-        self.kept.append(Comparison(name, tensors[0], (stream.tensor,), made.thresholds))
-        for pool, source, target in zip(pools, tensors[:-1], tensors[1:], strict=True):
-            self.kept.append(WindowMaximum(pool.name, target, (source,), pool.window, pool.image))
-        self.streams[output] = made.bits
-        return made.bits
-
-    def _maximum(self, pool: MaxPooling, stream: IntegerStream) -> IntegerStream:
-        """Return the stream of a max pool of bits, or of integers."""
-        slope, offset = self._affine(stream, pool.source, pool)
-        falling = self._by_channel(slope.signs() < 0, pool.source)
-        if falling.any():
-            if not self._is_invertible(stream, pool.output):
-                raise InputError(
-                    f"Node {pool.name!r} (MaxPool) must take numbers that rise with {stream.label}, "
-                    f"not falling ones as in channel {int(falling.argmax())}: use positive scales before it"
-                )
-            stream = self._invert(stream.tensor, falling)
-            slope, offset = self._affine(stream, pool.source, pool)
-        made = replace(stream, name=pool.name, tensor=pool.output, slope=_constant(slope), offset=_constant(offset))
-        return self._keep(WindowMaximum(pool.name, pool.output, (stream.tensor,), pool.window, pool.image), made)
-
-    def _by_channel(self, values: np.ndarray, tensor: str) -> np.ndarray:
-        return np.broadcast_to(values, (self.graph.size(tensor),))
-
-    def _is_invertible(self, stream: IntegerStream, through: str) -> bool:
-        """Return whether a stream's points can be negated: sums that are read only by way of one tensor."""
-        if stream.of_bits or any(stream.tensor in each.inputs for each in self.kept):
-            return False
-        if any(between(self.graph, through, tensor) is None for tensor, _ in readings(self.graph, stream.tensor)):
-            return False
-        return self._is_of_matrix(stream.tensor)
-
-    def _is_of_matrix(self, tensor: str) -> bool:
-        """Return whether a tensor is the sums of a matrix, or of pools that alone read them."""
-        maker = self._maker(tensor)
-        if isinstance(maker, MatrixProduct):
-            return True
-        if not isinstance(maker, WindowSum):
-            return False
-        (source,) = maker.sources
-        known = self.streams[source]
-        alone = len(list(readings(self.graph, source))) == 1
-        return known is not None and not known.of_bits and alone and self._is_of_matrix(source)
-
-    def _maker(self, tensor: str) -> HardwareOperation | None:
-        return next((each for each in self.kept if each.output == tensor), None)
-
-    def _invert(self, tensor: str, channels: np.ndarray) -> IntegerStream:
-        """Negate the points of some channels of a stream, in the rows of the matrix that makes them."""
-        maker, stream = self._maker(tensor), self.streams[tensor]
-        assert stream is not None
-        if isinstance(maker, MatrixProduct):
-            signs = np.where(channels[:, None], -maker.signs, maker.signs).astype(np.int8)
-            shifts = None if maker.shifts is None else np.where(channels, -maker.shifts, maker.shifts)
-            self.kept[self.kept.index(maker)] = replace(maker, signs=signs, shifts=shifts)
-        else:
-            assert isinstance(maker, WindowSum)
-            self._invert(maker.sources[0], channels)
-        inverted = stream.inverted(channels)
-        self.streams[tensor] = inverted
-        return inverted
-
-    # What makes streams.
-
     def _layer(self, layer: LinearLayer) -> IntegerStream | None:
-        stream = self._read(layer.source, layer.name)
+        stream = self.known.read(layer.source, layer.name)
         if stream is None:
             one = Exact(np.array(Fraction(1), object))
             binary_product(layer, -one, one)  # whatever it reads, its weights are binary
             return None
-        slope, offset = self._affine(stream, layer.source, layer)
+        slope, offset = self.known.affine(stream, layer.source, layer)
         signs, scale, bias = binary_product(layer, offset - slope, offset + slope)
         site, shifts, totals = padded_sums(self.graph, layer, stream, signs)
         product = MatrixProduct(layer.name, layer.output, (stream.tensor,), signs, site, shifts)
-        return self._keep(product, IntegerStream(layer.name, layer.output, totals, scale, bias))
+        return self.known.keep(product, IntegerStream(layer.name, layer.output, totals, scale, bias))
 
     def _average(self, average: AveragePooling) -> IntegerStream | None:
-        stream = self._read(average.source, average.name)
+        stream = self.known.read(average.source, average.name)
         if stream is None:
             return None
-        slope, offset = self._affine(stream, average.source, average)
+        slope, offset = self.known.affine(stream, average.source, average)
         made = averaged(average, stream, slope, offset)
-        return self._keep(
+        return self.known.keep(
             WindowSum(average.name, average.output, (stream.tensor,), average.window, average.image), made
         )
 
     def _added(self, join: Join) -> IntegerStream | None:
-        streams = [self._read(tensor, join.name) for tensor in join.operands]
+        streams = [self.known.read(tensor, join.name) for tensor in join.operands]
         known = [stream for stream in streams if stream is not None]
         if len(known) < len(streams):
             return None
@@ -345,19 +178,19 @@ class _Absorber:
             join.name, join.output, points_within(low, high, step), _constant(unit), _constant(reduce(add, offsets))
         )
         sources = tuple(stream.tensor for stream in known)
-        return self._keep(BranchSum(join.name, join.output, sources, factors, (low, high)), made)
+        return self.known.keep(BranchSum(join.name, join.output, sources, factors, (low, high)), made)
 
     def _term(self, stream: IntegerStream, tensor: str, join: Join) -> tuple[Exact, Exact]:
         """Return slope and offset of what is added; sums that nobody else reads are inverted where they would fall."""
-        slope, offset = self._affine(stream, tensor, join)
-        falling = self._by_channel(slope.signs() < 0, tensor)
-        if falling.any() and join.operands.count(tensor) == 1 and self._is_invertible(stream, tensor):
-            self._invert(stream.tensor, falling)
+        slope, offset = self.known.affine(stream, tensor, join)
+        falling = self.known.by_channel(slope.signs() < 0, tensor)
+        if falling.any() and join.operands.count(tensor) == 1 and self.known.is_invertible(stream, tensor):
+            self.known.invert(stream.tensor, falling)
             slope = Exact(np.where(falling, (-slope).values, slope.values))
         return slope, offset
 
     def _concatenated(self, join: Join) -> IntegerStream | None:
-        streams = [self._read(tensor, join.name) for tensor in join.operands]
+        streams = [self.known.read(tensor, join.name) for tensor in join.operands]
         known = [stream for stream in streams if stream is not None]
         if len(known) < len(streams):
             return None
@@ -368,27 +201,25 @@ class _Absorber:
                 f"Node {join.name!r} (Concat) must put together bits, or sums, not the bits of {bits!r} and the sums "
                 f"of {sums!r}: put a BipolarQuant after the sums"
             )
-        terms = [self._affine(stream, tensor, join) for stream, tensor in zip(known, join.operands, strict=True)]
+        terms = [self.known.affine(stream, tensor, join) for stream, tensor in zip(known, join.operands, strict=True)]
         slopes, offsets = zip(*terms, strict=True)
         sizes = [self.graph.size(tensor) for tensor in join.operands]
         points = np.unique(np.concatenate([stream.points for stream in known]))
         affine = (side_by_side(slopes, sizes), side_by_side(offsets, sizes))
         made = IntegerStream(join.name, join.output, points, *affine, of_bits=all(of_bits))
-        return self._keep(Concatenation(join.name, join.output, tuple(stream.tensor for stream in known)), made)
-
-    # The end.
+        return self.known.keep(Concatenation(join.name, join.output, tuple(stream.tensor for stream in known)), made)
 
     def _end(self) -> str:
         """Return the tensor in which the network ends: the class, or bits."""
         graph = self.graph
-        stream = self._read(graph.output, "the output")
+        stream = self.known.read(graph.output, "the output")
         if stream is None:
             return graph.output
         end = Refused(f"output {graph.output}", graph.output, ())
         slope, offset = self._affine_of_scores(stream, end)
-        falling = self._by_channel(slope.signs() < 0, graph.output)
-        if falling.any() and self._is_invertible(stream, graph.output):
-            stream = self._invert(stream.tensor, falling)
+        falling = self.known.by_channel(slope.signs() < 0, graph.output)
+        if falling.any() and self.known.is_invertible(stream, graph.output):
+            stream = self.known.invert(stream.tensor, falling)
             slope = Exact(np.where(falling, (-slope).values, slope.values))
             falling = np.zeros_like(falling)
         if falling.any():
@@ -404,17 +235,17 @@ class _Absorber:
         made: ClassDecision = decision(graph.output, stream, *spread)
         if made.output == stream.tensor:
             made = replace(made, output=parameter_name(made.output, "class"))
-        self.kept.append(made)
+        self.known.kept.append(made)
         return made.output
 
     def _end_in_bits(self, stream: IntegerStream, slope: Exact) -> str:
         graph = self.graph
         if graph.outputs != "bits":
             raise InputError(
-                f"Output {graph.output!r} of the model must be scores, not {stream.label}: add a layer after them, or use "
-                "outputs 'bits'"
+                f"Output {graph.output!r} of the model must be scores, not {stream.label}: add a layer after them, or "
+                "use outputs 'bits'"
             )
-        constant = self._by_channel(slope.signs() == 0, graph.output)
+        constant = self.known.by_channel(slope.signs() == 0, graph.output)
         if constant.any():
             raise InputError(
                 f"Output {graph.output!r} of the model must depend on {stream.label}, "
@@ -443,11 +274,11 @@ class _Absorber:
 
     def _place_whole(self, tensor: str) -> None:
         """Let a last convolution over the whole image be a dense layer."""
-        maker = self._maker(tensor)
+        maker = self.known.maker(tensor)
         if not isinstance(maker, MatrixProduct) or maker.site.window is None or maker.site.groups > 1:
             return
         if maker.site.window.kernel == maker.site.image[:2] and not any(maker.site.window.padding):
-            self.kept[self.kept.index(maker)] = replace(maker, site=replace(maker.site, window=None))
+            self.known.kept[self.known.kept.index(maker)] = replace(maker, site=replace(maker.site, window=None))
 
 
 def _constant(numbers: Exact) -> Constant:

@@ -1,0 +1,200 @@
+"""The streams that are known so far, and how a tensor is read from them."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from dataflow import InputError
+from quant.lowering.exact.numbers import Constant, Exact
+from quant.lowering.graph.graph import Graph
+from quant.lowering.graph.hardware import Comparison, HardwareOperation, MatrixProduct, WindowMaximum, WindowSum
+from quant.lowering.graph.operations import MaxPooling, Operation, parameter_name
+from quant.lowering.graph.walks import Chain, between, last_quantizer, pools_among, readings
+from quant.lowering.streams.frames import Frame, frames_of
+from quant.lowering.streams.functions import BendsError, affine_of, code_value
+from quant.lowering.streams.stream import IntegerStream
+from quant.lowering.streams.switches import one_bit_levels
+from quant.lowering.streams.thresholds import bits_stream, cut
+
+__all__ = ["KnownStreams"]
+
+
+class KnownStreams:
+    """What hardware makes so far.
+
+    Attributes
+    ----------
+    streams : by tensor, in the order in which they are made; None where nothing is known of one
+    kept : the operations of the hardware
+    """
+
+    def __init__(self, graph: Graph, frame: Frame) -> None:
+        self.graph = graph
+        self.frame = frame
+        self.streams: dict[str, IntegerStream | None] = {frame.stream.tensor: frame.stream}
+        self.kept: list[HardwareOperation] = []
+
+    def shape_of(self, operation: HardwareOperation) -> tuple[int, ...]:
+        """Return the shape of what an operation of the hardware makes."""
+        shapes, name = self.graph.shapes, operation.output
+        return shapes[name] if name in shapes else shapes[name.rpartition("\0")[0]]
+
+    def keep(self, operation: HardwareOperation, stream: IntegerStream) -> IntegerStream:
+        """Add an operation and the stream that it makes."""
+        self.kept.append(operation)
+        self.streams[stream.tensor] = stream
+        return stream
+
+    def read(self, tensor: str, reader: str) -> IntegerStream | None:
+        """Return the stream to read a tensor from: bits if a quantizer to two codes is on the way to it."""
+        name = self._nearest(tensor, reader)
+        stream = self.streams[name]
+        if stream is None:
+            return self._assumed(name, tensor)
+        chain = None if stream.of_bits else last_quantizer(self.graph, name, tensor)
+        if chain is not None:
+            stream = self._compared(stream, chain) or stream
+        steps = between(self.graph, stream.tensor, tensor)
+        assert steps is not None
+        for pool in pools_among(steps):
+            stream = self._maximum(pool, stream)
+        return stream
+
+    def _nearest(self, tensor: str, reader: str) -> str:
+        for name in reversed(self.streams):
+            if between(self.graph, name, tensor) is not None:
+                return name
+        raise InputError(
+            f"Node {reader!r} must read what a layer or the input's quantizer makes, not the model's input beside it"
+        )
+
+    def _assumed(self, start: str, tensor: str) -> IntegerStream | None:
+        """Return the bits that a quantizer makes of a stream of which nothing is known, if it has one bit."""
+        chain = last_quantizer(self.graph, start, tensor)
+        levels = None if chain is None else one_bit_levels(chain.quantizer)
+        if chain is None or levels is None:
+            return None
+        zero, one = (code_value(self.graph, chain.quantizer, code) for code in levels)
+        bits = bits_stream(chain.quantizer.name, chain.quantizer.output, zero, one)
+        self.streams[bits.tensor] = bits
+        return bits
+
+    def affine(self, stream: IntegerStream, tensor: str, reader: Operation) -> tuple[Exact, Exact]:
+        """Return slope and offset of a tensor over the points of a stream, () or (channels,)."""
+        steps = between(self.graph, stream.tensor, tensor)
+        assert steps is not None
+        if stream.variants:
+            raise InputError(
+                f"Node {stream.name!r} (AveragePool) must have as many pixels below every position, "
+                "not fewer at the border: leave out its padding"
+            )
+        try:
+            return affine_of(self.graph, steps, stream)
+        except BendsError as error:
+            raise InputError(self._bent(stream, tensor, reader, error.point)) from None
+
+    def _bent(self, stream: IntegerStream, tensor: str, reader: Operation, point: int) -> str:
+        """Return why a reader cannot take integers."""
+        chain = last_quantizer(self.graph, stream.tensor, tensor)
+        thing = f"Input of node {reader.name!r}"
+        if stream is not self.frame.stream:
+            if chain is not None:
+                return (
+                    f"{thing} must be one bit, or an affine function of {stream.label}, not the several codes of "
+                    f"node {chain.quantizer.name!r} ({chain.quantizer.kind}): use a BipolarQuant, or a "
+                    "Quant of one bit there"
+                )
+            return (
+                f"{thing} must be an affine function of {stream.label}, not one that bends: "
+                "put a BipolarQuant before it"
+            )
+        kind = "the codes of a frame" if self.frame.kind == "quant" else "the pixels of a frame"
+        remedy = "put a BipolarQuant before it"
+        if self.frame.kind != "quant" and any(each.kind == "quant" for each in self._other_frames()):
+            remedy = f"use input kind 'quant', where frames hold the codes of the input's Quant, or {remedy}"
+        return f"{thing} must be an affine function of {kind}, not one that bends at {point}: {remedy}"
+
+    def _other_frames(self) -> list[Frame]:
+        return frames_of(replace(self.graph, input_kind="auto"))
+
+    def _compared(self, stream: IntegerStream, chain: Chain) -> IntegerStream | None:
+        """Return a quantizer's bits, the max pools before it moved after them; None if it has more than two codes."""
+        channels = self.graph.size(chain.start)
+        made = cut(self.graph, chain, stream, channels, invertible=self.is_invertible(stream, chain.quantizer.output))
+        if made is None:
+            return None
+        if made.inverted.any():
+            self.invert(stream.tensor, made.inverted)
+        name, output = chain.quantizer.name, chain.quantizer.output
+        pools = pools_among(chain.before)
+        tensors = [parameter_name(output, f"bits{index}" if index else "bits") for index in range(len(pools))]
+        tensors.append(output)
+        self.kept.append(Comparison(name, tensors[0], (stream.tensor,), made.thresholds))
+        for pool, source, target in zip(pools, tensors[:-1], tensors[1:], strict=True):
+            self.kept.append(WindowMaximum(pool.name, target, (source,), pool.window, pool.image))
+        self.streams[output] = made.bits
+        return made.bits
+
+    def _maximum(self, pool: MaxPooling, stream: IntegerStream) -> IntegerStream:
+        """Return the stream of a max pool of bits, or of integers."""
+        slope, offset = self.affine(stream, pool.source, pool)
+        falling = self.by_channel(slope.signs() < 0, pool.source)
+        if falling.any():
+            if not self.is_invertible(stream, pool.output):
+                raise InputError(
+                    f"Node {pool.name!r} (MaxPool) must take numbers that rise with {stream.label}, "
+                    f"not falling ones as in channel {int(falling.argmax())}: use positive scales before it"
+                )
+            stream = self.invert(stream.tensor, falling)
+            slope, offset = self.affine(stream, pool.source, pool)
+        made = replace(
+            stream,
+            name=pool.name,
+            tensor=pool.output,
+            slope=Constant.of(slope.values),
+            offset=Constant.of(offset.values),
+        )
+        return self.keep(WindowMaximum(pool.name, pool.output, (stream.tensor,), pool.window, pool.image), made)
+
+    def by_channel(self, values: np.ndarray, tensor: str) -> np.ndarray:
+        """Return numbers for all channels of a tensor."""
+        return np.broadcast_to(values, (self.graph.size(tensor),))
+
+    def is_invertible(self, stream: IntegerStream, through: str) -> bool:
+        """Return whether a stream's points can be negated: sums that are read only by way of one tensor."""
+        if stream.of_bits or any(stream.tensor in each.inputs for each in self.kept):
+            return False
+        if any(between(self.graph, through, tensor) is None for tensor, _ in readings(self.graph, stream.tensor)):
+            return False
+        return self._is_of_matrix(stream.tensor)
+
+    def _is_of_matrix(self, tensor: str) -> bool:
+        """Return whether a tensor is the sums of a matrix, or of pools that alone read them."""
+        maker = self.maker(tensor)
+        if isinstance(maker, MatrixProduct):
+            return True
+        if not isinstance(maker, WindowSum):
+            return False
+        (source,) = maker.sources
+        known = self.streams[source]
+        alone = len(list(readings(self.graph, source))) == 1
+        return known is not None and not known.of_bits and alone and self._is_of_matrix(source)
+
+    def maker(self, tensor: str) -> HardwareOperation | None:
+        """Return the operation of the hardware that makes a tensor."""
+        return next((each for each in self.kept if each.output == tensor), None)
+
+    def invert(self, tensor: str, channels: np.ndarray) -> IntegerStream:
+        """Negate the points of some channels of a stream, in the rows of the matrix that makes them."""
+        maker, stream = self.maker(tensor), self.streams[tensor]
+        assert stream is not None
+        if isinstance(maker, MatrixProduct):
+            signs = np.where(channels[:, None], -maker.signs, maker.signs).astype(np.int8)
+            shifts = None if maker.shifts is None else np.where(channels, -maker.shifts, maker.shifts)
+            self.kept[self.kept.index(maker)] = replace(maker, signs=signs, shifts=shifts)
+        else:
+            assert isinstance(maker, WindowSum)
+            self.invert(maker.sources[0], channels)
+        inverted = stream.inverted(channels)
+        self.streams[tensor] = inverted
+        return inverted
