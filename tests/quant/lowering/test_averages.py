@@ -1,27 +1,23 @@
 """Average pools that end in a quantizer or in scores, against the slow oracle."""
 
-import re
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataflow import InputError, MatrixVector, SumPool, Threshold
-from quant.lowering import lower
+from dataflow import MatrixVector, MaxPool, SumPool, Threshold
+from tests.quant.lowering.assertions import assert_refused
+from tests.quant.lowering.image_models import SHAPE, Build, assert_equal, bits, model_of, norm, sign, signs
 from tests.quant.lowering.oracle import Builder
-from tests.quant.lowering.test_conv import SHAPE, assert_equal, bits, end, norm, sign, signs, size_of
 
-Build = Callable[[Builder, str], str]
 I64 = np.int64
-QUARTER = {"kernel_shape": [2, 2], "strides": [2, 2]}
+QUARTER: dict[str, Any] = {"kernel_shape": [2, 2], "strides": [2, 2]}
 
 
-def model_of(net: Builder, x: str, shape: tuple[int, ...]) -> onnx.ModelProto:
-    return end(net, x, size_of(net, x, shape))
+def by_channel(*numbers: float) -> np.ndarray:
+    return np.array(numbers).reshape(-1, 1, 1)
 
 
 AVERAGES: dict[str, Build] = {
@@ -32,7 +28,13 @@ AVERAGES: dict[str, Build] = {
     "mean": lambda net, x: net("ReduceMean", x, net.constant([2, 3], I64), name="avg"),
     "mean-negative-axes": lambda net, x: net("ReduceMean", x, net.constant([-1, -2], I64), name="avg", keepdims=1),
     "twice": lambda net, x: net("GlobalAveragePool", net("AveragePool", x, name="avg", kernel_shape=[2, 2])),
-    "behind-an-affine": lambda net, x: net("AveragePool", net("Sub", net("Mul", x, -0.5), 1.0), name="avg", **QUARTER),
+    "after-an-affine": lambda net, x: net("AveragePool", net("Sub", net("Mul", x, -0.5), 1.0), name="avg", **QUARTER),
+    "after-a-max-pool": lambda net, x: net(
+        "AveragePool", net("MaxPool", x, kernel_shape=[2, 2]), name="avg", **QUARTER
+    ),
+    "after-a-max-pool-of-what-falls": lambda net, x: net(
+        "AveragePool", net("MaxPool", net("Neg", x), kernel_shape=[2, 2]), name="avg", **QUARTER
+    ),
     "then-a-max-pool": lambda net, x: net(
         "MaxPool", net("AveragePool", x, name="avg", kernel_shape=[2, 2]), kernel_shape=[2, 2]
     ),
@@ -44,16 +46,25 @@ AVERAGES: dict[str, Build] = {
 
 @pytest.mark.parametrize("pads", [0, 1])
 @pytest.mark.parametrize("form", AVERAGES)
-def test_average_of_sums_in_front_of_a_quantizer(form: str, pads: int) -> None:
+def test_average_of_sums_before_a_quantizer(form: str, pads: int) -> None:
     net = Builder(SHAPE)
     x = AVERAGES[form](net, net.conv(bits(net), signs(6, 3, 3, 2), name="conv", pads=[pads] * 4))
-    network = assert_equal(model_of(net, sign(net, norm(net, x, 6)), (3, 6, 5)))
+    network = assert_equal(model_of(net, sign(net, norm(net, x, 6), name="sign")))
     matrix = network.node("conv")
     assert isinstance(matrix, MatrixVector)
     assert matrix.thresholds is None
     assert (matrix.offsets is not None) == bool(pads)
     assert isinstance(network.node("avg"), SumPool)
-    assert isinstance(network.node("conv_threshold"), Threshold)
+    assert isinstance(network.node("sign"), Threshold)
+
+
+def test_average_after_a_max_pool_adds_the_maxima_of_sums() -> None:
+    net = Builder(SHAPE)
+    x = AVERAGES["after-a-max-pool"](net, net.conv(bits(net), signs(6, 3, 3, 2), name="conv"))
+    network = assert_equal(model_of(net, sign(net, norm(net, x, 6), name="sign")))
+    pool, *_ = (node for node in network.nodes if isinstance(node, MaxPool))
+    assert str(pool.element) == "int6"
+    assert [node.kind for node in network.nodes][2:6] == ["MatrixVector", "MaxPool", "SumPool", "Threshold"]
 
 
 def test_mean_without_the_dimensions() -> None:
@@ -66,7 +77,7 @@ def test_mean_without_the_dimensions() -> None:
 def test_mean_with_axes_as_attribute() -> None:
     net = Builder(SHAPE, opset=13)
     x = net("ReduceMean", net.conv(bits(net), signs(6, 3, 3, 3), name="conv"), name="avg", axes=[-2, -1])
-    assert_equal(model_of(net, sign(net, norm(net, x, 6)), (3, 6, 5)))
+    assert_equal(model_of(net, sign(net, norm(net, x, 6))))
 
 
 def test_average_of_a_signal_between_convolutions() -> None:
@@ -80,14 +91,14 @@ def test_average_of_a_signal_between_convolutions() -> None:
 def test_average_of_sums_of_pixels() -> None:
     net = Builder(SHAPE)
     x = net.conv(net("Sub", net.input, 0.25), signs(5, 3, 3, 3), name="conv")
-    assert_equal(model_of(net, sign(net, norm(net, net("AveragePool", x, **QUARTER), 5)), (3, 6, 5)))
+    assert_equal(model_of(net, sign(net, norm(net, net("AveragePool", x, **QUARTER), 5))))
 
 
 SCORES: dict[str, Build] = {
     "global": lambda net, x: net("Flatten", net("GlobalAveragePool", x, name="avg")),
     "mean": lambda net, x: net("ReduceMean", x, net.constant([2, 3], I64), name="avg", keepdims=0),
     "normed": lambda net, x: net("Flatten", net("GlobalAveragePool", norm(net, x, 5), name="avg")),
-    "scaled-behind": lambda net, x: net("Add", net("Mul", net("Flatten", net("GlobalAveragePool", x)), -0.3), 0.7),
+    "scaled-after": lambda net, x: net("Add", net("Mul", net("Flatten", net("GlobalAveragePool", x)), -0.3), 0.7),
     "class-by-class": lambda net, x: net(
         "Mul", net("Flatten", net("GlobalAveragePool", x)), [0.5, -1.0, 0.25, 2.0, -0.5]
     ),
@@ -132,7 +143,7 @@ def test_fewer_pixels_at_the_border_whose_bits_are_the_same(form: str) -> None:
     net = Builder(SHAPE)
     x = net("AveragePool", net.conv(bits(net), signs(6, 3, 2, 2), name="conv"), name="avg", **EVEN[form])
     x = sign(net, net("Mul", x, np.array([0.5, -1.0, 2.0, 1.0, -0.25, 1.0]).reshape(6, 1, 1)))
-    assert_equal(model_of(net, x, (3, 6, 5)))
+    assert_equal(model_of(net, x))
 
 
 UNEVEN = (
@@ -150,26 +161,22 @@ REFUSED: dict[str, tuple[Build, str]] = {
         ),
         UNEVEN,
     ),
-    "uneven-in-front-of-a-max-pool": (
+    "uneven-before-a-max-pool": (
         lambda net, x: net(
             "MaxPool", net("AveragePool", x, name="avg", kernel_shape=[2, 2], pads=[1] * 4), kernel_shape=[2, 2]
         ),
         UNEVEN,
     ),
-    "uneven-in-front-of-another": (
+    "uneven-before-another": (
         lambda net, x: net(
-            "GlobalAveragePool", net("AveragePool", x, kernel_shape=[2, 2], pads=[1] * 4), name="second"
+            "GlobalAveragePool", net("AveragePool", x, name="avg", kernel_shape=[2, 2], pads=[1] * 4), name="second"
         ),
-        "Node 'second' (AveragePool) must stand behind even sums, not a padded average pool",
+        UNEVEN,
     ),
     "bends": (
         lambda net, x: net("AveragePool", net("Relu", x), name="avg", kernel_shape=[2, 2]),
-        "Node 'avg' (AveragePool) must have an affine function of the sums of 'conv' in front of it, not one that "
-        "bends: put it directly behind the layer",
-    ),
-    "behind-a-max-pool": (
-        lambda net, x: net("AveragePool", net("MaxPool", x, name="max", kernel_shape=[2, 2]), name="avg", **QUARTER),
-        "Node 'avg' (AveragePool) must not stand behind the max pool 'max': leave one of them out",
+        "Input of node 'avg' must be an affine function of the sums of 'conv', not one that bends: "
+        "put a BipolarQuant before it",
     ),
     "other-axes": (
         lambda net, x: net("ReduceMean", x, net.constant([1], I64), name="avg"),
@@ -181,7 +188,7 @@ REFUSED: dict[str, tuple[Build, str]] = {
     ),
     "padded-with-another-number": (
         lambda net, x: net("AveragePool", net.pad(x, (1, 0, 0, 0), 1.0, name="pad"), name="avg", kernel_shape=[2, 2]),
-        "Node 'pad' (Pad) must stand in front of a Conv, not of 'avg'",
+        "Node 'pad' (Pad) must pad the input of a Conv, not of 'avg': put it there",
     ),
 }
 
@@ -193,28 +200,44 @@ def test_refused(case: str) -> None:
     x = build(net, net.conv(bits(net), signs(4, 3, 2, 2), name="conv"))
     ones = net("Expand", 1.0, net("Concat", net("Shape", net("Flatten", x), start=1), net.constant([2], I64), axis=0))
     model = net.model(net("MatMul", net("Flatten", sign(net, x)), ones))
-    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
-        lower(model)
+    assert_refused(model, message)
 
 
-def test_average_of_the_input_is_refused() -> None:
+INPUTS: dict[str, Build] = {
+    "plain": lambda net, x: net("AveragePool", x, name="avg", kernel_shape=[2, 2]),
+    "scaled": lambda net, x: net("AveragePool", net("Sub", net("Mul", x, -2.0), 0.25), name="avg", **QUARTER),
+    "max-pool-first": lambda net, x: net("AveragePool", net("MaxPool", x, kernel_shape=[2, 2]), name="avg", **QUARTER),
+    "max-pool-then": lambda net, x: net("MaxPool", net("AveragePool", x, name="avg", **QUARTER), kernel_shape=[2, 2]),
+    "twice": lambda net, x: net("AveragePool", net("AveragePool", x, name="avg", **QUARTER), kernel_shape=[2, 1]),
+}
+
+
+@pytest.mark.parametrize("form", INPUTS)
+def test_average_of_the_input_before_a_quantizer(form: str) -> None:
     net = Builder(SHAPE)
-    x = sign(net, net("Sub", net("AveragePool", net.input, name="avg", kernel_shape=[2, 2]), 0.5))
-    with pytest.raises(
-        InputError, match=r"^Node 'avg' \(AveragePool\) must stand behind a layer, not behind the input$"
-    ):
-        lower(model_of(net, x, (3, 6, 5)))
+    x = sign(net, net("Sub", INPUTS[form](net, net.input), by_channel(0.5, 0.3, 0.125)), name="sign")
+    network = assert_equal(model_of(net, x))
+    assert isinstance(network.node("avg"), SumPool)
+    assert isinstance(network.node("sign"), Threshold)
+
+
+@pytest.mark.parametrize("form", INPUTS)
+def test_average_of_the_input_before_a_convolution(form: str) -> None:
+    net = Builder(SHAPE)
+    x = net.conv(net("Add", INPUTS[form](net, net.input), 0.3), signs(4, 3, 1, 2), name="conv")
+    matrix = assert_equal(model_of(net, sign(net, norm(net, x, 4)))).node("conv")
+    assert isinstance(matrix, MatrixVector)
+    assert matrix.thresholds is not None
 
 
 def test_scores_of_several_positions_are_refused() -> None:
     net = Builder(SHAPE)
     x = net("AveragePool", net.conv(bits(net), signs(4, 3, 2, 2), name="head"), name="avg", kernel_shape=[2, 2])
     message = (
-        "Scores of 'avg' must be of one position, not of 4x3: put a GlobalAveragePool behind it, or flatten and put a "
-        "dense layer there"
+        "Scores of 'avg' must be of one position, not of 4x3: put a GlobalAveragePool after it, or flatten and add a "
+        "dense layer"
     )
-    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
-        lower(net.model(x))
+    assert_refused(net.model(x), message)
 
 
 @settings(max_examples=8, deadline=None)

@@ -1,21 +1,28 @@
-"""Average pools of bits, in front of layers and quantizers, against the slow oracle."""
+"""Average pools of bits, before layers, quantizers and scores, against the slow oracle."""
 
-import re
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataflow import InputError, Integer, MatrixVector, SumPool, Threshold
-from quant.lowering import lower
+from dataflow import BIPOLAR, Integer, MatrixVector, MaxPool, SumPool, Threshold
+from tests.quant.lowering.assertions import assert_refused
+from tests.quant.lowering.image_models import (
+    SHAPE,
+    Build,
+    assert_equal,
+    bits,
+    end,
+    model_of,
+    norm,
+    sign,
+    signs,
+    size_of,
+)
 from tests.quant.lowering.oracle import Builder
-from tests.quant.lowering.test_conv import SHAPE, assert_equal, bits, end, norm, sign, signs, size_of
 
-Build = Callable[[Builder, str], str]
 I64 = np.int64
 HALF: dict[str, Any] = {"kernel_shape": [2, 2], "strides": [2, 2]}
 
@@ -25,11 +32,7 @@ def layer_of(net: Builder, *, channels: int = 6) -> str:
     return sign(net, norm(net, net.conv(bits(net), signs(channels, 3, 2, 2), name="conv"), channels))
 
 
-def model_of(net: Builder, x: str) -> onnx.ModelProto:
-    return end(net, x, size_of(net, x, SHAPE[1:]))
-
-
-def column(*values: float) -> np.ndarray:
+def by_channel(*values: float) -> np.ndarray:
     return np.array(values).reshape(-1, 1, 1)
 
 
@@ -41,7 +44,12 @@ AVERAGES: dict[str, Build] = {
     "twice": lambda net, x: net("GlobalAveragePool", net("AveragePool", x, name="avg", kernel_shape=[2, 2])),
     "of-other-levels": lambda net, x: net("AveragePool", net("Add", net("Mul", x, -0.5), 0.75), name="avg", **HALF),
     "of-0-and-1": lambda net, x: net("AveragePool", net("Relu", x), name="avg", **HALF),
-    "scaled-behind": lambda net, x: net("Sub", net("Mul", net("AveragePool", x, name="avg", **HALF), -3.0), 0.25),
+    "scaled-after": lambda net, x: net("Sub", net("Mul", net("AveragePool", x, name="avg", **HALF), -3.0), 0.25),
+    "after-a-max-pool": lambda net, x: net("AveragePool", net("MaxPool", x, kernel_shape=[2, 2]), name="avg", **HALF),
+    "then-a-max-pool": lambda net, x: net("MaxPool", net("AveragePool", x, name="avg", **HALF), kernel_shape=[2, 1]),
+    "max-pool-of-one-scaled": lambda net, x: net(
+        "MaxPool", net("Sub", net("AveragePool", x, name="avg", **HALF), 0.25), kernel_shape=[1, 2]
+    ),
 }
 
 
@@ -60,7 +68,7 @@ def test_a_dense_layer_takes_the_sums(form: str) -> None:
 def test_a_quantizer_compares_the_sums(form: str) -> None:
     net = Builder(SHAPE)
     x = AVERAGES[form](net, layer_of(net))
-    x = net("BipolarQuant", net("Add", net("Mul", x, column(1, -2, 0.5, 0, -1, 1)), 0.125), 1.0, name="again")
+    x = net("BipolarQuant", net("Add", net("Mul", x, by_channel(1, -2, 0.5, 0, -1, 1)), 0.125), 1.0, name="again")
     network = assert_equal(model_of(net, x))
     assert isinstance(network.node("again"), Threshold)
 
@@ -73,7 +81,7 @@ def test_a_convolution_takes_the_sums(pads: int) -> None:
     assert_equal(model_of(net, x))
 
 
-def test_pools_of_bits_one_behind_the_other_with_signs_between() -> None:
+def test_pools_of_bits_one_after_the_other_with_signs_between() -> None:
     net = Builder(SHAPE)
     x = sign(net, net("AveragePool", layer_of(net), name="first", kernel_shape=[2, 2]))
     assert_equal(model_of(net, net("AveragePool", x, name="second", kernel_shape=[2, 2])))
@@ -88,7 +96,7 @@ def test_an_average_of_sums_then_of_bits() -> None:
     assert isinstance(network.node("bits"), SumPool)
 
 
-def test_a_max_pool_behind_the_quantizer() -> None:
+def test_a_max_pool_after_the_quantizer() -> None:
     net = Builder(SHAPE)
     x = sign(net, net("Add", net("AveragePool", layer_of(net), name="avg", kernel_shape=[2, 2]), 0.25))
     assert_equal(model_of(net, net("MaxPool", x, kernel_shape=[2, 2])))
@@ -100,34 +108,27 @@ REFUSED: dict[str, tuple[Build, str]] = {
         "Node 'avg' (AveragePool) must have as many pixels below every position, not fewer at the border: "
         "leave out its padding",
     ),
-    "behind-a-max-pool": (
-        lambda net, x: net("AveragePool", net("MaxPool", x, name="max", kernel_shape=[2, 2]), name="avg", **HALF),
-        "Node 'avg' (AveragePool) must not stand behind the max pool 'max': leave one of them out",
-    ),
-    "then-a-max-pool-of-sums": (
-        lambda net, x: net("MaxPool", net("AveragePool", x, name="avg", **HALF), name="max", kernel_shape=[2, 2]),
-        "Node 'max' (MaxPool) must pool bits, not the sums of 'avg': put it behind a quantizer",
-    ),
-    "max-pool-in-front-of-the-quantizer": (
+    "max-pool-of-sums-that-fall": (
         lambda net, x: net(
-            "BipolarQuant",
-            net("MaxPool", net("AveragePool", x, name="avg", **HALF), name="max", kernel_shape=[2, 2]),
-            1.0,
-            name="again",
+            "MaxPool", net("Neg", net("AveragePool", x, name="avg", **HALF)), name="max", kernel_shape=[2, 2]
         ),
-        "Node 'max' (MaxPool) must stand behind the quantizer 'again', not in front of it: pool bits",
+        "Node 'max' (MaxPool) must take numbers that rise with the sums of 'avg', not falling ones as in channel 0: "
+        "use positive scales before it",
     ),
     "max-pool-of-bits-that-fall": (
         lambda net, x: net(
-            "MaxPool", sign(net, net("Neg", net("AveragePool", x, name="avg", **HALF))), name="max", kernel_shape=[2, 2]
+            "MaxPool",
+            sign(net, net("Neg", net("AveragePool", x, name="avg", **HALF)), name="again"),
+            name="max",
+            kernel_shape=[2, 2],
         ),
-        "Node 'max' (MaxPool) must take bits that rise with the sums in front of the quantizer, "
-        "not falling ones: use positive scales in front of it",
+        "Node 'max' (MaxPool) must take bits that rise with the numbers before the quantizer 'again', "
+        "not falling ones as in channel 0: use positive scales there",
     ),
     "bends": (
         lambda net, x: net("Relu", net("AveragePool", x, name="avg", **HALF)),
         "Input of node 'fc' must be an affine function of the sums of 'avg', not one that bends: "
-        "put a BipolarQuant in front of it",
+        "put a BipolarQuant before it",
     ),
     "padding": (
         lambda net, x: sign(
@@ -139,7 +140,7 @@ REFUSED: dict[str, tuple[Build, str]] = {
                 pads=[1, 0, 0, 0],
             ),
         ),
-        "Padding of node 'next' must be a number that a sum of 'avg' stands for in all channels, not 0: "
+        "Padding of node 'next' must be a number that a point of the sums of 'avg' stands for in all channels, not 0: "
         "pad with such a number, or leave the padding out",
     ),
 }
@@ -149,17 +150,39 @@ REFUSED: dict[str, tuple[Build, str]] = {
 def test_refused(case: str) -> None:
     build, message = REFUSED[case]
     net = Builder(SHAPE)
-    model = model_of(net, build(net, layer_of(net)))
-    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
-        lower(model)
+    assert_refused(model_of(net, build(net, layer_of(net))), message)
 
 
-def test_the_mean_of_the_last_bits_is_refused() -> None:
+@pytest.mark.parametrize("mean", [False, True])
+def test_means_of_bits_are_scores(mean: bool) -> None:
     net = Builder(SHAPE)
-    model = net.model(net("Flatten", net("GlobalAveragePool", layer_of(net), name="avg")))
-    message = "Node 'avg' (AveragePool) must have a layer behind it, not be the mean of the scores' bits"
-    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
-        lower(model)
+    x = layer_of(net)
+    x = net("ReduceMean", x, net.constant([2, 3], I64), name="avg") if mean else net("GlobalAveragePool", x, name="avg")
+    network = assert_equal(net.model(net("Flatten", net("Mul", x, by_channel(1.0, 0.5, 2.0, 1.0, 0.25, 3.0)))))
+    assert network.scores is not None
+    assert network.scores.node == "avg"
+
+
+def test_means_of_bits_that_fall_are_no_scores() -> None:
+    net = Builder(SHAPE)
+    x = net("Neg", net("GlobalAveragePool", layer_of(net), name="avg"))
+    assert_refused(
+        net.model(net("Flatten", x)),
+        "Output 't9' of the model must rise with the sums of 'avg', not fall as in channel 0: "
+        "use positive scales before it",
+    )
+
+
+def test_a_max_pool_between_an_average_of_bits_and_a_quantizer() -> None:
+    """The quantizer is taken before the pool, which then takes the OR of bits."""
+    net = Builder(SHAPE)
+    x = net("MaxPool", net("AveragePool", layer_of(net), name="avg", **HALF), name="max", kernel_shape=[1, 2])
+    network = assert_equal(model_of(net, sign(net, net("Add", x, 0.25), name="again")))
+    kinds = [node.kind for node in network.nodes]
+    assert kinds[kinds.index("SumPool") :][:3] == ["SumPool", "Threshold", "MaxPool"]
+    pool = network.node("max")
+    assert isinstance(pool, MaxPool)
+    assert pool.element == BIPOLAR
 
 
 @settings(max_examples=8, deadline=None)

@@ -1,97 +1,29 @@
-"""Convolutional models, each form against the slow oracle: scores, classes, and bits behind every pool."""
+"""Convolutional models, each form against the slow oracle: scores, classes, and bits after every pool."""
 
-from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataflow import BIPOLAR, Integer, MatrixVector, MaxPool, Network, SlidingWindow, Threshold, fold
-from hwsim.packed import evaluate_only
-from hwsim.reference import evaluate
+from dataflow import BIPOLAR, Integer, MatrixVector, MaxPool, SlidingWindow, Threshold, fold
 from quant.lowering import lower
-from tests.quant.lowering.oracle import Builder, Oracle, each, first_highest, fractions, pixels_as_model
-
-rng = np.random.default_rng(23)
-SHAPE = (1, 3, 6, 5)
-Build = Callable[[Builder, str], str]
-CODES = {"signed": 1, "narrow": 0, "rounding_mode": "ROUND"}
-
-
-def signs(*shape: int) -> np.ndarray:
-    return rng.choice([-1.0, 1.0], shape)
-
-
-def norm(net: Builder, x: str, channels: int, *, seed: int = 3) -> str:
-    """Batch norm with scales of both signs and zero."""
-    local = np.random.default_rng(seed)
-    scale = local.choice([-1.5, -1.0, 1.0, 0.7], channels)
-    scale[:: max(4, channels)] = -1.0
-    if channels > 4:
-        scale[3] = 0.0
-    return net.batch_norm(
-        x,
-        scale,
-        local.integers(-2, 3, channels) * 0.5,
-        local.integers(-3, 4, channels) * 0.5,
-        local.random(channels) * 4,
-    )
-
-
-def sign(net: Builder, x: str) -> str:
-    return net("BipolarQuant", x, 1.0)
-
-
-def bits(net: Builder, *, scale: float = 1.0) -> str:
-    """Return the binarized image, the scale behind it."""
-    return net("BipolarQuant", net("Sub", net.input, 0.5), scale, name="binarize")
-
-
-def end(net: Builder, x: str, synapses: int, classes: int = 4) -> onnx.ModelProto:
-    return net.model(
-        net.dense(net("Flatten", x), np.random.default_rng(9).choice([-1.0, 1.0], (classes, synapses)), name="fc")
-    )
-
-
-def pixels(network: Network, frame: np.ndarray) -> np.ndarray:
-    return pixels_as_model(network, frame)
-
-
-def assert_equal(
-    model: onnx.ModelProto,
-    *,
-    frames: int = 6,
-    seed: int = 0,
-    as_model: Callable[[Network, np.ndarray], np.ndarray] = pixels,
-    **options: Any,
-) -> Network:
-    """Compare scores and classes with the oracle on random frames; return the network."""
-    network = lower(model, outputs="both", **options)
-    local = np.random.default_rng(seed)
-    stream = network.inputs[0].stream
-    low, high = stream.element.minimum, stream.element.maximum
-    images = local.integers(low, high + 1, (frames, *stream.shape))
-    # Smooth, so that the bits of neighbours agree often and pools see all cases; and the two ends of the range.
-    images[::2] = np.clip(
-        images[::2] // 4 + local.integers(low, high, (len(images[::2]), 1, 1, 1)[: images.ndim]), low, high
-    )
-    images[0], images[1] = low, high
-    values = evaluate(network, images)
-    assert network.scores is not None
-    scores_name = network.fifos_out_of(network.scores.node)[0].name
-    scores = values[scores_name]
-    np.testing.assert_array_equal(evaluate_only(network, images, [scores_name])[scores_name], scores)
-    for index, image in enumerate(images):
-        output = Oracle(model, as_model(network, image)).output
-        logits = network.scores.scale * scores[index].ravel() + network.scores.bias
-        np.testing.assert_allclose(logits, output.astype(float), rtol=1e-12, atol=1e-12)
-        assert values["arg_max -> class"][index].item() == first_highest(output), f"frame {index}"
-    return network
-
+from tests.quant.lowering.image_models import (
+    CODES,
+    SHAPE,
+    Build,
+    as_codes,
+    assert_equal,
+    bits,
+    end,
+    norm,
+    sign,
+    signs,
+    size_of,
+)
+from tests.quant.lowering.oracle import Builder
 
 GEOMETRY: dict[str, tuple[tuple[int, int], dict[str, Any], tuple[int, int]]] = {
     "square": ((3, 3), {}, (4, 3)),
@@ -133,7 +65,7 @@ def test_order_of_the_synapses_is_row_column_channel() -> None:
     )
 
 
-def test_bias_scales_and_operators_behind_the_sign() -> None:
+def test_bias_scales_and_operators_after_the_sign() -> None:
     net = Builder(SHAPE)
     x = net("Mul", bits(net, scale=0.7), np.array([0.5, -0.5, 0.5]).reshape(3, 1, 1))
     weights = net("BipolarQuant", signs(4, 3, 2, 2) * 0.3, np.array([0.3, -0.3, 2.0, 0.1]).reshape(4, 1, 1, 1))
@@ -154,11 +86,11 @@ def test_two_layers_of_convolutions_and_a_scale_between_them() -> None:
 HALF = {"kernel_shape": [2, 2], "strides": [2, 2]}
 MIXED = np.array([1.0, -1.0, 1.0, 1.0, -1.0, -1.0]).reshape(6, 1, 1)
 POOLS: dict[str, Build] = {
-    "behind-the-sign": lambda net, x: net("MaxPool", sign(net, norm(net, x, 6)), **HALF),
-    "behind-a-negative-scale": lambda net, x: net(
+    "after-the-sign": lambda net, x: net("MaxPool", sign(net, norm(net, x, 6)), **HALF),
+    "after-a-negative-scale": lambda net, x: net(
         "MaxPool", net("Neg", sign(net, norm(net, x, 6))), kernel_shape=[2, 2]
     ),
-    "behind-scales-of-both-signs": lambda net, x: net(
+    "after-scales-of-both-signs": lambda net, x: net(
         "MaxPool", net("Mul", sign(net, norm(net, x, 6)), MIXED), kernel_shape=[2, 2]
     ),
     "before-batch-norm": lambda net, x: sign(net, norm(net, net("MaxPool", x, kernel_shape=[2, 2]), 6)),
@@ -174,11 +106,6 @@ POOLS: dict[str, Build] = {
 }
 
 
-def size_of(net: Builder, x: str, shape: tuple[int, ...]) -> int:
-    """Return how many numbers a tensor has for an image of this shape."""
-    return Oracle(net.model(x), np.zeros(shape, int)).output.size
-
-
 @pytest.mark.parametrize("form", POOLS)
 def test_pools(form: str) -> None:
     net = Builder(SHAPE)
@@ -189,7 +116,7 @@ def test_pools(form: str) -> None:
 
 
 @pytest.mark.parametrize("form", POOLS)
-def test_pools_in_front_of_another_convolution(form: str) -> None:
+def test_pools_before_another_convolution(form: str) -> None:
     net = Builder((1, 3, 7, 7))
     x = POOLS[form](net, net.conv(bits(net), signs(6, 3, 3, 3), name="conv0"))
     x = sign(net, norm(net, net.conv(x, signs(4, 6, 2, 2), name="conv1"), 4))
@@ -284,16 +211,6 @@ def test_quantizer_of_pixels_that_is_the_identity() -> None:
     x = net("Quant", net.input, np.float32(1 / 255), 0.0, 8.0, name="codes", signed=0, narrow=0, rounding_mode="ROUND")
     network = assert_equal(end(net, sign(net, norm(net, net.conv(x, signs(4, 3, 3, 3), name="conv"), 4)), 48))
     assert network.inputs[0].stream.element == Integer(8)
-
-
-def as_codes(scale: float, zero_point: float) -> Callable[[Network, np.ndarray], np.ndarray]:
-    """Return a function from codes to the numbers that the model's Quant rounds to them."""
-
-    def convert(network: Network, frame: np.ndarray) -> np.ndarray:
-        codes = fractions(frame.transpose(2, 0, 1) if frame.ndim == 3 else frame)
-        return each(lambda code: (code - fractions(zero_point).item()) * fractions(np.float32(scale)).item(), codes)
-
-    return convert
 
 
 @pytest.mark.parametrize("zero_point", [0.0, 3.0])
@@ -411,8 +328,8 @@ def test_runs_of_points_are_decided_as_the_points_are(form: str, monkeypatch: py
     model = end(net, BENT[form](net, net.conv(net("Sub", net.input, 0.25), signs(5, 3, 3, 3), name="conv")), 60)
     each_point = lower(model).node("conv")
     for length in (1, 7, 512, 1 << 20):
-        monkeypatch.setattr("quant.lowering.graph.chains._block", 1)
-        monkeypatch.setattr("quant.lowering.graph.chains._run", length)
+        monkeypatch.setattr("quant.lowering.streams.functions._block", 1)
+        monkeypatch.setattr("quant.lowering.streams.functions._run", length)
         in_runs = lower(model).node("conv")
         assert isinstance(each_point, MatrixVector)
         assert isinstance(in_runs, MatrixVector)

@@ -3,21 +3,27 @@
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataflow import MatrixVector, Network, SlidingWindow
 from quant.lowering import lower
+from tests.quant.lowering.image_models import (
+    CODES,
+    SHAPE,
+    as_codes,
+    assert_equal,
+    bits,
+    end,
+    model_of,
+    norm,
+    sign,
+    signs,
+)
 from tests.quant.lowering.oracle import Builder
-from tests.quant.lowering.test_conv import CODES, SHAPE, as_codes, assert_equal, bits, end, norm, sign, signs, size_of
 
 HALF = {"kernel_shape": [2, 2], "strides": [2, 2]}
-
-
-def model_of(net: Builder, x: str, shape: tuple[int, ...]) -> onnx.ModelProto:
-    return end(net, x, size_of(net, x, shape))
 
 
 def window_and_matrix(network: Network, name: str) -> tuple[SlidingWindow, MatrixVector]:
@@ -58,7 +64,7 @@ def test_nine_classes_of_a_three_by_three_kernel() -> None:
     np.testing.assert_array_equal(matrix.thresholds[:, 0], -(-3 * taps // 2))
 
 
-def test_zero_padding_behind_bits_of_both_directions() -> None:
+def test_zero_padding_of_bits_of_both_directions() -> None:
     net = Builder((1, 3, 7, 6))
     x = net("MaxPool", net.conv(bits(net), signs(6, 3, 2, 2), name="a", pads=[1, 0, 0, 1]), **HALF)
     x = net("Mul", sign(net, norm(net, x, 6)), np.array([2.0, -2.0, 2.0, 2.0, -2.0, 2.0]).reshape(6, 1, 1))
@@ -78,7 +84,7 @@ def test_pad_of_bits_of_which_some_are_inverted(value: float) -> None:
     assert matrix.thresholds.ndim == 2
 
 
-def test_explicit_pad_of_zero_in_front_of_a_scale_and_a_bias() -> None:
+def test_explicit_pad_of_zero_before_a_scale_and_a_bias() -> None:
     net = Builder(SHAPE)
     x = net("Mul", net.pad(bits(net), (1, 0, 2, 1), 0.0), np.array([0.5, -0.5, 0.5]).reshape(3, 1, 1))
     x = net("Conv", x, signs(4, 3, 3, 3), [0.5, -1.0, 0.0, 0.25], name="conv")

@@ -1,25 +1,17 @@
 """Signals of one dimension, and images in every layout that exporters write, against the slow oracle."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 
 from dataflow import MatrixVector, MaxPool, Network, SlidingWindow
 from quant.lowering import lower
+from tests.quant.lowering.image_models import SHAPE, Build, assert_equal, bits, model_of, norm, sign, signs
 from tests.quant.lowering.oracle import Builder, pixels_as_model
-from tests.quant.lowering.test_conv import SHAPE, assert_equal, bits, end, norm, sign, signs, size_of
 
-Build = Callable[[Builder, str], str]
 I64 = np.int64
 HALF = {"kernel_shape": [2, 2], "strides": [2, 2]}
-
-
-def model_of(net: Builder, x: str, shape: tuple[int, ...]) -> onnx.ModelProto:
-    """Return the model that ends in a dense layer behind a tensor, for frames of this shape."""
-    return end(net, x, size_of(net, x, shape))
 
 
 SIGNALS: dict[str, dict[str, Any]] = {
