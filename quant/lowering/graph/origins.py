@@ -143,7 +143,7 @@ def concatenated(graph: Graph, operation: Operator, origins: Mapping[str, Origin
     if len(images) > 1 or not as_they_come or axis != 1:
         raise InputError(
             f"Node {operation.name!r} (Concat) must put together channels of images of one size, or of vectors, "
-            "as layers make them, not numbers in another order: put it in front of what moves them"
+            "as layers make them, not numbers in another order: put it before what moves them"
         )
     for origin in parts:
         check_unpadded(operation, origin)

@@ -293,7 +293,7 @@ def _by_made_channel(graph: Graph, layer: LinearLayer, origin: Origin, channels:
 
 
 def _padded_site(layer: LinearLayer, window: Window, site: Site, source: str) -> Site:
-    """Return where a convolution stands: a padding in front of it becomes its own."""
+    """Return how a convolution reads its image: a padding before it becomes its own."""
     outside = site.padding
     if outside is not None and site.window is not None:
         if any(window.padding):

@@ -61,6 +61,7 @@ class _Typer:
     Attributes
     ----------
     unknown : tensors that a refused operator makes, or that depend on one, of which not even the shape is known
+    unknown_constants : the same for constants, such as the shape of an unknown tensor
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -70,11 +71,12 @@ class _Typer:
         self.inferred_shapes = graph.inferred_shapes
         self.kept: list[Operation] = []
         self.unknown: set[str] = set()
+        self.unknown_constants: set[str] = set()
         self.refusals = list(graph.refusals)
 
     def type(self, operator: Operator) -> None:
         """Add what an operator is, or note why it is refused."""
-        if self.unknown.intersection(operator.inputs):
+        if (self.unknown | self.unknown_constants).intersection(operator.inputs):
             self._refuse(operator)
             return
         try:
@@ -85,12 +87,16 @@ class _Typer:
             self._refuse(operator)
 
     def _refuse(self, operator: Operator) -> None:
+        """Take what an operator makes for unknown, but for its shape where that can be found."""
         name = operator.output
         if name in self.constants or name in self.shapes:
             return
-        shape = self.inferred_shapes().get(name)
         reads = tuple(each for each in operator.inputs if each in self.shapes)
-        if shape is None or not (reads or self.unknown.intersection(operator.inputs)):
+        if operator.kind == "Shape" or not (reads or self.unknown.intersection(operator.inputs)):
+            self.unknown_constants.add(name)
+            return
+        shape = self.inferred_shapes().get(name, ())
+        if not shape or (len(shape) > 1 and shape[0] != 1):  # another batch than the model's own is a guess gone wrong
             self.unknown.add(name)
         else:
             self._keep(Refused(operator.name, name, reads), shape)

@@ -93,8 +93,8 @@ def read_average(operator: Operator, image: Shape) -> tuple[AveragePooling, Shap
     counted = padded if operator.attributes.get("count_include_pad", 0) else replace(padded, padding=(0, 0, 0, 0))
     (top, bottom, left, right), (height, width) = counted.padding, _extent(image)
     rows, columns = (
-        _taps_within(window, axis, -before, size + behind, size)
-        for axis, before, behind, size in ((0, top, bottom, height), (1, left, right, width))
+        _taps_within(window, axis, -before, size + after, size)
+        for axis, before, after, size in ((0, top, bottom, height), (1, left, right, width))
     )
     counts = np.outer(rows, columns).ravel()
     average = AveragePooling(operator.name, operator.output, operator.operands[0], window, counts)
@@ -202,7 +202,7 @@ def _window(operator: Operator, kernel: Shape, image: Shape) -> Window:
         )
     window = Window(_two(kernel), _two(stride), _two(dilation), _four_sides(pads))
     if auto.startswith("SAME"):
-        window = _same(window, _extent(image), more_behind=auto == "SAME_UPPER")
+        window = _same(window, _extent(image), more_after=auto == "SAME_UPPER")
     top, bottom, left, right = window.padding
     height, width = _extent(image)
     padded = (*image[:2], height + top + bottom, width + left + right)
@@ -215,10 +215,10 @@ def _window(operator: Operator, kernel: Shape, image: Shape) -> Window:
     return window
 
 
-def _same(window: Window, extent: tuple[int, int], *, more_behind: bool) -> Window:
+def _same(window: Window, extent: tuple[int, int], *, more_after: bool) -> Window:
     """Return a window padded so that it has a position for every stride of the image."""
     (up, down), (left, right) = (
-        (missing // 2, missing - missing // 2) if more_behind else (missing - missing // 2, missing // 2)
+        (missing // 2, missing - missing // 2) if more_after else (missing - missing // 2, missing // 2)
         for size, reach, stride in zip(extent, window.reach, window.stride, strict=True)
         for missing in (max(0, (size - 1) // stride * stride + reach - size),)
     )
@@ -228,18 +228,18 @@ def _same(window: Window, extent: tuple[int, int], *, more_behind: bool) -> Wind
 def _grown(operator: Operator, window: Window, image: Shape) -> Window:
     """Return the window of a pool with what `ceil_mode` adds below and on the right.
 
-    A last position that is not whole counts if it begins within the image or what is in front of it.
+    A last position that is not whole counts if it begins within the image or the padding before it.
     """
     if not operator.attributes.get("ceil_mode", 0):
         return window
     top, bottom, left, right = window.padding
     ends = []
-    for size, before, behind, reach, stride in zip(
+    for size, before, after, reach, stride in zip(
         _extent(image), (top, left), (bottom, right), window.reach, window.stride, strict=True
     ):
-        missing = -(size + before + behind - reach) % stride
-        starts = size + before + behind + missing - reach
-        ends.append(behind + (missing if starts < size + before else 0))
+        missing = -(size + before + after - reach) % stride
+        starts = size + before + after + missing - reach
+        ends.append(after + (missing if starts < size + before else 0))
     return replace(window, padding=(top, ends[0], left, ends[1]))
 
 

@@ -89,13 +89,13 @@ def _check_range(graph: Graph) -> None:
 
 def _pixels(graph: Graph, kind: str) -> Frame:
     scale = Constant.of(np.array(Fraction(1, 255 if kind == "uint8/255" else 1), object))
-    stream = IntegerStream(graph.input, graph.input, np.arange(256), scale, _zero())
+    stream = IntegerStream(graph.input, graph.input, np.arange(256), scale, _zero(), numbers="pixels")
     return Frame(kind, Integer(8), stream, {})
 
 
 def _integers(graph: Graph, element: Integer) -> Frame:
     points = np.arange(element.minimum, element.maximum + 1)
-    stream = IntegerStream(graph.input, graph.input, points, Constant(np.ones(())), _zero())
+    stream = IntegerStream(graph.input, graph.input, points, Constant(np.ones(())), _zero(), numbers="integers")
     return Frame(str(element), element, stream, {})
 
 
@@ -127,7 +127,7 @@ def _codes(graph: Graph, quantizer: Elementwise) -> Frame:
     element = signed_for(low, high) if low < 0 else unsigned_for(high)
     # All numbers of the type, so that a frame with a code that the quantizer never gives is computed like any other.
     points = np.arange(element.minimum, element.maximum + 1)
-    stream = IntegerStream(quantizer.name, quantizer.output, points, scale, offset)
+    stream = IntegerStream(quantizer.name, quantizer.output, points, scale, offset, numbers="codes")
     return Frame("quant", element, stream, _codes_of_pixels(graph, quantizer))
 
 

@@ -96,7 +96,7 @@ def _sizes_by_neuron(layer: LinearLayer, first_neuron: int, distances: Exact) ->
     if odd is not None and (np.abs(row) == abs(row[0])).all():
         raise InputError(
             f"Inputs of node {layer.name!r} must differ by one scale for all, not by {2 * float(first):g} and "
-            f"{2 * float(odd):g}: use one scale per tensor behind the quantizer"
+            f"{2 * float(odd):g}: use one scale per tensor after the quantizer"
         )
     raise InputError(_not_binary(layer, row, first_neuron + int(unequal[0])))
 

@@ -23,6 +23,7 @@ class IntegerStream:
     points : (points,) int64, rising, all integers that occur, or more
     slope, offset : () or (channels,)
     of_bits : whether hardware carries bits
+    numbers : what people call the points
     variants : further slopes and offsets, where an average has fewer pixels below some of its positions
     """
 
@@ -32,12 +33,13 @@ class IntegerStream:
     slope: Constant
     offset: Constant
     of_bits: bool = False
+    numbers: str = "sums"
     variants: tuple[tuple[Constant, Constant], ...] = ()
 
     @property
     def label(self) -> str:
         """What people call the numbers."""
-        return f"the {'bits' if self.of_bits else 'sums'} of {self.name!r}"
+        return f"the {'bits' if self.of_bits else self.numbers} of {self.name!r}"
 
     @property
     def low(self) -> int:

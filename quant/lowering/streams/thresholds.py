@@ -84,7 +84,9 @@ def cut(graph: Graph, chain: Chain, stream: IntegerStream, channels: int, *, inv
     inverted = (exchanged ^ ~switch.rising) & ~swapped
     places = np.append(stream.points, stream.high + 1)[place]
     zero, one = _chosen(exchanged, *values), _chosen(exchanged, *reversed(values))
-    made = bits_stream(stream.name, chain.quantizer.output, zero.exact(), one.exact())
+    # A layer's bits are called by the layer, those of a frame by what compares it.
+    name = stream.name if stream.numbers == "sums" else chain.quantizer.name
+    made = bits_stream(name, chain.quantizer.output, zero.exact(), one.exact())
     return Cut(np.where(inverted, 1 - places, places), inverted, made)
 
 
