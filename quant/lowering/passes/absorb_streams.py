@@ -161,13 +161,32 @@ class _Absorber:
             WindowSum(average.name, average.output, (stream.tensor,), average.window, average.image), made
         )
 
+    def _operands(self, join: Join) -> list[tuple[IntegerStream, Exact, Exact]] | None:
+        """Return what a join reads, each with slope and offset; None where nothing is known of an operand."""
+        found = []
+        for tensor in join.operands:
+            with self._noting():  # so that each operand's own cause is reported
+                stream = self.known.read(tensor, join.name)
+                if stream is not None:
+                    found.append((stream, *self._term(stream, tensor, join)))
+        return found if len(found) == len(join.operands) else None
+
+    def _term(self, stream: IntegerStream, tensor: str, join: Join) -> tuple[Exact, Exact]:
+        """Return slope and offset of an operand; sums that only an Add reads are inverted where they would fall."""
+        slope, offset = self.known.affine(stream, tensor, join)
+        falling = self.known.by_channel(slope.signs() < 0, tensor)
+        if join.concatenated or not falling.any() or join.operands.count(tensor) > 1:
+            return slope, offset
+        if self.known.is_invertible(stream, tensor):
+            self.known.invert(stream.tensor, falling)
+            slope = Exact(np.where(falling, (-slope).values, slope.values))
+        return slope, offset
+
     def _added(self, join: Join) -> IntegerStream | None:
-        streams = [self.known.read(tensor, join.name) for tensor in join.operands]
-        known = [stream for stream in streams if stream is not None]
-        if len(known) < len(streams):
+        operands = self._operands(join)
+        if operands is None:
             return None
-        terms = [self._term(stream, tensor, join) for stream, tensor in zip(known, join.operands, strict=True)]
-        slopes, offsets = zip(*terms, strict=True)
+        known, slopes, offsets = zip(*operands, strict=True)
         factors = factors_of(join, known, slopes)
         weighted = list(zip(factors, known, strict=True))
         low = sum(factor * stream.low for factor, stream in weighted)
@@ -180,29 +199,18 @@ class _Absorber:
         sources = tuple(stream.tensor for stream in known)
         return self.known.keep(BranchSum(join.name, join.output, sources, factors, (low, high)), made)
 
-    def _term(self, stream: IntegerStream, tensor: str, join: Join) -> tuple[Exact, Exact]:
-        """Return slope and offset of what is added; sums that nobody else reads are inverted where they would fall."""
-        slope, offset = self.known.affine(stream, tensor, join)
-        falling = self.known.by_channel(slope.signs() < 0, tensor)
-        if falling.any() and join.operands.count(tensor) == 1 and self.known.is_invertible(stream, tensor):
-            self.known.invert(stream.tensor, falling)
-            slope = Exact(np.where(falling, (-slope).values, slope.values))
-        return slope, offset
-
     def _concatenated(self, join: Join) -> IntegerStream | None:
-        streams = [self.known.read(tensor, join.name) for tensor in join.operands]
-        known = [stream for stream in streams if stream is not None]
-        if len(known) < len(streams):
+        operands = self._operands(join)
+        if operands is None:
             return None
+        known, slopes, offsets = zip(*operands, strict=True)
         of_bits = [stream.of_bits for stream in known]
         if any(of_bits) and not all(of_bits):
             bits, sums = (known[of_bits.index(kind)].name for kind in (True, False))
             raise InputError(
-                f"Node {join.name!r} (Concat) must put together bits, or sums, not the bits of {bits!r} and the sums "
-                f"of {sums!r}: put a BipolarQuant after the sums"
+                f"Node {join.name!r} (Concat) must put together bits, or integers, not the bits of {bits!r} and "
+                f"the integers of {sums!r}: put a BipolarQuant after the integers"
             )
-        terms = [self.known.affine(stream, tensor, join) for stream, tensor in zip(known, join.operands, strict=True)]
-        slopes, offsets = zip(*terms, strict=True)
         sizes = [self.graph.size(tensor) for tensor in join.operands]
         points = np.unique(np.concatenate([stream.points for stream in known]))
         affine = (side_by_side(slopes, sizes), side_by_side(offsets, sizes))

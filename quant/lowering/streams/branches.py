@@ -6,6 +6,7 @@ plus the sum of the ``o_k``: a function of one integer, like that of a layer. A 
 quarter of the scale of a bit.
 """
 
+from collections.abc import Sequence
 from fractions import Fraction
 from math import gcd, lcm
 
@@ -22,7 +23,7 @@ __all__ = ["factors_of", "side_by_side"]
 _largest_factor = 1024
 
 
-def factors_of(join: Join, streams: list[IntegerStream], slopes: tuple[Exact, ...]) -> tuple[int, ...]:
+def factors_of(join: Join, streams: Sequence[IntegerStream], slopes: Sequence[Exact]) -> tuple[int, ...]:
     """Return the whole numbers in whose ratio the scales of what is added are, the same in all channels.
 
     Raises
@@ -53,7 +54,7 @@ def factors_of(join: Join, streams: list[IntegerStream], slopes: tuple[Exact, ..
 
 
 def _unequal(
-    join: Join, streams: list[IntegerStream], slopes: tuple[Exact, ...], pair: tuple[int, int], channel: int
+    join: Join, streams: Sequence[IntegerStream], slopes: Sequence[Exact], pair: tuple[int, int], channel: int
 ) -> str:
     """Return why two of an Add's operands cannot be added in a channel."""
     left, right = (f"{float(_at(slopes[index], channel)):g} of {streams[index].name!r}" for index in pair)
@@ -64,7 +65,7 @@ def _unequal(
     )
 
 
-def side_by_side(numbers: tuple[Exact, ...], sizes: list[int]) -> Constant:
+def side_by_side(numbers: Sequence[Exact], sizes: Sequence[int]) -> Constant:
     """Return numbers by channel, () or (channels,) each, concatenated."""
     pairs = zip(numbers, sizes, strict=True)
     return Constant.of(np.concatenate([np.broadcast_to(each.values, (size,)) for each, size in pairs]))

@@ -8,7 +8,7 @@ from dataflow import InputError
 from quant.lowering.exact.numbers import Constant, Exact
 from quant.lowering.graph.graph import Graph
 from quant.lowering.graph.hardware import Comparison, HardwareOperation, MatrixProduct, WindowMaximum, WindowSum
-from quant.lowering.graph.operations import MaxPooling, Operation, parameter_name
+from quant.lowering.graph.operations import LinearLayer, MaxPooling, Operation, parameter_name
 from quant.lowering.graph.walks import Chain, between, last_quantizer, pools_among, readings
 from quant.lowering.streams.frames import Frame, frames_of
 from quant.lowering.streams.functions import BendsError, affine_of, code_value
@@ -50,7 +50,7 @@ class KnownStreams:
         name = self._nearest(tensor, reader)
         stream = self.streams[name]
         if stream is None:
-            return self._assumed(name, tensor)
+            return self._assumed(name, tensor, reader)
         chain = None if stream.of_bits else last_quantizer(self.graph, name, tensor)
         if chain is not None:
             stream = self._compared(stream, chain) or stream
@@ -68,16 +68,34 @@ class KnownStreams:
             f"Node {reader!r} must read what a layer or the input's quantizer makes, not the model's input beside it"
         )
 
-    def _assumed(self, start: str, tensor: str) -> IntegerStream | None:
-        """Return the bits that a quantizer makes of a stream of which nothing is known, if it has one bit."""
+    def _assumed(self, start: str, tensor: str, reader: str) -> IntegerStream | None:
+        """Return the bits that a quantizer makes of a stream of which nothing is known; None without a quantizer.
+
+        Raises
+        ------
+        InputError
+            A quantizer of several bits after a layer: whatever it reads, it does not make bits.
+        """
         chain = last_quantizer(self.graph, start, tensor)
         levels = None if chain is None else one_bit_levels(chain.quantizer)
-        if chain is None or levels is None:
+        if chain is None or (levels is None and not self._follows_layer(start)):
             return None
+        if levels is None:
+            raise InputError(_several_codes(f"Input of node {reader!r}", "", chain))
         zero, one = (code_value(self.graph, chain.quantizer, code) for code in levels)
         bits = bits_stream(chain.quantizer.name, chain.quantizer.output, zero, one)
         self.streams[bits.tensor] = bits
         return bits
+
+    def _follows_layer(self, tensor: str) -> bool:
+        """Return whether a tensor depends on a layer, and so is not the model's input before its quantizer."""
+        waiting = [tensor]
+        while waiting:
+            operation = self.graph.operation_of(waiting.pop())
+            if isinstance(operation, LinearLayer):
+                return True
+            waiting += operation.inputs if operation else ()
+        return False
 
     def affine(self, stream: IntegerStream, tensor: str, reader: Operation) -> tuple[Exact, Exact]:
         """Return slope and offset of a tensor over the points of a stream, () or (channels,)."""
@@ -99,11 +117,7 @@ class KnownStreams:
         thing = f"Input of node {reader.name!r}"
         if stream is not self.frame.stream:
             if chain is not None:
-                return (
-                    f"{thing} must be one bit, or an affine function of {stream.label}, not the several codes of "
-                    f"node {chain.quantizer.name!r} ({chain.quantizer.kind}): use a BipolarQuant, or a "
-                    "Quant of one bit there"
-                )
+                return _several_codes(thing, stream.label, chain)
             return (
                 f"{thing} must be an affine function of {stream.label}, not one that bends: "
                 "put a BipolarQuant before it"
@@ -198,3 +212,12 @@ class KnownStreams:
         inverted = stream.inverted(channels)
         self.streams[tensor] = inverted
         return inverted
+
+
+def _several_codes(thing: str, label: str, chain: Chain) -> str:
+    quantizer = chain.quantizer
+    other = f", or an affine function of {label}" if label else ""
+    return (
+        f"{thing} must be one bit{other}, not the several codes of node {quantizer.name!r} "
+        f"({quantizer.kind}): use a BipolarQuant, or a Quant of one bit there"
+    )
