@@ -190,7 +190,7 @@ def _opset_of(model: onnx.ModelProto) -> int:
 def _only(what: str, values: list[onnx.ValueInfoProto]) -> onnx.ValueInfoProto:
     if len(values) != 1:
         names = ", ".join(repr(value.name) for value in values) or "none"
-        raise InputError(f"Model must have one {what}, not {len(values)} ({names})")
+        raise InputError(f"Model must have one {what}, not {len(values)} ({names}): export it with one of them")
     return values[0]
 
 

@@ -13,13 +13,12 @@ from quant.lowering.graph.walks import Chain, between
 from quant.lowering.streams.functions import codes_of
 from quant.lowering.streams.stream import IntegerStream
 
-__all__ = ["Frame", "frames_of"]
+__all__ = ["Frame", "frames_of", "has_codes"]
 
 #: Codes are enumerated, so they are at most this wide.
 _widest = 16
 #: A model that takes numbers up to 1 has no reason to begin by dividing them by more than this, or to subtract it.
 _large = 64
-_SCALING = {"Add", "Div", "Mul", "Sub"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,22 +68,33 @@ def frames_of(graph: Graph) -> list[Frame]:
     return plain if quantizer is None else [*plain, _codes(graph, quantizer)]
 
 
+def has_codes(graph: Graph) -> bool:
+    """Return whether a frame may hold the codes of the model's own input quantizer."""
+    return _input_quantizer(graph) is not None
+
+
 def _check_range(graph: Graph) -> None:
     """Refuse to guess what a model takes whose first operators look like those that scale pixels from 0 to 255."""
-    reached = {graph.input}
+    scaling = _scaling(graph)
+    if scaling is not None:
+        raise InputError(
+            f"Input kind of model {graph.name!r} must be given, since its node {scaling.name!r} ({scaling.kind}) may "
+            "scale pixels from 0 to 255, not left open: use input kind 'uint8' if it takes such pixels, 'uint8/255' if "
+            "it takes them divided by 255"
+        )
+
+
+def _scaling(graph: Graph) -> Elementwise | None:
+    """Return the first operator on the input that divides by, or adds, more than numbers up to 1 ask for."""
     for operation in graph.operations:
-        if not isinstance(operation, Elementwise) or not reached.intersection(operation.inputs):
-            continue
-        if operation.kind not in _SCALING:
+        if not isinstance(operation, Elementwise) or graph.input not in operation.inputs:
             continue
         numbers = [graph.constants[name].floats() for name in operation.operands if name in graph.constants]
         size = max((float(np.abs(values).max()) for values in numbers if values.size), default=0.0)
-        if (operation.kind == "Mul" and 0 < size < 1 / _large) or (operation.kind != "Mul" and size > _large):
-            raise InputError(
-                f"Input kind of model {graph.name!r} must be given, since its node {operation.name!r} "
-                f"({operation.kind} by {size:g}) may scale pixels from 0 to 255, not left open: use input kind 'uint8' "
-                "if it takes such pixels, 'uint8/255' if it takes them divided by 255"
-            )
+        small = operation.kind == "Mul" and 0 < size < 1 / _large
+        if small or (operation.kind in {"Add", "Div", "Sub"} and size > _large):
+            return operation
+    return None
 
 
 def _pixels(graph: Graph, kind: str) -> Frame:
@@ -134,7 +144,8 @@ def _codes(graph: Graph, quantizer: Elementwise) -> Frame:
 def _codes_of_pixels(graph: Graph, quantizer: Elementwise) -> dict[str, str]:
     """Return the code that each pixel of 8 bits gets, for those who have pixels; nothing where that is no one table."""
     steps = between(graph, graph.input, quantizer.output)
-    if not steps or graph.input_element not in {None, Integer(8)}:
+    unknown = graph.input_element is None and _scaling(graph) is not None  # whether of pixels or of pixels / 255
+    if not steps or unknown or graph.input_element not in {None, Integer(8)}:
         return {}
     scale = Constant.of(np.array(Fraction(1, 255 if graph.input_element is None else 1), object))
     pixels = IntegerStream(graph.input, graph.input, np.arange(256), scale, _zero())

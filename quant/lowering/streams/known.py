@@ -10,7 +10,7 @@ from quant.lowering.graph.graph import Graph
 from quant.lowering.graph.hardware import Comparison, HardwareOperation, MatrixProduct, WindowMaximum, WindowSum
 from quant.lowering.graph.operations import LinearLayer, MaxPooling, Operation, parameter_name
 from quant.lowering.graph.walks import Chain, between, last_quantizer, pools_among, readings
-from quant.lowering.streams.frames import Frame, frames_of
+from quant.lowering.streams.frames import Frame, has_codes
 from quant.lowering.streams.functions import BendsError, affine_of, code_value
 from quant.lowering.streams.stream import IntegerStream
 from quant.lowering.streams.switches import one_bit_levels
@@ -124,12 +124,9 @@ class KnownStreams:
             )
         kind = "the codes of a frame" if self.frame.kind == "quant" else "the pixels of a frame"
         remedy = "put a BipolarQuant before it"
-        if self.frame.kind != "quant" and any(each.kind == "quant" for each in self._other_frames()):
+        if self.frame.kind != "quant" and has_codes(self.graph):
             remedy = f"use input kind 'quant', where frames hold the codes of the input's Quant, or {remedy}"
         return f"{thing} must be an affine function of {kind}, not one that bends at {point}: {remedy}"
-
-    def _other_frames(self) -> list[Frame]:
-        return frames_of(replace(self.graph, input_kind="auto"))
 
     def _compared(self, stream: IntegerStream, chain: Chain) -> IntegerStream | None:
         """Return a quantizer's bits, the max pools before it moved after them; None if it has more than two codes."""

@@ -342,7 +342,38 @@ def _three(build: Callable[..., onnx.ModelProto], name: str, **options: Any) -> 
     }
 
 
+def _signs(net: Net, *shape: int) -> np.ndarray:
+    return net.rng.choice([-1.0, 1.0], shape)
+
+
+def sums_into_a_layer() -> onnx.ModelProto:
+    """No quantizer between two layers."""
+    net = image()
+    x = net.conv(net("BipolarQuant", net("Sub", net.input, 0.5), 1.0), _signs(net, 3, 2, 2, 2), name="conv")
+    scores = net.conv(x, _signs(net, 2, 3, 1, 1), name="last")
+    return net.model(net("Flatten", net("GlobalAveragePool", scores)))
+
+
+def max_pool_of_the_input() -> onnx.ModelProto:
+    """A pool before the input's quantizer."""
+    net = image()
+    pooled = net("MaxPool", net.input, kernel_shape=[2, 2], name="pool")
+    bits = net("BipolarQuant", net("Sub", pooled, 0.5), 1.0, name="binarize")
+    scores = net.conv(bits, _signs(net, 2, 2, 1, 1), name="last")
+    return net.model(net("Flatten", net("GlobalAveragePool", scores)))
+
+
+def pooled_bits() -> onnx.ModelProto:
+    """A model that ends in the largest of its bits."""
+    net = image()
+    x = net.conv(net("BipolarQuant", net("Sub", net.input, 0.5), 1.0), _signs(net, 3, 2, 2, 2), name="conv")
+    return net.model(net("Flatten", net("GlobalMaxPool", net("BipolarQuant", x, 1.0))))
+
+
 CASES: dict[str, Case] = {
+    "sums-into-a-layer": Case(sums_into_a_layer),
+    "pooled-input": Case(max_pool_of_the_input),
+    "pooled-bits": Case(pooled_bits),
     **_three(averages_meet, "averages-add", kind="Add"),
     **_three(averages_meet, "averages-concat", kind="Concat"),
     **_three(averages_meet, "averages-half", kind="Add", scale=0.5),

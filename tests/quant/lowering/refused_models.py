@@ -44,11 +44,6 @@ def _bits(net: Builder, x: str, name: str | None = None) -> str:
     return net("BipolarQuant", x, 1.0, name=name)
 
 
-def sums_into_a_layer() -> onnx.ModelProto:
-    net, x = _image()
-    return _pooled(net, _sums(net, x), 3)
-
-
 def add_of_two_scales() -> onnx.ModelProto:
     net, x = _image()
     left = net("Mul", _sums(net, x, name="left"), 0.3)
@@ -71,13 +66,6 @@ def pool_of_bent_sums() -> onnx.ModelProto:
     net, x = _image()
     pooled = net("AveragePool", net("Relu", _sums(net, x)), kernel_shape=[2, 2], name="pool")
     return _pooled(net, _bits(net, net("Sub", pooled, 0.5)), 3)
-
-
-def max_pool_of_the_input() -> onnx.ModelProto:
-    net = Builder((1, 2, 4, 4))
-    pooled = net("MaxPool", net.input, kernel_shape=[2, 2], name="pool")
-    bits = net("BipolarQuant", net("Sub", pooled, 0.5), 1.0, name="binarize")
-    return _pooled(net, bits, 2)
 
 
 def falling_max_pool() -> onnx.ModelProto:
@@ -106,11 +94,6 @@ def sign_of_zero() -> onnx.ModelProto:
 def score_map() -> onnx.ModelProto:
     net, x = _image()
     return net.model(_sums(net, x))
-
-
-def pooled_scores() -> onnx.ModelProto:
-    net, x = _image()
-    return net.model(net("MaxPool", _bits(net, _sums(net, x)), kernel_shape=[3, 3], name="pool"))
 
 
 def padded_average() -> onnx.ModelProto:
@@ -222,12 +205,10 @@ def wide_keys() -> onnx.ModelProto:
 
 #: By name: what makes the model, options of `lower`, and the remedy that must be named.
 REFUSED: dict[str, tuple[Callable[[], onnx.ModelProto], dict[str, Any], str]] = {
-    "sums into a layer": (sums_into_a_layer, {}, "BipolarQuant"),
     "add of two scales": (add_of_two_scales, {}, "one scale"),
     "bent add": (bent_add, {}, "BipolarQuant"),
     "bits of two scales": (bits_of_two_scales, {}, "one scale"),
     "pool of bent sums": (pool_of_bent_sums, {}, ""),
-    "max pool of the input": (max_pool_of_the_input, {}, "pool"),
     "falling max pool": (falling_max_pool, {}, "positive scales"),
     "Relu of scores": (lambda: bent_scores("Relu"), {}, "leave it out"),
     "Abs of scores": (lambda: bent_scores("Abs"), {}, "leave it out"),
@@ -236,7 +217,6 @@ REFUSED: dict[str, tuple[Callable[[], onnx.ModelProto], dict[str, Any], str]] = 
     "Softplus in the middle": (lambda: curve_in_the_middle("Softplus"), {}, "Relu"),
     "sign of zero": (sign_of_zero, {}, "BipolarQuant"),
     "score map": (score_map, {}, "GlobalAveragePool"),
-    "pooled scores": (pooled_scores, {}, "dense layer"),
     "padded average": (padded_average, {}, "padding"),
     "two paddings": (two_paddings, {}, "padding"),
     "reflected": (reflected, {}, "one number"),

@@ -11,12 +11,8 @@ from tests.quant.lowering.random_graphs_check import Outcome, check
 from tests.quant.lowering.refused_models import REFUSED
 from tests.quant.lowering.remedies import clause_of, remedied
 
-#: Kinds that crash, or whose refusal has no remedy yet.
-_CRASHING = ("averages-", "average-and-bits", "thermometer")
-_HELPLESS = (
-    *("uint8-cast", "two-stems", "shuffle", "two-bits", "four-bits", "quantized-add", "wide-", "option-a"),
-    *("two-heads", "mean-after-shortcut"),
-)
+#: Kinds whose refusal names no remedy that works yet: shortcuts by slices with zero channels.
+_HELPLESS = ("option-a",)
 
 
 def checked(model: onnx.ModelProto, options: dict[str, Any]) -> Outcome:
@@ -36,12 +32,8 @@ def assert_helped(model: onnx.ModelProto, options: dict[str, Any]) -> None:
 
 
 def _case(name: str) -> Any:
-    marks = [
-        pytest.mark.xfail(strict=True, reason=reason)
-        for kinds, reason in ((_CRASHING, "lowering crashes"), (_HELPLESS, "no remedy that works"))
-        if name.startswith(kinds)
-    ]
-    return pytest.param(name, marks=marks)
+    helpless = pytest.mark.xfail(strict=True, reason="no remedy that works")
+    return pytest.param(name, marks=[helpless] if name.startswith(_HELPLESS) else [])
 
 
 @pytest.mark.parametrize("name", [_case(name) for name in CASES])

@@ -18,17 +18,10 @@ def assert_graphs(seeds: range) -> None:
     assert not failures, f"{len(failures)} of {len(seeds)} graphs fail\n" + "\n".join(texts)
 
 
-_fails = pytest.mark.xfail(
-    strict=True, reason="average pools in front of an Add, several quantizers of the input, and odd attributes crash"
-)
-
-
-@_fails
 def test_random_graphs() -> None:
     assert_graphs(range(60))
 
 
-@_fails
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(20))
 def test_many_random_graphs(part: int) -> None:
