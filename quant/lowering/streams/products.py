@@ -98,22 +98,26 @@ def _sizes_by_neuron(layer: LinearLayer, first_neuron: int, distances: Exact) ->
             f"Inputs of node {layer.name!r} must differ by one scale for all, not by {2 * float(first):g} and "
             f"{2 * float(odd):g}: use one scale per tensor after the quantizer"
         )
-    raise InputError(_not_binary(layer, row, first_neuron + int(unequal[0])))
+    raise InputError(_not_binary(layer, first_neuron))
 
 
-def _not_binary(layer: LinearLayer, row: np.ndarray, neuron: int) -> str:
-    sizes = np.abs(row)
-    spread = float((sizes.max() - sizes.min()) / sizes.max())
+def _not_binary(layer: LinearLayer, first_neuron: int) -> str:
+    """Return what is wrong with weights: of the neuron whose sizes are the farthest apart."""
+    sizes = np.abs(layer.weights.floats())
+    spreads = (sizes.max(axis=1) - sizes.min(axis=1)) / np.maximum(sizes.max(axis=1), np.finfo(np.float64).tiny)
+    worst = int(spreads.argmax())
+    spread, least, most = float(spreads[worst]), sizes[worst].min(), sizes[worst].max()
     sentence = f"Weights of node {layer.name!r} must be binary, -s or +s for each neuron, not"
     if spread < _noise:
         return (
-            f"{sentence} of sizes from {sizes.min():.9g} to {sizes.max():.9g} in neuron {neuron}, {spread:.2g} of "
+            f"{sentence} of sizes from {least:.9g} to {most:.9g} in neuron {first_neuron + worst}, {spread:.2g} of "
             f"their size apart, as float32 arithmetic in the model leaves them: use weight tolerance {2 * spread:.1g}, "
             "or quantize them by a BipolarQuant"
         )
-    values = np.unique(row)
+    worst = int(_differing(layer.weights).argmax())
+    values = np.unique(layer.weights.floats()[worst])
     shown = ", ".join(f"{value:g}" for value in values[:4]) + (", ..." if len(values) > 4 else "")
-    return f"{sentence} {shown} in neuron {neuron}: quantize them by a BipolarQuant"
+    return f"{sentence} {shown} in neuron {first_neuron + worst}: quantize them by a BipolarQuant"
 
 
 def _differing(weights: Constant) -> np.ndarray:

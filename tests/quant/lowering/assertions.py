@@ -24,4 +24,4 @@ def assert_refused(model: Any, *sentences: str, **options: Any) -> None:
     """Assert that a model is refused, with all of these sentences in this order."""
     with pytest.raises(InputError) as caught:
         lower(model, **options)
-    assert str(caught.value).splitlines() == list(sentences)
+    assert str(caught.value).splitlines() == list(sentences), str(caught.value)

@@ -224,7 +224,7 @@ def test_average_of_the_input_before_a_quantizer(form: str) -> None:
 @pytest.mark.parametrize("form", INPUTS)
 def test_average_of_the_input_before_a_convolution(form: str) -> None:
     net = Builder(SHAPE)
-    x = net.conv(net("Add", INPUTS[form](net, net.input), 0.3), signs(4, 3, 1, 2), name="conv")
+    x = net.conv(net("Add", INPUTS[form](net, net.input), 0.3), signs(4, 3, 1, 1), name="conv")
     matrix = assert_equal(model_of(net, sign(net, norm(net, x, 4)))).node("conv")
     assert isinstance(matrix, MatrixVector)
     assert matrix.thresholds is not None
