@@ -190,7 +190,8 @@ def _opset_of(model: onnx.ModelProto) -> int:
 def _only(what: str, values: list[onnx.ValueInfoProto]) -> onnx.ValueInfoProto:
     if len(values) != 1:
         names = ", ".join(repr(value.name) for value in values) or "none"
-        raise InputError(f"Model must have one {what}, not {len(values)} ({names}): export it with one of them")
+        remedy = ": export it with one of them" if values else ""
+        raise InputError(f"Model must have one {what}, not {len(values)} ({names}){remedy}")
     return values[0]
 
 

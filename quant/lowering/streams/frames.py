@@ -49,7 +49,8 @@ def frames_of(graph: Graph) -> list[Frame]:
     """
     kind, element = graph.input_kind, graph.input_element
     if kind in {"uint8/255", "uint8"} and element is not None and (kind != "uint8" or element != Integer(8)):
-        raise InputError(f"Input kind of a model that takes {element} must be 'quant', not {kind!r}")
+        other = "uint8" if element == Integer(8) else "quant"
+        raise InputError(f"Input kind of a model that takes {element} must be 'auto' or {other!r}, not {kind!r}")
     if kind in {"uint8/255", "uint8"}:
         return [_pixels(graph, kind)]
     quantizer = _input_quantizer(graph)

@@ -72,8 +72,12 @@ def test_file_without_its_external_data(tmp_path: Path) -> None:
 
 
 def test_options() -> None:
-    assert_refused(simple(), exactly("Input kind must be one of auto, uint8/255, quant, not 'int4'"), input_kind="int4")
-    assert_refused(simple(), exactly("Outputs must be one of class, scores, both, not 'logits'"), outputs="logits")
+    message = "Input kind must be one of auto, uint8/255, uint8, quant, not 'int4'"
+    assert_refused(simple(), exactly(message), input_kind="int4")
+    message = "Outputs must be one of auto, class, scores, both, bits, not 'logits'"
+    assert_refused(simple(), exactly(message), outputs="logits")
+    message = "Weight tolerance must be at least 0 and less than 1, not 1.5"
+    assert_refused(simple(), exactly(message), weight_tolerance=1.5)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -163,19 +167,19 @@ def test_input_of_the_model(shape: tuple[Any, ...], dtype: int, message: str) ->
 def test_a_model_that_takes_integers_takes_no_fractions_of_them() -> None:
     model = simple()
     model.graph.input[0].CopyFrom(helper.make_tensor_value_info("image", onnx.TensorProto.UINT8, (1, 12)))
-    message = "Input kind of a model that takes uint8 must be 'quant', not 'uint8/255'"
+    message = "Input kind of a model that takes uint8 must be 'auto' or 'uint8', not 'uint8/255'"
     assert_refused(model, exactly(message), input_kind="uint8/255")
-    assert lower(model).metadata["input"] == "quant"
+    assert lower(model).metadata["input"] == "uint8"
 
 
 def test_several_inputs_or_outputs() -> None:
     net, x = start()
     y = net.dense(x, W0)
     model = net.model(y, x)
-    assert_refused(model, exactly("Model must have one output, not 2 ('t3', 't1')"))
+    assert_refused(model, exactly("Model must have one output, not 2 ('t3', 't1'): export it with one of them"))
     model = net.model(y)
     model.graph.input.append(helper.make_tensor_value_info("mask", 1, [1, 12]))
-    assert_refused(model, exactly("Model must have one input, not 2 ('image', 'mask')"))
+    assert_refused(model, exactly("Model must have one input, not 2 ('image', 'mask'): export it with one of them"))
     del model.graph.input[:]
     assert_refused(model, exactly("Model must have one input, not 0 (none)"))
 
@@ -297,7 +301,7 @@ BUILD: dict[str, tuple[Callable[[Builder, str], str], str]] = {
     ),
     "undefined": (
         lambda net, x: net("Add", x, "ghost", name="add"),
-        "Node 'add' (Add) must read tensors that stand before it, not 'ghost'",
+        "Node 'add' (Add) must read tensors that are made before it, not 'ghost'",
     ),
     "broadcast": (
         lambda net, x: net("Add", x, np.ones(7), name="add"),
@@ -322,7 +326,7 @@ BUILD: dict[str, tuple[Callable[[Builder, str], str], str]] = {
     "several-vectors": (
         lambda net, x: net("MatMul", net.reshape(x, 3, 4), np.ones((4, 6)), name="fc"),
         "Node 'fc' (MatMul) must multiply one vector of 4 numbers per frame, not 12 numbers: "
-        "only dense layers behind a flattened frame are supported",
+        "only dense layers after a flattened frame are supported",
     ),
     "weights-computed": (
         lambda net, x: net("MatMul", x, net("Transpose", x, perm=[1, 0]), name="fc"),
@@ -341,10 +345,6 @@ BUILD: dict[str, tuple[Callable[[Builder, str], str], str]] = {
         lambda net, x: net("Add", 1.0, 2.0),
         "Output 't2' of the model must depend on its input, not be a constant",
     ),
-    "branches": (
-        lambda net, x: net("Add", net("Gemm", x, W0.T, name="left"), net("Gemm", x, -W0.T, name="right"), name="join"),
-        "Output 't4' of the model must be scores of a layer, not a sum of several",
-    ),
     "neighbours": (
         lambda net, x: net.dense(net("Add", x, turned(net, x), name="turned"), W0),
         "Node 'turned' (Add) must combine each number with itself, not with another: "
@@ -354,7 +354,7 @@ BUILD: dict[str, tuple[Callable[[Builder, str], str], str]] = {
         lambda net, x: net.dense(
             net("Flatten", net("Add", x, np.ones((2, 12)), name="spread"), axis=0), np.ones((6, 24))
         ),
-        "Node 'spread' must take every number of 'image' once, not 24 of 12",
+        "Node 'spread' must take every number of 'image' once, not 24 of 12: leave out what repeats or drops some",
     ),
     "order-of-the-output": (
         lambda net, x: net("Transpose", net.reshape(net.dense(x, W0), 2, 3), perm=[1, 0]),
@@ -362,20 +362,23 @@ BUILD: dict[str, tuple[Callable[[Builder, str], str], str]] = {
     ),
     "ternary": (
         lambda net, x: net("Gemm", x, W0.T * (np.arange(12) != 5)[:, None], name="fc"),
-        "Weights of node 'fc' must be binary, -s or +s for each neuron, not -1, 0, 1 in neuron 0",
+        "Weights of node 'fc' must be binary, -s or +s for each neuron, not -1, 0, 1 in neuron 0: "
+        "quantize them by a BipolarQuant",
     ),
     "float-weights": (
         lambda net, x: net("Gemm", x, np.arange(72.0).reshape(12, 6), name="fc"),
-        "Weights of node 'fc' must be binary, -s or +s for each neuron, not 0, 6, 12, 18, ... in neuron 0",
+        "Weights of node 'fc' must be binary, -s or +s for each neuron, not 0, 6, 12, 18, ... in neuron 0: "
+        "quantize them by a BipolarQuant",
     ),
     "zero-and-one-weights": (
         lambda net, x: net("Gemm", x, W0.T > 0, name="fc"),
-        "Weights of node 'fc' must be binary, -s or +s for each neuron, not 0, 1 in neuron 0",
+        "Weights of node 'fc' must be binary, -s or +s for each neuron, not 0, 1 in neuron 0: "
+        "quantize them by a BipolarQuant",
     ),
     "input-scales-differ": (
         lambda net, x: net("Gemm", net("Mul", x, np.arange(1.0, 13)), W0.T, name="fc"),
         "Inputs of node 'fc' must differ by one scale for all, not by 2 and 4: "
-        "use one scale per tensor behind the quantizer",
+        "use one scale per tensor after the quantizer",
     ),
     "dead-input": (
         lambda net, x: net("Gemm", net("Mul", x, np.arange(12) != 5), W0.T, name="fc"),
@@ -384,17 +387,20 @@ BUILD: dict[str, tuple[Callable[[Builder, str], str], str]] = {
     ),
     "no-sign": (
         lambda net, x: net("Gemm", net("Relu", net("Gemm", x, W0.T, name="fc0")), W1.T, name="fc1"),
-        "Input of node 'fc1' must be binary, not the sums of 'fc0': "
-        "put a BipolarQuant, or a Quant of one bit, between them",
+        "Input of node 'fc1' must be an affine function of the sums of 'fc0', not one that bends: "
+        "put a BipolarQuant before it",
     ),
     "sign-joined-with-its-input": (
         lambda net, x: net("Gemm", around_sign(net, net("Gemm", x, W0.T, name="fc0")), W1.T, name="fc1"),
-        "Input of node 'fc1' must be binary, not the sums of 'fc0': "
-        "put a BipolarQuant, or a Quant of one bit, between them",
+        "Input of node 'fc1' must be an affine function of the sums of 'fc0', not one that bends: "
+        "put a BipolarQuant before it",
     ),
     "several-bits": (
-        lambda net, x: net("Gemm", net("Quant", net("Gemm", x, W0.T), *QUANT4[0], name="act", **QUANT4[1]), W1.T),
-        "Node 'act' (Quant) must quantize to one bit in front of a dense layer, not to 13 codes (-6 to 6)",
+        lambda net, x: net(
+            "Gemm", net("Quant", net("Gemm", x, W0.T, name="fc0"), *QUANT4[0], name="act", **QUANT4[1]), W1.T
+        ),
+        "Input of node 'gemm_t4' must be one bit, or an affine function of the sums of 'fc0', not the several codes of "
+        "node 'act' (Quant): use a BipolarQuant, or a Quant of one bit there",
     ),
     "sign-of-zero": (
         lambda net, x: net("Gemm", net("Sign", net("Gemm", x, W0.T), name="sign"), W1.T),
@@ -404,11 +410,11 @@ BUILD: dict[str, tuple[Callable[[Builder, str], str], str]] = {
         lambda net, x: net.dense(
             net("BipolarQuant", net("Sub", net("Abs", net("Gemm", x, W0.T)), 3.0), 1.0, name="a"), W1
         ),
-        "Bit of node 'a' must change at most once over the range of the sum of neuron 0, not at -2, 4: "
-        "use operators in front of it that only rise or only fall there",
+        "Bit of node 'a' must change at most once over the range of channel 0 of the sums of 'gemm_t2', not at "
+        "-2, 4: use operators before it that only rise or only fall there",
     ),
 }
-QUANT4 = ((2.0, 0.0, 4.0), {"signed": 1, "narrow": 1, "rounding_mode": "ROUND"})
+QUANT4 = ((3.0, 0.0, 4.0), {"signed": 1, "narrow": 1, "rounding_mode": "ROUND"})
 
 
 def turned(net: Builder, x: str) -> str:
@@ -440,8 +446,8 @@ def test_first_layer_on_codes_that_are_no_affine_of_the_pixels() -> None:
     model = net.model(net.dense(x, W0, name="fc0"))
     assert_refused(
         model,
-        "Input of node 'fc0' must be an affine function of the integers of a frame, not one that bends at 1: "
-        "use input kind 'quant', where frames hold the codes of the input's Quant, or a BipolarQuant in front",
+        "Input of node 'fc0' must be an affine function of the pixels of a frame, not one that bends at 1: "
+        "use input kind 'quant', where frames hold the codes of the input's Quant, or put a BipolarQuant before it",
         input_kind="uint8/255",
     )
     assert lower(model, input_kind="quant").nodes[0].operand.width == 8
@@ -453,13 +459,13 @@ def test_pixels_of_which_two_thresholds_make_a_bit() -> None:
     model = net.model(net.dense(net("BipolarQuant", x, 1.0, name="binarize"), W0))
     assert_refused(
         model,
-        "Bit of node 'binarize' must change at most once over the range of input 0, not at 64, 192: "
-        "use operators in front of it that only rise or only fall there",
+        "Bit of node 'binarize' must change at most once over the range of channel 0 of the pixels of 'image', not at "
+        "64, 192: use operators before it that only rise or only fall there",
     )
 
 
 def test_quantized_input_that_is_none() -> None:
-    message = "Input kind must be 'uint8/255' for model 'test', whose input has no Quant of several bits, not 'quant'"
+    message = "Input kind must be 'uint8/255' or 'uint8' for model 'test', whose input has no Quant of several bits, not 'quant'"
     assert_refused(simple(), exactly(message), input_kind="quant")
 
 
