@@ -18,6 +18,7 @@ from tests.quant.lowering.image_models import (
     assert_equal,
     bits,
     end,
+    model_of,
     norm,
     sign,
     signs,
@@ -145,6 +146,45 @@ def test_pool_of_the_input_bits() -> None:
     x = net("MaxPool", bits(net), name="pool", kernel_shape=[2, 2], strides=[2, 2])
     network = assert_equal(end(net, x, 18))
     assert [node.name for node in network.nodes][:3] == ["binarize", "pool", "fc"]
+
+
+INPUT_POOLS: dict[str, Build] = {
+    "pixels": lambda net, x: net("MaxPool", x, **HALF),
+    "scaled": lambda net, x: net("Sub", net("MaxPool", net("Mul", x, 2.0), **HALF), 1.0),
+    "by-channel": lambda net, x: net("MaxPool", net("Sub", x, np.array([0.5, 0.3, 0.6]).reshape(3, 1, 1)), **HALF),
+    "two": lambda net, x: net("MaxPool", net("MaxPool", x, kernel_shape=[2, 1]), kernel_shape=[1, 2]),
+}
+
+
+@pytest.mark.parametrize("form", INPUT_POOLS)
+def test_pool_of_the_input_before_a_quantizer(form: str) -> None:
+    """The comparison comes first, and bits are pooled."""
+    net = Builder(SHAPE)
+    x = sign(net, net("Sub", INPUT_POOLS[form](net, net.input), 0.25), name="binarize")
+    network = assert_equal(model_of(net, x))
+    pools = [node for node in network.nodes if isinstance(node, MaxPool)]
+    assert network.nodes[0].name == "binarize"
+    assert [pool.element for pool in pools] == [BIPOLAR] * len(pools)
+
+
+@pytest.mark.parametrize("form", INPUT_POOLS)
+def test_pool_of_the_input_before_a_convolution(form: str) -> None:
+    net = Builder(SHAPE)
+    x = net.conv(INPUT_POOLS[form](net, net.input), signs(4, 3, 2, 2), name="conv")
+    network = assert_equal(model_of(net, sign(net, norm(net, x, 4))))
+    pool, matrix = network.nodes[0], network.node("conv")
+    assert isinstance(pool, MaxPool)
+    assert isinstance(matrix, MatrixVector)
+    assert pool.element == matrix.operand == Integer(8)
+
+
+def test_pool_of_sums_before_a_convolution() -> None:
+    """No quantizer in between: the greatest sums are taken as they are, rows of falling ones inverted."""
+    net = Builder(SHAPE)
+    x = net("Mul", net.conv(bits(net), signs(4, 3, 2, 2), name="conv0"), np.array([1, -1, 1, -1.0]).reshape(4, 1, 1))
+    x = net.conv(net("MaxPool", x, **HALF), signs(4, 4, 2, 1), name="conv1")
+    network = assert_equal(model_of(net, sign(net, norm(net, x, 4))))
+    assert [node.kind for node in network.nodes][2:5] == ["MatrixVector", "MaxPool", "SlidingWindow"]
 
 
 @pytest.mark.parametrize("value", [0.7, -0.7])

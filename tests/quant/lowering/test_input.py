@@ -6,9 +6,10 @@ import numpy as np
 import onnx
 import pytest
 
-from dataflow import InputError, Integer, Network, SlidingWindow, Threshold
+from dataflow import Integer, Network, SlidingWindow, Threshold
 from hwsim.reference import evaluate
 from quant.lowering import lower
+from tests.quant.lowering.assertions import assert_refused
 from tests.quant.lowering.oracle import Builder, Oracle, fractions
 
 W = np.random.default_rng(5).choice([-1.0, 1.0], (4, 6))
@@ -19,7 +20,7 @@ def quant(net: Builder, x: str, *numbers: Any, **attributes: Any) -> str:
 
 
 def assert_codes(model: onnx.ModelProto, network: Network, inputs: np.ndarray, codes: np.ndarray) -> None:
-    """Compare the scores that codes give with those that the model gives for the inputs behind them."""
+    """Compare the scores that codes give with those that the model gives for the inputs that they stand for."""
     scores = evaluate(network, codes)["fc -> scores"]
     assert network.scores is not None
     expected = np.array([Oracle(model, row).output.astype(float) for row in fractions(inputs)])
@@ -126,8 +127,7 @@ def test_padding_that_no_pixel_stands_for_is_refused_where_there_are_no_codes() 
     x = net.conv(net("Sub", net.input, 0.3), np.ones((3, 1, 2, 2)), name="conv", pads=[1, 0, 0, 0])
     model = net.model(net.dense(net("Flatten", net("BipolarQuant", x, 1.0)), np.ones((2, 6))))
     message = (
-        r"^Padding of node 'conv' must be a number that an integer of a frame stands for in all channels, not 0: "
-        r"pad with such a number, or leave the padding out$"
+        "Padding of node 'conv' must be a number that a point of the pixels of 'image' stands for in all channels, "
+        "not 0: pad with such a number, or leave the padding out"
     )
-    with pytest.raises(InputError, match=message):
-        lower(model)
+    assert_refused(model, message)
