@@ -28,12 +28,14 @@ from quant.lowering.graph.graph import Graph
 from quant.lowering.graph.hardware import (
     BranchSum,
     ClassDecision,
+    Comparison,
     Concatenation,
     MatrixProduct,
     WindowSum,
 )
 from quant.lowering.graph.operations import (
     AveragePooling,
+    Elementwise,
     Join,
     LinearLayer,
     MaxPooling,
@@ -53,6 +55,9 @@ from quant.lowering.streams.scores import decision
 from quant.lowering.streams.stream import IntegerStream, points_within
 
 __all__ = ["absorb_streams"]
+
+#: Operators after which no score may be below 0.
+_BENDING = {"Abs", "Clip", "HardSigmoid", "HardSwish", "Max", "Pow", "Relu"}
 
 
 def absorb_streams(graph: Graph) -> Graph:
@@ -259,7 +264,23 @@ class _Absorber:
                 f"Output {graph.output!r} of the model must depend on {stream.label}, "
                 f"not be the same for both as in channel {int(constant.argmax())}: leave out what follows them"
             )
+        maker = self.known.maker(stream.tensor)
+        if isinstance(maker, Comparison):
+            self._check_decides(maker)
         return stream.tensor
+
+    def _check_decides(self, comparison: Comparison) -> None:
+        """Refuse scores that are at least 0 for every frame because an operator makes them so."""
+        source = self.known.streams[comparison.sources[0]]
+        assert source is not None
+        if ((comparison.thresholds > source.low) & (comparison.thresholds <= source.high)).any():
+            return
+        for step in between(self.graph, source.tensor, comparison.output) or ():
+            if isinstance(step, Elementwise) and step.kind in _BENDING:
+                raise InputError(
+                    f"Node {step.name!r} ({step.kind}) must leave scores below 0 and above, of which the bit "
+                    "score >= 0 is taken, not make it the same for every frame: leave it out of the exported model"
+                )
 
     def _affine_of_scores(self, stream: IntegerStream, end: Operation) -> tuple[Exact, Exact]:
         graph = self.graph

@@ -31,11 +31,11 @@ def choose_output(graph: Graph) -> Graph:
                 f"Outputs of a model that ends in the bits of node {quantizer.name!r} must be 'bits', "
                 f"not {graph.outputs!r}"
             )
-            return replace(graph, refusals=(*graph.refusals, refusal))
+            return replace(graph, outputs="bits", refusals=(*graph.refusals, refusal))
         return replace(graph, outputs="bits")
     if graph.outputs == "class" and count == 1:
         refusal = "Outputs of a model with one score must be 'bits' or 'scores', not 'class', which would always be 0"
-        return replace(graph, refusals=(*graph.refusals, refusal))
+        return replace(graph, outputs="scores", refusals=(*graph.refusals, refusal))
     if scores or (graph.outputs == "auto" and count > 1):
         return replace(graph, outputs="class" if graph.outputs == "auto" else graph.outputs)
     output = parameter_name(graph.output, "bits")

@@ -3,12 +3,16 @@
 At the end of the model a strictly rising function of every score, the same for all classes, keeps the order of the
 scores and so the class, ties included; Softmax and LogSoftmax are such functions, divided by or lessened by what all
 classes share. Before a sign, an odd rising function keeps the sign, zero included. Sigmoid less 1/2 is odd: where all
-that reads a Sigmoid only asks on which side of 1/2 it is, ``clip(x + 1/2, 0, 1)`` serves as well.
+that reads a Sigmoid only asks on which side of 1/2 it is, ``clip(x + 1/2, 0, 1)`` serves as well. Rounded, which takes
+1/2 to 0, it is ``x > 0``.
 """
 
 from dataclasses import replace
 from fractions import Fraction
 
+import numpy as np
+
+from quant.lowering.exact.numbers import Constant
 from quant.lowering.graph.graph import Graph
 from quant.lowering.graph.operations import (
     Elementwise,
@@ -18,6 +22,7 @@ from quant.lowering.graph.operations import (
     Rearrangement,
     Refused,
     Single,
+    parameter_name,
 )
 from quant.lowering.reading.constants import has_zero
 from quant.lowering.reading.elementwise import COMPARISONS
@@ -41,8 +46,10 @@ def drop_functions(graph: Graph) -> Graph:
     for operation in list(graph.operations):
         if isinstance(operation, NonRational) and _is_before_sign(graph, operation):
             graph = _without(graph, operation)
-        elif isinstance(operation, NonRational) and _is_cut_at_half(graph, operation):
-            graph = _with_ramp(graph, operation)
+        elif isinstance(operation, NonRational) and operation.kind == "Sigmoid":
+            graph = _without_rounding(graph, operation)
+            if _is_cut_at_half(graph, operation):
+                graph = _with_ramp(graph, operation)
     dropped = []
     while (last := _last(graph)) is not None:
         dropped.append(f"{last.kind} {last.name!r}")
@@ -65,10 +72,11 @@ def _refusing(graph: Graph) -> Graph:
 
 
 def _refusal(graph: Graph, function: NonRational) -> str:
-    if function.kind in _RISING - _HALVES and function.output == graph.output and graph.size(function.source) == 1:
+    at_the_end = function.output == graph.output and _gives_bits(graph, function.source)
+    if function.kind in _RISING - _HALVES and at_the_end:
         return (
-            f"Node {function.name!r} ({function.kind}) must end a model of several scores, not of one: "
-            "leave it out, so that the output is the bit score >= 0"
+            f"Node {function.name!r} ({function.kind}) must end a model of which the class is taken, not bits: "
+            "leave it out, so that the bits are score >= 0"
         )
     return (
         f"Operator of node {function.name!r} must be piecewise linear at its place, not {function.kind}: "
@@ -87,8 +95,6 @@ def _is_cut_at_half(graph: Graph, function: NonRational) -> bool:
 def _cuts_at_half(graph: Graph, tensor: str, operation: Operation) -> bool:
     if not isinstance(operation, Elementwise):
         return False
-    if operation.kind == "Round":
-        return True
     if operation.kind in COMPARISONS:
         return operation.operands[0] == tensor and _is_number(graph, operation.operands[1], Fraction(1, 2))
     sides = {"Sub": (Fraction(1, 2), 1), "Add": (Fraction(-1, 2), None)}
@@ -106,6 +112,20 @@ def _cuts_at_half(graph: Graph, tensor: str, operation: Operation) -> bool:
 def _is_number(graph: Graph, name: str, number: Fraction) -> bool:
     values = graph.constants[name].exact().values.ravel() if name in graph.constants else ()
     return len(values) > 0 and all(value == number for value in values)
+
+
+def _without_rounding(graph: Graph, function: NonRational) -> Graph:
+    """Return the graph with comparisons in place of the roundings of a Sigmoid, and without what nobody reads then."""
+    zero = parameter_name(function.output, "zero")
+    attributes = {"step": "positive", "low": 0, "high": 1}
+    operations: list[Operation] = []
+    for each in graph.operations:
+        if isinstance(each, Elementwise) and each.kind == "Round" and each.operands == (function.output,):
+            each = Elementwise(each.name, each.output, "Greater", (function.source, zero), attributes)
+        operations.append(each)
+    read = {name for each in operations for name in each.inputs} | {graph.output}
+    kept = tuple(each for each in operations if each is not function or function.output in read)
+    return graph.with_operations(kept, constants={**graph.constants, zero: Constant(np.zeros(()))})
 
 
 def _with_ramp(graph: Graph, function: NonRational) -> Graph:
@@ -138,13 +158,25 @@ def _last(graph: Graph) -> Operator | NonRational | None:
         operation = graph.operation_of(operation.source)
     if isinstance(operation, NonRational) and operation.kind in _rising_of(graph, operation):
         return operation
+    if (
+        isinstance(operation, Elementwise)
+        and operation.kind == "HardSigmoid"
+        and _gives_bits(graph, operation.inputs[0])
+    ):
+        alpha, beta = (operation.attributes.get(name, default) for name, default in (("alpha", 0.2), ("beta", 0.5)))
+        return operation if alpha > 0 and beta == 0.5 else None
     if isinstance(operation, Elementwise) and operation.kind == "LeakyRelu":
         return operation if operation.attributes.get("alpha", 0.01) > 0 else None
     return None
 
 
 def _rising_of(graph: Graph, function: NonRational) -> set[str]:
-    return _RISING if graph.size(function.source) > 1 else _HALVES
+    return _HALVES if _gives_bits(graph, function.source) else _RISING
+
+
+def _gives_bits(graph: Graph, scores: str) -> bool:
+    """Return whether each score is asked for being at least 0, not which one is the highest."""
+    return graph.outputs == "bits" or (graph.outputs == "auto" and graph.size(scores) == 1)
 
 
 def _without(graph: Graph, operation: Operator | NonRational) -> Graph:
