@@ -203,8 +203,8 @@ def test_bits_that_fall_are_refused(tmp_path: Path) -> None:
     torch.manual_seed(3)
     export(randomize(Residual(BitsBlock(8), BitsBlock(8)), falling=True), SHAPE, tmp_path / "bits.onnx")
     sentence = (
-        r"^Node '.*' \(Add\) must add numbers that rise with the integers of '.*', not fall as in channel \d: "
-        r"use positive scales in front of it$"
+        r"^Node '.*' \(Add\) must add numbers that rise with the bits of '.*', not fall as in channel \d: "
+        r"use positive scales before it$"
     )
     with pytest.raises(InputError, match=sentence):
         lower(tmp_path / "bits.onnx")

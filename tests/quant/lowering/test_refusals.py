@@ -465,7 +465,10 @@ def test_pixels_of_which_two_thresholds_make_a_bit() -> None:
 
 
 def test_quantized_input_that_is_none() -> None:
-    message = "Input kind must be 'uint8/255' or 'uint8' for model 'test', whose input has no Quant of several bits, not 'quant'"
+    message = (
+        "Input kind must be 'uint8/255' or 'uint8' for model 'test', whose input has no Quant of several bits, "
+        "not 'quant'"
+    )
     assert_refused(simple(), exactly(message), input_kind="quant")
 
 
