@@ -42,6 +42,11 @@ def sign(net: Builder, x: str, *, name: str | None = None) -> str:
     return net("BipolarQuant", x, 1.0, name=name)
 
 
+def by_channel(*numbers: float) -> np.ndarray:
+    """Return a parameter of an image."""
+    return np.array(numbers).reshape(-1, 1, 1)
+
+
 def bits(net: Builder, *, scale: float = 1.0) -> str:
     """Return the binarized image, times a scale."""
     return net("BipolarQuant", net("Sub", net.input, 0.5), scale, name="binarize")

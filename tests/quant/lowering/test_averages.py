@@ -9,15 +9,11 @@ from hypothesis import strategies as st
 
 from dataflow import MatrixVector, MaxPool, SumPool, Threshold
 from tests.quant.lowering.assertions import assert_refused
-from tests.quant.lowering.image_models import SHAPE, Build, assert_equal, bits, model_of, norm, sign, signs
+from tests.quant.lowering.image_models import SHAPE, Build, assert_equal, bits, by_channel, model_of, norm, sign, signs
 from tests.quant.lowering.oracle import Builder
 
 I64 = np.int64
 QUARTER: dict[str, Any] = {"kernel_shape": [2, 2], "strides": [2, 2]}
-
-
-def by_channel(*numbers: float) -> np.ndarray:
-    return np.array(numbers).reshape(-1, 1, 1)
 
 
 AVERAGES: dict[str, Build] = {

@@ -32,10 +32,6 @@ def layer_of(net: Builder, *, channels: int = 6) -> str:
     return sign(net, norm(net, net.conv(bits(net), signs(channels, 3, 2, 2), name="conv"), channels))
 
 
-def by_channel(*values: float) -> np.ndarray:
-    return np.array(values).reshape(-1, 1, 1)
-
-
 AVERAGES: dict[str, Build] = {
     "plain": lambda net, x: net("AveragePool", x, name="avg", kernel_shape=[2, 2]),
     "strides": lambda net, x: net("AveragePool", x, name="avg", **HALF),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.quant.lowering.assertions import assert_refused
-from tests.quant.lowering.image_models import Build, sign
+from tests.quant.lowering.image_models import Build, by_channel, sign
 from tests.quant.lowering.oracle import Builder
 
 rng = np.random.default_rng(31)
@@ -25,10 +25,6 @@ def conv(net: Builder, x: str, *, name: str = "conv", **attributes: Any) -> str:
 
 def pool(net: Builder, x: str, *, name: str = "pool", **attributes: Any) -> str:
     return net("MaxPool", x, name=name, **{"kernel_shape": [2, 2], **attributes})
-
-
-def by_channel(*numbers: float) -> np.ndarray:
-    return np.array(numbers).reshape(-1, 1, 1)
 
 
 #: What follows the binarized image of 3 x 6 x 5; the tensor is flattened and goes into a dense layer, if it can.

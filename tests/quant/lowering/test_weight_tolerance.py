@@ -6,13 +6,13 @@ import numpy as np
 import onnx
 import pytest
 
-from dataflow import InputError, MatrixVector
+from dataflow import InputError
 from quant.lowering import lower
 from tests.quant.lowering.assertions import assert_exact, assert_refused
 from tests.quant.lowering.oracle import Builder
 
 rng = np.random.default_rng(29)
-LATENT = rng.normal(size=(5, 12)).astype(np.float32)
+LATENT = (rng.normal(size=(5, 12)) * 0.05).astype(np.float32)
 SIGNS = np.where(LATENT >= 0, 1, -1).astype(np.float32)
 #: A straight-through estimator as its formula has it, in float32.
 NOISY = (SIGNS - LATENT) + LATENT
@@ -31,10 +31,13 @@ def model_of(weights: np.ndarray, *, image: bool = False) -> onnx.ModelProto:
     return net.model(net.dense(net("Flatten", x), np.resize([1.0, -1.0, 1.0], (3, synapses)), name="last"))
 
 
-def refusal_of(model: onnx.ModelProto) -> str:
-    with pytest.raises(InputError) as caught:
-        lower(model)
-    return str(caught.value)
+def refusal_of(model: onnx.ModelProto, *, tolerance: float = 0.0) -> str:
+    """Return why a model is not lowered, or nothing."""
+    try:
+        lower(model, weight_tolerance=tolerance)
+    except InputError as error:
+        return str(error)
+    return ""
 
 
 def assert_same(left: onnx.ModelProto, right: onnx.ModelProto, tolerance: float) -> None:
@@ -67,19 +70,16 @@ def test_refusal_has_sizes_that_differ_and_a_tolerance_that_works(image: bool) -
     assert_same(model_of(NOISY, image=image), model_of(SIGNS, image=image), tolerance)
 
 
-def test_tolerance_of_each_neuron_that_is_refused() -> None:
+def test_one_tolerance_serves_all_neurons() -> None:
     """Told the tolerance of one neuron after the other, people end at one that fits all."""
-    told, model = 0.0, model_of(NOISY)
-    for _ in range(len(NOISY)):
-        try:
-            lower(model, weight_tolerance=told)
-            return
-        except InputError as error:
-            found = re.search(r"use weight tolerance (\S+), or", str(error))
-            assert found is not None, str(error)
-            assert float(found[1]) > told
-            told = float(found[1])
-    lower(model, weight_tolerance=told)
+    told = 0.0
+    for neurons in range(1, 6):
+        model = model_of(np.concatenate([NOISY[:neurons], SIGNS[neurons:]]))
+        sentence = refusal_of(model, tolerance=told)
+        if sentence:
+            told = float(sentence.partition("use weight tolerance ")[2].partition(",")[0])
+            assert refusal_of(model, tolerance=told) == ""
+    assert 0 < told < 1e-6
 
 
 def test_metadata_say_what_changed() -> None:
@@ -98,9 +98,7 @@ def test_size_is_the_one_that_most_weights_of_the_neuron_have() -> None:
 
 
 def test_a_smaller_tolerance_is_not_enough() -> None:
-    assert refusal_of(model_of(NOISY)) != ""
-    with pytest.raises(InputError, match=r"^Weights of node 'first' must be binary, .+ use weight tolerance .+$"):
-        lower(model_of(NOISY), weight_tolerance=1e-9)
+    assert refusal_of(model_of(NOISY), tolerance=1e-9) == refusal_of(model_of(NOISY)) != ""
 
 
 @pytest.mark.parametrize("tolerance", [0.0, 1e-6, 0.01])
