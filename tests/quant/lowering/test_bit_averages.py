@@ -14,6 +14,7 @@ from tests.quant.lowering.image_models import (
     Build,
     assert_equal,
     bits,
+    by_channel,
     end,
     model_of,
     norm,
