@@ -10,7 +10,7 @@ from dataflow import InputError, Network
 from quant.lowering import lower
 from tests.quant.lowering.random_graphs_check import check
 
-__all__ = ["assert_exact", "assert_refused"]
+__all__ = ["assert_exact", "assert_refused", "assert_refused_like"]
 
 
 def assert_exact(model: onnx.ModelProto, **options: Any) -> Network:
@@ -25,3 +25,9 @@ def assert_refused(model: Any, *sentences: str, **options: Any) -> None:
     with pytest.raises(InputError) as caught:
         lower(model, **options)
     assert str(caught.value).splitlines() == list(sentences), str(caught.value)
+
+
+def assert_refused_like(model: Any, pattern: str, **options: Any) -> None:
+    """Assert that a model is refused, with one sentence that a regular expression matches."""
+    with pytest.raises(InputError, match=f"^{pattern}$"):
+        lower(model, **options)

@@ -104,7 +104,7 @@ def vector(**options: Any) -> Net:
 
 
 def averages_meet(net: Net, kind: str, *, signs_after: bool = True, scale: float = 1.0) -> onnx.ModelProto:
-    """Average pools of bits in front of an Add or a Concat."""
+    """Average pools of bits before an Add or a Concat."""
     x = net.bits(net.norm(net.layer(net.bits(net.entry()), 4, 2, pads=[1] * 2 * net.rank), 4), scale)
     left, right = net.pool(x), net.pool(net.bits(net.norm(net.same(x, 4), 4), scale))
     joined = net("Add", left, right) if kind == "Add" else net("Concat", left, right, axis=1)
@@ -216,7 +216,7 @@ def wide_classifier(net: Net, *, bits: float = 8.0) -> onnx.ModelProto:
 
 
 def unequal_add(net: Net) -> onnx.ModelProto:
-    """Bi-Real Net's block: sums behind their batch norms are added, each of its own scale."""
+    """Bi-Real Net's block: sums after their batch norms are added, each of its own scale."""
     going = net.norm(net.layer(net.codes(net.entry()), 4, 2, pads=[1] * 2 * net.rank), 4)
     for _ in range(2):
         going = net("Add", net.norm(net.same(net.bits(going), 4), 4), going)
@@ -231,7 +231,7 @@ def bits_and_norm(net: Net) -> onnx.ModelProto:
 
 
 def hard_tanh_shortcut(net: Net) -> onnx.ModelProto:
-    """HardTanh on the shortcut in front of an Add."""
+    """HardTanh on the shortcut before an Add."""
 
     def clip(x: str) -> str:
         return net("Clip", x, -1.0, 1.0)

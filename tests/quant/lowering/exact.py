@@ -1,6 +1,6 @@
 """Exact evaluation of ONNX and QONNX graphs, operator by operator as the standards have them.
 
-Shares no code with lowering. Frames are evaluated together: every tensor has an axis of frames in front of the axes
+Shares no code with lowering. Frames are evaluated together: every tensor has an axis of frames before the axes
 that the model gives it (its batch, which is 1, among them). Tensors are computed when they are asked for, so what no
 output depends on may be anything.
 """
@@ -34,7 +34,7 @@ class Evaluation:
     Parameters
     ----------
     model : any model; only operators that are asked for must be known
-    given : tensors that are not computed: the input, or what stands for it; frames in front
+    given : tensors that are not computed: the input, or what stands for it; frames first
     """
 
     def __init__(self, model: onnx.ModelProto, given: Mapping[str, Numbers]) -> None:

@@ -41,7 +41,7 @@ class _Axis:
         room = size + before + after - reach
         count = (ceil(room / stride) if a.get("ceil_mode", 0) else room // stride) + 1
         if a.get("ceil_mode", 0) and (count - 1) * stride >= size + before:
-            count -= 1  # a window that starts beyond the image and what is in front of it
+            count -= 1  # a window that starts beyond the image and what is before it
         return cls(size, np.arange(count) * stride - before, dilation, before, after)
 
     def places(self, tap: int) -> np.ndarray:

@@ -92,6 +92,7 @@ ENDS: dict[str, tuple[End, Callable[[np.ndarray], np.ndarray]]] = {
         lambda net, x: net("BipolarQuant", net("Sub", net("Round", net("Sigmoid", x)), 0.5), 1.0, name="sign"),
         lambda s: s > 0,
     ),
+    "sigmoid-rounded-at-the-end": (lambda net, x: net("Round", net("Sigmoid", x), name="sign"), lambda s: s > 0),
     "sigmoid-sub": (
         lambda net, x: net("BipolarQuant", net("Sub", net("Sigmoid", x), 0.5), 1.0, name="sign"),
         lambda s: s >= 0,
@@ -134,13 +135,40 @@ def test_functions_that_keep_the_half_go(kind: str, neurons: int) -> None:
     assert network.metadata["dropped"] == f"{kind} 'curve'"
 
 
-@pytest.mark.parametrize("kind", ["Softmax", "LogSoftmax", "ArgMax"])
-def test_what_compares_a_single_score_with_itself_is_refused(kind: str) -> None:
+@pytest.mark.parametrize("neurons", [1, 3])
+@pytest.mark.parametrize("kind", ["Softmax", "LogSoftmax", "ArgMax", "Softplus", "Exp"])
+def test_what_keeps_no_half_ends_no_bits(kind: str, neurons: int) -> None:
+    attributes = {"axis": 1} if kind.lower().endswith("max") else {}
     message = (
-        f"Node 'end' ({kind}) must end a model of several scores, not of one: "
-        "leave it out, so that the output is the bit score >= 0"
+        f"Node 'end' ({kind}) must end a model of which the class is taken, not bits: "
+        "leave it out, so that the bits are score >= 0"
     )
-    assert_refused(model_of(1, lambda net, x: net(kind, x, name="end", axis=1)), message)
+    model = model_of(neurons, lambda net, x: net(kind, x, name="end", **attributes))
+    assert_refused(model, message, outputs="bits")
+    if neurons == 1:
+        assert_refused(model, message)
+
+
+@pytest.mark.parametrize("neurons", [1, 3])
+def test_hard_sigmoid_at_the_end(neurons: int) -> None:
+    model = model_of(neurons, lambda net, x: net("HardSigmoid", x, alpha=0.2, beta=0.5, name="curve"))
+    network = lower(model, outputs="bits")
+    np.testing.assert_array_equal(answers(network), scores(neurons) >= 0)
+    assert network.metadata["dropped"] == "HardSigmoid 'curve'"
+
+
+@pytest.mark.parametrize(("kind", "numbers"), [("Relu", ()), ("Abs", ()), ("Clip", (0.0, 1.0))])
+def test_bits_that_would_be_the_same_for_every_frame_are_refused(kind: str, numbers: tuple[float, ...]) -> None:
+    message = (
+        f"Node 'end' ({kind}) must leave scores below 0 and above, of which the bit score >= 0 is taken, not make it "
+        "the same for every frame: leave it out of the exported model"
+    )
+    assert_refused(model_of(1, lambda net, x: net(kind, x, *numbers, name="end")), message)
+
+
+def test_what_bends_scores_but_keeps_their_signs() -> None:
+    network = lower(model_of(3, lambda net, x: net("Clip", x, -1.0, 1.0)), outputs="bits")
+    np.testing.assert_array_equal(answers(network), scores(3) >= 0)
 
 
 def test_the_class_of_a_single_score_is_refused() -> None:

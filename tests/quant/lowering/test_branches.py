@@ -84,7 +84,7 @@ def test_sums_and_bits() -> None:
     net, x = start(10)
     y = net("Add", net.dense(x, signs(10, 10), name="fc0"), x, name="join0")
     bits = net("BipolarQuant", norm(net, y, 10), 1.0, name="sign0")
-    # What goes on as it is: the sums are added again, behind another layer of their signs.
+    # What goes on as it is: the sums are added again, after another layer of their signs.
     z = net("Add", net.dense(bits, signs(10, 10), name="fc1"), y, name="join1")
     last = net("BipolarQuant", norm(net, z, 10), 1.0, name="sign1")
     network = assert_equal(net.model(net.dense(last, signs(3, 10), name="fc2")), {"sign0": bits, "sign1": last})
@@ -264,8 +264,8 @@ def test_the_input_beside_the_quantizer_whose_codes_a_frame_holds() -> None:
     assert lower(model).metadata["input"] == "uint8/255"
 
 
-def test_bits_behind_each_other() -> None:
-    """Scales differ by layer, but not behind what makes them one again; dense blocks grow."""
+def test_bits_side_by_side() -> None:
+    """Scales differ by layer, but not after what makes them one again; dense blocks grow."""
     net, x = start(6)
     for index in range(2):
         size = 6 + 4 * index
@@ -278,7 +278,7 @@ def test_bits_behind_each_other() -> None:
     assert {fifo.name for fifo in network.fifos_into("stack1")} == {"stack0_fork.1 -> stack1", "fc1 -> stack1.1"}
 
 
-def test_sums_behind_each_other_have_scales_of_their_own() -> None:
+def test_sums_side_by_side_have_scales_of_their_own() -> None:
     net, x = start(6)
     left = net("Mul", net.dense(x, signs(4, 6), name="fc0"), 0.3)
     right = norm(net, net.dense(x, signs(5, 6), name="fc1"), 5, falling=True)
@@ -287,7 +287,7 @@ def test_sums_behind_each_other_have_scales_of_their_own() -> None:
     assert str(network.node("sign").input_streams[0]) == "int4 9, 1 at once"
 
 
-def test_images_behind_each_other() -> None:
+def test_images_side_by_side() -> None:
     net, x = start(2, 4, 6)
     pooled = net("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2], name="pool0")
     y = net("BipolarQuant", convolution(net, pooled, 2, "conv"), 1.0)

@@ -73,7 +73,7 @@ class Residual(nn.Module):
 
 
 class DenseBlock(nn.Module):
-    """A convolution, whose bits are put behind those that went in."""
+    """A convolution, whose bits are concatenated to those that went in."""
 
     def __init__(self, channels: int, growth: int) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ class DenseBlock(nn.Module):
 
 
 def randomize(network: nn.Module, *, falling: bool) -> nn.Module:
-    """Give norms what training leaves; those in front of bits that are added rise, unless `falling`."""
+    """Give norms what training leaves; those before bits that are added rise, unless `falling`."""
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():
         for name, module in network.named_modules():

@@ -169,7 +169,7 @@ def assert_convolutional(
 
     Parameters
     ----------
-    inverted : layers in front of whose sign a pool stands: only the scores tell about their bits
+    inverted : layers with a pool before their sign: their bits show only in the scores
     """
     scores, signs = run(network, frames)
     values = evaluate(lowered, frames.transpose(0, 2, 3, 1).astype(np.int64))
@@ -207,7 +207,7 @@ def test_convolutional_networks_of_our_own_recipes(tmp_path: Path, input_bits: i
     assert_convolutional(network, lowered, frames if input_bits == 1 else frames.view(np.int8))
 
 
-def test_convolutional_network_with_pools_in_front_of_batch_norms(tmp_path: Path) -> None:
+def test_convolutional_network_with_pools_before_batch_norms(tmp_path: Path) -> None:
     shape = (3, 8, 8)
     torch.manual_seed(6)
     network = nn.Sequential(

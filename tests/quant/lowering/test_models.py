@@ -28,7 +28,7 @@ def start(shape: tuple[Any, ...] = IMAGE, **options: Any) -> tuple[Builder, str]
 
 
 def finish(net: Builder, x: str) -> tuple[onnx.ModelProto, str]:
-    """Return a model with batch norm, sign and a last layer behind six sums, and the sign's output."""
+    """Return a model with batch norm, sign and a last layer after six sums, and the sign's output."""
     hidden = net("BipolarQuant", net.batch_norm(x, *NORM), 1.0, name="sign0")
     return net.model(net.dense(hidden, W1, name="fc1")), hidden
 
@@ -100,7 +100,7 @@ def shape_arithmetic(net: Builder, x: str) -> str:
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("bits_first", [False, True])
 @pytest.mark.parametrize("channels_differ", [False, True])
-def test_layout_in_front_of_a_dense_layer(layout: str, bits_first: bool, channels_differ: bool) -> None:
+def test_layout_before_a_dense_layer(layout: str, bits_first: bool, channels_differ: bool) -> None:
     net = Builder(("batch", *IMAGE[1:]))
     shift = np.array([0.2, 0.9, -0.5]).reshape(3, 1, 1) if channels_differ else 0.5
     x = net("Sub", net.input, shift)
@@ -138,7 +138,7 @@ ACTIVATIONS: dict[str, Callable[[Builder, str], str]] = {
     "zero-and-one": lambda net, x: net("Quant", x, 1.0, 0.0, 1.0, signed=0, narrow=0, rounding_mode="ROUND"),
     "zero-point": lambda net, x: net("Quant", x, 0.3, 1.0, 1.0, signed=0, narrow=0, rounding_mode="ROUND"),
 }
-BEHIND: dict[str, Callable[[Builder, str], str]] = {
+AFTER: dict[str, Callable[[Builder, str], str]] = {
     "nothing": lambda net, x: x,
     "scale": lambda net, x: net("Mul", x, -0.3),
     "shift": lambda net, x: net("Add", x, 0.25),
@@ -150,13 +150,13 @@ BEHIND: dict[str, Callable[[Builder, str], str]] = {
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("behind", BEHIND)
-def test_activation_and_what_is_behind_it(activation: str, behind: str) -> None:
+@pytest.mark.parametrize("after", AFTER)
+def test_activation_and_what_follows_it(activation: str, after: str) -> None:
     net, x = start()
     x = net.batch_norm(net("Gemm", x, W0, transB=1), *NORM)
     hidden = ACTIVATIONS[activation](net, x)
-    x = BEHIND[behind](net, hidden)
-    if behind == "norm":
+    x = AFTER[after](net, hidden)
+    if after == "norm":
         x = net("Squeeze", x, net.constant([1], np.int64))
     assert_equal_to_oracle(net.model(net.dense(x, W1)), (hidden,))
 
@@ -180,7 +180,7 @@ def test_weights_by_input_channel_meet_scales_by_channel() -> None:
     assert_equal_to_oracle(net.model(net("Gemm", shifted, W1 / scale, transB=1)), (hidden,))
 
 
-def test_tanh_in_front_of_a_sign_goes() -> None:
+def test_tanh_before_a_sign_goes() -> None:
     net, x = start()
     x = net("Tanh", net.batch_norm(net("Gemm", x, W0, transB=1), *NORM))
     bent = net.model(net.dense(net("BipolarQuant", x, 1.0), W1))

@@ -92,13 +92,13 @@ class Maker:
         x = self.first()
         for _ in range(self.among(1, 2)):
             x = self.conv(x, self.among(3, 4))
-            in_front = self.among("", "MaxPool", "AveragePool")
-            behind = "" if in_front == "MaxPool" else self.among("", "MaxPool", "AveragePool")
-            x = self.pool(x, in_front) if in_front else x
+            first = self.among("", "MaxPool", "AveragePool")
+            then = "" if first == "MaxPool" else self.among("", "MaxPool", "AveragePool")
+            x = self.pool(x, first) if first else x
             x = self.sign(x)
-            x = self.pool(x, behind) if behind else x
-            self.padded = behind != "AveragePool" or self.among(False, True)
-            if behind == "AveragePool" and self.padded:
+            x = self.pool(x, then) if then else x
+            self.padded = then != "AveragePool" or self.among(False, True)
+            if then == "AveragePool" and self.padded:
                 x = self.sign(x)
         if self.among(False, True):
             x = self.net("GlobalAveragePool", self.conv(x, 3))

@@ -1,7 +1,6 @@
-"""What cannot be lowered is one sentence that names the node, the cause and the remedy."""
+"""Files, options, constants, inputs and outputs that cannot be lowered: one sentence that says why."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +9,13 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from dataflow import InputError
 from quant.lowering import lower
+from tests.quant.lowering.assertions import assert_refused, assert_refused_like
 from tests.quant.lowering.oracle import Builder
 
 rng = np.random.default_rng(11)
-W0, W1 = rng.choice([-1.0, 1.0], (6, 12)), rng.choice([-1.0, 1.0], (4, 6))
+W0 = rng.choice([-1.0, 1.0], (6, 12))
 I64 = np.int64
-
-
-def assert_refused(model: Any, message: str, **options: Any) -> None:
-    with pytest.raises(InputError, match=f"^{message}$"):
-        lower(model, **options)
-
-
-def exactly(message: str) -> str:
-    return re.escape(message)
 
 
 def start(shape: tuple[Any, ...] = (1, 12), **options: Any) -> tuple[Builder, str]:
@@ -40,8 +30,8 @@ def simple() -> onnx.ModelProto:
 
 def test_missing_file(tmp_path: Path) -> None:
     path = tmp_path / "none.onnx"
-    assert_refused(path, exactly(f"Model file must exist, not {str(path)!r}"))
-    assert_refused(tmp_path, exactly(f"Model file must exist, not {str(tmp_path)!r}"))
+    assert_refused(path, f"Model file must exist, not {str(path)!r}")
+    assert_refused(tmp_path, f"Model file must exist, not {str(tmp_path)!r}")
 
 
 @pytest.mark.parametrize("part", [1, 10, 100, 0.5, 0.9, -1])
@@ -49,8 +39,8 @@ def test_truncated_file(tmp_path: Path, part: float) -> None:
     path = tmp_path / "model.onnx"
     whole = simple().SerializeToString()
     path.write_bytes(whole[: int(part * len(whole)) if 0 < part < 1 else int(part)])
-    assert_refused(
-        path, exactly(f"Model file {str(path)!r} must be ") + "(a whole ONNX file, not one with: .+|an ONNX file .+)"
+    assert_refused_like(
+        path, re.escape(f"Model file {str(path)!r} must be ") + "(a whole ONNX file, not one with: .+|an ONNX file .+)"
     )
 
 
@@ -58,8 +48,8 @@ def test_truncated_file(tmp_path: Path, part: float) -> None:
 def test_other_file(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(content)
-    assert_refused(
-        path, exactly(f"Model file {str(path)!r} must be ") + "(a whole ONNX file, not one with: .+|an ONNX file .+)"
+    assert_refused_like(
+        path, re.escape(f"Model file {str(path)!r} must be ") + "(a whole ONNX file, not one with: .+|an ONNX file .+)"
     )
 
 
@@ -68,16 +58,16 @@ def test_file_without_its_external_data(tmp_path: Path) -> None:
     onnx.save(simple(), path, save_as_external_data=True, location="weights.bin", size_threshold=0)
     assert lower(path).nodes
     (tmp_path / "weights.bin").unlink()
-    assert_refused(path, exactly(f"Model file {str(path)!r} must be a whole ONNX file, not one with: ") + ".+")
+    assert_refused_like(path, re.escape(f"Model file {str(path)!r} must be a whole ONNX file, not one with: ") + ".+")
 
 
 def test_options() -> None:
     message = "Input kind must be one of auto, uint8/255, uint8, quant, not 'int4'"
-    assert_refused(simple(), exactly(message), input_kind="int4")
+    assert_refused(simple(), message, input_kind="int4")
     message = "Outputs must be one of auto, class, scores, both, bits, not 'logits'"
-    assert_refused(simple(), exactly(message), outputs="logits")
+    assert_refused(simple(), message, outputs="logits")
     message = "Weight tolerance must be at least 0 and less than 1, not 1.5"
-    assert_refused(simple(), exactly(message), weight_tolerance=1.5)
+    assert_refused(simple(), message, weight_tolerance=1.5)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -87,27 +77,27 @@ def test_weights_that_are_not_finite(value: float) -> None:
     net, x = start()
     quantized = net("BipolarQuant", weights, 1.0, name="fc.weight_quant")
     model = net.model(net("Gemm", x, quantized, name="fc", transB=1))
-    assert_refused(model, f"Constant 'const2' of node 'fc.weight_quant' must be finite, not {value}")
+    assert_refused_like(model, f"Constant 'const2' of node 'fc.weight_quant' must be finite, not {value}")
 
 
 def test_attribute_that_is_not_finite() -> None:
     net, x = start()
     x = net("LeakyRelu", net.dense(x, W0), name="leaky", alpha=np.nan)
-    assert_refused(net.model(x), "alpha of node 'leaky' must be finite, not nan")
+    assert_refused_like(net.model(x), "alpha of node 'leaky' must be finite, not nan")
 
 
 def test_damaged_constant() -> None:
     model = simple()
     tensor = next(each for each in model.graph.initializer if each.dims == [6, 12])
     tensor.raw_data = tensor.raw_data[:-4]
-    assert_refused(model, f"Constant {tensor.name!r} of node '.+' must be a whole tensor, not one with: .+")
+    assert_refused_like(model, f"Constant {tensor.name!r} of node '.+' must be a whole tensor, not one with: .+")
 
 
 def test_constant_of_an_unknown_type() -> None:
     model = simple()
     tensor = next(each for each in model.graph.initializer if each.dims == [6, 12])
     tensor.data_type = 77
-    assert_refused(model, f"Constant {tensor.name!r} of node '.+' must be of a type of ONNX, not 77")
+    assert_refused_like(model, f"Constant {tensor.name!r} of node '.+' must be of a type of ONNX, not 77")
 
 
 def test_constant_of_a_negative_size() -> None:
@@ -117,7 +107,7 @@ def test_constant_of_a_negative_size() -> None:
     del tensor.dims[:]
     tensor.dims.extend(sizes)
     start, end = f"Sizes of constant '{tensor.name}' of node '", f"' must not be negative, not {sizes}"
-    assert_refused(model, f"{re.escape(start)}.+{re.escape(end)}")
+    assert_refused_like(model, f"{re.escape(start)}.+{re.escape(end)}")
 
 
 def test_constant_of_text() -> None:
@@ -125,7 +115,7 @@ def test_constant_of_text() -> None:
     model = net.model(net("Add", net.dense(x, W0), net.constant([1.0]), name="shift"))
     text = helper.make_tensor("const4", TensorProto.STRING, [1], [b"one"])
     model.graph.initializer[4].CopyFrom(text)
-    assert_refused(model, "Constant 'const4' of node 'shift' must be numbers, not object")
+    assert_refused_like(model, "Constant 'const4' of node 'shift' must be numbers, not object")
 
 
 def test_sparse_constant() -> None:
@@ -134,7 +124,7 @@ def test_sparse_constant() -> None:
     model.graph.sparse_initializer.append(
         helper.make_sparse_tensor(values, numpy_helper.from_array(np.zeros(1, I64)), [72])
     )
-    assert_refused(model, "Constant 'const2' must be stored dense, not sparse")
+    assert_refused_like(model, "Constant 'const2' must be stored dense, not sparse")
 
 
 @pytest.mark.parametrize(
@@ -161,14 +151,14 @@ def test_sparse_constant() -> None:
 def test_input_of_the_model(shape: tuple[Any, ...], dtype: int, message: str) -> None:
     model = simple()
     model.graph.input[0].CopyFrom(helper.make_tensor_value_info("image", dtype, shape))
-    assert_refused(model, exactly(message))
+    assert_refused(model, message)
 
 
 def test_a_model_that_takes_integers_takes_no_fractions_of_them() -> None:
     model = simple()
     model.graph.input[0].CopyFrom(helper.make_tensor_value_info("image", onnx.TensorProto.UINT8, (1, 12)))
     message = "Input kind of a model that takes uint8 must be 'auto' or 'uint8', not 'uint8/255'"
-    assert_refused(model, exactly(message), input_kind="uint8/255")
+    assert_refused(model, message, input_kind="uint8/255")
     assert lower(model).metadata["input"] == "uint8"
 
 
@@ -176,268 +166,28 @@ def test_several_inputs_or_outputs() -> None:
     net, x = start()
     y = net.dense(x, W0)
     model = net.model(y, x)
-    assert_refused(model, exactly("Model must have one output, not 2 ('t3', 't1'): export it with one of them"))
+    assert_refused(model, "Model must have one output, not 2 ('t3', 't1'): export it with one of them")
     model = net.model(y)
     model.graph.input.append(helper.make_tensor_value_info("mask", 1, [1, 12]))
-    assert_refused(model, exactly("Model must have one input, not 2 ('image', 'mask'): export it with one of them"))
+    assert_refused_like(
+        model, re.escape("Model must have one input, not 2 ('image', 'mask'): export it with one of them")
+    )
     del model.graph.input[:]
-    assert_refused(model, exactly("Model must have one input, not 0 (none)"))
+    assert_refused(model, "Model must have one input, not 0 (none)")
 
 
 def test_old_opset() -> None:
     net, x = start(opset=8)
-    assert_refused(net.model(net.dense(x, W0)), "Opset of the model must be at least 9, not 8: export it again")
+    assert_refused_like(net.model(net.dense(x, W0)), "Opset of the model must be at least 9, not 8: export it again")
 
 
 def test_opset_of_the_future() -> None:
     model = simple()
     model.opset_import[0].version = 999
     newest = onnx.defs.onnx_opset_version()
-    assert_refused(model, exactly(f"Opset of the model must be at most {newest}, the newest of onnx here, not 999"))
-
-
-CONV = "among the operators on images, Conv, MaxPool, AveragePool and Pad are supported"
-MUST = "must be one that lowering supports"
-BUILD: dict[str, tuple[Callable[[Builder, str], str], str]] = {
-    "other-pool": (
-        lambda net, x: net("LpPool", net.reshape(x, 1, 3, 2, 2), name="pool", kernel_shape=[2, 2]),
-        f"Operator of node 'pool' {MUST}, not LpPool: {CONV}",
-    ),
-    "unknown": (
-        lambda net, x: net("CumSum", x, net.constant(1, I64), name="sums"),
-        f"Operator of node 'sums' {MUST}, not CumSum: replace it by operators of docs/lowering.md",
-    ),
-    "sqrt": (
-        lambda net, x: net("Sqrt", x, name="root"),
-        f"Operator of node 'root' {MUST}, not Sqrt on what is computed from the input: "
-        "use operators of docs/lowering.md",
-    ),
-    "softmax-of-constants": (
-        lambda net, x: net("Add", x, net("Softmax", np.ones((1, 12)), name="soft")),
-        f"Operator of node 'soft' {MUST}, not Softmax on constants: export the model with its constants folded",
-    ),
-    "sigmoid": (
-        lambda net, x: net("BipolarQuant", net("Sigmoid", net.dense(x, W0), name="curve"), 1.0),
-        "Operator of node 'curve' must be piecewise linear at its place, not Sigmoid: "
-        "replace it by Clip (HardTanh), HardSigmoid or Relu",
-    ),
-    "constant-root": (
-        lambda net, x: net("Div", x, net("Sqrt", -1.0, name="root")),
-        "Constants of node 'root' must fit its operator Sqrt, not give: a square root of a negative number",
-    ),
-    "constant-reciprocal": (
-        lambda net, x: net("Mul", x, net("Reciprocal", 0.0, name="one_over")),
-        "Constants of node 'one_over' must fit its operator Reciprocal, not give: a division by zero",
-    ),
-    "constant-power": (
-        lambda net, x: net("Mul", x, net("Pow", 2.0, 0.3, name="power")),
-        "Constants of node 'power' must fit its operator Pow, not give: "
-        "an exponent that is not one of 0, 0.5, ..., 8 or their negatives",
-    ),
-    "power": (
-        lambda net, x: net("Pow", x, 0.5, name="power"),
-        "Exponent of node 'power' must be an integer from 0 to 8, not 1/2",
-    ),
-    "powers": (
-        lambda net, x: net("Pow", x, np.arange(12.0), name="power"),
-        "Operand 1 of node 'power' (Pow) must be one number, not 12 of them",
-    ),
-    "division": (
-        lambda net, x: net("Div", x, np.arange(12.0), name="div"),
-        "Divisor of node 'div' (Div) must nowhere be zero, not 0",
-    ),
-    "quant-scale": (
-        lambda net, x: net("Quant", x, 0.0, 0.0, 1.0, name="q", signed=1, narrow=1, rounding_mode="ROUND"),
-        "Divisor of node 'q' (Quant) must nowhere be zero, not 0",
-    ),
-    "divisor-computed": (
-        lambda net, x: net("Div", 1.0, x, name="div"),
-        "Operand 1 of node 'div' (Div) must be a constant, not computed from the input",
-    ),
-    "norm-training": (
-        lambda net, x: net("BatchNormalization", x, *np.ones((4, 12)), name="norm", training_mode=1),
-        "Node 'norm' must be a BatchNormalization in evaluation mode with one scale per channel: "
-        "export the model after eval()",
-    ),
-    "norm-variance": (
-        lambda net, x: net("BatchNormalization", x, *np.ones((3, 12)), -np.ones(12), name="norm"),
-        "Variance of node 'norm' must be at least 0, not negative",
-    ),
-    "norm-variance-zero": (
-        lambda net, x: net("BatchNormalization", x, *np.ones((3, 12)), np.zeros(12), name="norm", epsilon=0.0),
-        "Divisor of node 'norm' (BatchNormalization) must nowhere be zero, not 0",
-    ),
-    "norm-channels": (
-        lambda net, x: net("BatchNormalization", x, *np.ones((4, 7)), name="norm"),
-        "Operands of node 'norm' (BatchNormalization) must broadcast, not 1x12 and 7 and 7 and 7 and 7",
-    ),
-    "dropout": (
-        lambda net, x: net("Dropout", x, 0.5, net.constant(True, bool), name="drop"),
-        "Node 'drop' (Dropout) must be in evaluation mode: export the model after eval()",
-    ),
-    "cast": (
-        lambda net, x: net("Cast", x, name="cast", to=TensorProto.FLOAT16),
-        "Node 'cast' (Cast) must cast to float or double, not float16",
-    ),
-    "bits-of-quant": (
-        lambda net, x: net("Quant", x, 1.0, 0.0, 1.5, name="q", signed=1, narrow=1, rounding_mode="ROUND"),
-        "Bit width of node 'q' must be an integer from 1 to 32, not 3/2",
-    ),
-    "rounding-of-quant": (
-        lambda net, x: net("Quant", x, 1.0, 0.0, 1.0, name="q", signed=1, narrow=1, rounding_mode="STOCHASTIC"),
-        "Rounding mode of node 'q' must be one of QONNX's, not 'STOCHASTIC'",
-    ),
-    "operands": (
-        lambda net, x: net("BipolarQuant", x, name="q"),
-        "Node 'q' (BipolarQuant) must have 2 operands, not 1",
-    ),
-    "operands-of-add": (
-        lambda net, x: net("Add", x, "", name="add"),
-        "Node 'add' (Add) must have 2 operands, not 1",
-    ),
-    "operands-of-gemm": (
-        lambda net, x: net("Gemm", x, W0.T, 1.0, 2.0, name="fc"),
-        "Node 'fc' (Gemm) must have 2 to 3 operands, not 4",
-    ),
-    "undefined": (
-        lambda net, x: net("Add", x, "ghost", name="add"),
-        "Node 'add' (Add) must read tensors that are made before it, not 'ghost'",
-    ),
-    "broadcast": (
-        lambda net, x: net("Add", x, np.ones(7), name="add"),
-        "Operands of node 'add' (Add) must broadcast, not 1x12 and 7",
-    ),
-    "sizes": (
-        lambda net, x: net("Gemm", x, np.ones((7, 6)), name="fc"),
-        "Node 'fc' (Gemm) must multiply equal sizes, not 1x12 by 7x6",
-    ),
-    "reshape": (
-        lambda net, x: net("Reshape", x, net.constant([1, 7], I64), name="view"),
-        "Node 'view' (Reshape) must fit its input of 1x12, not be given: .+",
-    ),
-    "reshape-to-fractions": (
-        lambda net, x: net("Reshape", x, net.constant([1.0, 12.5]), name="view"),
-        "Operand 'const2' of node 'view' (Reshape) must be integers, not others",
-    ),
-    "reshape-computed": (
-        lambda net, x: net("Reshape", x, x, name="view"),
-        "Operand 't1' of node 'view' (Reshape) must be a constant, not computed from the input",
-    ),
-    "several-vectors": (
-        lambda net, x: net("MatMul", net.reshape(x, 3, 4), np.ones((4, 6)), name="fc"),
-        "Node 'fc' (MatMul) must multiply one vector of 4 numbers per frame, not 12 numbers: "
-        "only dense layers after a flattened frame are supported",
-    ),
-    "weights-computed": (
-        lambda net, x: net("MatMul", x, net("Transpose", x, perm=[1, 0]), name="fc"),
-        "Weights of node 'fc' (MatMul) must be constant, not computed from the input",
-    ),
-    "bias-computed": (
-        lambda net, x: net("Gemm", x, W0.T, net("Relu", net("Gemm", x, W0.T)), name="fc"),
-        "Bias of node 'fc' must be a constant, not computed from the input",
-    ),
-    "bias-size": (
-        lambda net, x: net("Gemm", x, W0.T, np.ones(5), name="fc"),
-        "Bias of node 'fc' must fit its 6 neurons, not .+",
-    ),
-    "no-layer": (lambda net, x: net("Relu", x), "Model must have a layer (Gemm, MatMul or Conv), not none"),
-    "constant-output": (
-        lambda net, x: net("Add", 1.0, 2.0),
-        "Output 't2' of the model must depend on its input, not be a constant",
-    ),
-    "neighbours": (
-        lambda net, x: net.dense(net("Add", x, turned(net, x), name="turned"), W0),
-        "Node 'turned' (Add) must combine each number with itself, not with another: "
-        "only elementwise functions are supported",
-    ),
-    "spread": (
-        lambda net, x: net.dense(
-            net("Flatten", net("Add", x, np.ones((2, 12)), name="spread"), axis=0), np.ones((6, 24))
-        ),
-        "Node 'spread' must take every number of 'image' once, not 24 of 12: leave out what repeats or drops some",
-    ),
-    "order-of-the-output": (
-        lambda net, x: net("Transpose", net.reshape(net.dense(x, W0), 2, 3), perm=[1, 0]),
-        "Output 't5' of the model must have the order of its last layer, not another",
-    ),
-    "ternary": (
-        lambda net, x: net("Gemm", x, W0.T * (np.arange(12) != 5)[:, None], name="fc"),
-        "Weights of node 'fc' must be binary, -s or +s for each neuron, not -1, 0, 1 in neuron 0: "
-        "quantize them by a BipolarQuant",
-    ),
-    "float-weights": (
-        lambda net, x: net("Gemm", x, np.arange(72.0).reshape(12, 6), name="fc"),
-        "Weights of node 'fc' must be binary, -s or +s for each neuron, not 0, 6, 12, 18, ... in neuron 0: "
-        "quantize them by a BipolarQuant",
-    ),
-    "zero-and-one-weights": (
-        lambda net, x: net("Gemm", x, W0.T > 0, name="fc"),
-        "Weights of node 'fc' must be binary, -s or +s for each neuron, not 0, 1 in neuron 0: "
-        "quantize them by a BipolarQuant",
-    ),
-    "input-scales-differ": (
-        lambda net, x: net("Gemm", net("Mul", x, np.arange(1.0, 13)), W0.T, name="fc"),
-        "Inputs of node 'fc' must differ by one scale for all, not by 2 and 4: "
-        "use one scale per tensor after the quantizer",
-    ),
-    "dead-input": (
-        lambda net, x: net("Gemm", net("Mul", x, np.arange(12) != 5), W0.T, name="fc"),
-        "Inputs of node 'fc' must have two values, not one as input 5: "
-        "the scale between the quantizer and this node must not be zero",
-    ),
-    "no-sign": (
-        lambda net, x: net("Gemm", net("Relu", net("Gemm", x, W0.T, name="fc0")), W1.T, name="fc1"),
-        "Input of node 'fc1' must be an affine function of the sums of 'fc0', not one that bends: "
-        "put a BipolarQuant before it",
-    ),
-    "sign-joined-with-its-input": (
-        lambda net, x: net("Gemm", around_sign(net, net("Gemm", x, W0.T, name="fc0")), W1.T, name="fc1"),
-        "Input of node 'fc1' must be an affine function of the sums of 'fc0', not one that bends: "
-        "put a BipolarQuant before it",
-    ),
-    "several-bits": (
-        lambda net, x: net(
-            "Gemm", net("Quant", net("Gemm", x, W0.T, name="fc0"), *QUANT4[0], name="act", **QUANT4[1]), W1.T
-        ),
-        "Input of node 'gemm_t4' must be one bit, or an affine function of the sums of 'fc0', not the several codes of "
-        "node 'act' (Quant): use a BipolarQuant, or a Quant of one bit there",
-    ),
-    "sign-of-zero": (
-        lambda net, x: net("Gemm", net("Sign", net("Gemm", x, W0.T), name="sign"), W1.T),
-        "Node 'sign' (Sign) must not meet zero, not in channel 0: use BipolarQuant, whose sign of 0 is +1",
-    ),
-    "not-monotone": (
-        lambda net, x: net.dense(
-            net("BipolarQuant", net("Sub", net("Abs", net("Gemm", x, W0.T)), 3.0), 1.0, name="a"), W1
-        ),
-        "Bit of node 'a' must change at most once over the range of channel 0 of the sums of 'gemm_t2', not at "
-        "-2, 4: use operators before it that only rise or only fall there",
-    ),
-}
-QUANT4 = ((3.0, 0.0, 4.0), {"signed": 1, "narrow": 1, "rounding_mode": "ROUND"})
-
-
-def turned(net: Builder, x: str) -> str:
-    return net.reshape(net("Transpose", net.reshape(x, 3, 4), perm=[1, 0]), 1, 12)
-
-
-def around_sign(net: Builder, x: str) -> str:
-    return net("Add", net("BipolarQuant", x, 1.0), x)
-
-
-@pytest.mark.parametrize("name", BUILD)
-def test_refused_operator(name: str) -> None:
-    build, message = BUILD[name]
-    net, x = start()
-    model = net.model(build(net, x))
-    assert_refused(model, exactly(message).replace(r"\.\+", ".+"))
-
-
-def test_tensor_written_twice() -> None:
-    model = simple()
-    model.graph.node[-2].output[0] = "t0"
-    model.graph.node[-1].input[1] = "t0"
-    assert_refused(model, r"Node 'bipolarquant_t2' \(BipolarQuant\) must write a tensor of its own, not 't0' again")
+    assert_refused_like(
+        model, re.escape(f"Opset of the model must be at most {newest}, the newest of onnx here, not 999")
+    )
 
 
 def test_first_layer_on_codes_that_are_no_affine_of_the_pixels() -> None:
@@ -469,7 +219,7 @@ def test_quantized_input_that_is_none() -> None:
         "Input kind must be 'uint8/255' or 'uint8' for model 'test', whose input has no Quant of several bits, "
         "not 'quant'"
     )
-    assert_refused(simple(), exactly(message), input_kind="quant")
+    assert_refused(simple(), message, input_kind="quant")
 
 
 def test_quantized_input_that_is_too_wide() -> None:
@@ -477,4 +227,4 @@ def test_quantized_input_that_is_too_wide() -> None:
     x = net("Quant", net.input, 0.1, 0.0, 20.0, name="codes", signed=0, narrow=0, rounding_mode="ROUND")
     model = net.model(net.dense(net("BipolarQuant", net("Sub", x, 0.5), 1.0), W0))
     message = "Codes of the input's node 'codes' must have at most 16 bits, not 0 to 1048575"
-    assert_refused(model, exactly(message), input_kind="quant")
+    assert_refused(model, message, input_kind="quant")
