@@ -106,7 +106,7 @@ def test_files_keep_everything(case: ResidualCase, tmp_path: Path) -> None:
 def test_depths_where_branches_meet() -> None:
     network = fold(residual_network((12,), (Block(),)), {})
     depths = {fifo.name: fifo.depth for fifo in network.fifos}
-    # The branch holds 15 places in front of the matrix, 12 bits of the next vector and those that it takes in itself.
+    # The branch holds 15 places before the matrix, 12 bits of the next vector and those that it takes in itself.
     assert depths["fork0 -> conv0_0"] == 15
     assert 12 < depths["fork0.1 -> add0.1"] <= 15 + 12 + 2 * 6
     assert default_depths(network) == depths

@@ -35,7 +35,7 @@ NETWORK = replace(dense_network((12, 6, 4)), name="net")
 
 
 def structure(network: Network) -> tuple:
-    """Return all that folding may change."""
+    """Return everything that folding may change."""
     return (
         [(node.name, node.kind, node.folding) for node in network.nodes],
         network.fifos,
@@ -175,7 +175,7 @@ def test_fold_to_interval_takes_the_cheapest_that_is_fast_enough(interval: int) 
 
 
 def in_all(network: Network) -> float:
-    """Return what nodes weigh and the FIFOs behind them, these with two places."""
+    """Return the weights of nodes and of the FIFOs after them, with two places each."""
     nodes = {node.name for node in network.nodes}
     fifos = (fifo_cost(network.stream(each).width, 2, "ecp5") for each in network.fifos if each.source in nodes)
     return sum((node_cost(node, "ecp5") for node in network.nodes), sum(fifos, Cost())).weight("ecp5")
@@ -212,7 +212,7 @@ def test_lanes_are_inert_only_where_that_is_cheaper(network: Network, slowness: 
 
 
 def test_lanes_are_inert_where_no_divisor_is_near() -> None:
-    """Five neurons of 31 synapses within 16 steps: 31 is prime, and 11 lanes do what else 31 would do."""
+    """Five neurons of 31 synapses within 16 steps: 31 is prime, and 11 lanes are enough instead of 31."""
     network = dense_network((62, 31, 5))
     chosen = fold_to_interval(network, 16)
     assert chosen["fc1"] == {"pe": 1, "simd": 11}
@@ -248,6 +248,6 @@ def test_without_converters_undoes_them(pe: int, simd: int) -> None:
 
 
 def test_wide_beats_of_sums_are_paid_for() -> None:
-    """Ten sums at once save a few LUTs in the last matrix, and cost hundreds in the FIFOs behind it."""
+    """Ten sums at once save a few LUTs in the last matrix, and cost hundreds in the FIFOs after it."""
     network = dense_network((64, 512, 10))
     assert fold_to_interval(network, 40_000, family="ice40")["fc1"]["pe"] < 10

@@ -1,4 +1,4 @@
-"""Zero padding: the classes of positions, and levels that make up for what a window puts outside."""
+"""Zero padding: the classes of positions, and the levels that correct for the window's padding."""
 
 import numpy as np
 import pytest

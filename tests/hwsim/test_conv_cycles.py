@@ -34,7 +34,7 @@ from tests.hwsim.window_networks import alone, window_nodes
 
 @settings(deadline=None, max_examples=200)
 @given(window_nodes(), st.integers(1, 6), st.integers(1, 4), st.none() | st.integers(0, 1000))
-@example(SlidingWindow("node", BIPOLAR, (5, 5, 1), (1, 1), (3, 3)), 2, 3, None)  # frees beats that have not come
+@example(SlidingWindow("node", BIPOLAR, (5, 5, 1), (1, 1), (3, 3)), 2, 3, None)  # frees beats that have not arrived
 @example(MaxPool("node", BIPOLAR, (7, 2, 1), (1, 1), (3, 1)), 1, 3, 7)
 @example(SlidingWindow("node", BIPOLAR, (2, 2, 1), (1, 1), (1, 1), padding=(3, 3, 3, 3)), 1, 3, 0)
 def test_one_window(node: WindowNode, frames: int, depth: int, seed: int | None) -> None:
@@ -56,7 +56,7 @@ def test_random_networks(network: Network, frames: int, seed: int | None) -> Non
 @example(SlidingWindow("node", BIPOLAR, (9, 4, 1), (1, 3), (1, 3), (1, 2), (3, 2, 2, 0)))  # positions without a pixel
 @example(SlidingWindow("node", BIPOLAR, (7, 5, 4), (1, 1), (1, 2), padding=(3, 3, 1, 0)))
 def test_frames_follow_each_other_without_a_bubble(node: WindowNode) -> None:
-    # Steps per frame are the larger of the beats in and the beats read, whatever the kernel.
+    # Steps per frame are the larger of the beats in and the beats read, for every kernel.
     run = simulate(alone(node, depth=node.latency + 2), 2)
     assert run.interval == node.steps
     assert run.interval_deviation == 0.0
@@ -87,7 +87,7 @@ def _with_places(node: WindowNode, places: int) -> WindowNode:
 
 @dataclass(frozen=True, eq=False)
 class Buffer(Node):
-    """A node that is nothing but its schedules: what each step of its drain needs and frees, and where it emits."""
+    """A node that consists only of its schedules: what each step of its drain needs and frees, and where it emits."""
 
     places: int
     needs: tuple[int, ...]
@@ -116,7 +116,7 @@ class Buffer(Node):
 
 @st.composite
 def buffers(draw: st.DrawFn) -> Buffer:
-    """Draw a buffer that is read in any order, some beats of which may be freed before they have come."""
+    """Draw a buffer that is read in any order. Some beats may be freed before they have arrived."""
     period = draw(st.integers(1, 8))
     frees = draw(st.lists(st.integers(0, 4), min_size=period, max_size=period).filter(any))
     left = sum(frees) - np.cumsum(frees) + frees
@@ -150,7 +150,7 @@ def diamond(*, places: int, depth: int) -> Network:
 
 
 def test_a_deadlock_with_a_buffer_is_explained() -> None:
-    # The window has emitted one beat and keeps two in its buffer until it has emitted another; one waits in front.
+    # The window has emitted one beat and keeps two in its buffer until it has emitted another; one waits before it.
     # So three of the split's four beats are gone when the join still reads the other branch.
     network = diamond(places=2, depth=1)
     sentence = (
@@ -191,7 +191,7 @@ def test_a_drain_that_waits_names_the_beat_that_its_fill_waits_for() -> None:
 
 
 def test_a_node_is_as_busy_as_its_drain() -> None:
-    # Four beats in and twelve out. The first four are written in cycles 0 to 3, taken in 1 to 4, and there in 5; the
+    # Four beats in and twelve out. The first four are written in cycles 0 to 3, taken in 1 to 4, and present in 5; the
     # drain's 24 steps are issued in 5 to 28, and the last beat is written in 29 and read in 30.
     node = Buffer("node", 8, (4,) + 11 * (0,), 11 * (0,) + (4,), 12 * "x")
     run = assert_exact(alone(node), 2, Stalls.none())

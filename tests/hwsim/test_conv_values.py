@@ -203,7 +203,7 @@ def test_packed_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @st.composite
 def convolutions(draw: st.DrawFn) -> Network:
-    """Draw a window and a matrix behind it, of numbers of any width; thresholds are near the middle, or at an end."""
+    """Draw a window and a matrix after it, for numbers of any width; thresholds are near the middle, or at an end."""
     element = draw(st.one_of(st.just(BIPOLAR), st.builds(Integer, st.integers(1, 40), st.booleans())))
     few = draw(st.booleans())
     channels, most = ((1, 2, 3), 6) if few else ((63, 64, 65, 128, 130), 3)
@@ -239,7 +239,7 @@ def test_packed_convolutions_of_any_numbers(network: Network, frames: int, seed:
 @pytest.mark.parametrize("channels", [3, 64, 70])
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.uint64])
 def test_packed_frames_of_any_integer_type(channels: int, dtype: type[np.integer]) -> None:
-    # What stands outside is negative, which the type of the frames does not have.
+    # The number outside is negative, which the type of the frames does not have.
     window = SlidingWindow("w", Integer(9, signed=True), (3, 3, channels), (3, 3), padding=(1, 1, 1, 1), pad=-200)
     weights = np.ones((1, 9 * channels), np.int8)
     network = alone(window, MatrixVector("m", weights, positions=(3, 3), operand=window.element))

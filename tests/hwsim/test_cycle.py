@@ -19,7 +19,7 @@ from tests.hwsim.pattern_networks import Pattern, branching_networks, network_of
 
 
 def assert_exact(network: Network, frames: int, stalls: Stalls) -> Run:
-    """Compare everything that both tell, and return the fast run."""
+    """Compare all results of both, and return the fast run."""
     slow = step_slowly(network, frames, stalls=stalls)
     run = simulate(network, frames, stalls=stalls, record=True)
     for fifo in network.fifos:
@@ -142,7 +142,7 @@ def test_an_interval_that_alternates() -> None:
 
 
 def test_interval_is_exact_while_parts_drift_apart() -> None:
-    # 16 cycles per frame in front, 17 behind: hundreds of frames until all places between are taken.
+    # 16 cycles per frame upstream, 17 downstream: hundreds of frames until all places between are taken.
     network = fold(dense_network((16, 1, 1, 17)), {"fc2": {"pe": 17}})
     run = simulate(network, 5)
     assert run.periodic is None
@@ -176,7 +176,7 @@ LEFT_FIRST = Pattern("join", ("xxxx....", "....xxxx"), (".......x",))
 
 
 def reconvergent(depth: int) -> Network:
-    """Return a network whose join reads one branch whole before the other, which needs four places for it."""
+    """Return a network whose join reads one branch completely before the other, which needs four places for it."""
     fifos = [
         Fifo("in", "split"),
         Fifo("split", "join", 0, 0, 2),
@@ -206,7 +206,7 @@ def test_one_place_more_frees_the_deadlock() -> None:
 
 
 def test_a_deadlock_that_takes_two_fifos_is_freed_by_both() -> None:
-    # The join reads the first branch whole before the others, which both need two places for it.
+    # The join reads the first branch completely before the others, which both need two places for it.
     split = Pattern("split", ("xx",), ("xx", "xx", "xx"))
     join = Pattern("join", ("xx....", "..xx..", "....xx"), (".....x",))
     branches = [Fifo("split", "join", port, port, 1) for port in range(3)]

@@ -1,4 +1,4 @@
-"""Parts of a network that drift apart: their rate is known before they stop, and leaps over drift are exact."""
+"""Parts of a network that drift apart: their rate is known before they stop, and skipped frames are exact."""
 
 from fractions import Fraction
 
@@ -15,7 +15,7 @@ from sim_tests.cases import dense_network
 from sim_tests.strategies import dense_networks
 from tests.hwsim.pattern_networks import pattern_networks
 
-#: 16 cycles per frame in front, 17 behind; and three rates, with FIFOs that take long to fill.
+#: 16 cycles per frame upstream, 17 downstream; and three rates, with FIFOs that take long to fill.
 DRIFTING = {
     "two rates": fold(dense_network((16, 1, 1, 17)), {"fc2": {"pe": 17}}).with_depths({"input -> binarize": 200}),
     "three rates": fold(dense_network((40, 7, 6, 43)), {"fc0": {"pe": 7}, "fc2": {"pe": 43, "simd": 1}}).with_depths(
@@ -29,7 +29,7 @@ def figures(run: Run) -> tuple[object, ...]:
 
 
 def assert_leaps_are_exact(network: Network, frames: int) -> Run:
-    """Compare a run with one whose times are recorded, which leaps over nothing."""
+    """Compare a run with one whose times are recorded, which skips no frame."""
     leapt, stepped = simulate(network, frames), simulate(network, frames, record=True)
     assert figures(leapt) == figures(stepped)
     assert leapt.periodic == stepped.periodic

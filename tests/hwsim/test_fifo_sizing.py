@@ -151,7 +151,7 @@ def test_depths_are_not_doubled_for_ever(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_parts_that_drift_apart_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    # 16 cycles per frame in front, 17 behind: the periodic state takes hundreds of frames.
+    # 16 cycles per frame upstream, 17 downstream: the periodic state takes hundreds of frames.
     monkeypatch.setattr(trial, "search_frames", 20)
     network = fold(dense_network((16, 1, 1, 17)), {"fc2": {"pe": 17}})
     assert simulate(network, 20).periodic is None

@@ -104,7 +104,7 @@ BYTES = [Integer(8), Integer(8, signed=True), Integer(7), Integer(3, signed=True
 def test_bytes_at_their_extremes(
     monkeypatch: pytest.MonkeyPatch, synapses: int, operand: Integer, bytewise: bool
 ) -> None:
-    # Where the processor does not multiply bytes, both ways are the same.
+    # If the processor does not multiply bytes, both ways are the same.
     width = byte_vector_width() if bytewise else 0
     monkeypatch.setattr(_matrices, "byte_vector_width", lambda: width)
     rng = np.random.default_rng(synapses)

@@ -1,4 +1,4 @@
-"""The order in which a frame is computed, and what is special in it: steps at several ports, deep FIFOs, deadlocks."""
+"""The order in which a frame is computed, with its special cases: steps at several ports, deep FIFOs, deadlocks."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from tests.hwsim.window_networks import alone, window_nodes
 
 
 def assert_ordered(network: Network) -> int:
-    """Check that every part of a frame stands once in the plan, behind those it needs; return how many there are."""
+    """Check that every part of a frame is once in the plan, after those it needs; return the number of parts."""
     program = flatten(network, Stalls.none())
     plan = plan_of(program)
     known = np.zeros(plan.fifos[0, FIRST_KEPT] + plan.fifos[:, DEPTH].sum(), bool)
@@ -50,7 +50,7 @@ def test_every_part_of_a_window_stands_behind_what_it_needs(node: WindowNode, de
 
 
 def crossing(inputs: int, outputs: int, depth: int, *, latency: int = 3) -> Network:
-    """Return a network whose node takes and gives beats at all ports in one step, some later than others."""
+    """Return a network whose node consumes and emits beats at all ports in one step, some later than others."""
     late = [Pattern(f"late{i}", ("x" + i * ".",), (i * "." + "x",), repeats=3) for i in range(inputs)]
     node = Pattern("node", ("xxx.",) * inputs, ("xxx.",) * outputs, latency)
     slow = [Pattern(f"slow{i}", ("x" + i * ".",), ("x" + i * ".",), repeats=3) for i in range(outputs)]
@@ -74,7 +74,7 @@ def test_a_step_at_several_ports(inputs: int, outputs: int, depth: int, seed: in
 @pytest.mark.parametrize("depth", [1, 3, 10, 50])
 @pytest.mark.parametrize("seed", [None, 11])
 def test_a_fifo_that_holds_several_frames(depth: int, seed: int | None) -> None:
-    # Three beats in a frame, taken at the end of twenty steps: the FIFO in front fills over many frames.
+    # Three beats in a frame, taken at the end of twenty steps: the FIFO before it fills over many frames.
     fast, slow = Pattern("fast", ("xxx",), ("xxx",)), Pattern("slow", (17 * "." + "xxx",), (19 * "." + "x",))
     network = network_of([fast, slow], [Fifo("in", "fast"), Fifo("fast", "slow", 0, 0, depth), Fifo("slow", "out")])
     run = assert_exact(network, 30, stalls_of(network, seed))
@@ -83,7 +83,7 @@ def test_a_fifo_that_holds_several_frames(depth: int, seed: int | None) -> None:
 
 @pytest.mark.parametrize("beats", [1, longest_burst - 1, longest_burst, longest_burst + 1, 5 * longest_burst + 3])
 def test_bursts_of_any_length(beats: int) -> None:
-    # The join takes one branch whole before the other, so the split goes on for a frame.
+    # The join takes one branch completely before the other, so the split continues for a frame.
     split = Pattern("split", (beats * "x",), (beats * "x", beats * "x"))
     join = Pattern("join", (beats * "x" + beats * ".", beats * "." + beats * "x"), (2 * beats * "x",))
     fifos = [

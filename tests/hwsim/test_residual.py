@@ -1,4 +1,4 @@
-"""Networks with shortcuts: values, cycles, depths that free them, and the smallest that keep the interval."""
+"""Networks with shortcuts: values, cycles, depths that resolve deadlocks, and the smallest that keep the interval."""
 
 import numpy as np
 import pytest
@@ -159,7 +159,7 @@ def test_many_frames_through_twenty_blocks(sized: bool) -> None:
     assert (few.total, few.cycles) == (slow.total, slow.cycles)
     assert {node.name: (node.busy, node.starved, node.blocked) for node in few.nodes} == slow.activity
     assert {fifo.name: (fifo.max_occupancy, fifo.max_taken) for fifo in few.fifos} == slow.highest
-    # Where beats are recorded every frame is stepped; otherwise frames are leapt over.
+    # If beats are recorded, every frame is stepped; otherwise frames are skipped.
     many, stepped = simulate(network, 10_000), simulate(network, 10_000, record=True)
     assert many.simulated_frames < 1000
     assert (many.total, many.cycles, many.nodes, many.fifos) == (

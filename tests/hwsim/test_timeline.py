@@ -1,4 +1,4 @@
-"""The timeline: every cycle of every node and FIFO against the simulation that steps cycle by cycle."""
+"""The timeline: every cycle of every node and FIFO, compared with the simulation that steps cycle by cycle."""
 
 import tracemalloc
 
@@ -17,7 +17,7 @@ from tests.hwsim.pattern_networks import pattern_networks
 
 
 def history_of(track: NodeTrack, cycles: int) -> tuple[str, ...]:
-    """Return what a node does in each cycle; behind its last step it waits for a frame that does not come."""
+    """Return what a node does in each cycle; after its last step it waits for a frame that does not come."""
     spells = track.spells
     done = [STATES[state] for state in np.repeat(spells.states, spells.stops - spells.starts)]
     return (*done, *["starved"] * (cycles - len(done)))
@@ -85,7 +85,7 @@ def test_windows(network: Network, frames: int, seed: int | None) -> None:
 
 
 def test_a_frame_of_a_node_by_hand() -> None:
-    # Two pixels come in cycles 0 and 1 and are there from 1 and 2 on; the beat behind is there from the cycle 4 on.
+    # Two pixels come in cycles 0 and 1 and are there from 1 and 2 on; the next beat is there from cycle 4 on.
     timeline = unroll(dense_network((2, 1)), 1)
     assert [node.spans.tolist() for node in timeline.nodes] == [[[1, 3]], [[4, 6]], [[10, 11]]]
     matrix = timeline.nodes[1]

@@ -1,4 +1,4 @@
-"""Batches: every image once, an order by seed and epoch alone, and whole-pixel shifts."""
+"""Batches: every image once, an order that depends only on seed and epoch, and shifts by whole pixels."""
 
 import numpy as np
 import pytest

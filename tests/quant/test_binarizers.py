@@ -1,4 +1,4 @@
-"""Binarizers: what Brevitas makes of the options, and that a misspelt one is noticed."""
+"""Binarizers: the effect of the options in Brevitas, and the detection of a misspelt one."""
 
 import pytest
 import torch

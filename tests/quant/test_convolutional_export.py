@@ -28,7 +28,7 @@ SHAPE = (3, 8, 10)
 
 
 def network(*, padding: int = 0, input_bits: int = 8) -> nn.Sequential:
-    """Return a small network whose normalizations are as if trained."""
+    """Return a small network with normalizations like those of a trained one."""
     torch.manual_seed(0)
     layers = convolutional(SHAPE, (6, 5, "P"), (31,), 4, padding=padding, input_bits=input_bits)
     with torch.no_grad():

@@ -22,7 +22,7 @@ NAMES = [
 
 
 def randomize(modules: list[nn.Module], seed: int) -> None:
-    """Give weights, normalizations and their statistics values as if trained."""
+    """Set weights, normalizations and their statistics to values like those of a trained network."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for module in modules:

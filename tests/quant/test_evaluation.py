@@ -1,4 +1,4 @@
-"""Evaluation: ties, frames of another kind, and networks that stay as they are."""
+"""Evaluation: ties, invalid frames, and networks that are not changed."""
 
 import numpy as np
 import pytest

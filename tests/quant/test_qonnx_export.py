@@ -27,7 +27,7 @@ NAMES = [
 
 
 def network(*, seed: int = 0) -> nn.Sequential:
-    """Return a small network whose normalizations are as if trained."""
+    """Return a small network with normalizations like those of a trained one."""
     torch.manual_seed(seed)
     layers = dense((1, 6, 5), (12, 8), 4)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""The zoo: its models are what their cards say."""
+"""The zoo: its models agree with their cards."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""Core: names, ports, and what it refuses; what it computes is compared in sim_tests."""
+"""Core: names, ports and refusals. `sim_tests` compares what it computes."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Networks with shortcuts on the command line: sized, refused where they stand still, and looked at."""
+"""Networks with shortcuts on the command line: sizing, the refusal of deadlocks, diagrams and traces."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A command that is ended from outside leaves nothing half-written."""
+"""A command that is terminated leaves no half-written files."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Traces against the recorded cycles of the simulator, and against the waveform of the RTL."""
+"""Traces, compared with the recorded cycles of the simulator and with the waveform of the RTL."""
 
 import json
 from pathlib import Path
@@ -134,8 +134,8 @@ def test_tracks_have_every_frame_and_every_level(network: Network, tmp_path: Pat
         frames = [event for event in slices if event["cat"] == "frame"]
         waits = [event for event in slices if event["cat"] == "wait"]
         assert [event["name"] for event in frames] == ["frame 1", "frame 2", "frame 3"]
-        behind = run.writes[network.fifos_out_of(node.name)[0].name].reshape(FRAMES, -1)
-        for event, written in zip(frames, behind, strict=True):
+        writes = run.writes[network.fifos_out_of(node.name)[0].name].reshape(FRAMES, -1)
+        for event, written in zip(frames, writes, strict=True):
             inside = [w for w in waits if event["ts"] <= w["ts"] and w["ts"] + w["dur"] <= event["ts"] + event["dur"]]
             steps = event["args"]["steps"]
             assert event["dur"] == steps + sum(w["dur"] for w in inside)
@@ -156,8 +156,8 @@ def test_tracks_have_every_frame_and_every_level(network: Network, tmp_path: Pat
 def test_a_diagram_by_hand() -> None:
     network = dense_network((2, 1))
     text = diagram(unroll(network, 2), width=40)
-    # The first pixel is there in cycle 1. Two beats behind `binarize` have places, the third one when `fc0` has taken
-    # the first; it does so as soon as it is there, three cycles behind its step.
+    # The first pixel is there in cycle 1. Two beats after `binarize` have places, and the third one when `fc0` has
+    # taken the first, which it does as soon as the beat is there, three cycles after its step.
     assert text.plain.split("\n") == [
         "          0         10",
         "binarize   11  22           ",

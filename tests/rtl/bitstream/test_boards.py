@@ -134,7 +134,7 @@ def test_what_shares_no_logic_cell_of_an_ice40(tmp_path: Path) -> None:
         # A comparison's carry has no LUT.
         "third": _cell("SB_CARRY", I0=6, I1=7, CI=11, CO=13),
         "last": _cell("SB_LUT4", I0="0", I1="0", I2="0", I3=13, O=22),
-        # Behind a LUT that nothing else reads; behind one that is read twice; behind a port; behind another.
+        # After a LUT that nothing else reads; after one that is read twice; after a port; after another.
         "ff_0": _cell("SB_DFF", D=20, Q=30),
         "ff_1": _cell("SB_DFFE", D=21, E=8, Q=31),
         "ff_2": _cell("SB_DFFSR", D=21, R=8, Q=32),
@@ -196,7 +196,7 @@ def test_report_tells_whether_timing_is_met() -> None:
 
 @pytest.fixture
 def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Put a Python script in the place of a tool."""
+    """Replace a tool by a Python script."""
 
     def install(variable: str, script: str) -> None:
         path = tmp_path / variable

@@ -1,4 +1,4 @@
-"""Clocks and baud rates: dividers against the limits of the devices and the projects' own calculators."""
+"""Clocks and baud rates: dividers compared with the limits of the devices and with the projects' own calculators."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""ArgMax in hardware, against the first of the highest keys."""
+"""ArgMax in hardware, compared with the first of the highest keys."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from tests.rtl.harness import lanes_and_size, run_node
 
 @st.composite
 def nodes(draw) -> dataflow.ArgMax:
-    """Small arg max of any folding, with and without an affine of the scores."""
+    """Small ArgMax nodes with any folding, with and without an affine function of the scores."""
     element = draw(st.sampled_from([dataflow.Integer(2), dataflow.Integer(3, signed=True)]))
     pe, classes = draw(lanes_and_size(6, 4))
     if draw(st.booleans()):

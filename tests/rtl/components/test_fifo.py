@@ -1,4 +1,4 @@
-"""Fifo: no beat lost, twice or out of order, and every cycle by the contract, in both ways of storing."""
+"""Fifo: no beat is lost, repeated or out of order, and every cycle follows the contract, for both ways of storing."""
 
 from collections import deque
 
@@ -15,13 +15,13 @@ WIDTH = 8
 
 @pytest.fixture(params=[True, False], ids=["registers", "memory"])
 def storage(request, monkeypatch) -> bool:
-    """Both ways of storing, whatever the rule would choose."""
+    """Both ways of storing, regardless of the rule that chooses one."""
     monkeypatch.setattr(fifo, "in_registers", lambda depth, width: request.param)
     return request.param
 
 
 def exercise(depth: int, *, latency: int, reserving: float, reading: float, seed: int, cycles: int = 100) -> int:
-    """Run a FIFO beside a model that counts places and keeps beats; return how many beats passed.
+    """Run a FIFO together with a model that counts places and stores beats; return how many beats passed.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def exercise(depth: int, *, latency: int, reserving: float, reading: float, seed
         ctx.set(dut.i.valid, write)
         ctx.set(dut.i.payload, word)
         ctx.set(dut.o.ready, ready)
-        # What is read in a cycle frees its place, and what is written is seen, from the next one on.
+        # A read frees its place, and a written beat is visible, from the next cycle on.
         assert ctx.get(dut.i.free) == free, f"cycle {cycle}: free must not depend on ports"
         assert ctx.get(dut.o.valid) == bool(stored), f"cycle {cycle}: valid must not depend on ports"
         if stored and ready:

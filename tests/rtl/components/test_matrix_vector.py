@@ -1,4 +1,4 @@
-"""MatrixVector in hardware, against the sum written out."""
+"""MatrixVector in hardware, compared with the explicit sum."""
 
 from dataclasses import replace
 from itertools import product

@@ -1,4 +1,4 @@
-"""Threshold in hardware, against the comparison itself."""
+"""Threshold in hardware, compared with numpy's comparison."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""WidthConverter and Fork in hardware: numbers come out as they went in."""
+"""WidthConverter and Fork in hardware: numbers are unchanged and in order."""
 
 from itertools import product
 from math import lcm
@@ -38,7 +38,7 @@ def test_wide_beats_keep_the_order(lanes_in: int, lanes_out: int) -> None:
 
 @st.composite
 def nodes(draw) -> dataflow.WidthConverter:
-    """Converters of vectors that the lanes may not divide, cut into parts or not."""
+    """Converters of vectors that the lanes need not divide, with and without parts."""
     parts_in, parts_out = draw(st.integers(1, 3)), draw(st.integers(1, 3))
     channels = lcm(parts_in, parts_out) * draw(st.integers(1, 6))
     lanes = [draw(st.integers(1, channels // parts)) for parts in (parts_in, parts_out)]

@@ -1,4 +1,4 @@
-"""SlidingWindow, MaxPool and SumPool in hardware, against the loops written out."""
+"""SlidingWindow, MaxPool and SumPool in hardware, compared with explicit loops."""
 
 from math import prod
 

@@ -1,4 +1,4 @@
-"""The place where a frame waits."""
+"""The memory in which a frame waits."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from rtl.link.frame_buffer import FrameBuffer
 
 
 def run(dut: FrameBuffer, *benches) -> list[list[int]]:
-    """Run testbenches with a sink beside them; return the beats that left."""
+    """Run testbenches together with a sink; return the beats that left."""
     beats = []
 
     async def sink(ctx):

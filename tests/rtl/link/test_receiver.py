@@ -1,4 +1,4 @@
-"""Requests: what is written, and which tickets leave."""
+"""Requests: the written pixels and the tickets."""
 
 from amaranth.sim import Simulator
 
@@ -109,7 +109,7 @@ def test_wrong_lengths() -> None:
     bodies = [with_length(length, FRAME) for length in (0, 4, 6, 5 + 256, 0xFFFF)]
     bodies += [with_length(5, payload) for payload in (b"", FRAME[:4], FRAME + b"1", FRAME * 60)]
     bodies += [with_length(0, b"1", Kind.INFO), with_length(1, b"1", Kind.INFO), with_length(1, b"", Kind.INFO)]
-    header = bytes([Kind.INFO, 9])  # the checksum stands where the length should be
+    header = bytes([Kind.INFO, 9])  # the checksum is where the length should be
     bodies += [header + checksum(header).to_bytes(2, "big")]
     assert outcomes([*bodies, GOOD]) == [Outcome.LENGTH] * len(bodies) + [Outcome.RESULT]
 

@@ -1,4 +1,4 @@
-"""Replies: tokens against the protocol in Python."""
+"""Replies: tokens compared with the protocol in Python."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The link as a whole, with a stand-in for the network that can be held."""
+"""The complete link, with a stand-in for the network that can be paused."""
 
 import pytest
 from amaranth.sim import Simulator

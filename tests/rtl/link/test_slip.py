@@ -1,4 +1,4 @@
-"""Framing: the encoder against the protocol in Python, the decoder behind it."""
+"""Framing: the encoder compared with the protocol in Python, and the decoder on the encoder's output."""
 
 from amaranth.sim import Simulator
 
@@ -37,7 +37,7 @@ def encoded(tokens: list[int | None]) -> bytes:
 
 
 def decoded(characters: list[tuple[int, int]]) -> list[tuple[int, int, int]]:
-    """Return (data, end, broken) of each token; each character is (byte, broken), with a pause behind."""
+    """Return (data, end, broken) of each token; each character is (byte, broken), followed by a pause."""
     dut, tokens = SlipDecoder(), []
 
     async def bench(ctx):

@@ -11,7 +11,7 @@ BYTES = bytes([0x00, 0xFF, 0x55, 0xAA, 0xC0, 0x01, 0x80])
 
 
 def received(wave: Wave, divisor: int, *, phase: float = 0.0) -> list[int]:
-    """Return what the receiver makes of a wave that starts `phase` bits after an edge of the clock."""
+    """Return the characters received from a wave that starts `phase` bits after an edge of the clock."""
     dut = UartReceiver(divisor)
     characters = []
     ends = np.cumsum([phase, *(duration for _, duration in wave), 3.0]) * divisor
