@@ -154,9 +154,10 @@ def read_pad(operator: Operator, image: Shape, constants: Mapping[str, Constant]
             f"pads of node {operator.name!r} (Pad) must be two integers for each of its axes, not give: {error}"
         ) from error
     if sides.min() < 0 or sides[:, :2].any():
+        remedy = "leave it out" if sides.min() < 0 else "make further channels by a Conv of size 1"
         raise InputError(
             f"pads of node {operator.name!r} (Pad) must add rows and columns around an image, "
-            f"not {tuple(int(side) for side in sides.ravel())}"
+            f"not {tuple(int(side) for side in sides.ravel())}: {remedy}"
         )
     padding = _four_sides(tuple(int(side) for side in sides[:, 2:].ravel()))
     number = _value_of(operator, constants[value]) if value else _default(operator)

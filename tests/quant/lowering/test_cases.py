@@ -11,9 +11,6 @@ from tests.quant.lowering.random_graphs_check import Outcome, check
 from tests.quant.lowering.refused_models import REFUSED
 from tests.quant.lowering.remedies import clause_of, remedied
 
-#: Kinds whose refusal names no remedy that works yet: shortcuts by slices with zero channels.
-_HELPLESS = ("option-a",)
-
 
 def checked(model: onnx.ModelProto, options: dict[str, Any]) -> Outcome:
     return check(model, np.random.default_rng(0), **options)
@@ -31,12 +28,7 @@ def assert_helped(model: onnx.ModelProto, options: dict[str, Any]) -> None:
     assert len(told) <= 4
 
 
-def _case(name: str) -> Any:
-    helpless = pytest.mark.xfail(strict=True, reason="no remedy that works")
-    return pytest.param(name, marks=[helpless] if name.startswith(_HELPLESS) else [])
-
-
-@pytest.mark.parametrize("name", [_case(name) for name in CASES])
+@pytest.mark.parametrize("name", list(CASES))
 def test_lowered_or_helped(name: str) -> None:
     assert_helped(CASES[name].build(), CASES[name].options)
 
