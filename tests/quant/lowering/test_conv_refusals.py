@@ -114,11 +114,13 @@ READING: dict[str, tuple[Build, str]] = {
     ),
     "pad-channels": (
         lambda net, x: net("Pad", x, net.constant([0, 1, 0, 0] * 2, I64), 1.0, name="pad"),
-        "pads of node 'pad' (Pad) must add rows and columns around an image, not (0, 1, 0, 0, 0, 1, 0, 0)",
+        "pads of node 'pad' (Pad) must add rows and columns around an image, not (0, 1, 0, 0, 0, 1, 0, 0): "
+        "make further channels by a Conv of size 1",
     ),
     "pad-crops": (
         lambda net, x: net.pad(x, (-1, 0, 0, 0), 1.0, name="pad"),
-        "pads of node 'pad' (Pad) must add rows and columns around an image, not (0, 0, -1, 0, 0, 0, 0, 0)",
+        "pads of node 'pad' (Pad) must add rows and columns around an image, not (0, 0, -1, 0, 0, 0, 0, 0): "
+        "leave it out",
     ),
     "computed-weights": (
         lambda net, x: net("Conv", x, net.reshape(net("Sub", x, 1.0), 1, 3, 6, 5), name="conv"),
