@@ -7,7 +7,7 @@ Only what is named here is public. Inside, `exact` has the arithmetic, `reading`
 `graph` what the passes work on, `streams` how a tensor becomes integers, `passes` the steps, `describing` the result.
 """
 
-from quant.lowering.lowering import lower
+from quant.lowering._lower import lower
 from quant.lowering.passes import PASSES
 from quant.lowering.refusals import NotLowerableError
 

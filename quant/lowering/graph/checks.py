@@ -5,7 +5,7 @@ from math import prod
 import numpy as np
 
 from quant.lowering.graph.graph import Graph
-from quant.lowering.graph.hardware import BranchSum, Comparison, MatrixProduct
+from quant.lowering.graph.hardware import BranchSum, MatrixProduct, Thresholding
 from quant.lowering.graph.operations import Elementwise, Join, LinearLayer, Operation
 
 __all__ = ["check"]
@@ -53,7 +53,7 @@ def _check_sizes(graph: Graph, operation: Operation, after: str) -> None:
         sizes = {graph.shapes[name] for name in (*operation.inputs, operation.output)}
         if len(sizes) > 1:
             raise AssertionError(f"after {after}: {operation.name!r} adds {sorted(sizes)}, which are not alike")
-    if isinstance(operation, Comparison) and operation.thresholds.size != graph.size(operation.sources[0]):
+    if isinstance(operation, Thresholding) and operation.thresholds.size != graph.size(operation.sources[0]):
         raise AssertionError(
             f"after {after}: {operation.name!r} has {operation.thresholds.size} thresholds, "
             f"not the {graph.size(operation.sources[0])} of {graph.label(operation.sources[0])!r}"

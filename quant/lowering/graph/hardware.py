@@ -29,10 +29,10 @@ from quant.lowering.graph.sites import DENSE, Site, Window
 __all__ = [
     "BranchSum",
     "ClassDecision",
-    "Comparison",
     "Concatenation",
     "HardwareOperation",
     "MatrixProduct",
+    "Thresholding",
     "WindowMaximum",
     "WindowSum",
 ]
@@ -68,7 +68,7 @@ class HardwareOperation(Operation):
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison(HardwareOperation):
+class Thresholding(HardwareOperation):
     """Integers compared with thresholds.
 
     Parameters

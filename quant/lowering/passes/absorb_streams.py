@@ -28,9 +28,9 @@ from quant.lowering.graph.graph import Graph
 from quant.lowering.graph.hardware import (
     BranchSum,
     ClassDecision,
-    Comparison,
     Concatenation,
     MatrixProduct,
+    Thresholding,
     WindowSum,
 )
 from quant.lowering.graph.operations import (
@@ -265,11 +265,11 @@ class _Absorber:
                 f"not be the same for both as in channel {int(constant.argmax())}: leave out what follows them"
             )
         maker = self.known.maker(stream.tensor)
-        if isinstance(maker, Comparison):
+        if isinstance(maker, Thresholding):
             self._check_decides(maker)
         return stream.tensor
 
-    def _check_decides(self, comparison: Comparison) -> None:
+    def _check_decides(self, comparison: Thresholding) -> None:
         """Refuse scores that are at least 0 for every frame because an operator makes them so."""
         source = self.known.streams[comparison.sources[0]]
         assert source is not None

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from quant.lowering.graph.graph import Graph
-from quant.lowering.graph.hardware import Comparison, MatrixProduct
+from quant.lowering.graph.hardware import MatrixProduct, Thresholding
 
 __all__ = ["fuse_thresholds"]
 
@@ -19,7 +19,7 @@ def fuse_thresholds(graph: Graph) -> Graph:
     made = {each.output: each for each in graph.operations}
     fused: dict[str, MatrixProduct] = {}
     for comparison in graph.operations:
-        if not isinstance(comparison, Comparison):
+        if not isinstance(comparison, Thresholding):
             continue
         matrix = made.get(comparison.sources[0])
         if isinstance(matrix, MatrixProduct) and len(list(graph.readers_of(matrix.output))) == 1:
@@ -29,7 +29,7 @@ def fuse_thresholds(graph: Graph) -> Graph:
     return graph.with_operations(tuple(operations))
 
 
-def _with_thresholds(graph: Graph, matrix: MatrixProduct, comparison: Comparison) -> MatrixProduct:
+def _with_thresholds(graph: Graph, matrix: MatrixProduct, comparison: Thresholding) -> MatrixProduct:
     wanted = comparison.thresholds if matrix.shifts is None else comparison.thresholds - matrix.shifts
     synapses = matrix.signs.shape[1]
     stream = graph.streams[matrix.sources[0]]

@@ -7,7 +7,7 @@ import numpy as np
 from dataflow import InputError
 from quant.lowering.exact.numbers import Constant, Exact
 from quant.lowering.graph.graph import Graph
-from quant.lowering.graph.hardware import Comparison, HardwareOperation, MatrixProduct, WindowMaximum, WindowSum
+from quant.lowering.graph.hardware import HardwareOperation, MatrixProduct, Thresholding, WindowMaximum, WindowSum
 from quant.lowering.graph.operations import LinearLayer, MaxPooling, Operation, parameter_name
 from quant.lowering.graph.walks import Chain, between, last_quantizer, pools_among, readings
 from quant.lowering.streams.frames import Frame, has_codes
@@ -140,7 +140,7 @@ class KnownStreams:
         pools = pools_among(chain.before)
         tensors = [parameter_name(output, f"bits{index}" if index else "bits") for index in range(len(pools))]
         tensors.append(output)
-        self.kept.append(Comparison(name, tensors[0], (stream.tensor,), made.thresholds))
+        self.kept.append(Thresholding(name, tensors[0], (stream.tensor,), made.thresholds))
         for pool, source, target in zip(pools, tensors[:-1], tensors[1:], strict=True):
             self.kept.append(WindowMaximum(pool.name, target, (source,), pool.window, pool.image))
         self.streams[output] = made.bits

@@ -10,7 +10,7 @@ import pytest
 from quant.lowering import PASSES
 from quant.lowering.graph.checks import check
 from quant.lowering.graph.graph import Graph
-from quant.lowering.graph.hardware import ClassDecision, Comparison, MatrixProduct, WindowMaximum
+from quant.lowering.graph.hardware import ClassDecision, MatrixProduct, Thresholding, WindowMaximum
 from quant.lowering.graph.operations import Elementwise, LinearLayer, MaxPooling, NonRational, Operator, Rearrangement
 from quant.lowering.graph.sites import Window
 from quant.lowering.passes import (
@@ -122,14 +122,14 @@ def test_choose_output() -> None:
 
 def test_absorb_streams() -> None:
     graph = after(absorb_streams)
-    assert kinds(graph) == ["Comparison", "MatrixProduct", "Comparison", "MatrixProduct", "ClassDecision"]
+    assert kinds(graph) == ["Thresholding", "MatrixProduct", "Thresholding", "MatrixProduct", "ClassDecision"]
     bits, _, comparison, last, classes = graph.operations
-    assert isinstance(bits, Comparison)
+    assert isinstance(bits, Thresholding)
     assert bits.thresholds.tolist() == [64, 192] * 4
     stream = graph.streams[bits.output]
     assert (stream.slope.item(), stream.offset.item(), stream.points.tolist()) == (Fraction(1, 2), 0, [-1, 1])
     # Sums are total/2: at least 2 from total 4 on; the falling one is inverted, total' > -6; the last always.
-    assert isinstance(comparison, Comparison)
+    assert isinstance(comparison, Thresholding)
     assert comparison.thresholds.tolist() == [4, -5, -8]
     assert isinstance(last, MatrixProduct)
     np.testing.assert_array_equal(last.signs, -W1)  # since the scores fall with the sums
@@ -140,7 +140,7 @@ def test_absorb_streams() -> None:
 
 def test_fuse_thresholds() -> None:
     graph = after(fuse_thresholds)
-    assert kinds(graph) == ["Comparison", "MatrixProduct", "MatrixProduct", "ClassDecision"]
+    assert kinds(graph) == ["Thresholding", "MatrixProduct", "MatrixProduct", "ClassDecision"]
     layer = graph.operations[1]
     assert isinstance(layer, MatrixProduct)
     assert layer.thresholds is not None
@@ -172,7 +172,7 @@ def broken(what: str) -> Graph:
         return replace(graph, constants=constants)
     settled = after(absorb_streams)
     first = settled.operations[0]
-    assert isinstance(first, Comparison)
+    assert isinstance(first, Thresholding)
     fewer = replace(first, thresholds=first.thresholds[:3])
     return replace(settled, operations=(fewer, *settled.operations[1:]))
 
@@ -240,7 +240,7 @@ def test_max_pool_of_a_falling_channel_exchanges_the_bits_in_absorb_streams() ->
     graph = images_after(absorb_streams)
     conv, bits, pool = graph.operations[1:4]
     assert isinstance(conv, MatrixProduct)
-    assert isinstance(bits, Comparison)
+    assert isinstance(bits, Thresholding)
     assert isinstance(pool, WindowMaximum)
     np.testing.assert_array_equal(graph.streams[pool.output].slope.floats(), [1, -1, 1])
     assert conv.site.pad == 0
