@@ -127,6 +127,11 @@ def _sign(data: Numbers, at_zero: int) -> Numbers:
     return Numbers(np.where(signs == 0, at_zero, signs).astype(object))
 
 
+def _comparison(holds: Callable[[np.ndarray], np.ndarray]) -> Callable[[Operands, Attributes], Numbers]:
+    """Return an operator that gives 1 where a comparison of the difference with 0 holds, else 0."""
+    return lambda x, a: Numbers(holds((x[0] - x[1]).signs()).astype(np.int64).astype(object))
+
+
 def _bipolar_quant(x: Operands, a: Attributes) -> Numbers:
     return _sign(x[0], 1) * x[1]
 
@@ -217,11 +222,15 @@ OPERATORS: dict[str, Callable[[Operands, Attributes], Numbers]] = {
     "Exp": _curve(lambda v, c: c.exp(v)),
     "Floor": _step(floor),
     "Gemm": _gemm,
+    "Greater": _comparison(lambda signs: signs > 0),
+    "GreaterOrEqual": _comparison(lambda signs: signs >= 0),
     "HardSigmoid": lambda x, a: _hard_sigmoid(x[0], _float32(a, "alpha", 0.2), _float32(a, "beta", 0.5)),
     "HardSwish": lambda x, a: x[0] * _hard_sigmoid(x[0], Numbers.of(Fraction(1, 6)), Numbers.of(Fraction(1, 2))),
     "Identity": lambda x, a: x[0],
     "IntQuant": _quant,
     "LeakyRelu": lambda x, a: _leaky(x[0], _float32(a, "alpha", 0.01)),
+    "Less": _comparison(lambda signs: signs < 0),
+    "LessOrEqual": _comparison(lambda signs: signs <= 0),
     "LogSoftmax": _log_softmax,
     "MatMul": lambda x, a: product(x[0], x[1]),
     "Max": lambda x, a: reduce(Numbers.maximum, x),

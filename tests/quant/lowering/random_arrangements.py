@@ -44,6 +44,8 @@ class Grower(LayerMaker):
             return self.sign(self.put(x, "Sub", self.number(x, [middle, middle * 0.7, middle * 1.3])))
         else:
             x = self.put(self.put(x, "Mul", self.pick(2.0, 1.0, -1.0)), "Add", self.pick(-1.0, 0.0))
+        if self.chance(0.06):
+            x = self.pool(x, self.pick("MaxPool", "AveragePool"))
         if self.chance(0.12):
             left, right = self.sign(self.affine(self.same_layer(x))), self.sign(self.affine(self.same_layer(x)))
             return self.joined("Concat", left, right)
@@ -70,9 +72,20 @@ class Grower(LayerMaker):
             "averages": self.added_averages,
         }
         self.even = way in {"sums", "stream"} and self.chance(0.8)
+        if self.chance(0.05):
+            x = self.shuffled(x)
         x = blocks[way](x)
         self.even = False
         return self.noise(x) if self.chance(0.1) else x
+
+    def shuffled(self, x: Tensor) -> Tensor:
+        """Append a channel shuffle."""
+        groups = next((each for each in (2, 3) if x.channels % each == 0), 0)
+        if not groups or len(x.shape) == 1:
+            return x
+        name = self.net.reshape(x.name, 1, groups, x.channels // groups, *x.shape[1:])
+        name = self.net("Transpose", name, perm=[0, 2, 1, *range(3, len(x.shape) + 2)])
+        return replace(x, name=self.net.reshape(name, 1, *x.shape))
 
     def path(self, x: Tensor) -> Tensor:
         if self.chance(0.1) and len(x.shape) == 3:
@@ -156,9 +169,12 @@ class Grower(LayerMaker):
             x = self.layer(x, neurons=classes)
             if len(x.shape) == 1:
                 return x
+            keep = self.pick(0, 1, 1)
             if self.chance(0.7):
-                name = self.net("GlobalAveragePool", x.name)
+                name, keep = self.net("GlobalAveragePool", x.name), 1
             else:
-                name = self.axes("ReduceMean", x.name, *range(2, len(x.shape) + 1), keepdims=1)
+                name = self.axes("ReduceMean", x.name, *range(2, len(x.shape) + 1), keepdims=keep)
+            if not keep:
+                return Tensor(name, (x.channels,))
             x = Tensor(name, (x.channels, *[1] * (len(x.shape) - 1)))
         return self.flat(x) if self.chance(0.8) else x

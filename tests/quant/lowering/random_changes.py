@@ -78,9 +78,14 @@ def _change_opset(model: onnx.ModelProto, rng: np.random.Generator) -> None:
 
 
 def _annotate(model: onnx.ModelProto, rng: np.random.Generator) -> None:
-    """QONNX's note of a tensor's type."""
-    note = onnx.TensorAnnotation(tensor_name=pick(rng, tensors(model)))
-    kind = pick(rng, ("UINT8", "INT8", "BIPOLAR", "FLOAT32", "UINT4", "odd", ""))
+    """QONNX's note of a tensor's type, or a text about the input."""
+    if rng.random() < 0.2 and model.graph.input:
+        model.graph.input[0].doc_string = pick(rng, ("UINT8", "pixels, 0 to 255", "an image"))
+        return
+    entries = [value.name for value in model.graph.input[:1]]
+    names = entries if entries and rng.random() < 0.7 else tensors(model)
+    note = onnx.TensorAnnotation(tensor_name=pick(rng, names))
+    kind = pick(rng, ("UINT8", "UINT8", "INT8", "BIPOLAR", "BINARY", "FLOAT32", "UINT4", "INT17", "odd", ""))
     note.quant_parameter_tensor_names.append(onnx.StringStringEntryProto(key="finn_datatype", value=kind))
     model.graph.quantization_annotation.append(note)
 
@@ -109,4 +114,6 @@ _CHANGES: list[tuple[Change, float]] = [
     (_annotate, 0.7),
     (constants.stored_as_nodes, 0.7),
     (constants.constants_as_inputs, 0.5),
+    (constants.sparse_constant, 0.3),
+    (nodes.as_function, 0.5),
 ]

@@ -10,7 +10,7 @@ from tests.quant.lowering.random_edits import ODD, pick, some_node
 
 __all__ = [
     *("add_attribute", "change_attribute", "change_number"),
-    *("change_numbers", "change_shape", "constants_as_inputs", "stored_as_nodes"),
+    *("change_numbers", "change_shape", "constants_as_inputs", "sparse_constant", "stored_as_nodes"),
 ]
 
 
@@ -54,6 +54,7 @@ def change_numbers(model: onnx.ModelProto, rng: np.random.Generator) -> None:
         values * 3,
         values + 1,
         values + noise * 1e-7,
+        values * (1 + noise * 1e-7),
         np.round(noise * 4) / 4,
         values[..., None] * noise[..., None],
     )
@@ -102,7 +103,7 @@ def change_attribute(model: onnx.ModelProto, rng: np.random.Generator) -> None:
         AttributeProto.INT: number,
         AttributeProto.FLOAT: floating,
         AttributeProto.STRING: pick(rng, ("", "SAME_UPPER", "reflect", "HALF_UP", "odd")),
-        AttributeProto.INTS: [int(pick(rng, (-1, 0, 1, 1, 2, 3, 50))) for _ in range(int(rng.integers(0, 6)))],
+        AttributeProto.INTS: [int(pick(rng, (-1, 0, 1, 1, 2, 3, 50, 2**40))) for _ in range(int(rng.integers(0, 6)))],
     }
     kind = attribute.type if rng.random() < 0.8 else pick(rng, values)
     node.attribute.remove(attribute)
@@ -132,6 +133,18 @@ def add_attribute(model: onnx.ModelProto, rng: np.random.Generator) -> None:
     for each in [each for each in node.attribute if each.name == name]:
         node.attribute.remove(each)
     node.attribute.append(helper.make_attribute(name, value))
+
+
+def sparse_constant(model: onnx.ModelProto, rng: np.random.Generator) -> None:
+    """Store a constant as its numbers that are not zero, with their places."""
+    found = _some_constant(model, rng)
+    if found is None:
+        return
+    tensor = model.graph.initializer[found[0]]
+    values = numpy_helper.from_array(found[1].ravel(), tensor.name)
+    places = numpy_helper.from_array(np.arange(found[1].size), "places")
+    model.graph.sparse_initializer.append(helper.make_sparse_tensor(values, places, found[1].shape))
+    model.graph.initializer.remove(tensor)
 
 
 def stored_as_nodes(model: onnx.ModelProto, rng: np.random.Generator) -> None:

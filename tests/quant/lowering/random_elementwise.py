@@ -41,9 +41,10 @@ class ElementwiseMaker:
         rank = self.pick(1, 1, 2, 3, 3, 3)
         sizes = [self.pick(1, 2, 3), *(self.pick(3, 4, 5) for _ in range(rank - 1))]
         shape = tuple(sizes) if rank > 1 else (self.pick(2, 3, 4, 5, 6),)
-        dtype = self.pick(*[TensorProto.FLOAT] * 8, TensorProto.UINT8, TensorProto.INT8, TensorProto.DOUBLE)
+        integers = TensorProto.UINT8, TensorProto.INT8, self.pick(TensorProto.UINT16, TensorProto.INT16)
+        dtype = self.pick(*[TensorProto.FLOAT] * 20, *integers, *integers[:2], TensorProto.DOUBLE)
         self.even = False
-        self.integers = dtype in {TensorProto.UINT8, TensorProto.INT8}
+        self.integers = dtype in integers
         self.last = rank == 3 and len(set(shape)) > 1 and self.chance(0.06)
         given = (*shape[1:], shape[0]) if self.last else shape
         batch = () if rank == 1 and self.chance(0.1) else (self.pick(1, 1, 1, "N"),)
@@ -107,17 +108,31 @@ class ElementwiseMaker:
 
     def sign(self, x: Tensor) -> Tensor:
         """Append a quantizer of one bit."""
-        way = self.pick(*["bipolar"] * 8, "signed", "signed", "unsigned", "two codes", "sign")
+        way = self.pick(*["bipolar"] * 8, "signed", "signed", "unsigned", "two codes", "sign", "compared", "sigmoid")
         scale = self.pick(1.0, 1.0, 1.0, 1.0, 0.5, 0.1, -1.0)
         if way == "bipolar":
             if self.chance(0.1):
                 x = self.put(x, self.pick("Tanh", "Erf", "Softsign", "Atan", "Sinh", "Asinh"))
             return self.put(x, "BipolarQuant", scale)
+        if way in {"compared", "sigmoid"}:
+            return self.compared(x, way == "sigmoid")
         if way == "sign":
             return self.put(self.put(x, "Add", 0.3125), "Sign")
         if way == "two codes":
             return self.quant(x, scale, 0.0, 2.0, signed=1, narrow=1, rounding_mode="UP")
         return self.quant(x, scale, self.pick(0.0, 0.0, 0.5), 1.0, signed=int(way == "signed"), narrow=0)
+
+    def compared(self, x: Tensor, sigmoid: bool) -> Tensor:
+        """Append a comparison with a constant, or a Sigmoid and a comparison with 1/2."""
+        if sigmoid:
+            x = self.put(x, "Sigmoid")
+            if self.chance(0.5):
+                return self.put(self.put(x, "Sub", 0.5), "BipolarQuant", 1.0)
+        kind = self.pick("Greater", "Less") if self.opset < 12 or self.chance(0.3) else "GreaterOrEqual"
+        number = np.array(0.5) if sigmoid else self.number(x, [0.0, 0.5, -1.0, 1.0])
+        if self.chance(0.2) and not sigmoid:
+            return self.put(replace(x, name=self.net(kind, number, x.name)), "Cast", to=TensorProto.FLOAT)
+        return self.put(self.put(x, kind, number), "Cast", to=TensorProto.FLOAT)
 
     def clip(self, x: Tensor, low: float, high: float) -> Tensor:
         if self.opset < 11:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx.inliner
 
 import hwsim
 from dataflow import InputError, Network
@@ -82,6 +83,8 @@ def frames_of(low: int, high: int, shape: tuple[int, ...], rng: np.random.Genera
 
 def compare(model: onnx.ModelProto, network: Network, rng: np.random.Generator) -> None:
     """Assert that a network gives the class or the bits, and the scores, of exact evaluation."""
+    if model.functions:
+        model = onnx.inliner.inline_local_functions(model)
     entry = _Entry(model, network)
     frames = frames_of(*entry.range, network.inputs[0].stream.shape, rng)
     evaluation = Evaluation(model, entry.given(frames))
@@ -117,7 +120,7 @@ def _bits(model: onnx.ModelProto, network: Network, evaluation: Evaluation) -> n
         node = _producer(model, dynamic[0]) if len(set(dynamic)) == 1 else None
     if node is not None and _is_one_bit(model, node) and len(evaluation.tensor(node.output[0]).tops) > 1:
         codes = evaluation.tensor(node.output[0])
-        if node.op_type != "Sign":
+        if node.op_type not in {"Sign", *_COMPARISONS}:
             codes = codes / evaluation.tensor(node.input[1])
         if node.op_type in {"Quant", "IntQuant"}:
             codes = codes + evaluation.tensor(node.input[2])
@@ -135,7 +138,8 @@ def _is_one_bit(model: onnx.ModelProto, node: onnx.NodeProto) -> bool:
     return node.op_type in _QUANTIZERS
 
 
-_QUANTIZERS = {"BipolarQuant", "Quant", "IntQuant", "Sign"}
+_COMPARISONS = {"Greater", "GreaterOrEqual", "Less", "LessOrEqual"}
+_QUANTIZERS = {"BipolarQuant", "Quant", "IntQuant", "Sign", *_COMPARISONS}
 
 
 def _producer(model: onnx.ModelProto, tensor: str) -> onnx.NodeProto | None:

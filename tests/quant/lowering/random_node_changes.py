@@ -16,7 +16,7 @@ from tests.quant.lowering.random_edits import (
 )
 
 __all__ = [
-    *("change_kind", "count_inputs", "dead_end", "double_output", "drop_node", "insert_binary"),
+    *("as_function", "change_kind", "count_inputs", "dead_end", "double_output", "drop_node", "insert_binary"),
     *("insert_node", "insert_reshape", "rename", "reorder", "rewire", "swap_inputs"),
 ]
 
@@ -126,6 +126,22 @@ def change_kind(model: onnx.ModelProto, rng: np.random.Generator) -> None:
         node.domain = pick(rng, ("com.microsoft", "", QONNX))
     else:
         node.op_type = pick(rng, [*UNARY, *(each.op_type for each in model.graph.node), "", "Nonsense", "If", "Loop"])
+
+
+def as_function(model: onnx.ModelProto, rng: np.random.Generator) -> None:
+    """Let a node call a function of the model, as torch's exporters write it; one may call itself."""
+    node = some_node(model, rng)
+    names = [f"i{index}" for index in range(len(node.input))]
+    inner = onnx.NodeProto.FromString(node.SerializeToString())
+    inner.input[:], inner.output[:] = names, [f"o{index}" for index in range(len(node.output))]
+    if rng.random() < 0.1:
+        inner.op_type, inner.domain = "Whole", "local"
+    imports = [*model.opset_import, helper.make_opsetid("local", 1)]
+    function = helper.make_function("local", "Whole", names, list(inner.output), [inner], imports)
+    model.functions.append(function)
+    model.opset_import.append(helper.make_opsetid("local", 1))
+    node.op_type, node.domain = "Whole", "local"
+    del node.attribute[:]
 
 
 def dead_end(model: onnx.ModelProto, rng: np.random.Generator) -> None:
