@@ -1,6 +1,7 @@
 """Every operator of the file becomes a constant, or a typed operation with a shape."""
 
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from quant.lowering.reading.signatures import (
     refusal_of,
     shown_shape,
 )
+from quant.lowering.reading.sizes import MOST_NUMBERS, check_size
 from quant.lowering.reading.windows import conv_shape, read_average, read_pad, read_pool
 from quant.lowering.refusals import NotLowerableError
 
@@ -96,7 +98,10 @@ class _Typer:
             self.unknown_constants.add(name)
             return
         shape = self.inferred_shapes().get(name, ())
-        if not shape or (len(shape) > 1 and shape[0] != 1):  # another batch than the model's own is a guess gone wrong
+        possible = 0 < prod(shape) <= MOST_NUMBERS  # else it is what was refused
+        if (
+            not shape or not possible or (len(shape) > 1 and shape[0] != 1)
+        ):  # another batch than the model's own is a guess gone wrong
             self.unknown.add(name)
         else:
             self._keep(Refused(operator.name, name, reads), shape)
@@ -139,6 +144,7 @@ class _Typer:
     def _keep(self, operation: Operation, shape: tuple[int, ...]) -> None:
         if 0 in shape:
             raise InputError(f"Node {operation.name!r} must make at least one number, not {shown_shape(shape)} of them")
+        check_size(f"Output of node {operation.name!r}", shape)
         self.kept.append(operation)
         self.shapes[operation.output] = shape
 
@@ -161,6 +167,7 @@ class _Typer:
                 f"not {' and '.join(map(shown_shape, shapes))}"
             ) from error
         if constant:
+            check_size(f"Output of node {operator.name!r}", shape)
             known = self.constants | added
             operands = [known[name] if name else None for name in element.operands]
             self.constants[operator.output] = evaluate(element, operands)

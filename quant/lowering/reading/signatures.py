@@ -73,15 +73,23 @@ def product_shape(operator: Operator, shapes: list[tuple[int, ...]]) -> tuple[in
     """Return the shape of what a Gemm or MatMul makes."""
     left, right = shapes[:2]
     if operator.kind == "Gemm":
+        if len(left) != 2 or len(right) != 2:
+            raise InputError(
+                f"Node {operator.name!r} (Gemm) must multiply two matrices, not {shown_shape(left)} by "
+                f"{shown_shape(right)}"
+            )
         left = left[::-1] if operator.attributes.get("transA", 0) else left
         right = right[::-1] if operator.attributes.get("transB", 0) else right
     try:
-        return np.matmul(np.zeros(left), np.zeros(right)).shape
-    except ValueError as error:
+        stacked = np.broadcast_shapes(left[:-2], right[:-2])
+    except ValueError:
+        stacked = None
+    if stacked is None or not left or not right or left[-1] != right[-2:][0]:
         raise InputError(
             f"Node {operator.name!r} ({operator.kind}) must multiply equal sizes, not {shown_shape(left)} by "
             f"{shown_shape(right)}"
-        ) from error
+        )
+    return (*stacked, *left[-2:-1], *(right[-1:] if len(right) > 1 else ()))
 
 
 def check_cast(operator: Operator) -> None:

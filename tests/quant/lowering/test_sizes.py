@@ -62,3 +62,35 @@ def test_a_large_input_is_refused() -> None:
     net = Builder((1, 1 << 40))
     with pytest.raises(InputError, match=f"^Input 'image' of the model {MOST}, not {1 << 40} \\(1x{1 << 40}\\)$"):
         lower(net.model(net.dense(net("BipolarQuant", net.input, 1.0), ones(2, 4))))
+
+
+def test_large_products_are_refused_before_they_are_made() -> None:
+    net = Builder((1, 4))
+    weights = net("Expand", 1.0, net.constant([4, 1 << 20], I64))
+    x = net("MatMul", net("BipolarQuant", net.input, 1.0), weights, name="wide")
+    spread = net("Add", net("Reshape", x, net.constant([1 << 20, 1], I64)), np.ones(1 << 10), name="large")
+    with pytest.raises(InputError, match=f"^Output of node 'large' {MOST}, not {1 << 30} \\(1048576x1024\\)$"):
+        lower(net.model(spread))
+
+
+def test_large_constants_are_refused_before_they_are_made() -> None:
+    net = Builder((1, 4))
+    spread = net("Add", np.ones((1 << 15, 1)), np.ones(1 << 15), name="large")
+    with pytest.raises(InputError, match=f"^Output of node 'large' {MOST}, not {1 << 30} \\(32768x32768\\)$"):
+        lower(net.model(net("Add", net.input, spread)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "weights", "message"),
+    [
+        ("Gemm", (1, 4), (1, 4, 1), "Node 'fc' (Gemm) must multiply two matrices, not 1x4 by 1x4x1"),
+        ("MatMul", (1, 4), (5, 2), "Node 'fc' (MatMul) must multiply equal sizes, not 1x4 by 5x2"),
+        ("MatMul", (1, 4), (), "Node 'fc' (MatMul) must multiply equal sizes, not 1x4 by one number"),
+        ("MatMul", (1, 2, 4), (3, 4, 2), "Node 'fc' (MatMul) must multiply one vector of 4 numbers per frame"),
+    ],
+)
+def test_products_that_do_not_fit(kind: str, shape: tuple[int, ...], weights: tuple[int, ...], message: str) -> None:
+    net = Builder(shape)
+    x = net(kind, net("BipolarQuant", net.input, 1.0), ones(*weights), name="fc")
+    with pytest.raises(InputError, match=f"^{re.escape(message)}"):
+        lower(net.model(x))
