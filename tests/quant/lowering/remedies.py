@@ -216,10 +216,8 @@ def _average_behind(refused: Refused, node: onnx.NodeProto, sentence: str) -> No
 
 def _dense_behind(refused: Refused, node: onnx.NodeProto, sentence: str) -> None:
     refused.append("Flatten")
-    entry = refused.model.graph.input[0]
-    shape = [dim.dim_value or 1 for dim in entry.type.tensor_type.shape.dim]
     end = refused.model.graph.output[0]
-    size = Evaluation(refused.model, {entry.name: Numbers.of(np.zeros(shape))}).tensor(end.name).shape[-1]
+    size = _shape_of(refused, end.name)[-1]
     weights = refused.constant(np.where(np.arange(2 * size).reshape(size, 2) % 3, 1, -1).astype(np.float32))
     refused.nodes.append(helper.make_node("MatMul", [end.name, weights], ["classes"], "classes"))
     end.name = "classes"
@@ -340,18 +338,19 @@ def _not_rearranged(refused: Refused, node: onnx.NodeProto, sentence: str) -> No
         refused.drop(mover)
 
 
+def _shape_of(refused: Refused, tensor: str) -> tuple[int, ...]:
+    entry = refused.model.graph.input[0]
+    sizes = [dim.dim_value or 1 for dim in entry.type.tensor_type.shape.dim]
+    return Evaluation(refused.model, {entry.name: Numbers.of(np.zeros(sizes))}).tensor(tensor).shape
+
+
 def _more_channels(refused: Refused, node: onnx.NodeProto, sentence: str) -> None:
-    """Put a convolution of size 1 with binary weights in place of a Pad of channels."""
-    sides = refused.stored(node.input[1])
-    assert sides is not None
-    before = 2  # as the models of the cases have it
-    neurons = before + int(sides[1] + sides[len(sides) // 2 + 1])
-    weights = np.where(np.arange(neurons * before) % 3, 1.0, -1.0).reshape(
-        neurons, before, *[1] * (len(sides) // 2 - 2)
-    )
+    """Let a Conv make the channels that a Pad adds."""
+    before, after = (_shape_of(refused, tensor) for tensor in (node.input[0], node.output[0]))
+    weights = np.where(np.arange(after[1] * before[1]) % 3, 1.0, -1.0).astype(np.float32)
     node.op_type = "Conv"
-    del node.input[1:], node.attribute[:]
-    node.input.append(refused.constant(weights.astype(np.float32)))
+    del node.attribute[:], node.input[1:]
+    node.input.append(refused.constant(weights.reshape(after[1], before[1], *[1] * (len(before) - 2))))
 
 
 def _supported_operators(refused: Refused, node: onnx.NodeProto, sentence: str) -> None:
