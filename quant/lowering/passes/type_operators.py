@@ -193,7 +193,7 @@ class _Typer:
         def arrange(values: np.ndarray) -> np.ndarray:
             try:
                 return REARRANGEMENTS[operator.kind](values, arguments, operator.attributes)
-            except (ValueError, IndexError) as error:
+            except (ValueError, IndexError, OverflowError) as error:
                 raise InputError(
                     f"Node {operator.name!r} ({operator.kind}) must fit its input of {shown_shape(values.shape)}, "
                     f"not be given: {error}"

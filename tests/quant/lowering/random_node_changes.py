@@ -70,7 +70,8 @@ def insert_binary(model: onnx.ModelProto, rng: np.random.Generator) -> None:
     node = model.graph.node[place]
     if not node.input:
         return
-    earlier = [name for each in list(model.graph.node)[:place] for name in each.output] + [model.graph.input[0].name]
+    earlier = [name for each in list(model.graph.node)[:place] for name in each.output]
+    earlier += [value.name for value in model.graph.input] or tensors(model)
     other = pick(rng, earlier if rng.random() < 0.7 else tensors(model))
     name = free_name(model)
     source, node.input[0] = node.input[0], name

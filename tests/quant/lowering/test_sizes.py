@@ -80,6 +80,13 @@ def test_large_constants_are_refused_before_they_are_made() -> None:
         lower(net.model(net("Add", net.input, spread)))
 
 
+def test_axes_that_no_tensor_has() -> None:
+    net = Builder((1, 4))
+    x = net("Unsqueeze", net.input, net.constant([1 << 40], I64), name="far")
+    with pytest.raises(InputError, match=r"^Node 'far' \(Unsqueeze\) must fit its input of 1x4, not be given: "):
+        lower(net.model(x))
+
+
 @pytest.mark.parametrize(
     ("kind", "shape", "weights", "message"),
     [
