@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["DIGITS", "NEAR", "Numbers", "curve", "joined", "square_root"]
+__all__ = ["DIGITS", "FAR", "NEAR", "Numbers", "curve", "joined", "square_root"]
 
 DIGITS, NEAR = 600, 300
+FAR = 1000
 _UNIT = 10**DIGITS
 _BAND = 10 ** (DIGITS - NEAR)
 
@@ -182,12 +183,24 @@ _decimal = Context(prec=DIGITS // 6, Emax=10**9, Emin=-(10**9))
 
 
 def curve(function: Callable[[Decimal, Context], Decimal], numbers: Numbers) -> Numbers:
-    """Apply a transcendental function, to about a hundred digits, once for each number that occurs."""
+    """Apply a transcendental function, to about a hundred digits, once for each number that occurs.
+
+    Beyond `FAR` it goes on with the value that it has there, and a slope of 1 if it grows there: no exponent holds
+    the exponential of any number. Its sign remains, and its order unless it is bounded.
+    """
     known: dict[int, int] = {}
+
+    def at(value: Fraction) -> Fraction:
+        exact = _decimal.divide(Decimal(value.numerator), Decimal(value.denominator))
+        return Fraction(function(exact, _decimal))
 
     def once(top: int) -> int:
         if top not in known:
-            value = Fraction(function(_decimal.divide(Decimal(top), Decimal(numbers.bottom)), _decimal))
+            given = Fraction(top, numbers.bottom)
+            near = min(max(given, Fraction(-FAR)), Fraction(FAR))
+            value = at(near)
+            if given != near and abs(value) > 1:
+                value += given - near
             known[top] = value.numerator * _UNIT // value.denominator
         return known[top]
 
