@@ -89,7 +89,7 @@ def load(path: str | os.PathLike[str]) -> Network:
         raise InputError(f"Network file {str(path)!r} is inconsistent: {error}") from error
     except KeyError as error:
         raise InputError(f"Network file {str(path)!r} must have {error}, not lack it") from error
-    except (TypeError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError) as error:
         raise InputError(f"Network file {str(path)!r} must hold the right kinds of values, not: {error}") from error
 
 

@@ -6,12 +6,17 @@ else is refused with a remedy.
 """
 
 from pathlib import Path
+from tokenize import TokenError
+from zipfile import BadZipFile
 
 import numpy as np
 
 from dataflow import InputError, Network
 
 __all__ = ["frames_of_array", "raw_frames_of_array", "read_array"]
+
+#: Errors that numpy raises for other files than .npy: it evaluates the header as a Python literal, and opens archives.
+_DAMAGED = (ValueError, EOFError, SyntaxError, TokenError, TypeError, OverflowError, RecursionError, BadZipFile)
 
 #: Relative error of k/255 that is read as pixel k: two roundings to float32, as `k * float32(1/255)` has, and a margin.
 _PIXEL_TOLERANCE = 2.0**-22
@@ -29,8 +34,9 @@ def read_array(path: Path) -> np.ndarray:
         Another file, or an array that holds neither integers nor floats, or no frames.
     """
     try:
-        array = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        with path.open("rb") as file:  # numpy leaves the file of a damaged archive open
+            array = np.load(file, allow_pickle=False)
+    except _DAMAGED as error:
         raise InputError(f"Input {str(path)!r} must be a complete .npy file of numbers, not another file") from error
     if not isinstance(array, np.ndarray):
         raise InputError(f"Input {str(path)!r} must be an .npy file with one array, not an archive of several")

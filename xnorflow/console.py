@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 __all__ = ["console", "print_json", "print_table", "say", "table_of"]
 
@@ -39,13 +40,14 @@ def print_table(table: Table) -> None:
 def table_of(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     """Return a table with text aligned left, numbers aligned right and thousands separated."""
     rows = [list(row) for row in rows]
-    table = Table(title=title, title_justify="left")
+    # Names are of any characters, so titles and cells are texts: rich reads markup in strings.
+    table = Table(title=Text(title), title_justify="left")
     for index, column in enumerate(columns):
         values = [row[index] for row in rows if row[index] not in ("", "-")]
         numeric = bool(values) and all(isinstance(value, int | float) for value in values)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*map(_cell, row))
+        table.add_row(*(Text(_cell(value)) for value in row))
     return table
 
 

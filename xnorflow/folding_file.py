@@ -38,6 +38,8 @@ def read_folding_file(path: Path) -> FoldingFile:
         content = tomllib.loads(path.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"Folding file {str(path)!r} must be TOML, not a file with: {error}") from error
+    except RecursionError as error:
+        raise InputError(f"Folding file {str(path)!r} must have tables of numbers, not deeply nested values") from error
     unknown = sorted(set(content) - {"nodes", "fifos"})
     if unknown:
         raise InputError(f"Folding file {str(path)!r} must have the tables nodes and fifos, not {unknown[0]!r}")

@@ -53,6 +53,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise InputError(f"Recipe file {str(path)!r} must be readable, not {error.strerror!r}") from error
     except ValueError as error:  # of the TOML reader, and of bytes that are not UTF-8
         raise InputError(f"Recipe file {str(path)!r} must be TOML, not text with: {error}") from error
+    except RecursionError as error:
+        raise InputError(f"Recipe file {str(path)!r} must have numbers and texts, not deeply nested values") from error
 
 
 def _recipe_of(name: str, entries: dict[str, Any]) -> Recipe:

@@ -13,6 +13,9 @@ __all__ = ["ConvolutionalRecipe", "Recipe"]
 #: Least values of the integers.
 _LEAST = {"epochs": 1, "batch_size": 2, "seed": 0, "shift": 0, "validation": 0, "threads": 1}
 
+#: Greatest values: torch takes seeds of 64 bits, and OpenMP reserves memory for every thread.
+_MOST = {"seed": 2**63 - 1, "threads": 1024}
+
 _PADDINGS = ("valid", "zero")
 
 _PRECISIONS = ("32-true", "bf16-mixed")
@@ -70,6 +73,7 @@ class Recipe:
         for name, bound in least.items():
             value = getattr(self, name)
             self._check(name, _is_integer(value) and value >= bound, f"an integer of at least {bound}")
+            self._check(name, value <= _MOST.get(name, value), f"at most {_MOST.get(name)}")
 
     def _check(self, name: str, fulfilled: bool, rule: str) -> None:
         if not fulfilled:

@@ -295,6 +295,7 @@ def test_structures_that_disagree(change: Change, sentence: str, tmp_path: Path)
         (lambda s, t: node(s, "fc0").update(seed=1), "must hold the right kinds of values, not: .*'seed'"),
         (lambda s, t: s.update(nodes=5), "must hold the right kinds of values, not: .*"),
         (lambda s, t: s.update(nodes=[5]), "must hold the right kinds of values, not: .*"),
+        (lambda s, t: s.update(nodes="abc"), "must hold the right kinds of values, not: .*"),
         (lambda s, t: s.update(metadata=[1]), "must hold the right kinds of values, not: .*"),
         (lambda s, t: node(s, "binarize").update(element=8), "must hold the right kinds of values, not: .*"),
     ],

@@ -51,6 +51,8 @@ def test_a_recipe_of_a_file_gets_the_files_name(tmp_path: Path) -> None:
         ({"epochs": 1.5}, r"epochs of recipe 'mine' must be an integer of at least 1, not 1\.5"),
         ({"epochs": "3"}, r"epochs of recipe 'mine' must be an integer of at least 1, not '3'"),
         ({"batch_size": 1}, r"batch_size of recipe 'mine' must be an integer of at least 2, not 1"),
+        ({"seed": 2**70}, r"seed of recipe 'mine' must be at most 9223372036854775807, not 1180591620717411303424"),
+        ({"threads": 10**9}, r"threads of recipe 'mine' must be at most 1024, not 1000000000"),
         ({"seed": -1}, r"seed of recipe 'mine' must be an integer of at least 0, not -1"),
         ({"shift": -1}, r"shift of recipe 'mine' must be an integer of at least 0, not -1"),
         ({"shift_chance": 1.5}, r"shift_chance of recipe 'mine' must be from 0 to 1, not 1\.5"),
@@ -105,5 +107,13 @@ def test_a_file_that_is_not_toml_is_refused(raw: bytes, tmp_path: Path) -> None:
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "none.toml"
     rule = rf"^Recipe file '{re.escape(str(path))}' must be readable, not 'No such file or directory'$"
+    with pytest.raises(InputError, match=rule):
+        recipes.load(path)
+
+
+def test_a_deeply_nested_recipe_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "deep.toml"
+    path.write_text(f"dataset = {'[' * 3000}{']' * 3000}")
+    rule = rf"^Recipe file '{path}' must have numbers and texts, not deeply nested values$"
     with pytest.raises(InputError, match=rule):
         recipes.load(path)

@@ -238,3 +238,21 @@ def test_commands_say_what_was_done(
     if outputs:
         with np.load(tmp_path / "out.npz") as saved:
             assert (saved["scores"] == predict(network, array.astype(np.int64)).scores).all()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"text",
+        b"PK\x03\x04 no archive",
+        np.lib.format.MAGIC_PREFIX + b"\x01\x00\x06\x00{'a': ",
+        np.lib.format.MAGIC_PREFIX + b"\x01\x00\x04\x00{[}\n",
+    ],
+    ids=["empty", "text", "archive", "header that ends", "header that is no literal"],
+)
+def test_other_files_are_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "x.npy").write_bytes(content)
+    text = re.escape(f"Input {str(tmp_path / 'x.npy')!r} must be a complete .npy file of numbers, not another file")
+    with pytest.raises(InputError, match=rf"^{text}$"):
+        raw_frames(array=tmp_path / "x.npy")

@@ -1,5 +1,6 @@
 """Bad input on the command line: one sentence, exit code 2, and no file is changed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from dataflow import Fifo, Integer, Network, Stream, Terminal, WidthConverter, save_network
 from dataflow.families import FAMILIES
+from sim_tests.cases import dense_network
 from tests.xnorflow.command_line import run
 from xnorflow import console
 
@@ -171,6 +173,7 @@ def test_bad_frames(
             "not 'fc0->fc1' (did you mean 'fc0 -> fc1'?)",
         ),
         ("[fifo]", "Folding file 'FILE' must have the tables nodes and fifos, not 'fifo'"),
+        ("a = " + "[" * 3000, "Folding file 'FILE' must have tables of numbers, not deeply nested values"),
         ("nodes = 3", "Table nodes of 'FILE' must have a table per node, not 3"),
         ("fifos = 3", "Table fifos of 'FILE' must have a depth per FIFO, not 3"),
         (
@@ -236,6 +239,12 @@ def test_tables_off_a_terminal_are_whole(tmp_path: Path, capfd: pytest.CaptureFi
     assert [line.count(name) for line in lines[4:6]] == [2, 2]
     assert lines[4].endswith("│  1 │")
     assert lines[5].endswith("│  - │")
+
+
+def test_names_are_no_markup(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    save_network(replace(dense_network((12, 6, 4)), name="[/]"), tmp_path / "net.xnf")
+    assert run("show", tmp_path / "net.xnf") == 0
+    assert capfd.readouterr().err.startswith("[/], estimated for ecp5")
 
 
 def test_more_than_the_memory_is_one_sentence(net: Path, capfd: pytest.CaptureFixture[str]) -> None:

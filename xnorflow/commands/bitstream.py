@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from xnorflow.commands._options import Json, NetworkName
 from xnorflow.timing import Timing, routed_clock
@@ -27,7 +28,7 @@ def bitstream(
     network = open_network(net)
     with console.status("bitstream") as status:
         report = build_bitstream(
-            network, board, output, clock_mhz=clock_mhz, baud=baud, progress=lambda text: status.update(text)
+            network, board, output, clock_mhz=clock_mhz, baud=baud, progress=lambda text: status.update(Text(text))
         )
     result = report.to_json()
     print_table(table_of(f"{network.name} on {board}", ("figure", "value"), list(result.items())))

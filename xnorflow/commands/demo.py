@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.text import Text
 
 from xnorflow.commands._options import Json
 
@@ -34,7 +35,7 @@ def demo(
         last = now
 
     with console.status("demo") as status:
-        flow = run_flow(settings, lambda text: status.update(text), done=done)
+        flow = run_flow(settings, lambda text: status.update(Text(text)), done=done)
     result = _closing(flow, time.perf_counter() - start)
     print_table(table_of("xnorflow demo", ("figure", "value"), [(key, _text(v)) for key, v in result.items()]))
     passed = flow.verification.passed and flow.bitstream.timing_met
