@@ -1,16 +1,29 @@
 """Settings of all tests, and what the simulations among them share."""
 
 import os
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from sim_tests.simulators import RUNTIME_VARIABLE
+from tests.examples import MANY, QUICK
 
 # How long an example takes depends on the machine and on what else it does: no test asserts on time.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+for profile, count in (("test", 100), (QUICK, 20), (MANY, 300)):
+    settings.register_profile(profile, max_examples=count, deadline=None, print_blob=True)
+settings.load_profile("test")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not import a file in which all tests train, where none is wanted: importing PyTorch takes seconds."""
+    if collection_path.suffix != ".py" or "not train" not in config.getoption("markexpr"):
+        return None
+    return (
+        True if re.search(r"^pytestmark = .*pytest\.mark\.train", collection_path.read_text(), re.MULTILINE) else None
+    )
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ import dataflow
 import hwsim
 import rtl.core
 from dataflow import Network, Node
-from rtl.components import NodeComponent
+from rtl.components import NodeComponent, component_of
+from sim_tests.comparison import Expectation
+from sim_tests.recording import Setup
 from sim_tests.verification import Verification, expectation_of, record_rtl, setup_of, verify_recording
 
 __all__ = ["Original", "break_node", "drop_beat", "late", "swap_lanes"]
@@ -43,13 +46,20 @@ class Original:
         build_dir: Path = Path(),
     ) -> Verification:
         """Compare the RTL of `mutant`, with the current faults, with the expected results of the true network."""
-        stalls = hwsim.random_stalls(self.network, self.seed if seed is None else seed)
-        setup = setup_of(self.network, self.frames, stalls)
-        expectation = expectation_of(self.network, self.frames, stalls)
+        setup, expectation = self._expected(self.seed if seed is None else seed)
         (recording,) = record_rtl(mutant or self.network, [setup], simulator=simulator, build_dir=build_dir)
         return verify_recording(
             self.network, expectation, recording, simulator=simulator, oracle="reference", frames=len(self.frames)
         )
+
+    @cache  # noqa: B019  # as many as the tests' originals, for as long as the tests
+    def _expected(self, seed: int) -> tuple[Setup, Expectation]:
+        stalls = hwsim.random_stalls(self.network, seed)
+        return setup_of(self.network, self.frames, stalls), expectation_of(self.network, self.frames, stalls)
+
+    def stream_after(self, name: str) -> str:
+        """Return the first stream that the node called `name` writes."""
+        return self.network.fifos_out_of(name)[0].name
 
     def with_node(self, node: Node) -> Network:
         """Return the network with another node instead of the one with the same name."""
@@ -58,7 +68,8 @@ class Original:
 
     def differing_streams(self, mutant: Network) -> set[str]:
         """Return the streams in which the reference values of the mutant and the network differ."""
-        true, changed = (hwsim.reference.evaluate(network, self.frames) for network in (self.network, mutant))
+        true = self._expected(self.seed)[1].values
+        changed = hwsim.reference.evaluate(mutant, self.frames)
         return {name for name in true if not np.array_equal(true[name], changed[name])}
 
 
@@ -71,7 +82,7 @@ Fault = Callable[[Module, Ports, Ports], None]
 
 def break_node(patch: pytest.MonkeyPatch, name: str, fault: Fault) -> None:
     """Break the component of the node called `name` in every network that is built from now on."""
-    good = rtl.core.component_of
+    good = component_of
 
     class Broken(NodeComponent):
         kind = dataflow.Node

@@ -1,5 +1,6 @@
 """Every network of the table, in every simulator, with every pattern of stalls."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,8 +25,20 @@ def simulators() -> list[ParameterSet]:
     ]
 
 
-@pytest.mark.parametrize("simulator", simulators())
-@pytest.mark.parametrize("case", [*CASES, *RESIDUAL_CASES], ids=str)
+#: Cases that the default suite runs in the simulators of Verilog too, which take long to compile.
+REPRESENTATIVES = {"both", "wide", "inert", "bits", "stacked-image"}
+
+
+def every_case() -> Iterator[ParameterSet]:
+    """Yield every case in every simulator."""
+    for case in (*CASES, *RESIDUAL_CASES):
+        for simulator in simulators():
+            often = simulator.values == ("amaranth",) or str(case) in REPRESENTATIVES
+            marks = [*simulator.marks, *([] if often else [pytest.mark.slow])]
+            yield pytest.param(case, *simulator.values, marks=marks, id=f"{case}-{simulator.values[0]}")
+
+
+@pytest.mark.parametrize(("case", "simulator"), list(every_case()))
 def test_rtl_equals_reference_and_cycle_simulator(case: Case | ResidualCase, simulator: str, tmp_path: Path) -> None:
     network = case.network()
     frames = random_frames(network, 8)

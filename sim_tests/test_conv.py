@@ -239,21 +239,31 @@ def verify_case(name: str, *, simulator: str, seed: int | None, frames: int, bui
     assert verification.beats_compared == frames * sum(network.stream(fifo).beats for fifo in network.fifos)
 
 
-@pytest.mark.parametrize("seed", [None, 1, pytest.param(2, marks=pytest.mark.slow)])
+#: Cases that between them have every option, for simulators that take long to compile.
+REPRESENTATIVES = ("odd-channels-pool", "not-square", "integers", "everything", "inert", "inert-sums", "inert-groups")
+
+#: Of the stalls at the ends.
+SEEDS = [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (None, 2))]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("name", CASES)
 def test_convolutions_in_the_amaranth_simulator(name: str, seed: int | None) -> None:
     verify_case(name, simulator="amaranth", seed=seed, frames=2)
 
 
 @pytest.mark.skipif(available()["icarus"] is not None, reason=str(available()["icarus"]))
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in REPRESENTATIVES else [pytest.mark.slow]) for name in CASES]
+)
 def test_convolutions_in_icarus(name: str, tmp_path: Path) -> None:
     verify_case(name, simulator="icarus", seed=7, frames=2, build_dir=tmp_path)
 
 
 @pytest.mark.skipif(available()["verilator"] is not None, reason=str(available()["verilator"]))
 @pytest.mark.parametrize(
-    "name", ["odd-channels-pool", "not-square", "integers", "everything", "inert", "inert-sums", "inert-groups"]
+    "name",
+    [pytest.param(name, marks=[] if name == "everything" else [pytest.mark.slow]) for name in REPRESENTATIVES],
 )
 def test_convolutions_in_verilator(name: str, tmp_path: Path) -> None:
     verify_case(name, simulator="verilator", seed=11, frames=6, build_dir=tmp_path)

@@ -1,186 +1,222 @@
 """Hardware broken on purpose is found, whatever is broken, and nothing else is reported."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from _pytest.mark import ParameterSet
 
 import hwsim
-from dataflow import MatrixVector, Network, Threshold
-from sim_tests.cases import Case, random_frames
+from dataflow import Network
+from dataflow.nodes import WindowNode
 from sim_tests.mutants import Fault, Original, break_node, drop_beat, late, swap_lanes
+from sim_tests.mutation_cases import (
+    BROKEN_NODES,
+    CHANGES,
+    FAULTS,
+    PATCHES,
+    Change,
+    Patch,
+    flipped_weights,
+    moved_thresholds,
+    original,
+)
 from sim_tests.simulators import available
+from sim_tests.verification import Verification
 
 pytestmark = pytest.mark.sim
 
-#: Every node kind, with at least two lanes into each node.
-CASE = Case(
-    "mutated",
-    (24, 8, 6, 4),
-    {
-        "binarize": {"pe": 4},
-        "fc0": {"pe": 4, "simd": 6},
-        "fc1": {"pe": 3, "simd": 4},
-        "fc2": {"pe": 2, "simd": 3},
-        "scores_fork": {"pe": 4},
-        "arg_max": {"pe": 2},
-    },
-    outputs="both",
-    uneven=True,
-)
-NETWORK = CASE.network()
-NODES = [node.name for node in NETWORK.nodes]
-FRAMES = random_frames(NETWORK, 24)
-FRAMES[2] = np.maximum(NETWORK.node("binarize").thresholds - 1, 0)  # one below, where a moved threshold shows
-ORIGINAL = Original(NETWORK, FRAMES)
-verify_mutant, with_node, differing_streams = ORIGINAL.verify, ORIGINAL.with_node, ORIGINAL.differing_streams
 RUNS_HERE = ["amaranth", *(name for name, reason in available().items() if reason is None)]
 
 
-def flipped_weight(name: str, neuron: int, synapse: int) -> Network:
-    node = NETWORK.node(name)
-    assert isinstance(node, MatrixVector)
-    weights = node.weights.copy()
-    weights[neuron, synapse] *= -1
-    return with_node(replace(node, weights=weights))
+def differs(verification: Verification) -> tuple[bool, bool]:
+    """Return whether values and cycles differ."""
+    assert verification.passed == (verification.value_mismatches == verification.cycle_mismatches == 0)
+    return verification.value_mismatches > 0, verification.cycle_mismatches > 0
 
 
-def moved_threshold(name: str, channel: int) -> Network:
-    node = NETWORK.node(name)
-    assert isinstance(node, MatrixVector | Threshold)
-    thresholds = node.thresholds.copy()
-    thresholds[channel] += 1 if thresholds[channel] == 0 else -1
-    return with_node(replace(node, thresholds=thresholds))
+def cases(table: Mapping[str, tuple[object, ...]], representatives: Iterable[str]) -> list[ParameterSet]:
+    """Return the cases of a table as parameters: one of each kind is in the default suite, the others are slow."""
+    chosen = set(representatives)
+    assert chosen <= set(table), chosen - set(table)
+    return [
+        pytest.param(*values, id=name, marks=[] if name in chosen else [pytest.mark.slow])
+        for name, values in table.items()
+    ]
 
 
-def test_the_network_itself_is_equal() -> None:
-    assert verify_mutant().passed
+NETWORKS = sorted({each.original for each in (*CHANGES, *PATCHES)} | set(BROKEN_NODES))
 
 
-@pytest.mark.parametrize("name", ["fc0", "fc1", "fc2"])
-def test_flipped_weight_is_found_if_it_shows(name: str) -> None:
-    rng = np.random.default_rng(0)
-    neurons, synapses = NETWORK.node(name).weights.shape
-    shown = 0
-    for neuron in range(neurons):
-        mutant = flipped_weight(name, neuron, int(rng.integers(synapses)))
-        verification = verify_mutant(mutant)
-        assert (verification.value_mismatches > 0) == bool(differing_streams(mutant))
-        assert verification.cycle_mismatches == 0
-        shown += not verification.passed
-    assert shown >= neurons / 2
+@pytest.mark.parametrize(
+    "name", cases({name: (name,) for name in NETWORKS}, {*NETWORKS} - {"inert-bits", "integers-go-on"})
+)
+def test_the_network_itself_is_equal(name: str) -> None:
+    assert original(name).verify().passed
 
 
-@pytest.mark.parametrize("name", ["binarize", "fc0", "fc1"])
-def test_moved_threshold_is_found_if_it_shows(name: str) -> None:
-    shown = 0
-    for channel in range(min(8, NETWORK.node(name).thresholds.size)):
-        mutant = moved_threshold(name, channel)
-        verification = verify_mutant(mutant)
-        assert (verification.value_mismatches > 0) == bool(differing_streams(mutant))
-        assert verification.cycle_mismatches == 0
-        shown += not verification.passed
-    assert shown
+BROKEN = {
+    f"{fault.__name__}-{name}-{node}": (name, node, fault, values, cycles)
+    for name, nodes in BROKEN_NODES.items()
+    for node in nodes
+    for fault, values, cycles in FAULTS
+}
 
 
-@pytest.mark.parametrize("name", NODES)
-def test_late_node_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    break_node(monkeypatch, name, late)
-    verification = verify_mutant()
-    assert verification.cycle_mismatches > 0
-    assert verification.value_mismatches == 0
-    assert not verification.passed
-    assert {mismatch.what for mismatch in verification.first} == {"cycle"}
-    assert verification.first[0].stream == NETWORK.fifos_out_of(name)[0].name
-    assert verification.first[0].side == "written"
-    assert verification.first[0].got == verification.first[0].expected + 1
+@pytest.mark.parametrize(
+    ("name", "node", "fault", "values", "cycles"),
+    cases(
+        BROKEN,
+        {
+            *(f"late-dense-{node}" for node in ("binarize", "fc1", "arg_max")),
+            *(f"drop_beat-dense-{node}" for node in ("binarize", "scores_fork", "arg_max")),
+            *(f"swap_lanes-dense-{node}" for node in ("fc0", "fc0.width", "scores_fork")),
+            *("late-conv-conv0.window", "swap_lanes-conv-pool0", "late-bits-add0", "swap_lanes-stacked-stack0"),
+        },
+    ),
+)
+def test_a_broken_node_is_found(
+    name: str, node: str, fault: Fault, values: bool, cycles: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_node(monkeypatch, node, fault)
+    verification = original(name).verify()
+    assert differs(verification) == (values, cycles), str(verification)
+    first = verification.first[0]
+    if fault is not drop_beat:
+        assert first.stream == original(name).stream_after(node)
+        assert {mismatch.what for mismatch in verification.first} == {"value" if values else "cycle"}
+    elif name == "dense":  # windows overlap: with one beat less, they still come
+        assert verification.stood.startswith("No beat moved from cycle ")
+    if fault is late:
+        assert (first.side, first.got) == ("written", int(str(first.expected)) + 1)
 
 
-@pytest.mark.parametrize("name", NODES)
-def test_dropped_beat_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    break_node(monkeypatch, name, drop_beat)
-    verification = verify_mutant()
-    assert verification.value_mismatches > 0
-    assert verification.cycle_mismatches > 0
-    assert verification.stood.startswith("No beat moved from cycle ")
+@pytest.mark.parametrize(
+    "change",
+    cases(
+        {str(change): (change,) for change in CHANGES},
+        [
+            "dense-fc2-flipped_weights",
+            "dense-fc1-moved_thresholds",
+            "conv-conv1.window-other_padding",
+            "everything-conv0-another_offset",
+        ],
+    ),
+)
+def test_a_changed_number_is_found_if_it_shows(change: Change) -> None:
+    true, shown = original(change.original), 0
+    for mutant in change.mutants(true, change.node):
+        shows = bool(true.differing_streams(mutant))
+        verification = true.verify(mutant)
+        assert differs(verification) == (shows, False), str(verification)
+        if shows:
+            assert verification.first[0].stream in {fifo.name for fifo in true.network.fifos_out_of(change.node)}
+        shown += shows
+    assert shown >= change.fewest
 
 
-@pytest.mark.parametrize("name", NODES)
-def test_swapped_lanes_are_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    break_node(monkeypatch, name, swap_lanes)
-    verification = verify_mutant()
-    assert verification.value_mismatches > 0
-    assert verification.cycle_mismatches == 0
-    assert verification.first[0].what == "value"
-    assert verification.first[0].stream == NETWORK.fifos_out_of(name)[0].name
+@pytest.mark.parametrize(
+    "patch",
+    cases(
+        {str(patch): (patch,) for patch in PATCHES},
+        [
+            "inert-conv0.window-inert_lanes",
+            "inert-fc-inert_synapses_match",
+            "arg_max-arg_max-an_inert_class_wins",
+            "everything-pool1-sums_count_what_is_outside",
+            "bits-add0-bits_count_as_0_and_1",
+        ],
+    ),
+)
+def test_a_component_with_wrong_values_is_found(patch: Patch, monkeypatch: pytest.MonkeyPatch) -> None:
+    true = original(patch.original)
+    patch.what(monkeypatch, true, patch.node)
+    verification = true.verify()
+    assert differs(verification) == (True, False), str(verification)
+    if patch.node:
+        assert verification.first[0].stream in {fifo.name for fifo in true.network.fifos_out_of(patch.node)}
+
+
+def shows_in_time(true: Original, mutant: Network, seed: int) -> bool:
+    """Return whether the cycle simulator gives a beat of the mutant another cycle."""
+    stalls = hwsim.random_stalls(true.network, seed)
+    expected, other = (
+        hwsim.simulate(network, frames=len(true.frames), stalls=stalls, record=True)
+        for network in (true.network, mutant)
+    )
+    return any(
+        not np.array_equal(getattr(expected, side)[name], getattr(other, side)[name])
+        for side in ("writes", "reads")
+        for name in expected.writes
+    )
 
 
 @pytest.mark.parametrize("change", [-1, 1])
-def test_other_depth_is_found_if_it_shows(change: int) -> None:
-    stalls = hwsim.random_stalls(NETWORK, 3)
-    true = hwsim.simulate(NETWORK, frames=len(FRAMES), stalls=stalls, record=True)
-    shown = 0
-    for fifo in NETWORK.fifos:
-        mutant = NETWORK.with_depths({fifo.name: fifo.depth + change})
-        other = hwsim.simulate(mutant, frames=len(FRAMES), stalls=stalls, record=True)
-        differs = any(
-            not np.array_equal(getattr(true, side)[name], getattr(other, side)[name])
-            for side in ("writes", "reads")
-            for name in true.writes
-        )
-        verification = verify_mutant(mutant, seed=3)
-        assert verification.value_mismatches == 0
-        assert (verification.cycle_mismatches > 0) == differs
-        shown += differs
+def test_another_depth_is_found_if_it_shows(change: int) -> None:
+    true, shown = original("dense"), 0
+    for fifo in true.network.fifos:
+        mutant = true.network.with_depths({fifo.name: fifo.depth + change})
+        shows = shows_in_time(true, mutant, 3)
+        assert differs(true.verify(mutant, seed=3)) == (False, shows)
+        shown += shows
     assert shown
 
 
-def nothing(patch: pytest.MonkeyPatch) -> Network:
-    return NETWORK
+def test_one_place_more_in_a_buffer_is_found_if_it_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    true, shown = original("conv"), 0
+    for name in BROKEN_NODES["conv"]:
+        node = true.network.node(name)
+        assert isinstance(node, WindowNode)
+        wider, places = replace(node), {each: true.network.node(each) for each in BROKEN_NODES["conv"]}
+        fewer = {each: node.places for each, node in places.items() if isinstance(node, WindowNode)}
+        more = property(lambda self, wider=wider, fewer=fewer: fewer[self.name] + (self is wider))  # type: ignore[misc]
+        mutant = true.with_node(wider)
+        true.verify()  # expectations are kept, so that they are those without the patch
+        with monkeypatch.context() as patch:
+            patch.setattr(type(wider), "places", more)
+            shows = shows_in_time(true, mutant, true.seed)
+            verification = true.verify(mutant)
+        assert differs(verification) == (False, shows)
+        shown += shows
+    assert shown
 
 
-def weight(patch: pytest.MonkeyPatch) -> Network:
-    return flipped_weight("fc1", 3, 2)
+def broken(node: str, fault: Fault) -> Callable[[Original, pytest.MonkeyPatch], Network]:
+    def mutate(true: Original, patch: pytest.MonkeyPatch) -> Network:
+        break_node(patch, node, fault)
+        return true.network
 
-
-def threshold(patch: pytest.MonkeyPatch) -> Network:
-    return moved_threshold("fc0", 4)
-
-
-def fault(name: str, broken: Fault) -> Callable[[pytest.MonkeyPatch], Network]:
-    assert name in NODES
-
-    def mutate(patch: pytest.MonkeyPatch) -> Network:
-        break_node(patch, name, broken)
-        return NETWORK
-
-    mutate.__name__ = f"{broken.__name__}-{name}"
     return mutate
 
 
-#: Each with whether values and cycles must differ.
-MUTATIONS = (
-    (nothing, False, False),
-    (weight, True, False),
-    (threshold, True, False),
-    (fault("fc0", drop_beat), True, True),
-    (fault("fc1", late), False, True),
-    (fault("fc0.width", swap_lanes), True, False),
+#: By name, with whether values and cycles must differ.
+MUTATIONS: dict[str, tuple[Callable[[Original, pytest.MonkeyPatch], Network], bool, bool]] = {
+    "nothing": (lambda true, patch: true.network, False, False),
+    "weight": (lambda true, patch: list(flipped_weights(true, "fc1"))[3], True, False),
+    "threshold": (lambda true, patch: list(moved_thresholds(true, "fc0"))[4], True, False),
+    "drop_beat-fc0": (broken("fc0", drop_beat), True, True),
+    "late-fc1": (broken("fc1", late), False, True),
+    "swap_lanes-fc0.width": (broken("fc0.width", swap_lanes), True, False),
+}
+
+
+@pytest.mark.parametrize(
+    ("simulator", "mutate", "values", "cycles"),
+    cases(
+        {f"{name}-{sim}": (sim, *mutation) for sim in RUNS_HERE for name, mutation in MUTATIONS.items()},
+        [f"{name}-{simulator}" for simulator in RUNS_HERE for name in ("weight", "late-fc1")],
+    ),
 )
-
-
-@pytest.mark.parametrize("simulator", RUNS_HERE)
-@pytest.mark.parametrize(("mutate", "values", "cycles"), MUTATIONS, ids=[mutate.__name__ for mutate, _, _ in MUTATIONS])
 def test_every_simulator_finds_the_mutation(
-    mutate: Callable[[pytest.MonkeyPatch], Network],
+    simulator: str,
+    mutate: Callable[[Original, pytest.MonkeyPatch], Network],
     values: bool,
     cycles: bool,
-    simulator: str,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    verification = verify_mutant(mutate(monkeypatch), simulator=simulator, build_dir=tmp_path)
-    assert (verification.value_mismatches > 0, verification.cycle_mismatches > 0) == (values, cycles), str(verification)
-    assert verification.passed == (not values and not cycles)
+    true = original("dense")
+    verification = true.verify(mutate(true, monkeypatch), simulator=simulator, build_dir=tmp_path)
+    assert differs(verification) == (values, cycles), str(verification)

@@ -16,12 +16,13 @@ from sim_tests.simulators import available
 from sim_tests.standstill import assert_stops_alike, deadlock_of
 from sim_tests.strategies import conv_networks, dense_networks, residual_networks
 from sim_tests.verification import verify_rtl
+from tests.examples import examples
 
 pytestmark = pytest.mark.sim
 
 
 def agreement(
-    simulator: str, examples: int, networks: st.SearchStrategy[Network], *, most_frames: int = 12
+    simulator: str, networks: st.SearchStrategy[Network], most_frames: int, examples: int
 ) -> Callable[[], None]:
     """Return the test that random networks agree in a simulator.
 
@@ -31,8 +32,6 @@ def agreement(
 
     @settings(
         max_examples=examples,
-        deadline=None,
-        print_blob=True,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
     )
     @given(network=networks, frames=st.integers(1, most_frames), seed=st.integers(0, 2**16), stalled=st.booleans())
@@ -56,26 +55,13 @@ def needs(simulator: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(reason is not None, reason=str(reason))
 
 
-test_random_networks_in_amaranth = agreement("amaranth", 25, dense_networks())
-test_random_networks_in_icarus = needs("icarus")(agreement("icarus", 4, dense_networks()))
-test_many_random_networks_in_amaranth = pytest.mark.slow(agreement("amaranth", 300, dense_networks()))
-test_many_random_networks_in_icarus = pytest.mark.slow(needs("icarus")(agreement("icarus", 60, dense_networks())))
-test_many_random_networks_in_verilator = pytest.mark.slow(
-    needs("verilator")(agreement("verilator", 20, dense_networks()))
-)
-test_random_convolutions_in_amaranth = agreement("amaranth", 20, conv_networks(), most_frames=3)
-test_many_random_convolutions_in_amaranth = pytest.mark.slow(agreement("amaranth", 300, conv_networks(), most_frames=4))
-test_many_random_convolutions_in_icarus = pytest.mark.slow(
-    needs("icarus")(agreement("icarus", 40, conv_networks(), most_frames=3))
-)
-test_random_shortcuts_in_amaranth = agreement("amaranth", 20, residual_networks(), most_frames=3)
-test_random_shortcuts_in_icarus = needs("icarus")(agreement("icarus", 4, residual_networks(), most_frames=3))
-test_many_random_shortcuts_in_amaranth = pytest.mark.slow(
-    agreement("amaranth", 300, residual_networks(), most_frames=4)
-)
-test_many_random_shortcuts_in_icarus = pytest.mark.slow(
-    needs("icarus")(agreement("icarus", 60, residual_networks(), most_frames=3))
-)
-test_many_random_shortcuts_in_verilator = pytest.mark.slow(
-    needs("verilator")(agreement("verilator", 12, residual_networks(), most_frames=3))
-)
+DENSE, CONVOLUTIONS, SHORTCUTS = (dense_networks(), 12), (conv_networks(), 3), (residual_networks(), 3)
+
+test_random_networks_in_amaranth = agreement("amaranth", *DENSE, examples(20, many=200))
+test_random_convolutions_in_amaranth = agreement("amaranth", *CONVOLUTIONS, examples(15, many=150))
+test_random_shortcuts_in_amaranth = agreement("amaranth", *SHORTCUTS, examples(15, many=150))
+test_random_networks_in_icarus = needs("icarus")(agreement("icarus", *DENSE, examples(4, many=60)))
+test_random_convolutions_in_icarus = needs("icarus")(agreement("icarus", *CONVOLUTIONS, examples(4, many=40)))
+test_random_shortcuts_in_icarus = needs("icarus")(agreement("icarus", *SHORTCUTS, examples(4, many=60)))
+test_random_networks_in_verilator = pytest.mark.slow(needs("verilator")(agreement("verilator", *DENSE, 20)))
+test_random_shortcuts_in_verilator = pytest.mark.slow(needs("verilator")(agreement("verilator", *SHORTCUTS, 12)))

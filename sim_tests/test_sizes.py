@@ -98,7 +98,7 @@ def verify_size(name: str, build_dir: Path) -> None:
     assert verification.beats_compared == frames * sum(network.stream(fifo).beats for fifo in network.fifos)
 
 
-@pytest.mark.parametrize("name", ["tfc-224", "sfc-256"])
+@pytest.mark.parametrize("name", ["tfc-224", pytest.param("sfc-256", marks=pytest.mark.slow)])
 def test_real_size(name: str, tmp_path: Path) -> None:
     verify_size(name, tmp_path)
 

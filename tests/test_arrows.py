@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[1]
 
 OURS = {"dataflow", "quant", "hwsim", "rtl", "xnorflow", "sim_tests", "zoo", "benchmarks"}

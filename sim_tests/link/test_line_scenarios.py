@@ -51,12 +51,14 @@ def test_odd_divisor_and_several_lanes(simulator: str, tmp_path: Path) -> None:
     run_link(fold(small_network(), foldings), tmp_path, simulator=simulator, divisor=13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("simulator", simulators()[:1])
 def test_inert_lanes(simulator: str, tmp_path: Path) -> None:
     foldings = {"binarize": {"pe": 5}, "fc0": {"pe": 4, "simd": 5}, "fc1": {"pe": 3, "simd": 4}, "arg_max": {"pe": 3}}
     run_link(fold(small_network(), foldings), tmp_path, simulator=simulator)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("simulator", simulators()[:1])
 @pytest.mark.parametrize("outputs", ["bits", "signs"])
 def test_bits(simulator: str, outputs: str, tmp_path: Path) -> None:

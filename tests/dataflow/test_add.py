@@ -12,6 +12,7 @@ from dataflow import BIPOLAR, Add, Element, InputError, Integer, fold, load, sav
 from dataflow.folding import default_depth, default_depths
 from sim_tests.residual_cases import RESIDUAL_CASES, Block, ResidualCase, residual_network
 from sim_tests.strategies import conv_networks
+from tests.examples import examples
 
 INT8 = Integer(8, signed=True)
 
@@ -112,7 +113,7 @@ def test_depths_where_branches_meet() -> None:
     assert default_depths(network) == depths
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=examples(10))
 @given(conv_networks())
 def test_nothing_is_deeper_where_nothing_meets(network) -> None:  # type: ignore[no-untyped-def]
     assert default_depths(network) == {fifo.name: default_depth(network, fifo) for fifo in network.fifos}

@@ -30,6 +30,7 @@ from dataflow.cost import fifo_cost
 from dataflow.folding import input_lanes
 from sim_tests.cases import dense_network
 from sim_tests.strategies import conv_networks, dense_networks, residual_networks
+from tests.examples import examples
 
 NETWORK = replace(dense_network((12, 6, 4)), name="net")
 
@@ -74,7 +75,7 @@ def test_what_is_not_named_stays() -> None:
     assert {fifo.name: fifo.depth for fifo in twice.fifos}["fc1 -> arg_max"] == 6
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=examples(50))
 @given(dense_networks())
 def test_folding_again_changes_nothing(network: Network) -> None:
     folded = fold(network, {})
@@ -192,7 +193,7 @@ def without_inert_lanes(network: Network, interval: int) -> dict[str, dict[str, 
 
 
 @given(dense_networks() | conv_networks() | residual_networks(), st.floats(0, 1))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 def test_lanes_are_inert_only_where_that_is_cheaper(network: Network, slowness: float) -> None:
     bare = without_converters(network)
     least, most = FoldingChoices(bare, "ecp5").least_interval, max(node.refolded(ALONE).steps for node in bare.nodes)

@@ -17,6 +17,7 @@ from dataflow import (
 )
 from hwsim.reference.matrix_vector import matrix_vector
 from hwsim.reference.sliding_window import sliding_window
+from tests.examples import examples
 
 
 def window(**options: object) -> SlidingWindow:
@@ -98,7 +99,7 @@ def padded_windows(draw: st.DrawFn) -> SlidingWindow:
     )
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=examples(80))
 @given(padded_windows(), st.booleans(), st.integers(0, 2**32 - 1))
 def test_zero_padding_is_a_sum_over_the_taps_inside(node: SlidingWindow, compared: bool, seed: int) -> None:
     rng = np.random.default_rng(seed)

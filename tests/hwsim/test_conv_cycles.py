@@ -27,12 +27,13 @@ from hwsim.cycle import step_slowly
 from hwsim.fifo_sizing import shrink_depths
 from sim_tests.conv_cases import conv_network
 from sim_tests.strategies import conv_networks
+from tests.examples import examples
 from tests.hwsim.pattern_networks import Pattern, network_of
 from tests.hwsim.test_cycle import assert_exact, stalls_of
 from tests.hwsim.window_networks import alone, window_nodes
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=examples(200))
 @given(window_nodes(), st.integers(1, 6), st.integers(1, 4), st.none() | st.integers(0, 1000))
 @example(SlidingWindow("node", BIPOLAR, (5, 5, 1), (1, 1), (3, 3)), 2, 3, None)  # frees beats that have not arrived
 @example(MaxPool("node", BIPOLAR, (7, 2, 1), (1, 1), (3, 1)), 1, 3, 7)
@@ -42,7 +43,7 @@ def test_one_window(node: WindowNode, frames: int, depth: int, seed: int | None)
     assert_exact(network, frames, stalls_of(network, seed))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=examples(60))
 @given(conv_networks(), st.integers(1, 3), st.none() | st.integers(0, 1000))
 def test_random_networks(network: Network, frames: int, seed: int | None) -> None:
     assume(network.interval * frames < 6000)
@@ -50,7 +51,7 @@ def test_random_networks(network: Network, frames: int, seed: int | None) -> Non
     event("periodic within the frames" if run.simulated_frames < frames else "stepped to the end")
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=examples(300))
 @given(window_nodes())
 @example(SlidingWindow("node", BIPOLAR, (7, 4, 1), (3, 3), (3, 2), padding=(0, 0, 0, 1)))  # stride as large as kernel
 @example(SlidingWindow("node", BIPOLAR, (9, 4, 1), (1, 3), (1, 3), (1, 2), (3, 2, 2, 0)))  # positions without a pixel
@@ -63,7 +64,7 @@ def test_frames_follow_each_other_without_a_bubble(node: WindowNode) -> None:
     event("beats in decide" if node.steps > node.schedule().drain.steps else "beats read decide")
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=examples(200))
 @given(window_nodes())
 def test_one_place_less_than_the_fewest_costs_a_bubble(node: WindowNode) -> None:
     row = node.places - node.fewest_places
@@ -127,7 +128,7 @@ def buffers(draw: st.DrawFn) -> Buffer:
     return Buffer("node", places, tuple(needs), tuple(frees), emits, draw(st.integers(1, 4)), draw(st.integers(1, 3)))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=examples(300))
 @given(buffers(), st.integers(1, 8), st.integers(1, 4), st.none() | st.integers(0, 1000))
 def test_random_buffers(node: Buffer, frames: int, depth: int, seed: int | None) -> None:
     network = alone(node, depth=depth)

@@ -29,6 +29,7 @@ from hwsim.reference.sum_pool import sum_pool
 from sim_tests.cases import random_frames
 from sim_tests.conv_cases import conv_network
 from sim_tests.strategies import conv_networks
+from tests.examples import examples
 from tests.hwsim.window_networks import ELEMENTS, alone, window_nodes
 
 IMAGE = np.arange(1, 13).reshape(1, 3, 4, 1)  # 1 2 3 4 / 5 6 7 8 / 9 10 11 12
@@ -153,14 +154,14 @@ def test_a_convolution_is_a_sum_over_taps(height: int, width: int, channels: int
     assert (matrix_vector(matrix, sliding_window(node, x)) == expected).all()
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=examples(150))
 @given(window_nodes(ELEMENTS), st.integers(1, 3), st.integers(0, 2**32 - 1))
 def test_packed_windows_of_any_numbers(node: WindowNode, frames: int, seed: int) -> None:
     network = alone(node)
     assert_same(network, random_frames(network, frames, seed=seed))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=examples(60))
 @given(conv_networks(), st.integers(1, 3), st.integers(0, 2**32 - 1))
 def test_packed_random_networks(network: Network, frames: int, seed: int) -> None:
     assert_same(network, random_frames(network, frames, seed=seed))
@@ -226,7 +227,7 @@ def convolutions(draw: st.DrawFn) -> Network:
     return fold(network, {window.name: window.folding, "m": {"simd": window.output_streams[0].lanes}})
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=examples(100))
 @given(convolutions(), st.integers(1, 4), st.integers(0, 2**32 - 1))
 def test_packed_convolutions_of_any_numbers(network: Network, frames: int, seed: int) -> None:
     x = random_frames(network, frames, seed=seed)

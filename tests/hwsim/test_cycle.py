@@ -15,6 +15,7 @@ from hwsim.cycle.stepper import Stepper
 from sim_tests.cases import CASES, Case, dense_network
 from sim_tests.standstill import deadlock_of
 from sim_tests.strategies import dense_networks
+from tests.examples import examples
 from tests.hwsim.pattern_networks import Pattern, branching_networks, network_of, pattern_networks
 
 
@@ -57,14 +58,14 @@ def test_every_case(case: Case, seed: int | None) -> None:
         assert_exact(network, frames, stalls_of(network, seed))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=examples(60))
 @given(dense_networks(), st.integers(1, 4), st.none() | st.integers(0, 1000))
 def test_random_dense_networks(network: Network, frames: int, seed: int | None) -> None:
     assume(network.interval * frames < 4000)
     assert_exact(network, frames, stalls_of(network, seed))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=examples(200))
 @given(pattern_networks(), st.integers(1, 12), st.none() | st.integers(0, 1000))
 def test_random_schedules(network: Network, frames: int, seed: int | None) -> None:
     stalls = stalls_of(network, seed)
@@ -223,7 +224,7 @@ def test_a_deadlock_that_takes_two_fifos_is_freed_by_both() -> None:
     assert_exact(network.with_depths({"split.1 -> join.1": 2, "split.2 -> join.2": 2}), 3, Stalls.none())
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=examples(60))
 @given(branching_networks())
 def test_the_depths_that_free_a_deadlock_are_the_smallest(network: Network) -> None:
     deadlock = deadlock_of(network)

@@ -13,6 +13,7 @@ from hwsim.cycle.rate import RateFinder
 from hwsim.cycle.stepper import Stepper
 from sim_tests.cases import dense_network
 from sim_tests.strategies import dense_networks
+from tests.examples import examples
 from tests.hwsim.pattern_networks import pattern_networks
 
 #: 16 cycles per frame upstream, 17 downstream; and three rates, with FIFOs that take long to fill.
@@ -43,7 +44,7 @@ def test_leaps_over_even_drift(name: str, frames: int) -> None:
     assert run.simulated_frames < frames
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=examples(60))
 @given(dense_networks(), st.integers(20, 300), st.integers(1, 40))
 def test_random_dense_networks_with_a_deep_fifo(network: Network, frames: int, depth: int) -> None:
     assume(network.interval < 300)
@@ -52,7 +53,7 @@ def test_random_dense_networks_with_a_deep_fifo(network: Network, frames: int, d
     event("leapt" if run.simulated_frames < frames and run.periodic is None else "stepped")
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=examples(100))
 @given(pattern_networks(), st.integers(10, 200))
 def test_random_networks_with_branches(network: Network, frames: int) -> None:
     try:
@@ -62,7 +63,7 @@ def test_random_networks_with_branches(network: Network, frames: int) -> None:
     event("leapt" if run.simulated_frames < frames and run.periodic is None else "stepped")
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=examples(60))
 @given(pattern_networks())
 def test_the_rate_is_that_of_the_periodic_state(network: Network) -> None:
     try:

@@ -11,6 +11,7 @@ from hwsim.cycle import trial
 from hwsim.fifo_sizing import shrink_depths
 from sim_tests.cases import CASES, Case, dense_network
 from sim_tests.strategies import conv_networks, dense_networks
+from tests.examples import examples
 from tests.hwsim.pattern_networks import Pattern, network_of, pattern_networks
 
 
@@ -39,21 +40,21 @@ def test_lowering_any_depth_costs_throughput(case: Case) -> None:
     assert depths == assert_minimal(network, network.interval)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=examples(25))
 @given(dense_networks())
 def test_random_networks(network: Network) -> None:
     assume(network.interval < 500)
     assert_minimal(network, network.interval)
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=examples(10))
 @given(conv_networks())
 def test_random_convolutions(network: Network) -> None:
     assume(network.interval < 1000)
     assert_minimal(network, network.interval)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=examples(60))
 @given(pattern_networks())
 def test_random_networks_with_branches(network: Network) -> None:
     assert_minimal(network, network.interval)

@@ -14,6 +14,7 @@ from hwsim.packed._tiles import byte_vector_width, tile_rows
 from hwsim.reference.matrix_vector import matrix_vector
 from sim_tests.cases import CASES, Case, random_frames
 from sim_tests.strategies import dense_networks
+from tests.examples import examples
 
 
 def assert_same(network: Network, frames: np.ndarray) -> None:
@@ -30,7 +31,7 @@ def test_every_case_and_number_of_frames(case: Case, frames: int) -> None:
     assert_same(network, random_frames(network, frames))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=examples(60))
 @given(dense_networks(), st.integers(1, 9), st.integers(0, 2**32 - 1))
 def test_random_networks(network: Network, frames: int, seed: int) -> None:
     assert_same(network, random_frames(network, frames, seed=seed))

@@ -11,6 +11,7 @@ from hwsim.cycle.horizon import fingerprint
 from hwsim.cycle.kernel import DEPTH, FIRST_KEPT, PLACE, SLOT, SOURCE, longest_burst
 from hwsim.cycle.plan import StandstillError, plan_of
 from hwsim.cycle.program import flatten
+from tests.examples import examples
 from tests.hwsim.pattern_networks import Pattern, branching_networks, network_of, pattern_networks
 from tests.hwsim.test_cycle import assert_exact, stalls_of
 from tests.hwsim.window_networks import alone, window_nodes
@@ -31,7 +32,7 @@ def assert_ordered(network: Network) -> int:
     return plan.parts.shape[1]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=examples(100))
 @given(pattern_networks() | branching_networks())
 def test_every_part_stands_behind_what_it_needs(network: Network) -> None:
     try:
@@ -43,7 +44,7 @@ def test_every_part_stands_behind_what_it_needs(network: Network) -> None:
     event("an event of several parts" if parts > events else "one part for each event")
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=examples(60))
 @given(window_nodes(), st.integers(1, 4))
 def test_every_part_of_a_window_stands_behind_what_it_needs(node: WindowNode, depth: int) -> None:
     assert_ordered(alone(node, depth=depth))

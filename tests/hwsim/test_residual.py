@@ -18,6 +18,7 @@ from sim_tests.cases import random_frames
 from sim_tests.residual_cases import RESIDUAL_CASES, Block, ResidualCase, residual_network
 from sim_tests.standstill import deadlock_of
 from sim_tests.strategies import residual_networks
+from tests.examples import examples
 
 ELEMENTS = st.one_of(st.just(BIPOLAR), st.builds(Integer, st.integers(1, 6), st.booleans()))
 
@@ -87,7 +88,7 @@ def test_packed_equals_reference(case: ResidualCase) -> None:
         np.testing.assert_array_equal(each, fast[name], err_msg=name)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=examples(30))
 @given(residual_networks(), st.integers(1, 4), st.one_of(st.none(), st.integers(0, 999)))
 def test_solved_equals_stepped(network: Network, frames: int, seed: int | None) -> None:
     assume(network.interval <= 600)
@@ -109,7 +110,7 @@ def test_solved_equals_stepped(network: Network, frames: int, seed: int | None) 
     assert {node.name: (node.busy, node.starved, node.blocked) for node in run.nodes} == slow.activity
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=examples(40))
 @given(residual_networks())
 def test_default_depths_free_and_keep_the_interval(network: Network) -> None:
     depths = default_depths(network)
@@ -117,7 +118,7 @@ def test_default_depths_free_and_keep_the_interval(network: Network) -> None:
     assert Trial(network).reaches(np.array([depths[fifo.name] for fifo in network.fifos]), network.interval)
 
 
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=examples(12))
 @given(residual_networks())
 def test_sized_depths_are_minimal(network: Network) -> None:
     assume(network.interval <= 600)
@@ -150,12 +151,13 @@ def test_parts_that_move_by_fits_and_starts_are_seen_to_be_faster() -> None:
     assert (found["fork0.1 -> add0.1"], found["fork1.1 -> add1.1"]) == (4, 3)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sized", [False, True])
 def test_many_frames_through_twenty_blocks(sized: bool) -> None:
     network = fold(residual_network((8,), (Block(2), Block(sign=False)) * 10), {"fc": {"simd": 2}})
     if sized:
         network = network.with_depths(shrink_depths(network))
-    few, slow = simulate(network, 40), step_slowly(network, 40)
+    few, slow = simulate(network, 10), step_slowly(network, 10)
     assert (few.total, few.cycles) == (slow.total, slow.cycles)
     assert {node.name: (node.busy, node.starved, node.blocked) for node in few.nodes} == slow.activity
     assert {fifo.name: (fifo.max_occupancy, fifo.max_taken) for fifo in few.fifos} == slow.highest
@@ -167,6 +169,6 @@ def test_many_frames_through_twenty_blocks(sized: bool) -> None:
     )
     for fifo in network.fifos:
         np.testing.assert_array_equal(
-            stepped.writes[fifo.name][: 40 * network.stream(fifo).beats], slow.writes[fifo.name]
+            stepped.writes[fifo.name][: 10 * network.stream(fifo).beats], slow.writes[fifo.name]
         )
     assert many.interval == network.interval

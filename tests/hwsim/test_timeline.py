@@ -4,7 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dataflow import InputError, Network
@@ -13,6 +13,7 @@ from hwsim.cycle import step_slowly
 from hwsim.timeline import BLOCKED, BUSY, STATES, FifoTrack, NodeTrack
 from sim_tests.cases import CASES, Case, dense_network
 from sim_tests.strategies import conv_networks
+from tests.examples import examples
 from tests.hwsim.pattern_networks import pattern_networks
 
 
@@ -76,6 +77,7 @@ def test_any_patterns(network: Network, frames: int, seed: int | None) -> None:
         assume(False)
 
 
+@settings(max_examples=examples(40, many=300))
 @given(conv_networks(), st.integers(1, 3), st.none() | st.integers(0, 99))
 def test_windows(network: Network, frames: int, seed: int | None) -> None:
     try:

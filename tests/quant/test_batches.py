@@ -7,6 +7,8 @@ import torch
 from quant._batches import EpochBatches, mirrored, shifted
 from quant.recipes import ConvolutionalRecipe, Recipe
 
+pytestmark = pytest.mark.train
+
 IMAGES = torch.arange(1, 12, dtype=torch.uint8)[:, None, None, None] * torch.ones(1, 1, 4, 3, dtype=torch.uint8)
 LABELS = torch.arange(11)
 

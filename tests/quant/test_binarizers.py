@@ -17,6 +17,8 @@ from quant.binarizers import (
     fixed_point_activation,
 )
 
+pytestmark = pytest.mark.train
+
 
 class MisspeltWeight(SignedBinaryWeightPerTensorConst):
     """Its scale stays at Brevitas' default."""

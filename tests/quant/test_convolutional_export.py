@@ -14,6 +14,8 @@ from quant.export import export
 from quant.models import convolutional
 from quant.oracle import scores_of_qonnx
 
+pytestmark = pytest.mark.train
+
 CONVOLUTION = ["BipolarQuant", "Conv", "BatchNormalization", "BipolarQuant"]
 DENSE = ["BipolarQuant", "Gemm", "BatchNormalization", "BipolarQuant"]
 SCORES = ["BipolarQuant", "Gemm", "Sub", "Div", "Mul", "Add"]

@@ -11,6 +11,8 @@ from dataflow import InputError
 from quant import recipes
 from quant.models import FlattenImage, ScoreNorm, convolutional
 
+pytestmark = pytest.mark.train
+
 CNV_LAYERS = ((64, 64, "P", 128, 128, "P", 256, 256), (512, 512), 10)
 
 TRAINED = (QuantConv2d, QuantLinear, nn.BatchNorm1d, nn.BatchNorm2d, TensorNorm, ScoreNorm)

@@ -8,6 +8,8 @@ from dataflow import InputError
 from quant.evaluation import predictions, scores_of_network
 from quant.models import dense
 
+pytestmark = pytest.mark.train
+
 
 def test_the_lowest_class_wins_a_tie() -> None:
     found = predictions(np.array([[1.0, 3.0, 3.0], [2.0, 2.0, 2.0], [0.0, 1.0, 2.0]]))

@@ -6,6 +6,8 @@ from torch import nn
 
 from quant.models import PixelScale, ScoreNorm, dense
 
+pytestmark = pytest.mark.train
+
 NAMES = ["pixels", "binarize", "fc0", "norm0", "sign0", "fc1", "norm1", "sign1", "fc2", "scores"]
 
 

@@ -15,6 +15,8 @@ from quant.export import export
 from quant.models import dense
 from quant.oracle import scores_of_qonnx
 
+pytestmark = pytest.mark.train
+
 LAYER = ["BipolarQuant", "Gemm", "BatchNormalization", "BipolarQuant"]
 INPUT = ["Reshape", "Mul", "Sub", "BipolarQuant"]
 SCORES = ["BipolarQuant", "Gemm", "Sub", "Div", "Mul", "Add"]

@@ -15,6 +15,8 @@ from quant.evaluation import predictions
 from quant.lowering import lower
 from quant.oracle import scores_of_qonnx
 
+pytestmark = pytest.mark.train
+
 DIGITS = [name for name in zoo.names() if recipes.load(name).dataset == "mnist"]
 LEAST = {"tfc-w1a1": 0.93, "sfc-w1a1": 0.973, "cnv-mnist-small": 0.975, "cnv-w1a1": 0.76}
 

@@ -10,6 +10,8 @@ from rtl.axi import AxiTop, axi_prefixes
 from sim_tests.cases import CASES, dense_network, random_frames
 from tests.rtl.harness import run
 
+pytestmark = pytest.mark.sim
+
 
 def send(
     network: dataflow.Network, frames: np.ndarray, lasts: list[bool], *, cycles: int, ready=None, reset_at: int = -1

@@ -13,6 +13,8 @@ from rtl.core import Core, fifo_names
 from rtl.streams import Reserved, payload_of
 from sim_tests.cases import CASES, dense_network
 
+pytestmark = pytest.mark.sim
+
 
 def renamed(network: dataflow.Network, names: dict[str, str]) -> dataflow.Network:
     """Return the network with other names of nodes and ends."""

@@ -14,6 +14,8 @@ import rtl
 from sim_tests.cases import CASES, dense_network
 from sim_tests.conv_cases import conv_network
 
+pytestmark = pytest.mark.long
+
 NAMES = ("i__valid", "i__payload", "o__valid", "o__ready", "o__payload")
 
 

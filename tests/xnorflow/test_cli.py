@@ -288,6 +288,7 @@ def test_verilog_writes_axi_ports(net: Path, tmp_path: Path, capsys: pytest.Capt
 
 
 @pytest.mark.sim
+@pytest.mark.sim
 def test_verify_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_network(CASES[0].network(), tmp_path / "n.xnf")
     args = ("verify", tmp_path / "n.xnf", "--simulator", "amaranth", "--frames", 3, "--stalls", 5, "--json")

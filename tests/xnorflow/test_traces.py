@@ -85,6 +85,7 @@ def test_waveforms_have_every_beat(network: Network, seed: int | None, tmp_path:
         assert counts.tolist() == [activity.busy / FRAMES] * FRAMES
 
 
+@pytest.mark.sim
 @pytest.mark.parametrize("network", [CASES[3].network(), conv()], ids=["dense", "conv"])
 def test_waveforms_equal_those_of_the_rtl(network: Network, tmp_path: Path) -> None:
     timeline = unroll(network, FRAMES)

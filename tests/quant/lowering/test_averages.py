@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataflow import MatrixVector, MaxPool, SumPool, Threshold
+from tests.examples import examples
 from tests.quant.lowering.assertions import assert_refused
 from tests.quant.lowering.image_models import SHAPE, Build, assert_equal, bits, by_channel, model_of, norm, sign, signs
 from tests.quant.lowering.oracle import Builder
@@ -236,7 +237,7 @@ def test_scores_of_several_positions_are_refused() -> None:
     assert_refused(net.model(x), message)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8))
 @given(st.data())
 def test_random_models(data: st.DataObject) -> None:
     seed = data.draw(st.integers(0, 2**32 - 1))

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataflow import BIPOLAR, Integer, MatrixVector, MaxPool, SumPool, Threshold
+from tests.examples import examples
 from tests.quant.lowering.assertions import assert_refused
 from tests.quant.lowering.image_models import (
     SHAPE,
@@ -182,7 +183,7 @@ def test_a_max_pool_between_an_average_of_bits_and_a_quantizer() -> None:
     assert pool.element == BIPOLAR
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8))
 @given(st.data())
 def test_random_models(data: st.DataObject) -> None:
     local = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))

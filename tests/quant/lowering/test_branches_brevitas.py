@@ -18,6 +18,8 @@ from quant.export import export, export_qonnx
 from quant.lowering import lower
 from quant.models import FlattenImage, ImageScale
 
+pytestmark = pytest.mark.train
+
 FRAMES = 100
 SHAPE = (3, 8, 6)
 

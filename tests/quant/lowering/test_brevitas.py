@@ -24,6 +24,8 @@ from quant.export import export, export_qonnx
 from quant.lowering import lower
 from quant.models import FlattenImage, ImageScale, PixelScale, ScoreNorm, convolutional, dense
 
+pytestmark = pytest.mark.train
+
 FRAMES = 200
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from dataflow import InputError, Threshold
 from hwsim.reference import evaluate
 from quant.lowering import lower
+from tests.examples import examples
 from tests.quant.lowering.oracle import Builder, Oracle
 
 CHANNELS = 3
@@ -187,7 +188,7 @@ operators = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(chain=st.lists(operators, min_size=1, max_size=6), scale=st.sampled_from([1.0, -1.0, 0.3]))
 def test_random_chain(chain: list[tuple[Any, ...]], scale: float) -> None:
     copied = [tuple(dict(each) if isinstance(each, dict) else each for each in operator) for operator in chain]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from dataflow import BIPOLAR, Integer, MatrixVector, MaxPool, SlidingWindow, Threshold, fold
 from quant.lowering import lower
+from tests.examples import examples
 from tests.quant.lowering.image_models import (
     CODES,
     SHAPE,
@@ -328,7 +329,7 @@ def test_flat_input_that_is_reshaped_to_an_image() -> None:
     assert network.frame_shape == (30,)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12))
 @given(st.data())
 def test_random_models(data: st.DataObject) -> None:
     seed = data.draw(st.integers(0, 2**32 - 1))

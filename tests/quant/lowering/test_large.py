@@ -14,6 +14,8 @@ from quant.lowering import lower
 from quant.models import convolutional
 from tests.quant.lowering.test_brevitas import randomize
 
+pytestmark = pytest.mark.train
+
 SHAPE, CLASSES = (3, 32, 32), 10
 
 

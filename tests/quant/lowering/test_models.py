@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dataflow import ArgMax, Integer, MatrixVector, Network, Threshold, fold
 from quant.lowering import lower
+from tests.examples import examples
 from tests.quant.lowering.oracle import Builder, assert_equal_to_oracle
 
 rng = np.random.default_rng(7)
@@ -310,7 +311,7 @@ def test_names(given: tuple[str, str, str], expected: tuple[str, str, str]) -> N
     assert len({node.name for node in network.nodes}) == 5
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30))
 @given(st.data())
 def test_random_models(data: st.DataObject) -> None:
     """Sizes, forms, activations, norms and score affines at random."""

@@ -12,6 +12,7 @@ from quant.lowering.exact.intervals import Interval
 from quant.lowering.exact.numbers import Affine, Constant, Exact, NotAffineError
 from quant.lowering.exact.steps import STEPS
 from quant.lowering.exact.surds import Number, Surd, bounds, divide, floor, sign, square_root
+from tests.examples import examples
 
 rationals = st.fractions(-50, 50, max_denominator=64)
 positive = st.fractions(Fraction(1, 64), 50, max_denominator=64)
@@ -104,7 +105,7 @@ def point(x: float) -> Interval:
     return Interval.of_floats(np.array(x))
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(floats, floats)
 def test_intervals_hold_the_exact_result(x: float, y: float) -> None:
     a, b = Fraction(x), Fraction(y)

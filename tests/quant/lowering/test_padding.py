@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from dataflow import MatrixVector, Network, SlidingWindow
 from quant.lowering import lower
+from tests.examples import examples
 from tests.quant.lowering.image_models import (
     CODES,
     SHAPE,
@@ -156,7 +157,7 @@ def test_groups_with_scales_and_bits_of_both_directions() -> None:
     assert_equal(model_of(net, sign(net, x), (4, 6, 5)))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12))
 @given(st.data())
 def test_random_models(data: st.DataObject) -> None:
     """Zero padding, groups, strides, dilations and pools, with ties: all parameters are halves."""

@@ -17,7 +17,10 @@ import hwsim
 from quant.evaluation import predictions
 from quant.lowering import lower
 from quant.oracle import scores_of_qonnx
+from tests.examples import examples
 from tests.quant.lowering.oracle import Builder
+
+pytestmark = pytest.mark.train
 
 FRAMES = 5
 
@@ -130,14 +133,14 @@ def assert_equal(data: st.DataObject, folder: Path) -> None:
     np.testing.assert_array_equal(np.rint(totals), np.rint(exact))
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8))
 @given(st.data())
 def test_random_models(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     assert_equal(data, tmp_path_factory.mktemp("random"))
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(st.data())
 def test_many_random_models(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     assert_equal(data, tmp_path_factory.mktemp("many"))

@@ -15,6 +15,7 @@ from dataflow import ArgMax, MatrixVector, Network
 from quant.lowering import lower
 from quant.lowering.exact.order_keys import order_keys
 from quant.lowering.exact.surds import Number, sign, square_root
+from tests.examples import examples
 from tests.quant.lowering.assertions import assert_refused
 from tests.quant.lowering.oracle import Builder, assert_equal_to_oracle
 
@@ -172,7 +173,7 @@ def assert_keys_decide(scales: list[Number], biases: list[Number], reach: int) -
 numbers = st.one_of(st.integers(-3, 3).map(Fraction), st.fractions(-3, 3, max_denominator=12))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(st.lists(st.tuples(numbers.map(abs), numbers), min_size=1, max_size=3), st.integers(1, 6))
 def test_keys_of_rational_affines(classes: list[tuple[Fraction, Fraction]], reach: int) -> None:
     assert_keys_decide([a for a, _ in classes], [b for _, b in classes], reach)
@@ -181,7 +182,7 @@ def test_keys_of_rational_affines(classes: list[tuple[Fraction, Fraction]], reac
 roots = st.integers(1, 12).map(lambda square: square_root(Fraction(square)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(st.lists(st.tuples(numbers.map(abs), roots, numbers, roots), min_size=1, max_size=3), st.integers(1, 4))
 def test_keys_of_affines_with_roots(classes: list[tuple[Fraction, Number, Fraction, Number]], reach: int) -> None:
     assert_keys_decide([a * r for a, r, _, _ in classes], [b * r for _, _, b, r in classes], reach)

@@ -36,6 +36,7 @@ def tfc() -> Network:
 # Plans.
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("board", [board.name for board in boards()])
 def test_plan_is_whole_and_the_same_every_time(board: str) -> None:
     plan = plan_of(small_network(), board, seed=7)
@@ -52,6 +53,7 @@ def test_plan_is_whole_and_the_same_every_time(board: str) -> None:
         assert sys.prefix not in text, name
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("board", "clock_mhz", "loop"),
     [
@@ -236,6 +238,7 @@ def test_failing_tool_leaves_its_log_and_no_folder(tool, tmp_path: Path, monkeyp
     assert {path.name for path in tmp_path.iterdir()} == {"YOSYS", "temporary"}
 
 
+@pytest.mark.long
 def test_network_that_is_too_large_for_synthesis_or_packing(tool, tmp_path: Path) -> None:
     def synthesized(luts: int) -> str:
         cells = {"design": {"num_cells_by_type": {"SB_LUT4": luts}}}
@@ -271,6 +274,7 @@ def check_report(report: BitstreamReport, folder: Path) -> None:
     assert 0 < report.brams <= board.brams
 
 
+@pytest.mark.long
 def test_small_network_on_icebreaker(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "out"
     said: list[str] = []

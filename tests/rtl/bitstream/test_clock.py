@@ -50,6 +50,7 @@ def test_the_oscillator_needs_no_loop() -> None:
     assert pll_of(ECP, 25.0) is None
 
 
+@pytest.mark.long
 def test_every_clock_of_a_board_can_be_asked_for() -> None:
     for board in (ICE, ECP):
         clocks = clocks_of(board)

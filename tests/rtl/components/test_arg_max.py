@@ -7,7 +7,10 @@ from hypothesis import strategies as st
 
 import dataflow
 from rtl.components.arg_max import ArgMax
+from tests.examples import examples
 from tests.rtl.harness import lanes_and_size, run_node
+
+pytestmark = pytest.mark.sim
 
 
 @st.composite
@@ -24,7 +27,7 @@ def nodes(draw) -> dataflow.ArgMax:
 
 
 @given(nodes(), st.integers(0, 2**32 - 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 def test_values_and_timing_of_any_folding(node: dataflow.ArgMax, seed: int) -> None:
     rng = np.random.default_rng(seed)
     scores = rng.integers(node.element.minimum, node.element.maximum + 1, (8, node.classes))

@@ -10,6 +10,8 @@ from dataflow.storage import in_registers
 from rtl.components import Fifo, fifo
 from tests.rtl.harness import run
 
+pytestmark = pytest.mark.sim
+
 WIDTH = 8
 
 

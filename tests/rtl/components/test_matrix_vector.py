@@ -16,7 +16,10 @@ from hwsim.reference.matrix_vector import matrix_vector
 from rtl.components._popcount import Popcount
 from rtl.components._sum import Sum
 from rtl.components.matrix_vector import MatrixVector
+from tests.examples import examples
 from tests.rtl.harness import lanes_and_size, run, run_node
+
+pytestmark = pytest.mark.sim
 
 OPERANDS = [
     dataflow.Integer(1),
@@ -49,7 +52,7 @@ def nodes(draw) -> dataflow.MatrixVector:
 
 
 @given(nodes(), st.integers(0, 2**32 - 1))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 def test_values_and_timing_of_any_folding(node: dataflow.MatrixVector, seed: int) -> None:
     rng = np.random.default_rng(seed)
     bits = rng.integers(0, 2, (4, node.synapses))
@@ -154,7 +157,7 @@ def integer_nodes(draw) -> dataflow.MatrixVector:
 
 
 @given(integer_nodes(), st.integers(0, 2**32 - 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 def test_values_and_timing_of_integers(node: dataflow.MatrixVector, seed: int) -> None:
     rng = np.random.default_rng(seed)
     low, high = node.operand.minimum, node.operand.maximum
@@ -193,7 +196,7 @@ def placed_nodes(draw) -> dataflow.MatrixVector:
 
 
 @given(placed_nodes(), st.integers(0, 2**32 - 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 def test_values_and_timing_of_groups_and_classes(node: dataflow.MatrixVector, seed: int) -> None:
     check(node, seed)
 

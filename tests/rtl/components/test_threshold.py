@@ -7,7 +7,10 @@ from hypothesis import strategies as st
 
 import dataflow
 from rtl.components.threshold import Threshold
+from tests.examples import examples
 from tests.rtl.harness import lanes_and_size, run_node
+
+pytestmark = pytest.mark.sim
 
 
 @st.composite
@@ -23,7 +26,7 @@ def nodes(draw) -> dataflow.Threshold:
 
 
 @given(nodes(), st.integers(0, 2**32 - 1))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 def test_values_and_timing_of_any_folding(node: dataflow.Threshold, seed: int) -> None:
     rng = np.random.default_rng(seed)
     values = rng.integers(node.element.minimum, node.element.maximum + 1, (5, *node.shape))

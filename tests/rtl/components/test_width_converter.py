@@ -12,7 +12,10 @@ import dataflow
 from hwsim.reference.width_converter import width_converter
 from rtl.components.fork import Fork
 from rtl.components.width_converter import WidthConverter
+from tests.examples import examples
 from tests.rtl.harness import run_node
+
+pytestmark = pytest.mark.sim
 
 
 @pytest.mark.parametrize(("lanes_in", "lanes_out"), list(product(range(1, 9), repeat=2)))
@@ -47,7 +50,7 @@ def nodes(draw) -> dataflow.WidthConverter:
 
 
 @given(nodes(), st.integers(0, 2**32 - 1))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120))
 def test_vectors_with_inert_lanes_keep_the_order(node: dataflow.WidthConverter, seed: int) -> None:
     rng = np.random.default_rng(seed)
     values = rng.integers(node.element.minimum, node.element.maximum + 1, (3, *node.shape))

@@ -14,7 +14,10 @@ from hwsim.reference.sliding_window import sliding_window
 from rtl.components.max_pool import MaxPool
 from rtl.components.sliding_window import SlidingWindow
 from rtl.components.sum_pool import SumPool
+from tests.examples import examples
 from tests.rtl.harness import lanes_and_size, run_node
+
+pytestmark = pytest.mark.sim
 
 ELEMENTS = [dataflow.BIPOLAR, dataflow.Integer(1), dataflow.Integer(3), dataflow.Integer(4, signed=True)]
 
@@ -116,7 +119,7 @@ def geometries(draw, *, most_outside: int):
 
 
 @given(geometries(most_outside=1), st.booleans(), st.integers(0, 10_000), st.integers(0, 99))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80))
 def test_values_and_timing_of_any_window(arguments, high: bool, seed: int, folding: int) -> None:
     element = arguments[0]
     node = dataflow.SlidingWindow("window", *arguments, pad=element.maximum if high else element.minimum)
@@ -127,7 +130,7 @@ def test_values_and_timing_of_any_window(arguments, high: bool, seed: int, foldi
 
 
 @given(geometries(most_outside=-1), st.integers(0, 10_000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 def test_values_and_timing_of_any_pool(arguments, seed: int) -> None:
     try:
         node = dataflow.MaxPool("pool", *arguments)
@@ -137,7 +140,7 @@ def test_values_and_timing_of_any_pool(arguments, seed: int) -> None:
 
 
 @given(geometries(most_outside=1), st.integers(0, 10_000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 def test_values_and_timing_of_any_sum_pool(arguments, seed: int) -> None:
     check(dataflow.SumPool("pool", *arguments), seed)
 

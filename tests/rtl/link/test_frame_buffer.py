@@ -7,6 +7,8 @@ from amaranth.sim import Simulator
 import dataflow
 from rtl.link.frame_buffer import FrameBuffer
 
+pytestmark = pytest.mark.sim
+
 
 def run(dut: FrameBuffer, *benches) -> list[list[int]]:
     """Run testbenches together with a sink; return the beats that left."""

@@ -1,9 +1,12 @@
 """Requests: the written pixels and the tickets."""
 
+import pytest
 from amaranth.sim import Simulator
 
 from rtl.link.protocol import Kind, Message, checksum, pack
 from rtl.link.receiver import MessageReceiver, Outcome
+
+pytestmark = pytest.mark.sim
 
 SIZE = 5
 FRAME = bytes([10, 20, 30, 40, 50])

@@ -9,6 +9,8 @@ from rtl.link.protocol import END, ErrorCode, Info, Kind, Message, Result, escap
 from rtl.link.receiver import Outcome
 from rtl.link.sender import MessageSender
 
+pytestmark = pytest.mark.sim
+
 SCORE = Stream(Integer(9, signed=True), (1,))
 
 

@@ -9,6 +9,8 @@ from rtl.link.serial import TICKETS, SerialLink, SerialNetwork
 from sim_tests.cases import dense_network
 from sim_tests.link.line import LineReader, wave_of
 
+pytestmark = pytest.mark.sim
+
 DIVISOR = 8
 INFO = Info(4, 2, 2, 0x01020304)
 PIXELS, SCORES = Stream(Integer(8), (4,), 2), Stream(Integer(9, signed=True), (2,))

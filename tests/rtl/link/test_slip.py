@@ -1,9 +1,12 @@
 """Framing: the encoder compared with the protocol in Python, and the decoder on the encoder's output."""
 
+import pytest
 from amaranth.sim import Simulator
 
 from rtl.link.protocol import END, ESC, ESC_END, ESC_ESC, escape
 from rtl.link.slip import SlipDecoder, SlipEncoder
+
+pytestmark = pytest.mark.sim
 
 BORDER = None
 

@@ -7,6 +7,8 @@ from amaranth.sim import Simulator
 from rtl.link.uart import UartReceiver, UartTransmitter
 from sim_tests.link.line import BROKEN, LineReader, Wave, broken_byte, characters_of, high, low, wave_of
 
+pytestmark = pytest.mark.sim
+
 BYTES = bytes([0x00, 0xFF, 0x55, 0xAA, 0xC0, 0x01, 0x80])
 
 

@@ -1,0 +1,328 @@
+"""Mutations: networks, and everything in them that is broken on purpose. `test_mutations` sees each of them found."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from types import ModuleType
+
+import numpy as np
+import pytest
+from amaranth import Const, Module, Signal, Value
+
+from dataflow import MatrixVector, Network, SlidingWindow, Threshold, fold
+from rtl.components import _window as window
+from rtl.components import add, arg_max, matrix_vector, sliding_window, sum_pool, threshold
+from sim_tests.cases import Case, dense_network, random_frames
+from sim_tests.conv_cases import conv_network
+from sim_tests.mutants import Fault, Original, drop_beat, late, swap_lanes
+from sim_tests.residual_cases import RESIDUAL_CASES
+from sim_tests.test_conv import CASES as CONV_CASES
+
+__all__ = ["BROKEN_NODES", "CHANGES", "PATCHES", "Change", "Patch", "original"]
+
+#: Every node kind of dense networks, with at least two lanes into each node.
+DENSE = Case(
+    "mutated",
+    (24, 8, 6, 4),
+    {
+        "binarize": {"pe": 4},
+        "fc0": {"pe": 4, "simd": 6},
+        "fc1": {"pe": 3, "simd": 4},
+        "fc2": {"pe": 2, "simd": 3},
+        "scores_fork": {"pe": 4},
+        "arg_max": {"pe": 2},
+    },
+    outputs="both",
+    uneven=True,
+)
+
+
+def _conv() -> Network:
+    """Return sums of integers, windows and a pool, with two lanes into each."""
+    return fold(
+        conv_network((5, 6, 2), (4, 4), integers=True, padding=(1, 1, 1, 1), pool=(2, 2)),
+        {
+            "conv0.window": {"pe": 2},
+            "conv0": {"pe": 4, "simd": 6},
+            "pool0": {"pe": 2},
+            "conv1.window": {"pe": 2},
+            "conv1": {"pe": 2, "simd": 12},
+            "pool1": {"pe": 4},
+            "fc": {"simd": 2},
+        },
+    )
+
+
+def _inert() -> Network:
+    """Return every kind of node that has inert lanes, in front of one that counts them if they are not 0."""
+    unfolded = conv_network(
+        (6, 6, 3), (5, 4), classes=3, padding=(1, 1, 1, 1), pad=1, pool=(2, 2), pool_kinds=("sum", "max")
+    )
+    return fold(
+        unfolded,
+        {
+            "binarize": {"pe": 2},
+            "conv0.window": {"pe": 2},
+            "conv0": {"pe": 3, "simd": 8},
+            "pool0": {"pe": 3},
+            "sign0": {"pe": 2},
+            "conv1": {"pe": 3, "simd": 7},
+            "fc": {"pe": 2, "simd": 3},
+            "arg_max": {"pe": 2},
+        },
+    )
+
+
+def _residual(name: str) -> Network:
+    return next(case for case in RESIDUAL_CASES if case.name == name).network()
+
+
+@cache
+def original(name: str) -> Original:
+    """Return a network with the frames on which its mutants are told from it."""
+    if name == "dense":
+        network = DENSE.network()
+        frames = random_frames(network, 24)
+        binarize = network.node("binarize")
+        assert isinstance(binarize, Threshold)
+        frames[2] = np.maximum(binarize.thresholds - 1, 0)  # one below, where a moved threshold shows
+        return Original(network, frames)
+    if name == "arg_max":
+        network = fold(dense_network((12, 7, 3), seed=5), {"arg_max": {"pe": 2}})
+        return Original(network, random_frames(network, 40))
+    if name in {case.name for case in RESIDUAL_CASES}:
+        network = _residual(name)
+        return Original(network, random_frames(network, 16))
+    # In "everything" are sums of bits with zero outside, in groups, pooled; thresholds with zero outside, in groups.
+    make, frames_run, seed = {
+        "conv": (_conv, 6, 2),
+        "inert": (_inert, 5, 3),
+        "everything": (CONV_CASES["everything"].network, 4, 2),
+    }[name]
+    network = make()
+    return Original(network, random_frames(network, frames_run), seed=seed)
+
+
+#: Nodes whose component is wrapped in each fault.
+BROKEN_NODES: dict[str, tuple[str, ...]] = {
+    "dense": tuple(node.name for node in DENSE.network().nodes),
+    "conv": ("conv0.window", "pool0", "conv1.window", "pool1"),
+    "bits": ("add0",),
+    "stacked": ("stack0",),
+}
+
+#: Faults with whether values and cycles must differ.
+FAULTS: tuple[tuple[Fault, bool, bool], ...] = ((late, False, True), (drop_beat, True, True), (swap_lanes, True, False))
+
+
+@dataclass(frozen=True)
+class Change:
+    """Networks that differ from an original in one number each; they are found if the reference says that it shows.
+
+    Parameters
+    ----------
+    original : name of the original
+    node : the node that differs
+    mutants : yields the networks
+    fewest : how many of them must show
+    """
+
+    original: str
+    node: str
+    mutants: Callable[[Original, str], Iterator[Network]]
+    fewest: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.original}-{self.node}-{self.mutants.__name__}"
+
+
+def matrix_of(original: Original, name: str) -> MatrixVector:
+    node = original.network.node(name)
+    assert isinstance(node, MatrixVector)
+    return node
+
+
+def flipped_weights(original: Original, name: str) -> Iterator[Network]:
+    """Yield a network for each neuron, in which one of its weights has the other sign."""
+    rng, node = np.random.default_rng(0), matrix_of(original, name)
+    for neuron in range(node.neurons):
+        weights = node.weights.copy()
+        weights[neuron, rng.integers(node.synapses)] *= -1
+        yield original.with_node(replace(node, weights=weights))
+
+
+def moved_thresholds(original: Original, name: str) -> Iterator[Network]:
+    node = original.network.node(name)
+    assert isinstance(node, MatrixVector | Threshold)
+    assert node.thresholds is not None
+    for channel in range(min(8, node.thresholds.size)):
+        thresholds = node.thresholds.copy()
+        thresholds[channel] += 1 if thresholds[channel] == 0 else -1
+        yield original.with_node(replace(node, thresholds=thresholds))
+
+
+def window_of(original: Original, name: str) -> SlidingWindow:
+    node = original.network.node(name)
+    assert isinstance(node, SlidingWindow)
+    return node
+
+
+def other_padding(original: Original, name: str) -> Iterator[Network]:
+    node = window_of(original, name)
+    yield original.with_node(replace(node, pad=1 - node.pad))
+
+
+def another_order_of_groups(original: Original, name: str) -> Iterator[Network]:
+    node = window_of(original, name)
+    assert node.groups == 2
+    yield original.with_node(replace(node, groups=1))
+
+
+def weights_of_another_group(original: Original, name: str) -> Iterator[Network]:
+    node = matrix_of(original, name)
+    yield original.with_node(replace(node, weights=np.roll(node.weights, node.group_neurons, axis=0)))
+
+
+def another_class_of_a_position(original: Original, name: str) -> Iterator[Network]:
+    """Yield two networks that differ in what they compute: the first or the last position has the class of another."""
+    node = matrix_of(original, name)
+    levels = node.offsets if node.thresholds is None else node.thresholds
+    assert node.position_classes is not None
+    assert levels is not None
+    for position in (0, -1):
+        classes = node.position_classes.copy()
+        for kind in range(len(levels)):
+            classes[position] = kind
+            mutant = original.with_node(replace(node, position_classes=classes))
+            if original.differing_streams(mutant):
+                yield mutant
+                break
+
+
+def another_offset(original: Original, name: str) -> Iterator[Network]:
+    """Yield a network in which one offset of one class differs in its lowest bit, so that no width changes."""
+    node = matrix_of(original, name)
+    assert node.offsets is not None
+    offsets = node.offsets.copy()
+    offsets[0, 1] += 1 if offsets[0, 1] < offsets.max() else -1
+    yield original.with_node(replace(node, offsets=offsets))
+
+
+CHANGES = (
+    Change("dense", "fc0", flipped_weights, 4),
+    Change("dense", "fc1", flipped_weights, 3),
+    Change("dense", "fc2", flipped_weights, 2),
+    Change("dense", "binarize", moved_thresholds),
+    Change("dense", "fc0", moved_thresholds),
+    Change("dense", "fc1", moved_thresholds),
+    Change("conv", "conv0", flipped_weights),
+    Change("conv", "conv1", flipped_weights),
+    Change("conv", "conv0.window", other_padding),
+    Change("conv", "conv1.window", other_padding),
+    Change("everything", "conv0", another_class_of_a_position, 2),
+    Change("everything", "conv1", another_class_of_a_position, 2),
+    Change("everything", "conv0", another_offset),
+    Change("everything", "conv0.window", another_order_of_groups),
+    Change("everything", "conv0", weights_of_another_group),
+)
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A component whose values are wrong, in an original in which that must show; no cycle may differ.
+
+    Parameters
+    ----------
+    original : name of the original
+    node : after which the first difference must be
+    what : called with the patch to apply and the original
+    """
+
+    original: str
+    node: str
+    what: Callable[[pytest.MonkeyPatch, Original, str], None]
+
+    def __str__(self) -> str:
+        return f"{self.original}-{self.node}-{self.what.__name__}"
+
+
+def clears_no_inert_lanes(module: ModuleType) -> Callable[[pytest.MonkeyPatch, Original, str], None]:
+    """Return the mutation that a node's component, which is in `module`, leaves what it has in inert lanes."""
+
+    def inert_lanes(patch: pytest.MonkeyPatch, original: Original, name: str) -> None:
+        clears, stream = module.ends_vector, original.network.node(name).output_streams[0]
+        assert stream.inert
+        patch.setattr(module, "ends_vector", lambda m, p, s: Const(0) if s == stream else clears(m, p, s))
+
+    return inert_lanes
+
+
+def inert_synapses_match(patch: pytest.MonkeyPatch, original: Original, name: str) -> None:
+    words = MatrixVector.weight_words.fget  # type: ignore[attr-defined]
+
+    def inverted(node: MatrixVector) -> np.ndarray:
+        found = words(node).reshape(-1, node.synapse_folds, node.pe, node.simd)
+        if node.name == name:
+            found[:, -1, :, -(-node.synapses % node.simd) :] = False
+        inverted_words: np.ndarray = found.reshape(-1, node.pe * node.simd)
+        return inverted_words
+
+    patch.setattr(MatrixVector, "weight_words", property(inverted))
+
+
+def an_inert_class_wins(patch: pytest.MonkeyPatch, original: Original, name: str) -> None:
+    keys = arg_max.ArgMax._keys
+    patch.setattr(arg_max.ArgMax, "_keys", lambda self, m, issue, step, last: keys(self, m, issue, step, Const(0)))
+
+
+def sums_count_what_is_outside(patch: pytest.MonkeyPatch, original: Original, name: str) -> None:
+    number = sum_pool.SumPool._number
+
+    class Everywhere:
+        """A buffer all of whose taps are inside."""
+
+        def __init__(self, buffer: object) -> None:
+            self.o, self.inside = buffer.o, ~buffer.inside | buffer.inside  # type: ignore[attr-defined]
+
+    def everywhere(self: sum_pool.SumPool, m: Module, k: int, buffer: object) -> Value:
+        return number(self, m, k, Everywhere(buffer))  # type: ignore[arg-type]
+
+    patch.setattr(sum_pool.SumPool, "_number", everywhere)
+
+
+def bits_count_as_0_and_1(patch: pytest.MonkeyPatch, original: Original, name: str) -> None:
+    patch.setattr(add.Add, "_number", lambda self, n, k, there: self.inputs[n].payload[k])
+
+
+def inert_lanes_count(patch: pytest.MonkeyPatch, original: Original, name: str) -> None:
+    number = add.Add._number
+    patch.setattr(add.Add, "_number", lambda self, n, k, there: number(self, n, k, Const(1)))
+
+
+def sums_wrap(patch: pytest.MonkeyPatch, original: Original, name: str) -> None:
+    def wrapped(self: add.Add, m: Module, exact: Value, k: int) -> Signal:
+        """Return the register of a sum, whose upper bits are lost where it is written on."""
+        total = Signal(exact.shape())
+        m.d.sync += total.eq(exact)
+        return total
+
+    assert sum(getattr(node, "saturates", False) for node in original.network.nodes) == 2
+    patch.setattr(add.Add, "_saturated", wrapped)
+
+
+PATCHES = (
+    Patch("inert", "binarize", clears_no_inert_lanes(threshold)),
+    Patch("inert", "conv0.window", clears_no_inert_lanes(sliding_window)),
+    Patch("inert", "conv0", clears_no_inert_lanes(matrix_vector)),
+    Patch("inert", "pool0", clears_no_inert_lanes(window)),
+    Patch("inert", "sign0", clears_no_inert_lanes(threshold)),
+    Patch("inert", "fc", clears_no_inert_lanes(matrix_vector)),
+    Patch("inert", "conv0", inert_synapses_match),
+    Patch("inert", "conv1", inert_synapses_match),
+    Patch("inert", "fc", inert_synapses_match),
+    Patch("arg_max", "arg_max", an_inert_class_wins),
+    Patch("everything", "pool1", sums_count_what_is_outside),
+    Patch("bits", "add0", bits_count_as_0_and_1),
+    Patch("inert-bits", "add0", inert_lanes_count),
+    Patch("integers-go-on", "", sums_wrap),
+)
