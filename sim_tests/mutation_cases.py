@@ -271,12 +271,12 @@ def inert_synapses_match(patch: pytest.MonkeyPatch, original: Original, name: st
 
 
 def an_inert_class_wins(patch: pytest.MonkeyPatch, original: Original, name: str) -> None:
-    keys = arg_max.ArgMax._keys
-    patch.setattr(arg_max.ArgMax, "_keys", lambda self, m, issue, step, last: keys(self, m, issue, step, Const(0)))
+    keys = arg_max.ArgMax.lane_keys
+    patch.setattr(arg_max.ArgMax, "lane_keys", lambda self, m, issue, step, last: keys(self, m, issue, step, Const(0)))
 
 
 def sums_count_what_is_outside(patch: pytest.MonkeyPatch, original: Original, name: str) -> None:
-    number = sum_pool.SumPool._number
+    number = sum_pool.SumPool.lane_number
 
     class Everywhere:
         """A buffer all of whose taps are inside."""
@@ -287,16 +287,16 @@ def sums_count_what_is_outside(patch: pytest.MonkeyPatch, original: Original, na
     def everywhere(self: sum_pool.SumPool, m: Module, k: int, buffer: object) -> Value:
         return number(self, m, k, Everywhere(buffer))  # type: ignore[arg-type]
 
-    patch.setattr(sum_pool.SumPool, "_number", everywhere)
+    patch.setattr(sum_pool.SumPool, "lane_number", everywhere)
 
 
 def bits_count_as_0_and_1(patch: pytest.MonkeyPatch, original: Original, name: str) -> None:
-    patch.setattr(add.Add, "_number", lambda self, n, k, there: self.inputs[n].payload[k])
+    patch.setattr(add.Add, "lane_number", lambda self, n, k, there: self.inputs[n].payload[k])
 
 
 def inert_lanes_count(patch: pytest.MonkeyPatch, original: Original, name: str) -> None:
-    number = add.Add._number
-    patch.setattr(add.Add, "_number", lambda self, n, k, there: number(self, n, k, Const(1)))
+    number = add.Add.lane_number
+    patch.setattr(add.Add, "lane_number", lambda self, n, k, there: number(self, n, k, Const(1)))
 
 
 def sums_wrap(patch: pytest.MonkeyPatch, original: Original, name: str) -> None:
