@@ -5,22 +5,37 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 WORKERS ?= auto
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --durations=25 --durations-min=1
 
-.PHONY: demo test test-slow lint bench notebooks clean
+# Verilator's run-time library, compiled once for all simulations: it costs several times as much as a small design.
+export XNORFLOW_VERILATOR_RUNTIME ?= $(abspath $(VENV))/verilator-runtime
+
+.DEFAULT_GOAL := help
+.PHONY: help demo quick test test-slow lint format bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/demo.stamp ## the whole path: zoo model to proved RTL and an iCE40 bitstream
 	$(BIN)/xnorflow demo
 
-test: $(VENV)/all.stamp lint ## everything but the slow tests
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+quick: $(VENV)/all.stamp lint ## a minute: no simulator, no training, few random examples
+	$(PYTEST) -m "not slow and not long and not sim and not train" --hypothesis-profile=quick tests sim_tests
 
-test-slow: $(VENV)/all.stamp ## the slow tests
-	$(BIN)/python -m pytest -n $(WORKERS) -m slow
+test: $(VENV)/all.stamp lint ## ten minutes: everything but the slow tests
+	$(PYTEST) -m "not slow"
 
-lint: $(VENV)/all.stamp
+test-slow: $(VENV)/all.stamp ## twenty minutes: the slow tests, and many more random examples
+	$(PYTEST) -m "slow or hypothesis" --hypothesis-profile=many
+
+lint: $(VENV)/all.stamp ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+format: $(VENV)/all.stamp ## let ruff put right what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
 bench: $(VENV)/all.stamp ## figures, as a table
 	$(BIN)/python -m benchmarks
@@ -40,5 +55,5 @@ $(VENV)/all.stamp: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[train,fpga,sim,explore,dev]'
 	touch $@ $(VENV)/demo.stamp
 
-clean:
+clean: ## remove the environment and what was built
 	rm -rf $(VENV) build dist out runs
