@@ -95,7 +95,7 @@ class FoldingChoices:
         """For each node, numbers of steps in ascending order, and the cheapest dividing folding for each of them."""
         found = {}
         for name, options in self._options.items():
-            best: tuple[float, list] | None = None
+            best: tuple[float, list[tuple[str, int]]] | None = None
             steps_of, foldings = [], []
             for steps, cost, folding in sorted(options, key=lambda option: (option[0], *self._rank(option))):
                 rank = self._rank((steps, cost, folding))
@@ -106,7 +106,7 @@ class FoldingChoices:
             found[name] = (steps_of, foldings)
         return found
 
-    def _rank(self, option: tuple[int, Cost, Folding]) -> tuple[float, list]:
+    def _rank(self, option: tuple[int, Cost, Folding]) -> tuple[float, list[tuple[str, int]]]:
         """Return the sort key of an option: its price, then its numbers, so that ties are decided."""
         _, cost, folding = option
         return self._price(cost), sorted(folding.items())

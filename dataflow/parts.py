@@ -61,7 +61,7 @@ class Structure:
 class Parts:
     """Collects the parts of a `Structure`."""
 
-    parts: Counter = field(default_factory=Counter)
+    parts: Counter[str] = field(default_factory=Counter)
     registers: int = 0
     roms: list[Rom] = field(default_factory=list)
     groups: list[Groups] = field(default_factory=list)

@@ -1,6 +1,8 @@
 """Core: the network's nodes, and the FIFOs between them."""
 
-from amaranth import Module
+from typing import Any
+
+from amaranth import Module, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -59,15 +61,15 @@ class Core(wiring.Component):
         self.fifos = {each.name: Fifo(payload_of(network.stream(each)), each.depth) for each in network.fifos}
         super().__init__(members)
 
-    def input_port(self, name: str):
+    def input_port(self, name: str) -> Value:
         """Return the port of the network input called `name`."""
         return getattr(self, self._input_ports[name])
 
-    def output_port(self, name: str):
+    def output_port(self, name: str) -> Value:
         """Return the port of the network output called `name`."""
         return getattr(self, self._output_ports[name])
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         names, places = plain_names(self.nodes), fifo_names(self.network)
         for name, component in self.nodes.items():
@@ -84,7 +86,7 @@ class Core(wiring.Component):
                 wiring.connect(m, fifo.o, wiring.flipped(self.output_port(edge.target)))
         return m
 
-    def _connect_input(self, m: Module, port, fifo: Fifo) -> None:
+    def _connect_input(self, m: Module, port: Any, fifo: Fifo) -> None:
         """Connect an input port to its FIFO: an accepted beat reserves its place in the same cycle."""
         # The environment has no pipeline, so unlike a node it writes in the cycle in which it reserves.
         accepted = port.valid & fifo.i.free

@@ -7,9 +7,10 @@ free place downstream. The beats are taken and the places reserved in that cycle
 
 from functools import reduce
 from operator import and_
+from typing import Any
 
 import numpy as np
-from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal, Value
 
 import dataflow
 from rtl.components._component import NodeComponent
@@ -17,7 +18,7 @@ from rtl.components._component import NodeComponent
 __all__ = ["advanced", "delayed", "emit_steps", "ends_vector", "foreseen", "issue_steps", "lookup"]
 
 
-def issue_steps(m: Module, component: NodeComponent, issue: Signal, *, consumes, emits) -> Signal:
+def issue_steps(m: Module, component: NodeComponent[Any], issue: Signal, *, consumes: Value, emits: Value) -> Signal:
     """Drive the control side of all ports of a node.
 
     Parameters
@@ -38,7 +39,7 @@ def issue_steps(m: Module, component: NodeComponent, issue: Signal, *, consumes,
     return emitting
 
 
-def emit_steps(m: Module, component: NodeComponent, issue: Signal, *, ready, emits) -> Signal:
+def emit_steps(m: Module, component: NodeComponent[Any], issue: Signal, *, ready: Value, emits: Value) -> Signal:
     """Drive the control side of the outputs of a node.
 
     Parameters
@@ -58,27 +59,27 @@ def emit_steps(m: Module, component: NodeComponent, issue: Signal, *, ready, emi
     free = reduce(and_, [port.free for port in component.outputs])
     m.d.comb += issue.eq(ready & (free | ~emits))
     m.d.comb += reserve.eq(issue & emits)
-    emitting = delayed(m, reserve, component.node.latency, name="emitting")
+    emitting = delayed(m, reserve, component.node.schedule().latency, name="emitting")
     for port in component.outputs:
         m.d.comb += [port.reserve.eq(reserve), port.valid.eq(emitting[-1])]
     return emitting
 
 
-def delayed(m: Module, flag, cycles: int, *, name: str) -> Signal:
+def delayed(m: Module, flag: Value, cycles: int, *, name: str) -> Signal:
     """Return a shift register in which bit k is the flag of k + 1 cycles ago."""
     line = Signal(cycles, name=name)
     m.d.sync += line.eq(Cat(flag, line))
     return line
 
 
-def advanced(counter: Signal, period: int):
+def advanced(counter: Signal, period: int) -> Value:
     """Return the next value of a counter modulo `period`."""
     if period & (period - 1) == 0:
         return (counter + 1)[: len(counter)]
     return Mux(counter == period - 1, 0, counter + 1)
 
 
-def lookup(counter: Signal, pattern: np.ndarray):
+def lookup(counter: Signal, pattern: np.ndarray) -> Value:
     """Return the bit of a pattern at the index in a counter.
 
     Parameters
@@ -92,7 +93,7 @@ def lookup(counter: Signal, pattern: np.ndarray):
     return counter.matches(*met) if len(met) <= len(missed) else ~counter.matches(*missed)
 
 
-def ends_vector(m: Module, passes, stream: dataflow.Stream):
+def ends_vector(m: Module, passes: Value, stream: dataflow.Stream) -> Value:
     """Return whether the next beat of a stream is the last of its vector and has inert lanes, from a register.
 
     Parameters
@@ -109,7 +110,7 @@ def ends_vector(m: Module, passes, stream: dataflow.Stream):
     return foreseen(m, passes, beat, np.arange(beats) == beats - 1, name="ends_vector")
 
 
-def foreseen(m: Module, issue: Signal, counter: Signal, pattern: np.ndarray, *, name: str):
+def foreseen(m: Module, issue: Signal, counter: Signal, pattern: np.ndarray, *, name: str) -> Value:
     """Return the bit of a pattern at the index in a counter, from a separate register.
 
     It is looked up one step ahead, so that no comparison delays the decision to issue.

@@ -71,7 +71,7 @@ def _header(top: AxiTop) -> str:
         "",
         f"Cycles between frames, if the FIFOs are deep enough: {network.interval}",
         "Nodes: steps per frame, latency in cycles",
-        *(f"  {node.name}: {node.steps}, {node.latency}" for node in network.nodes),
+        *(f"  {node.name}: {node.steps}, {node.schedule().latency}" for node in network.nodes),
         "FIFOs: depth, bits per beat, place",
         *(
             f"  {edge.name}: {edge.depth}, {network.stream(edge).width}, core.{fifo_names(network)[edge.name]}"

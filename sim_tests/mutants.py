@@ -84,7 +84,7 @@ def break_node(patch: pytest.MonkeyPatch, name: str, fault: Fault) -> None:
     """Break the component of the node called `name` in every network that is built from now on."""
     good = component_of
 
-    class Broken(NodeComponent):
+    class Broken(NodeComponent[Node]):
         kind = dataflow.Node
 
         def elaborate(self, platform: object) -> Module:

@@ -7,10 +7,10 @@ An environment variable names the files: for each run those of its `Setup` and o
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
-from cocotb.handle import HierarchyObject, ValueObjectBase
 from cocotb.triggers import RisingEdge
 
 from sim_tests.bench import Bench, Drive
@@ -21,7 +21,7 @@ RESET_CYCLES = 3
 
 
 @cocotb.test()
-async def record(probe: HierarchyObject) -> None:
+async def record(probe: Any) -> None:
     """For each run, reset the network, run it on the frames of a setup and record every beat of every stream."""
     probe.rst.value = 1
     Clock(probe.clk, 10, unit="ns").start()
@@ -31,7 +31,7 @@ async def record(probe: HierarchyObject) -> None:
         bench.recording().save(Path(recording))
 
 
-async def _run(probe: HierarchyObject, bench: Bench) -> None:
+async def _run(probe: Any, bench: Bench) -> None:
     edge, events = RisingEdge(probe.clk), probe.events
     words = {
         (what, index): getattr(probe, f"{what}_{index}")
@@ -62,6 +62,6 @@ async def _run(probe: HierarchyObject, bench: Bench) -> None:
         drive = bench.step(_number(events), word_of)
 
 
-def _number(handle: ValueObjectBase) -> int:
+def _number(handle: Any) -> int:
     """Return the value of a vector of any width; an undefined bit raises ValueError."""
     return int(str(handle.value), 2)

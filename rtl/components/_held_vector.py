@@ -42,7 +42,7 @@ class HeldVector(wiring.Component):
         self.lanes, self.folds = lanes, folds
         super().__init__({"step": In(1), "fresh": In(1), "fold": In(range(folds)), "i": In(lanes), "o": Out(lanes)})
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         if in_registers(self.folds, self.lanes):
             self._rotate(m)

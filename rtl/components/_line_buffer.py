@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -65,7 +65,7 @@ class LineBuffer(wiring.Component):
             }
         )
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         node = self.node
         counters, lasts = self._count(m)
@@ -81,7 +81,7 @@ class LineBuffer(wiring.Component):
         m.d.sync += self.inside.eq(self._are_inside(m, lasts))
         return m
 
-    def _read(self, m: Module, k: int, fill: Signal, tail: Signal, address: Signal):
+    def _read(self, m: Module, k: int, fill: Signal, tail: Signal, address: Signal) -> Value:
         """Add a copy of the memory; return its data at the `address` of the previous cycle."""
         # A beat is never read while it is written, so Yosys need not add logic that returns the old word.
         memory = Memory(shape=len(self.i.payload), depth=self.node.places, init=[], attrs={"no_rw_check": 1})
@@ -91,7 +91,7 @@ class LineBuffer(wiring.Component):
         m.d.comb += reading.addr.eq(address)
         return reading.data
 
-    def _count(self, m: Module) -> tuple[list, list]:
+    def _count(self, m: Module) -> tuple[list[Value], list[Value]]:
         """Return the loops' counters, outermost first, and whether each is at its last value."""
         counters, lasts, carry = [], [], self.step
         for loop in reversed(self._loops):
@@ -130,7 +130,7 @@ class LineBuffer(wiring.Component):
         m.d.sync += surplus.eq(surplus + fill - Mux(leave, claim, 0))
         m.d.sync += room.eq(room - fill + Mux(leave, freed, 0))
 
-    def _addresses(self, m: Module, lasts: list) -> list[Signal]:
+    def _addresses(self, m: Module, lasts: list[Value]) -> list[Signal]:
         """Return the addresses of the next step's beats."""
         node = self.node
         places = node.places
@@ -155,7 +155,7 @@ class LineBuffer(wiring.Component):
     def _sizes(self) -> list[int]:
         return [loop.size for loop in self._loops]
 
-    def _are_inside(self, m: Module, lasts: list):
+    def _are_inside(self, m: Module, lasts: list[Value]) -> Value:
         """Return the taps of the next step that are in the image."""
         node = self.node
         height, width, _ = node.shape
@@ -168,7 +168,7 @@ class LineBuffer(wiring.Component):
         }
         return Cat(rows[y] & columns[x] for y, x in taps)
 
-    def _within(self, m: Module, lasts: list, strides: list[int], start: int, size: int, *, name: str):
+    def _within(self, m: Module, lasts: list[Value], strides: list[int], start: int, size: int, *, name: str) -> Value:
         """Return whether a coordinate that starts at `start` is within ``range(size)``."""
         end = start - _rewind(strides, self._sizes)
         if start >= 0 and end < size:
@@ -241,7 +241,7 @@ def _steps_of(strides: list[int], sizes: list[int]) -> list[int]:
     return [stride + _rewind(strides[k + 1 :], sizes[k + 1 :]) for k, stride in enumerate(strides)]
 
 
-def _all(flags: list):
+def _all(flags: list[Value]) -> Value:
     """Return whether all flags are 1."""
     whole = Const(1)
     for flag in flags:
@@ -249,7 +249,7 @@ def _all(flags: list):
     return whole
 
 
-def _chosen(m: Module, lasts: list, values: list[int], *, name: str) -> Signal:
+def _chosen(m: Module, lasts: list[Value], values: list[int], *, name: str) -> Signal:
     """Return the value of the innermost loop that is not at its end, or the additional last value if all are."""
     chosen = Signal(range(min(*values, 0), max(*values, 0) + 1), name=name)
     m.d.comb += chosen.eq(values[-1])

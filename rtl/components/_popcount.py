@@ -1,6 +1,6 @@
 """Popcount: the number of ones in a vector of bits."""
 
-from amaranth import Cat, Module, Signal
+from amaranth import Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -37,7 +37,7 @@ class Popcount(wiring.Component):
     def latency(self) -> int:
         return popcount_stages(self.lanes)
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         counts = self._counts(m)
         for stage in range(1, self.latency):
@@ -47,7 +47,7 @@ class Popcount(wiring.Component):
         m.d.comb += self.o.eq(ones)
         return m
 
-    def _counts(self, m: Module) -> list:
+    def _counts(self, m: Module) -> list[Value]:
         """Return the registered number of ones of each group of bits, and its maximum.
 
         The sums are written as full adders, for all groups at once, because Yosys turns sums of six bits into carry
@@ -70,7 +70,7 @@ class Popcount(wiring.Component):
             (Cat(place[group] for place in places[: limit.bit_length()]), limit) for group, limit in enumerate(limits)
         ]
 
-    def _sum(self, m: Module, counts: list, name: str) -> tuple[Signal, int]:
+    def _sum(self, m: Module, counts: list[Value], name: str) -> tuple[Signal, int]:
         """Return the registered sum of up to three counts, and its maximum."""
         most = sum(limit for _, limit in counts)
         ones = Signal(range(most + 1), name=name, reset_less=True)

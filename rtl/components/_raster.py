@@ -1,14 +1,14 @@
 """Numbers that depend on the place in a grid, which is traversed row by row."""
 
 import numpy as np
-from amaranth import Const, Module, Signal
+from amaranth import Const, Module, Signal, Value
 
 from rtl.steps import advanced
 
 __all__ = ["by_window", "raster"]
 
 
-def raster(m: Module, leave, shape: tuple[int, ...], *, name: str) -> tuple[Signal, Signal]:
+def raster(m: Module, leave: Value, shape: tuple[int, ...], *, name: str) -> tuple[Signal, Signal]:
     """Return the row and the column of the current place in a grid.
 
     Parameters
@@ -27,7 +27,7 @@ def raster(m: Module, leave, shape: tuple[int, ...], *, name: str) -> tuple[Sign
     return row, column
 
 
-def by_window(m: Module, leave, row: Signal, column: Signal, grid: np.ndarray, *, name: str):
+def by_window(m: Module, leave: Value, row: Signal, column: Signal, grid: np.ndarray, *, name: str) -> Value:
     """Return the number of the current place in a grid that is traversed row by row. It is read one place ahead.
 
     Equal rows share their entries, and so do equal columns: there are a few kinds at the borders and one between them.

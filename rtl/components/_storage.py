@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from amaranth import Const, Module, unsigned
+from amaranth import Const, Module, Value, unsigned
 from amaranth.lib.memory import Memory
 
 from dataflow.storage import in_luts
@@ -16,7 +16,7 @@ def packed(numbers: Sequence[int], width: int) -> int:
     return sum((number & mask) << k * width for k, number in enumerate(numbers))
 
 
-def read_only(m: Module, name: str, rows: Sequence[int], width: int, address):
+def read_only(m: Module, name: str, rows: Sequence[int], width: int, address: Value) -> Value:
     """Add a read-only memory; return its data, which belong to the `address` of the previous cycle.
 
     Parameters

@@ -1,6 +1,6 @@
 """Sum: the sum of integers."""
 
-from amaranth import Module, Signal, signed, unsigned
+from amaranth import Module, Signal, Value, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -42,11 +42,11 @@ class Sum(wiring.Component):
     def latency(self) -> int:
         return popcount_stages(self.lanes)
 
-    def _shape(self, count: int):
+    def _shape(self, count: int) -> Value:
         """Return the shape of a sum of `count` numbers."""
         return signed(dataflow.signed_for(count * self.element.minimum, count * self.element.maximum).width)
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         sums = [(self.i[k], 1) for k in range(self.lanes)]
         for stage in range(self.latency):
@@ -57,7 +57,7 @@ class Sum(wiring.Component):
         m.d.comb += self.o.eq(total)
         return m
 
-    def _sum(self, m: Module, parts: list, name: str) -> tuple[Signal, int]:
+    def _sum(self, m: Module, parts: list[Value], name: str) -> tuple[Signal, int]:
         """Return the registered sum of partial sums, each given with the count of its numbers."""
         count = sum(each for _, each in parts)
         total = Signal(self._shape(count), name=name, reset_less=True)

@@ -1,18 +1,22 @@
 """The base classes of components that move a kernel over an image."""
 
 from abc import abstractmethod
+from typing import TypeVar
 
 import numpy as np
-from amaranth import Module, Signal
+from amaranth import Module, Signal, Value
 
+import dataflow
 from rtl.components._component import NodeComponent
 from rtl.components._line_buffer import LineBuffer
 from rtl.steps import advanced, delayed, emit_steps, ends_vector, foreseen
 
 __all__ = ["PoolComponent", "WindowComponent"]
 
+W = TypeVar("W", bound=dataflow.WindowNode)
 
-class WindowComponent(NodeComponent):
+
+class WindowComponent(NodeComponent[W]):
     """The component of a `dataflow.WindowNode`, which reads its image from a `LineBuffer`."""
 
     def _buffer(self, m: Module) -> LineBuffer:
@@ -26,7 +30,7 @@ class WindowComponent(NodeComponent):
         return buffer
 
 
-class PoolComponent(WindowComponent):
+class PoolComponent(WindowComponent[W]):
     """The component of a `dataflow.PoolNode`, which emits with the last tap of each group of `pe` channels.
 
     Throughput one beat in and one tap per cycle, independent of each other; latency 2 cycles: one reads the buffer,
@@ -34,7 +38,7 @@ class PoolComponent(WindowComponent):
     """
 
     @abstractmethod
-    def _take(self, m: Module, k: int, buffer: LineBuffer, first: Signal, valid) -> Signal:
+    def _take(self, m: Module, k: int, buffer: LineBuffer, first: Signal, valid: Value) -> Signal:
         """Return the register with the number of channel `k` so far, which combines it with the buffer's tap.
 
         Parameters
@@ -45,7 +49,7 @@ class PoolComponent(WindowComponent):
             The buffer has a tap.
         """
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         node = self.node
         buffer = self._buffer(m)

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
 
 import dataflow
 from rtl.components._component import NodeComponent
@@ -12,7 +12,7 @@ from rtl.steps import ends_vector, issue_steps
 __all__ = ["Add"]
 
 
-class Add(NodeComponent):
+class Add(NodeComponent[dataflow.Add]):
     """Sums of numbers: ``o[c] = min(max(f_0*i_0[c] + f_1*i_1[c] + ..., least), greatest)``, the factors constant.
 
     A bit counts as -1 or +1; inert lanes give 0.
@@ -33,7 +33,7 @@ class Add(NodeComponent):
 
     kind: ClassVar = dataflow.Add
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         issue, (stream,) = Signal(), self.node.output_streams
         issue_steps(m, self, issue, consumes=Const(1), emits=Const(1))
@@ -45,12 +45,12 @@ class Add(NodeComponent):
             m.d.comb += self.o.payload[k].eq(self._saturated(m, lane.o, k) if self.node.saturates else lane.o)
         return m
 
-    def _term(self, n: int, k: int, there):
+    def _term(self, n: int, k: int, there: Value) -> Value:
         """Return the term of an input in a lane."""
         factor, number = self.node.all_factors[n], self.lane_number(n, k, there)
         return number if factor == 1 else number * factor
 
-    def lane_number(self, n: int, k: int, there):
+    def lane_number(self, n: int, k: int, there: Value) -> Value:
         """Return the number of an input in a lane: 0 in an inert lane, as integers carry it there."""
         value = self.inputs[n].payload[k]
         if isinstance(self.node.operands[n], dataflow.Bipolar):
@@ -58,7 +58,7 @@ class Add(NodeComponent):
             return Cat(there, there & ~value).as_signed()
         return value
 
-    def _saturated(self, m: Module, exact, k: int) -> Signal:
+    def _saturated(self, m: Module, exact: Value, k: int) -> Signal:
         """Return the register of a sum that saturates to the type of the result.
 
         The sum fits if its excess bits are copies of the result's sign bit or, for an unsigned result, zero.

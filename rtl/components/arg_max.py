@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 import numpy as np
-from amaranth import Array, Const, Module, Mux, Signal, signed
+from amaranth import Array, Const, Module, Mux, Signal, Value, signed
 
 import dataflow
 from rtl.components._component import NodeComponent
@@ -12,7 +12,7 @@ from rtl.steps import advanced, delayed, foreseen, issue_steps
 __all__ = ["ArgMax"]
 
 
-class ArgMax(NodeComponent):
+class ArgMax(NodeComponent[dataflow.ArgMax]):
     """The class with the highest key: ``o = argmax(scale*i + offset)``, the lowest at a tie.
 
     Throughput one beat per cycle, ``classes/pe`` steps per frame, rounded up; latency ``2 + ceil(log2(pe))`` cycles:
@@ -32,7 +32,7 @@ class ArgMax(NodeComponent):
 
     kind: ClassVar = dataflow.ArgMax
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         node = self.node
         steps = node.input_streams[0].beats
@@ -56,7 +56,7 @@ class ArgMax(NodeComponent):
         m.d.comb += self.o.payload[0].eq(best)
         return m
 
-    def lane_keys(self, m: Module, issue: Signal, step: Signal, last) -> list[Signal]:
+    def lane_keys(self, m: Module, issue: Signal, step: Signal, last: Value) -> list[Signal]:
         """Return the registered keys of a beat, one per lane; those of inert lanes are the lowest possible key.
 
         Parameters
@@ -95,7 +95,7 @@ class ArgMax(NodeComponent):
         return ranked[0]
 
 
-def _by_step(m: Module, issue: Signal, step: Signal, values: list[int], *, steps: int, name: str):
+def _by_step(m: Module, issue: Signal, step: Signal, values: list[int], *, steps: int, name: str) -> Value:
     """Return a lane's factor for the current step, which is read one step ahead."""
     if len(set(values)) == 1:
         return Const(values[0])

@@ -13,7 +13,7 @@ from rtl.steps import advanced, emit_steps, foreseen
 __all__ = ["Concat"]
 
 
-class Concat(NodeComponent):
+class Concat(NodeComponent[dataflow.Concat]):
     """The beats of a position from each input in turn: ``o = i_0[0], i_0[1], ..., i_1[0], ...``.
 
     Throughput one beat per cycle, latency 1 cycle. A step reads one input, and waits only for that input.
@@ -32,7 +32,7 @@ class Concat(NodeComponent):
 
     kind: ClassVar = dataflow.Concat
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         schedule = self.node.schedule()
         issue, step = Signal(), Signal(range(schedule.period))

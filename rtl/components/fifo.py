@@ -1,6 +1,7 @@
 """Fifo: the FIFO of an edge between two nodes."""
 
 from amaranth import Module, Mux, Signal, Value
+from amaranth.hdl import ShapeLike
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -33,7 +34,7 @@ class Fifo(wiring.Component):
         Reading end.
     """
 
-    def __init__(self, shape, depth: int) -> None:
+    def __init__(self, shape: ShapeLike, depth: int) -> None:
         if not isinstance(depth, int):
             raise TypeError(f"Depth of a Fifo must be an integer, not {depth!r}")
         if depth < 1:
@@ -41,7 +42,7 @@ class Fifo(wiring.Component):
         self.shape, self.depth = shape, depth
         super().__init__({"i": In(Reserved(shape)), "o": Out(stream.Signature(shape))})
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         read = Signal()
         m.d.comb += read.eq(self.o.valid & self.o.ready)
@@ -60,7 +61,7 @@ class Fifo(wiring.Component):
             self._circulate(m, bits, read)
         return m
 
-    def _shift(self, m: Module, bits, read: Signal) -> None:
+    def _shift(self, m: Module, bits: Value, read: Signal) -> None:
         """Store the beats in registers, the oldest in the first. `full` counts them in unary."""
         depth, write = self.depth, self.i.valid
         full = Signal(depth)
@@ -75,7 +76,7 @@ class Fifo(wiring.Component):
                 m.d.sync += slot.eq(Mux(full[k + 1], slots[k + 1], bits) if k + 1 < depth else bits)
         m.d.comb += [self.o.valid.eq(full[0]), self.o.payload.eq(slots[0])]
 
-    def _circulate(self, m: Module, bits, read: Signal) -> None:
+    def _circulate(self, m: Module, bits: Value, read: Signal) -> None:
         """Store the beats in a memory with a synchronous read port, which is read one cycle ahead."""
         depth, write = self.depth, self.i.valid
         m.submodules.memory = memory = Memory(shape=len(bits), depth=depth, init=[])

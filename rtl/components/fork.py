@@ -11,7 +11,7 @@ from rtl.steps import issue_steps
 __all__ = ["Fork"]
 
 
-class Fork(NodeComponent):
+class Fork(NodeComponent[dataflow.Fork]):
     """Every beat to each output: ``o_k[t + 1] = i[t]``.
 
     Throughput one beat per cycle, latency 1 cycle. A step is issued when all outputs have a free place.
@@ -30,7 +30,7 @@ class Fork(NodeComponent):
 
     kind: ClassVar = dataflow.Fork
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         issue_steps(m, self, Signal(name="issue"), consumes=Const(1), emits=Const(1))
         bits = Signal(len(Value.cast(self.i.payload)), reset_less=True)

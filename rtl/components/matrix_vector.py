@@ -9,7 +9,7 @@ result, which is set to 0 at the output.
 from typing import ClassVar
 
 import numpy as np
-from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
 
 import dataflow
 from rtl.components._component import NodeComponent
@@ -23,7 +23,7 @@ from rtl.steps import advanced, delayed, ends_vector, foreseen, issue_steps
 __all__ = ["MatrixVector"]
 
 
-class MatrixVector(NodeComponent):
+class MatrixVector(NodeComponent[dataflow.MatrixVector]):
     """Product of a sign matrix and a vector: ``o[j] = popcount(XNOR(i, weights[j])) >= thresholds[j]``.
 
     For integers, ``o[j] = sum(weights[j] * i) >= thresholds[j]``.
@@ -45,7 +45,7 @@ class MatrixVector(NodeComponent):
 
     kind: ClassVar = dataflow.MatrixVector
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         node = self.node
         synapse_folds, neuron_folds = node.synapse_folds, node.neuron_folds
@@ -92,7 +92,7 @@ class MatrixVector(NodeComponent):
             m.d.comb += self.o.payload[k].eq(number)
         return m
 
-    def _is_final(self, m: Module, leave, step: Signal, steps: int):
+    def _is_final(self, m: Module, leave: Value, step: Signal, steps: int) -> Value:
         """Return whether the current step's neurons are the last of their group.
 
         Parameters
@@ -113,7 +113,7 @@ class MatrixVector(NodeComponent):
         rows = np.packbits(self.node.weight_words, axis=1, bitorder="little")
         return [int.from_bytes(row.tobytes(), "little") for row in rows]
 
-    def _levels(self, m: Module, finished, valid) -> tuple[list, list]:
+    def _levels(self, m: Module, finished: Value, valid: Value) -> tuple[list[Value], list[Value]]:
         """Return for each of the current neurons its negated level, and the lowest bit of its sum.
 
         The level belongs to the step that is in the accumulator, the bit to the previous step.
@@ -128,6 +128,7 @@ class MatrixVector(NodeComponent):
         node, accumulator = self.node, self.node.accumulator
         words, mixed = -node.neuron_words(accumulator.levels), accumulator.mixed
         if mixed:
+            assert accumulator.odds is not None
             words = 2 * words + node.neuron_words(accumulator.odds)
         each = accumulator.width + mixed
         levels = Signal(node.pe * each)
@@ -142,7 +143,7 @@ class MatrixVector(NodeComponent):
             m.d.sync += [odd.eq(part[0]) for odd, part in zip(held, parts, strict=True)]
         return [part[1:].as_signed() for part in parts], held
 
-    def _word(self, m: Module, finished) -> Signal:
+    def _word(self, m: Module, finished: Value) -> Signal:
         """Return the address of the current neurons' levels, which are stored class by class."""
         node = self.node
         folds = node.groups * node.neuron_folds
@@ -163,7 +164,9 @@ class MatrixVector(NodeComponent):
             m.d.sync += word.eq(Mux(last, following, word + 1))
         return word
 
-    def _neuron(self, m: Module, k: int, vector, row, level, odd, start: Signal, valid):
+    def _neuron(
+        self, m: Module, k: int, vector: Value, row: Value, level: Value, odd: Value, start: Signal, valid: Value
+    ) -> Value:
         """Add one of the `pe` parallel neurons and return its output."""
         node = self.node
         count = self._popcount(m, k, vector, row) if node.counts_matches else self._sum(m, k, vector, row)
@@ -181,7 +184,7 @@ class MatrixVector(NodeComponent):
         m.d.sync += total.eq(doubled if node.counts_matches else excess)
         return total
 
-    def _popcount(self, m: Module, k: int, vector, row):
+    def _popcount(self, m: Module, k: int, vector: Value, row: Value) -> Value:
         """Return the number of bits that agree with the weights."""
         # A named signal, because an unnamed expression that is sliced is emitted again for every bit, which made a
         # simulation in Icarus 14 times slower.
@@ -190,7 +193,7 @@ class MatrixVector(NodeComponent):
         m.d.comb += [match.eq(~(vector ^ row)), popcount.i.eq(match)]
         return popcount.o
 
-    def _sum(self, m: Module, k: int, vector, row):
+    def _sum(self, m: Module, k: int, vector: Value, row: Value) -> Value:
         """Return the sum of the integers, each inverted if its weight is -1."""
         assert self.node.weight_element == dataflow.BIPOLAR
         operand, factor = self.node.operand, self.node.accumulator.term

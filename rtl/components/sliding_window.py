@@ -12,7 +12,7 @@ from rtl.steps import emit_steps, ends_vector
 __all__ = ["SlidingWindow"]
 
 
-class SlidingWindow(WindowComponent):
+class SlidingWindow(WindowComponent[dataflow.SlidingWindow]):
     """The taps of every window: ``o[y, x, ky, kx] = i[y*stride + ky*dilation - top, ...]``, or `pad` outside the image.
 
     Throughput one beat in and one beat out per cycle, independent of each other; latency 2 cycles: one reads the
@@ -32,7 +32,7 @@ class SlidingWindow(WindowComponent):
 
     kind: ClassVar = dataflow.SlidingWindow
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         node = self.node
         buffer = self._buffer(m)

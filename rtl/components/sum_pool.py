@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal, Value
 
 import dataflow
 from rtl.components._line_buffer import LineBuffer
@@ -11,7 +11,7 @@ from rtl.components._window import PoolComponent
 __all__ = ["SumPool"]
 
 
-class SumPool(PoolComponent):
+class SumPool(PoolComponent[dataflow.SumPool]):
     """The sum of every window, channel by channel: ``o[y, x] = sum(i[y*stride + ky*dilation - top, ...])``.
 
     A tap outside the image counts as 0, a bit as -1 or +1.
@@ -30,14 +30,14 @@ class SumPool(PoolComponent):
 
     kind: ClassVar = dataflow.SumPool
 
-    def _take(self, m: Module, k: int, buffer: LineBuffer, first: Signal, valid) -> Signal:
+    def _take(self, m: Module, k: int, buffer: LineBuffer, first: Signal, valid: Value) -> Signal:
         total = Signal(self.o.payload[k].shape(), name=f"total_{k}", reset_less=True)
         number = self.lane_number(m, k, buffer)
         with m.If(valid):
             m.d.sync += total.eq(Mux(first, 0, total) + number)
         return total
 
-    def lane_number(self, m: Module, k: int, buffer: LineBuffer):
+    def lane_number(self, m: Module, k: int, buffer: LineBuffer) -> Value:
         """Return the number that the tap adds."""
         element = self.node.element
         word = buffer.o.word_select(k, element.width)

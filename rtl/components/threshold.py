@@ -12,7 +12,7 @@ from rtl.steps import advanced, ends_vector, issue_steps
 __all__ = ["Threshold"]
 
 
-class Threshold(NodeComponent):
+class Threshold(NodeComponent[dataflow.Threshold]):
     """Bits of numbers: ``o[c] = i[c] >= thresholds[c]``; inert lanes give 0.
 
     Throughput one beat per cycle, latency 2 cycles: one reads the thresholds, one compares.
@@ -31,7 +31,7 @@ class Threshold(NodeComponent):
 
     kind: ClassVar = dataflow.Threshold
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         issue = Signal()
         issue_steps(m, self, issue, consumes=Const(1), emits=Const(1))

@@ -11,7 +11,7 @@ from rtl.steps import advanced, foreseen, issue_steps, lookup
 __all__ = ["WidthConverter"]
 
 
-class WidthConverter(NodeComponent):
+class WidthConverter(NodeComponent[dataflow.WidthConverter]):
     """Beats of `lanes_in` numbers repacked into beats of `lanes_out`, in the same order.
 
     Throughput one step per cycle, ``max(beats in, beats out)`` steps per frame, and up to one more for each vector with
@@ -31,7 +31,7 @@ class WidthConverter(NodeComponent):
 
     kind: ClassVar = dataflow.WidthConverter
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         schedule = self.node.schedule()
         issue, step = Signal(), Signal(range(schedule.period))
@@ -46,7 +46,7 @@ class WidthConverter(NodeComponent):
             self._shift_out(m, issue, step)
         return m
 
-    def _shift_in(self, m: Module, taken, step: Signal) -> None:
+    def _shift_in(self, m: Module, taken: Value, step: Signal) -> None:
         """Write beats at the top of the register, and select the output beat from its place.
 
         The inert lanes of a vector's last beat are above its last numbers, so the register is 0 there.
@@ -63,7 +63,7 @@ class WidthConverter(NodeComponent):
             m.d.sync += numbers.eq(Cat(numbers, arriving)[len(arriving) :])
         (first, *others), patterns = self.node.windows, self.node.windows
 
-        def window(start: int, shown: int):
+        def window(start: int, shown: int) -> Value:
             begin = len(numbers) - start * width
             return numbers[begin : begin + shown * width]
 

@@ -5,10 +5,10 @@ the network's file and the cycles per bit.
 """
 
 import os
+from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
-from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge, SimTimeoutError, Timer, with_timeout
 
 from dataflow import load
@@ -32,7 +32,7 @@ SILENCE_BITS = 100
 class Line:
     """Both lines of the board, in bit times of ``divisor`` clock cycles."""
 
-    def __init__(self, dut: HierarchyObject, divisor: int) -> None:
+    def __init__(self, dut: Any, divisor: int) -> None:
         self._dut = dut
         self._bit_ps = divisor * PERIOD_PS
         self._unpacker = Unpacker()
@@ -71,7 +71,7 @@ class Line:
 
 
 @cocotb.test()
-async def line(dut: HierarchyObject) -> None:
+async def line(dut: Any) -> None:
     """Run every scenario; each must give its replies and nothing else."""
     table = scenarios(Oracle(load(os.environ[NETWORK_VARIABLE])))
     line = Line(dut, int(os.environ[DIVISOR_VARIABLE]))
