@@ -21,7 +21,7 @@ from quant.lowering.exact.numbers import Exact
 from quant.lowering.graph.graph import Graph
 from quant.lowering.graph.operations import LinearLayer
 from quant.lowering.graph.sites import OutsideNumber, Site
-from quant.lowering.graph.walks import between
+from quant.lowering.graph.walks import Step, between
 from quant.lowering.streams.functions import BendsError, affine_of, values_of
 from quant.lowering.streams.stream import IntegerStream, points_within
 
@@ -98,7 +98,7 @@ def _points_outside(graph: Graph, layer: LinearLayer, padding: OutsideNumber, st
 
 
 def _halves_outside(
-    graph: Graph, after: tuple, padding: OutsideNumber, stream: IntegerStream, affine: tuple[Exact, Exact]
+    graph: Graph, after: tuple[Step, ...], padding: OutsideNumber, stream: IntegerStream, affine: tuple[Exact, Exact]
 ) -> np.ndarray:
     """Return -1 where the number outside is what bit 0 stands for, +1 for bit 1, 0 midway, () or (channels,) int64.
 
