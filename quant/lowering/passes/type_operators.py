@@ -183,11 +183,6 @@ class _Typer:
         source, *rest = operator.operands
         arguments: list[list[int] | None] = []
         for name in rest if operator.kind in _WITH_SHAPES else ():
-            if name and name not in self.constants:
-                raise InputError(
-                    f"Operand {name!r} of node {operator.name!r} ({operator.kind}) must be a constant, "
-                    "not computed from the input"
-                )
             arguments.append(self._integers(operator, name) if name else None)
 
         def arrange(values: np.ndarray) -> np.ndarray:
@@ -216,6 +211,11 @@ class _Typer:
             )
 
     def _integers(self, operator: Operator, name: str) -> list[int]:
+        if name not in self.constants:
+            raise InputError(
+                f"Operand {name!r} of node {operator.name!r} ({operator.kind}) must be a constant, "
+                "not computed from the input"
+            )
         try:
             return self.constants[name].integers()
         except ValueError as error:
@@ -238,12 +238,13 @@ class _Typer:
 
     def _reduce_mean(self, operator: Operator, image: tuple[int, ...]) -> None:
         """Take a mean over rows and columns as an average pool, and leave them out by a rearrangement after it."""
-        given = self._integers(operator, operator.operands[1]) if len(operator.operands) > 1 else None
-        axes = given or operator.attributes.get("axes", range(len(image)))
-        if {axis % len(image) for axis in axes} != set(range(2, len(image))):
+        rank, named = len(image), [name for name in operator.operands[1:] if name]
+        given = self._integers(operator, named[0]) if named else None
+        axes = given or operator.attributes.get("axes", range(rank))
+        if {axis + rank if axis < 0 else axis for axis in axes} != set(range(2, rank)):
             raise InputError(
                 f"Axes of node {operator.name!r} (ReduceMean) must be all rows and columns of an image, "
-                f"{tuple(range(2, len(image)))}, not {tuple(axes)}"
+                f"{tuple(range(2, rank))}, not {tuple(axes)}"
             )
         average, shape = read_average(operator, image)
         if operator.attributes.get("keepdims", 1):

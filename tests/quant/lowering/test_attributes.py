@@ -81,3 +81,23 @@ def test_weights_of_a_convolution_that_are_one_number() -> None:
     message = r"^Weights of node 'conv' \(Conv\) must have 4 dimensions as its input has, not 0$"
     with pytest.raises(InputError, match=message):
         lower(net.model(net("Conv", net.input, 1.0, name="conv")))
+
+
+@pytest.mark.parametrize("axes", [[2, 7], [2], [-1, 1]])
+def test_axes_of_a_mean_that_are_not_all_pixels(axes: list[int]) -> None:
+    """An axis that there is not, such as 7 of 4, is no other one."""
+    net = Builder((1, 2, 3, 3), opset=13)
+    scores = net.conv(net("BipolarQuant", net.input, 1.0), [[[[1.0]], [[-1.0]]]])
+    message = f"Axes of node 'mean' (ReduceMean) must be all rows and columns of an image, (2, 3), not {tuple(axes)}"
+    with pytest.raises(InputError, match=f"^{re.escape(message)}(\n|$)"):
+        lower(net.model(net("ReduceMean", scores, axes=axes, name="mean")))
+
+
+def test_axes_of_a_mean_that_are_computed_or_left_out() -> None:
+    net = Builder((1, 2, 3, 3))
+    scores = net.conv(net("BipolarQuant", net.input, 1.0), [[[[1.0]], [[-1.0]]]])
+    message = r"^Operand 'image' of node 'mean' \(ReduceMean\) must be a constant, not computed from the input$"
+    with pytest.raises(InputError, match=message):
+        lower(net.model(net("ReduceMean", scores, net.input, name="mean")))
+    with pytest.raises(InputError, match=r"^Axes of node 'mean' \(ReduceMean\) must be all rows and columns "):
+        lower(net.model(net("ReduceMean", scores, "", name="mean")))
