@@ -11,13 +11,18 @@ from onnx import helper, numpy_helper
 
 from tests.quant.lowering.random_graphs_check import check
 
-__all__ = ["described", "failure_of", "shrunk"]
+__all__ = ["described", "failure_of", "judged", "shrunk"]
 
 
 def failure_of(model: onnx.ModelProto, seed: int, **options: Any) -> str:
     """Return what goes wrong and where, or nothing."""
+    return judged(model, seed, **options)[1]
+
+
+def judged(model: onnx.ModelProto, seed: int, **options: Any) -> tuple[bool, str]:
+    """Return whether a model is lowered, and what goes wrong and where, or nothing."""
     try:
-        check(model, np.random.default_rng(seed), **options)
+        outcome = check(model, np.random.default_rng(seed), **options)
     except Exception as error:  # whatever it is, it is what the test is about
         frames = traceback.extract_tb(error.__traceback__)
         ours = [frame for frame in frames if re.search(r"/(quant|hwsim|dataflow)/", frame.filename)] or frames
@@ -25,8 +30,8 @@ def failure_of(model: onnx.ModelProto, seed: int, **options: Any) -> str:
         place = re.sub(r"^.*/(?=quant/|hwsim/|dataflow/|tests/)", "", inside[-1].filename)
         words = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
         text = next((line for line in words if "differ" in line), words[0] if words else "")
-        return f"{type(error).__name__} in {place}, {inside[-1].name}: {text}"
-    return ""
+        return False, f"{type(error).__name__} in {place}, {inside[-1].name}: {text}"
+    return outcome.network is not None, ""
 
 
 def _kind_of(failure: str) -> str:
