@@ -1,12 +1,12 @@
 """The number outside an image, as a point of the stream that the layer reads.
 
-Let the inputs be ``slope * point + offset``. A number outside is ``slope * e + offset`` then, and the padding is exact
-where `e` is an integer: for bits, -1 and +1 are the two values and 0 is midway, as zero is beside -1 and +1. If `e` is
-a point, and the same for all channels, the window puts it in and nothing is left to do. Else the window puts in the
-least point, `p`. With the signs ``w_k`` of the products, the sum of a neuron lacks ``shift = sum of w_k * (e_k - p)
-over the taps outside``, which depends only on which taps these are: on the class of the position. So for the whole
-image ``value = slope * (total + shift) + offset``, one function of one integer as without padding, and only the
-threshold that the hardware compares with differs by class.
+Let the inputs be ``slope * point + offset``. A number outside is ``slope * e + offset`` then. For integers, `e` must be
+one point, the same for all channels, which the window puts in. For bits, -1 and +1 are the two values and 0 is midway,
+as zero is beside -1 and +1. If `e` is -1 for all channels, or +1, the window puts that bit in and nothing is left to
+do. Else it puts in bit 0, which counts -1. With the signs ``w_k`` of the products, the sum of a neuron lacks ``shift =
+sum of w_k * (e_k + 1) over the taps outside``, which depends only on which taps these are: on the class of the
+position. So for the whole image ``value = slope * (total + shift) + offset``, one function of one integer as without
+padding, and only the threshold that the hardware compares with differs by class.
 
 Midway taps count nothing, so with z of them ``total + shift`` is one of -(n - z), -(n - z) + 2, ..., n - z.
 """
