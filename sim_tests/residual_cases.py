@@ -23,6 +23,7 @@ from dataflow import (
     Terminal,
     Threshold,
     fold,
+    fold_to_interval,
     unsigned_for,
     verify,
 )
@@ -182,7 +183,12 @@ def _levels(low: int, high: int, count: int, rng: np.random.Generator) -> np.nda
 
 @dataclass(frozen=True)
 class ResidualCase:
-    """A network with shortcuts for the table: how it is built and folded."""
+    """A network with shortcuts for the table: how it is built and folded.
+
+    Parameters
+    ----------
+    interval : nodes that `foldings` does not name are folded to it, if possible; without, one lane at a time
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -190,10 +196,14 @@ class ResidualCase:
     foldings: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     depths: Mapping[str, int] = field(default_factory=dict)
     bits: bool = True
+    interval: int | None = None
 
     def network(self) -> Network:
         """Return the network, folded."""
-        return fold(residual_network(self.shape, self.blocks, bits=self.bits), self.foldings, depths=self.depths)
+        unfolded, foldings = residual_network(self.shape, self.blocks, bits=self.bits), self.foldings
+        if self.interval is not None:
+            foldings = fold_to_interval(unfolded, self.interval, fixed=foldings)
+        return fold(unfolded, foldings, depths=self.depths)
 
     def __str__(self) -> str:
         return self.name
@@ -233,13 +243,16 @@ RESIDUAL_CASES = (
         ),
         {"add0": {"pe": 3}, "add1": {"pe": 6}},
     ),
-    ResidualCase("image", (4, 5, 4), (Block(), Block(2)), {"conv0_0": {"pe": 2, "simd": 4}, "add1": {"pe": 2}}),
+    ResidualCase(
+        "image", (4, 5, 4), (Block(), Block(2)), {"conv0_0": {"pe": 2, "simd": 4}, "add1": {"pe": 2}}, interval=250
+    ),
     ResidualCase(
         "image-of-integers",
         (5, 4, 2),
         (Block(sign=False), Block(project=3, sign=False, narrow=1)),
         {"conv0_0": {"pe": 2, "simd": 18}, "conv1_0": {"pe": 3, "simd": 6}, "add0": {"pe": 2}},
         bits=False,
+        interval=250,
     ),
     ResidualCase(
         "inert-bits",
@@ -252,6 +265,7 @@ RESIDUAL_CASES = (
         (3, 4, 5),
         (Block(narrow=2, sign=False), Block(project=7)),
         {"add0": {"pe": 3}, "fork1": {"pe": 4}, "conv1_0": {"pe": 4, "simd": 7}, "add1": {"pe": 4}, "sign1": {"pe": 3}},
+        interval=250,
     ),
     ResidualCase(
         "stacked",
@@ -264,6 +278,7 @@ RESIDUAL_CASES = (
         (4, 3, 4),
         (Block(stack=True, shortcuts=2), Block(2, project=4, stack=True), Block(project=5)),
         {"stack0": {"pe": 2}, "conv0_0": {"pe": 4, "simd": 6}, "stack1": {"pe": 4}, "sign1": {"pe": 2}},
+        interval=250,
     ),
     ResidualCase(
         "stacked-integers-inert",

@@ -246,8 +246,14 @@ REPRESENTATIVES = ("odd-channels-pool", "not-square", "integers", "everything", 
 SEEDS = [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (None, 2))]
 
 
+#: Cases that take thousands of cycles, and whose kinds are in shorter ones too.
+LONG = {"narrow-fifos", "stride-pool-3x3", "sum-pool", "sum-pool-of-sums", "zero", "zero-of-integers"}
+
+
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in LONG else []) for name in CASES]
+)
 def test_convolutions_in_the_amaranth_simulator(name: str, seed: int | None) -> None:
     verify_case(name, simulator="amaranth", seed=seed, frames=2)
 
