@@ -152,5 +152,7 @@ def test_an_interruption_in_process(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT of a process there")
 def test_a_program_that_is_interrupted() -> None:
-    said = call_faulty("os.kill(os.getpid(), signal.SIGINT); import time; time.sleep(60)", "show", "net.xnf")
+    # A process started in the background of a shell ignores SIGINT until it is told otherwise.
+    heard = "signal.signal(signal.SIGINT, signal.default_int_handler)"
+    said = call_faulty(f"{heard}; os.kill(os.getpid(), signal.SIGINT); import time; time.sleep(60)", "show", "net.xnf")
     assert (said.returncode, said.stdout, said.stderr) == (130, "", "interrupted\n")
