@@ -18,7 +18,7 @@ settings.load_profile("test")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Do not import a file in which all tests train, where none is wanted: importing PyTorch takes seconds."""
+    """Do not import a file in which all tests train, where none is wanted: PyTorch and qonnx take seconds to import."""
     if collection_path.suffix != ".py" or "not train" not in config.getoption("markexpr"):
         return None
     return (

@@ -29,6 +29,7 @@ def small_network() -> Network:
     return dense_network((12, 6, 4), outputs="both")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("outputs", ["both", "bits", "signs"])
 @pytest.mark.parametrize("element", [Integer(8), SIGNED], ids=str)
 def test_model_answers_every_scenario(element: Integer, outputs: str) -> None:

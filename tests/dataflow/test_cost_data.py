@@ -35,10 +35,12 @@ def test_data_are_what_the_cells_come_to() -> None:
         assert tuple(int(found[key][name]) for name in ("luts", "ffs", "brams", "dsps")) == astuple(use)
 
 
+@pytest.mark.long
 def test_the_fit_is_that_of_the_data() -> None:
     assert json.loads(FIT.read_text()) == fit()
 
 
+@pytest.mark.long
 def test_the_page_tells_the_errors_of_the_data() -> None:
     assert tables(rows()) in PAGE.read_text()
 

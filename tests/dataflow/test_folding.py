@@ -192,6 +192,7 @@ def without_inert_lanes(network: Network, interval: int) -> dict[str, dict[str, 
     return chosen
 
 
+@pytest.mark.long
 @given(dense_networks() | conv_networks() | residual_networks(), st.floats(0, 1))
 @settings(max_examples=examples(60), suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 def test_lanes_are_inert_only_where_that_is_cheaper(network: Network, slowness: float) -> None:

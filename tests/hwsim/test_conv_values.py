@@ -174,6 +174,7 @@ def test_packed_at_word_borders(channels: tuple[int, ...], pool: tuple[int, int]
     assert_same(network, random_frames(network, 2))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("width", [8, 22, 23, 24, 51, 52, 53, 56, 60])
 def test_packed_sums_of_wide_integers_are_exact(width: int) -> None:
     # Beyond 2**24 not every integer is a float32, beyond 2**53 not every one is a float64.

@@ -99,6 +99,7 @@ def test_limits_by_class_in_tiles_that_span_frames(frames: int) -> None:
 BYTES = [Integer(8), Integer(8, signed=True), Integer(7), Integer(3, signed=True), Integer(1)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("bytewise", [True, False])
 @pytest.mark.parametrize("operand", BYTES, ids=str)
 @pytest.mark.parametrize("synapses", [1, 3, 4, 5, 27, 1023])

@@ -12,6 +12,8 @@ from onnx import TensorProto, helper, numpy_helper
 from dataflow import InputError
 from quant.oracle import scores_of_qonnx
 
+pytestmark = pytest.mark.train
+
 DOMAIN = "qonnx.custom_op.general"
 
 

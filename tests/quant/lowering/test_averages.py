@@ -41,6 +41,7 @@ AVERAGES: dict[str, Build] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("pads", [0, 1])
 @pytest.mark.parametrize("form", AVERAGES)
 def test_average_of_sums_before_a_quantizer(form: str, pads: int) -> None:

@@ -104,6 +104,7 @@ ENDS: dict[str, tuple[End, Callable[[np.ndarray], np.ndarray]]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("neurons", [1, 3])
 @pytest.mark.parametrize("form", ENDS)
 def test_own_quantizer_at_the_end(form: str, neurons: int) -> None:

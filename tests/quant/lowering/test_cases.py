@@ -28,6 +28,7 @@ def assert_helped(model: onnx.ModelProto, options: dict[str, Any]) -> None:
     assert len(told) <= 4
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", list(CASES))
 def test_lowered_or_helped(name: str) -> None:
     assert_helped(CASES[name].build(), CASES[name].options)

@@ -11,6 +11,8 @@ from tests.quant.lowering.exact import Evaluation, best_classes
 from tests.quant.lowering.exact_numbers import Numbers, curve, square_root
 from tests.quant.lowering.oracle import Builder
 
+pytestmark = pytest.mark.train
+
 IMAGE, SIGNAL, VECTOR = (1, 2, 4, 5), (1, 3, 7), (1, 6)
 SIGNED = {"signed": 1, "narrow": 0, "rounding_mode": "ROUND"}
 I64 = np.int64

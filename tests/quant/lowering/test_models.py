@@ -71,6 +71,7 @@ DENSE: dict[str, Callable[[Builder, str], str]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", DENSE)
 def test_form_of_a_dense_layer(form: str) -> None:
     net, x = start()
@@ -98,6 +99,7 @@ def shape_arithmetic(net: Builder, x: str) -> str:
     return net("Concat", net("Unsqueeze", batch, axis), net.constant([-1], np.int64), axis=0)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("bits_first", [False, True])
 @pytest.mark.parametrize("channels_differ", [False, True])
@@ -150,6 +152,7 @@ AFTER: dict[str, Callable[[Builder, str], str]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("after", AFTER)
 def test_activation_and_what_follows_it(activation: str, after: str) -> None:

@@ -90,6 +90,7 @@ LAYOUTS: dict[str, Build] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("bits_first", [False, True])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_layout_between_convolution_and_dense(layout: str, bits_first: bool) -> None:

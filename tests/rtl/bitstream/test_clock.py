@@ -16,6 +16,7 @@ from rtl.boards import board_of
 ICE, ECP = board_of("icebreaker"), board_of("ulx3s-85f")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("clock_mhz", [16.5, 20.25, 24, 30, 36, 48, 60])
 def test_ice40_dividers_are_those_of_icepll(clock_mhz: float) -> None:
     said = subprocess.run(
@@ -32,6 +33,7 @@ def test_ice40_filter_ranges() -> None:
     assert {clock: IcePll(Fraction(clock), 0, 63, 3).filter_range for clock in ranges} == ranges
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("clock_mhz", [28.125, 50, 66.6667, 80, 100, 125])
 def test_ecp5_dividers_keep_the_limits(clock_mhz: float) -> None:
     pll = pll_of(ECP, clock_mhz)
