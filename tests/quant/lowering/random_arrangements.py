@@ -126,7 +126,7 @@ class Grower(LayerMaker):
         return self.joined("Concat", *(self.rng.permutation(np.array(parts, object)).tolist()))
 
     def pooled_bits(self, x: Tensor) -> Tensor:
-        """Append an average pool of bits, in front of a quantizer or of the next layer."""
+        """Append an average pool of bits, before a quantizer or the next layer."""
         x = self.pool(self.sign(self.affine(self.layer(x))), "AveragePool")
         return self.sign(self.affine(x)) if self.chance(0.6) else x
 

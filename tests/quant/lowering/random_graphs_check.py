@@ -161,7 +161,7 @@ def _kind_of(model: onnx.ModelProto, tensor: str) -> str:
 
 
 def _scores_tensor(model: onnx.ModelProto, network: Network) -> str:
-    """Return the tensor in front of all operators at the end that lowering has left out."""
+    """Return the tensor before all operators at the end that lowering has left out."""
     dropped = re.findall(r"(\w+) '", network.metadata.get("dropped", ""))
     tensor = model.graph.output[0].name
     while dropped:

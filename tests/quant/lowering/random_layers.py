@@ -63,7 +63,7 @@ class LayerMaker(ElementwiseMaker):
             return [-(-size // stride) for size, stride in zip(sizes, strides, strict=True)]
         room = [size + pads[i] + pads[i + rank] - reach[i] for i, size in enumerate(sizes)]
         counts = [r // s + 1 for r, s in zip(room, strides, strict=True)]
-        if given.get("ceil_mode", 0):  # one more, if it begins on the image or in front of it
+        if given.get("ceil_mode", 0):  # one more, if it begins on the image or before it
             more = zip(counts, room, strides, sizes, pads, strict=False)
             counts = [c + (r % s > 0 and c * s < size + pad) for c, r, s, size, pad in more]
         return counts

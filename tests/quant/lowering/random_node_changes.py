@@ -29,7 +29,7 @@ def drop_node(model: onnx.ModelProto, rng: np.random.Generator) -> None:
 
 
 def insert_node(model: onnx.ModelProto, rng: np.random.Generator) -> None:
-    """An operator of any kind in front of one of a node's inputs, or behind the whole model."""
+    """An operator of any kind before one of a node's inputs, or after the whole model."""
     kind = pick(rng, UNARY)
     name = free_name(model)
     outputs = [name, f"{name}_more"] if rng.random() < 0.1 else [name]

@@ -98,7 +98,7 @@ class Refused:
         return [node for node in self.nodes if tensor in node.input]
 
     def insert(self, node: onnx.NodeProto, index: int, kind: str, *parameters: Any, **attributes: Any) -> None:
-        """Put an operator in front of one operand of a node."""
+        """Put an operator before one operand of a node."""
         source, output = node.input[index], f"before_{node.name}_{index}"
         domain = QONNX if kind in _QUANTIZERS else ""
         operands = [source, *map(self.constant, parameters)]
@@ -107,7 +107,7 @@ class Refused:
         self.nodes.insert(place, helper.make_node(kind, operands, [output], output, domain=domain, **attributes))
 
     def append(self, kind: str, **attributes: Any) -> None:
-        """Put an operator behind the output."""
+        """Put an operator after the output."""
         end = self.model.graph.output[0]
         self.nodes.append(helper.make_node(kind, [end.name], ["appended"], "appended", **attributes))
         end.name = "appended"
@@ -135,7 +135,7 @@ class Refused:
 Remedy = Callable[[Refused, Any, str], None]
 
 
-def _sign_in_front(refused: Refused, node: onnx.NodeProto, sentence: str) -> None:
+def _sign_before(refused: Refused, node: onnx.NodeProto, sentence: str) -> None:
     moving = refused.moving()
     for index, name in enumerate(list(node.input)):
         if name in moving:
@@ -150,7 +150,7 @@ def _raw_pixels(refused: Refused, node: onnx.NodeProto, sentence: str) -> None:
     refused.options["input_kind"] = "uint8"
 
 
-def _pool_behind_quantizer(refused: Refused, node: onnx.NodeProto, sentence: str) -> None:
+def _pool_after_quantizer(refused: Refused, node: onnx.NodeProto, sentence: str) -> None:
     """Let a pool take the bits of the next quantizer."""
     tensor = node.output[0]
     while True:
@@ -168,7 +168,7 @@ def _pool_behind_quantizer(refused: Refused, node: onnx.NodeProto, sentence: str
     refused.nodes.insert(place, moved)
 
 
-def _pool_behind_layer(refused: Refused, node: onnx.NodeProto, sentence: str) -> None:
+def _pool_after_layer(refused: Refused, node: onnx.NodeProto, sentence: str) -> None:
     """Let what stands between a layer and its pool follow the pool."""
     way = [node]
     while way[-1].op_type not in {"Conv", "Gemm", "MatMul"}:
@@ -210,11 +210,11 @@ def _bipolar(refused: Refused, node: onnx.NodeProto, sentence: str) -> None:
     node.input.append(refused.constant(np.float32(1.0)))
 
 
-def _average_behind(refused: Refused, node: onnx.NodeProto, sentence: str) -> None:
+def _average_after(refused: Refused, node: onnx.NodeProto, sentence: str) -> None:
     refused.append("GlobalAveragePool")
 
 
-def _dense_behind(refused: Refused, node: onnx.NodeProto, sentence: str) -> None:
+def _dense_after(refused: Refused, node: onnx.NodeProto, sentence: str) -> None:
     refused.append("Flatten")
     end = refused.model.graph.output[0]
     size = _shape_of(refused, end.name)[-1]
@@ -229,7 +229,7 @@ def _no_padding(refused: Refused, node: onnx.NodeProto, sentence: str) -> None:
 
 
 def _one_padding(refused: Refused, node: onnx.NodeProto, sentence: str) -> None:
-    """Put the pads of a Conv, of zeros, into the Pad in front of it."""
+    """Put the pads of a Conv, of zeros, into the Pad before it."""
     pads = next(list(each.ints) for each in node.attribute if each.name == "pads")
     pad = next(each for each in refused.nodes if each.output[0] == node.input[0])
     sides = refused.stored(pad.input[1])
@@ -381,20 +381,20 @@ def _supported_operators(refused: Refused, node: onnx.NodeProto, sentence: str) 
 REMEDIES: dict[str, Remedy] = {
     r"use (input kind|--input) 'quant'|--input quant": _codes,
     r"use (input kind|--input) 'uint8'|--input uint8": _raw_pixels,
-    r"share one quantizer, or one scale": _sign_in_front,
+    r"share one quantizer, or one scale": _sign_before,
     r"use a BipolarQuant, or a Quant of one bit there": _one_bit,
-    r"put a BipolarQuant.* (in front of it|before it|between them)": _sign_in_front,
-    r"use one scale per tensor": _sign_in_front,
-    r"\(MaxPool\).*(sums|numbers) .*: put it (behind|after) a quantizer": _sign_in_front,
-    r"\(MaxPool\) must (stand|have|pool).*: (pool bits|put it (directly )?(behind|after))": _pool_behind_quantizer,
-    r"\(AveragePool\).*: put it directly (behind|after) the layer": _pool_behind_layer,
+    r"put a BipolarQuant.* before it": _sign_before,
+    r"use one scale per tensor": _sign_before,
+    r"\(MaxPool\).*(sums|numbers) .*: put it after a quantizer": _sign_before,
+    r"\(MaxPool\) must (stand|have|pool).*: (pool bits|put it (directly )?after)": _pool_after_quantizer,
+    r"\(AveragePool\).*: put it directly after the layer": _pool_after_layer,
     r"use positive scales": _positive_scales,
     r"leave it out of the exported model": _left_out,
     r"leave one of them out": _left_out,
     r"replace it by Clip \(HardTanh\), HardSigmoid or Relu": _piecewise_linear,
     r"use BipolarQuant, whose sign of 0 is \+1": _bipolar,
-    r"put a GlobalAveragePool (behind|after) it": _average_behind,
-    r"put a dense layer (behind|after) it": _dense_behind,
+    r"put a GlobalAveragePool after it": _average_after,
+    r"put a dense layer after it": _dense_after,
     r"leave out its padding|or leave the padding out": _no_padding,
     r"put all padding into one of them": _one_padding,
     r"pad with one number": _constant_padding,
