@@ -59,13 +59,13 @@ def test_inert_lanes(simulator: str, tmp_path: Path) -> None:
     run_link(fold(small_network(), foldings), tmp_path, simulator=simulator)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("simulator", simulators()[:1])
-@pytest.mark.parametrize("outputs", ["bits", "signs"])
+@pytest.mark.parametrize("outputs", ["bits", pytest.param("signs", marks=pytest.mark.slow)])
 def test_bits(simulator: str, outputs: str, tmp_path: Path) -> None:
     run_link(fold(dense_network((12, 6, 11), outputs=outputs), {"fc1": {"pe": 3}}), tmp_path, simulator=simulator)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("simulator", simulators()[:1])
 def test_signed_numbers(simulator: str, tmp_path: Path) -> None:
     run_link(dense_network((12, 6, 4), outputs="both", element=SIGNED), tmp_path, simulator=simulator)
