@@ -9,16 +9,20 @@ that neither a comparator nor a subtraction is needed:
   ``odd = (synapses - offset) % 2``.
 * Numbers with weight +1 are added. For weight -1, ``-x = ~x + 1``: ``~x`` is added, and the missing ones are known in
   advance, since there are ``minus`` weights of -1. So ``level = threshold - minus`` with thresholds and
-  ``level = -offset - minus`` without, and the sum is the accumulator.
+  ``level = -offset - minus`` without, and the sum is the accumulator. What integer weights lack is known in the same
+  way (`dataflow.nodes._terms`).
+* Integer weights with bits are added where the bit is 1, and ``total = 2*sum - rest`` with ``rest = sum of w``. So
+  with thresholds ``level = ceil((threshold + rest) / 2)``, and without them all is as for matches, with ``rest`` in
+  place of ``synapses``.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from dataflow.elements import Element, Integer, signed_for
+from dataflow.elements import Integer, signed_for
 
-__all__ = ["Accumulator", "term_of"]
+__all__ = ["Accumulator"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +31,7 @@ class Accumulator:
 
     Parameters
     ----------
-    term : type of the term of one synapse: a number, inverted or not; for matches 0 or 1
+    term : type of the term of one synapse: a product, or a number, inverted or not; for matches 0 or 1
     levels : (classes, neurons) int64, the negated initial value of each neuron's accumulator
     odds : (classes, neurons) int64, the bit that follows the accumulator in the sum; None if there is none
     synapses : number of terms
@@ -49,9 +53,3 @@ class Accumulator:
     def mixed(self) -> bool:
         """Whether the bit that follows the accumulator differs between neurons or classes."""
         return self.odds is not None and bool(self.odds.min() != self.odds.max())
-
-
-def term_of(operand: Element) -> Integer:
-    """Return the type of a number, inverted or not."""
-    assert isinstance(operand, Integer)
-    return operand if operand.signed else Integer(operand.width + 1, signed=True)

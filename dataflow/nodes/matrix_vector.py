@@ -1,4 +1,4 @@
-"""MatrixVector: the product of a binary matrix and a vector, by XNOR and popcount for bits, by sums for integers."""
+"""MatrixVector: the product of a matrix and a vector, by XNOR and popcount for bits, by sums for integers."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,30 +8,36 @@ from typing import ClassVar
 
 import numpy as np
 
-from dataflow.elements import BIPOLAR, Element, Integer, signed_for
+from dataflow.elements import BIPOLAR, Element, signed_for
 from dataflow.errors import InputError
-from dataflow.nodes._accumulator import Accumulator, term_of
+from dataflow.logic import Adders
+from dataflow.nodes._accumulator import Accumulator
 from dataflow.nodes._node import LaneCounts, Node, divisors, frozen_array
 from dataflow.nodes._popcount import count_integer_sum, count_matches, popcount_stages
+from dataflow.nodes._terms import Terms
 from dataflow.parts import Parts, Structure, number_bits
 from dataflow.schedule import Schedule
 from dataflow.streams import Stream, are_sizes
 
 __all__ = ["MatrixVector"]
 
+#: Unit whose prices apply to a form of terms.
+_UNITS = {"matches": "bits", "signs": "integers"}
+
 
 @dataclass(frozen=True, eq=False)
 class MatrixVector(Node):
-    """Multiply a matrix of signs with a vector of signs.
+    """Multiply a matrix of signs, or of integers of few bits, with a vector of signs or integers.
 
-    For bits, ``ones[j] = popcount(XNOR(x, w[j]))``. The output is the bit ``ones[j] >= thresholds[j]``, or without
-    thresholds the signed sum ``2*ones[j] - synapses``. For integers, ``total[j] = sum(w[j] * x)``. The output is the
-    bit ``total[j] >= thresholds[j]``, or the total.
+    For bits and signs, ``ones[j] = popcount(XNOR(x, w[j]))``. The output is the bit ``ones[j] >= thresholds[j]``, or
+    without thresholds the signed sum ``2*ones[j] - synapses``. If the vector or the matrix has integers,
+    ``total[j] = sum(w[j] * x)``, with bits of the vector as -1 and +1. The output is the bit
+    ``total[j] >= thresholds[j]``, or the total.
 
     One vector takes ``(neurons/pe) * (synapses/simd)`` steps, each quotient rounded up: for each group of `pe` neurons
     all groups of `simd` synapses. The vector is consumed during the first group of neurons and held for the others. A
     beat is emitted in the last step of each group. Unused places of the last group of either kind are inert: synapses
-    that match nothing, and neurons whose output is 0.
+    that add nothing, and neurons whose output is 0.
 
     A grouped convolution has a vector of ``groups * synapses`` numbers, in which the groups are concatenated, and as
     many neurons for each group, in the same order. It is computed as one product after another, with the same steps
@@ -42,7 +48,7 @@ class MatrixVector(Node):
 
     Parameters
     ----------
-    weights : (neurons, synapses of one group) int8, numbers that the `weight_element` stands for: -1 or +1
+    weights : (neurons, synapses of one group) int8, numbers that the `weight_element` stands for
     thresholds : (neurons,) or (classes, neurons) int64 on `ones`, 0 (always met) to synapses + 1 (never met), or None;
         for integers on the total, from its least value (always met) to one above its greatest (never met)
     pe : neurons computed at once, at most those of a group
@@ -53,7 +59,7 @@ class MatrixVector(Node):
     groups : number of products that are computed one after another; divides the neurons
     position_classes : (positions,) int64, the class of each position in raster order, or None if all are alike
     offsets : (classes, neurons) int64, added to the sums of a matrix without thresholds, or None
-    weight_element : type of the weights, bipolar
+    weight_element : type of the weights: bipolar, or signed integers of 2 to 8 bits
     """
 
     weights: np.ndarray
@@ -69,13 +75,14 @@ class MatrixVector(Node):
 
     fold_parameters: ClassVar = ("pe", "simd")
     array_fields: ClassVar = ("weights", "thresholds", "position_classes", "offsets")
-    #: Weights of another element than the default will need version 5.
     later_fields: ClassVar = {"groups": 2, "position_classes": 2, "offsets": 2, "weight_element": 5}
 
     def __post_init__(self) -> None:
         weights = frozen_array(self.weights, np.int8)
         self._check(weights.ndim == 2 and weights.size, "weights shape", "(neurons, synapses)", weights.shape)
-        self._check(self.weight_element == BIPOLAR, "weight_element", "bipolar", str(self.weight_element))
+        element = self.weight_element
+        legal = element == BIPOLAR or (element.signed and 2 <= element.width <= 8)
+        self._check(legal, "weight_element", "bipolar or int2 to int8", str(element))
         held = self.weight_element.holds(weights)
         if not held.all():
             odd = int(weights[~held][0])
@@ -166,11 +173,12 @@ class MatrixVector(Node):
     def weight_words(self) -> np.ndarray:
         """(steps of a vector, word_width) bool, the bits of the weights, by neuron and then by synapse.
 
-        Weights of inert synapses are +1: a lane that carries 0 does not match, and adds 0 to a sum.
+        Weights of inert synapses are +1 among signs: a lane that carries 0 does not match, and adds 0 to a sum. Among
+        integers they are 0.
         """
         weights = self.weights.reshape(self.groups, self.group_neurons, self.synapses)
         inert = (0, -self.group_neurons % self.pe), (0, -self.synapses % self.simd)
-        weights = np.pad(weights, ((0, 0), *inert), constant_values=1)
+        weights = np.pad(weights, ((0, 0), *inert), constant_values=int(self.weight_element == BIPOLAR))
         shape = (self.groups * self.neuron_folds, self.pe, self.synapse_folds, self.simd)
         bits = self.weight_element.bits_of(weights.reshape(shape).transpose(0, 2, 1, 3))
         return bits.reshape(-1, self.word_width)
@@ -188,6 +196,11 @@ class MatrixVector(Node):
         """
         each = values.reshape(-1, self.group_neurons)
         return np.pad(each, ((0, 0), (0, -self.group_neurons % self.pe))).reshape(-1, self.pe)
+
+    @cached_property
+    def terms(self) -> Terms:
+        """What each synapse adds to a sum, which RTL and cost model share."""
+        return Terms(self.operand, self.weight_element, (int(self.weights.min()), int(self.weights.max())))
 
     @property
     def counts_matches(self) -> bool:
@@ -216,16 +229,27 @@ class MatrixVector(Node):
     @cached_property
     def accumulator(self) -> Accumulator:
         """The accumulator of the sums, which RTL and cost model share."""
-        term, missing = Integer(1), np.zeros(self.neurons, np.int64)
-        if not self.counts_matches:
-            term, missing = term_of(self.operand), (self.weights < 0).sum(axis=1)
+        terms, missing, rest = self.terms, self.terms.missing(self.weights), self.terms.rest(self.weights)
         if self.thresholds is not None:
-            return Accumulator(term, np.atleast_2d(self.thresholds) - missing, None, self.synapses)
+            return Accumulator(terms.element, self.sum_thresholds - missing, None, self.synapses)
         offsets = np.zeros((1, self.neurons), np.int64) if self.offsets is None else self.offsets
-        if not self.counts_matches:
-            return Accumulator(term, -offsets - missing, None, self.synapses)
-        rest = self.synapses - offsets
-        return Accumulator(term, (rest + 1) // 2, rest % 2, self.synapses)
+        if not terms.doubled:
+            return Accumulator(terms.element, -offsets - missing, None, self.synapses)
+        rest = rest - offsets
+        return Accumulator(terms.element, (rest + 1) // 2, rest % 2, self.synapses)
+
+    @property
+    def sum_thresholds(self) -> np.ndarray:
+        """(classes, neurons) int64, the thresholds on the sum of the terms.
+
+        These are the thresholds, unless a total is compared that is twice the sum, less a rest: ``2*sum - rest >= t``
+        is ``sum >= ceil((t + rest) / 2)``.
+        """
+        assert self.thresholds is not None
+        thresholds = np.atleast_2d(self.thresholds)
+        if self.counts_matches or not self.terms.doubled:
+            return thresholds
+        return -(-(thresholds + self.terms.rest(self.weights)) // 2)
 
     @property
     def element(self) -> Element:
@@ -253,8 +277,13 @@ class MatrixVector(Node):
 
     @property
     def latency(self) -> int:
-        """Cycles: memory read, popcount stages, accumulator, comparison."""
-        return 1 + popcount_stages(self.simd) + 1 + 1
+        """Cycles: memory read, products if they take one, popcount stages, accumulator, comparison."""
+        return 1 + self.sum_stages + 1 + 1
+
+    @property
+    def sum_stages(self) -> int:
+        """Registered stages from the factors of a step to the sum of their products."""
+        return self.terms.stages + popcount_stages(self.simd)
 
     def schedule(self) -> Schedule:
         consumes = np.zeros((self.neuron_folds, self.synapse_folds), bool)
@@ -268,7 +297,7 @@ class MatrixVector(Node):
         found = Parts()
         steps = self.synapse_folds * self.neuron_folds * self.groups
         found.count(steps, self.synapse_folds)
-        found.registers += 4 + popcount_stages(self.simd) + self.latency
+        found.registers += 4 + self.sum_stages + self.latency
         repeated = self.neuron_folds > 1
         found.held_vector(self.synapse_folds if repeated else 1, self.simd * self.operand.width, repeated=repeated)
         fixed = found.read_only(steps, self.word_width, lambda: self.weight_words)
@@ -276,15 +305,43 @@ class MatrixVector(Node):
         if self.counts_matches:
             count_matches(found, self.simd, self.pe, fixed)
         else:
-            found.add(inverted_bits=self.pe * self.simd * self.operand.width * (1 - fixed))
+            self._count_terms(found, fixed)
             count_integer_sum(found, self.accumulator.term, self.simd, self.pe)
         self._count_accumulators(found)
         found.watch_inert(self.output_streams[0])
         if self.position_classes is not None:
             found.count(len(self.position_classes))
             found.add(class_bits=4 * int(self.position_classes.max()).bit_length())
-        kind = "MatrixVector.bits" if self.counts_matches else "MatrixVector.integers"
-        return found.structure(kind, weight_memories=weight_memories, read_only=tuple(found.blocks), one_port=True)
+        return found.structure(
+            f"MatrixVector.{_UNITS.get(self.terms.form, 'products')}",
+            weight_memories=weight_memories,
+            read_only=tuple(found.blocks),
+            one_port=True,
+            multipliers=self._multipliers,
+        )
+
+    @property
+    def _multipliers(self) -> tuple[tuple[int, int], ...]:
+        """The widths of the factors of each multiplication."""
+        widths = (self.operand.width, self.weight_element.width)
+        return (widths,) * (self.pe * self.simd if self.terms.form == "products" else 0)
+
+    def _count_terms(self, found: Parts, fixed: float) -> None:
+        """Add what makes the terms of integers.
+
+        Parameters
+        ----------
+        fixed : part of the weights that never change
+        """
+        terms, copies = self.terms, self.pe * self.simd
+        if terms.form == "signs":
+            found.add(inverted_bits=copies * self.operand.width * (1 - fixed))
+            return
+        if terms.form != "products":
+            wide = self.weight_element.width if terms.form == "masks" else self.operand.width
+            found.add(masked_bits=copies * (terms.parts * wide + (terms.form == "digits")) * (1 - fixed))
+            found.sums += [Adders(2, wide, wide + part, copies) for part in range(1, terms.parts)]
+        found.registers += copies * terms.element.width * terms.stages
 
     def _count_accumulators(self, found: Parts) -> None:
         """Add the accumulators, their initial values, and the outputs."""

@@ -36,7 +36,8 @@ def _matrix(node: MatrixVector, channels: int, positions: int, window: bytes) ->
 
     For bits, the unused bits after a pixel's channels are zero in both factors, so they never differ. And
     ``ones >= threshold`` is ``synapses - ones <= synapses - threshold``: the limit is the number of bits that may
-    differ. Padding neurons have a limit that is never met.
+    differ. Padding neurons have a limit that is never met. Bits that meet integers are the numbers 0 and 1, and
+    limits apply to the sum of the weights whose bit is 1 (`dataflow.nodes._terms`).
 
     Parameters
     ----------
@@ -44,7 +45,7 @@ def _matrix(node: MatrixVector, channels: int, positions: int, window: bytes) ->
     """
     offsets = np.frombuffer(window, np.int64)
     levels = np.zeros(positions, np.int64) if node.position_classes is None else node.position_classes.copy()
-    limits = np.atleast_2d(np.zeros(node.neurons, np.int64) if node.thresholds is None else node.thresholds)
+    limits = np.zeros((1, node.neurons), np.int64) if node.thresholds is None else node.sum_thresholds
     if node.counts_matches:
         bits = node.weight_element.bits_of(node.weights).reshape(node.neurons, -1, channels)
         rows = pack(bits).reshape(node.neurons, -1)
@@ -94,7 +95,7 @@ def _takes_bytes(node: MatrixVector) -> bool:
     """Return whether the processor can multiply a node's integers as bytes, with sums that fit into 32 bits."""
     low, high = node.operand.minimum, node.operand.maximum
     heaviest = max(map(abs, node.weight_element.span))
-    fits = heaviest < 128 and node.synapses * heaviest * (abs(low) + high - low) < np.iinfo(np.int32).max
+    fits = heaviest <= 128 and node.synapses * heaviest * (abs(low) + high - low) < np.iinfo(np.int32).max
     return byte_vector_width() > 0 and high - low < 256 and fits
 
 
@@ -105,8 +106,10 @@ def _bias(node: MatrixVector) -> np.ndarray:
 
 def product(node: MatrixVector, x: Windows) -> Tensor:
     """Return the result of a matrix for windows, or for single vectors as windows of one pixel."""
-    matrix = _matrix(node, x.channels, len(x.starts), x.offsets.tobytes())
     stream, bits = node.output_streams[0], node.counts_matches
+    if not bits:
+        x = x.numbers
+    matrix = _matrix(node, x.channels, len(x.starts), x.offsets.tobytes())
     bytewise = not bits and _takes_bytes(node)
     rows = len(x.pixels) * len(x.starts)
     size = -(-rows // tile_rows) * tile_rows
@@ -125,8 +128,10 @@ def product(node: MatrixVector, x: Windows) -> Tensor:
     total = out[:rows, : node.neurons].astype(np.int64)
     if bits:
         total = node.synapses - 2 * total
-    elif bytewise:
-        total += _bias(node)
+    else:
+        total += _bias(node) if bytewise else 0
+        if node.terms.doubled:
+            total = 2 * total - node.terms.rest(node.weights)
     if node.offsets is not None:
         total = total.reshape(len(x.pixels), -1, node.neurons) + node.offsets[matrix.levels]
     return Tensor(total.reshape(-1, *stream.shape), stream.shape, False)

@@ -130,6 +130,19 @@ class Windows:
     def windows(self) -> "Windows":
         return self
 
+    @property
+    def numbers(self) -> "Windows":
+        """The same windows, whose elements are bits as numbers 0 and 1, if they were words of bits."""
+        if not self.packed:
+            return self
+        words = -(-self.channels // word_width)
+        pixels = unpack(self.pixels.reshape(len(self.pixels), -1, words), self.channels).astype(np.int16)
+        offsets = self.offsets[::words, None] // words * self.channels + np.arange(self.channels)
+        starts = self.starts // words * self.channels
+        return replace(
+            self, pixels=pixels.reshape(len(pixels), -1), starts=starts, offsets=offsets.reshape(-1), packed=False
+        )
+
     def reshaped(self, shape: tuple[int, ...]) -> "Tensor | Windows":
         """Return the same numbers as frames of another shape."""
         return self if shape == self.shape else self.plain.reshaped(shape)

@@ -195,9 +195,9 @@ def refused(change: Change, tmp_path: Path, sentence: str) -> None:
         loaded_after(change, tmp_path)
 
 
-@pytest.mark.parametrize("version", [5, 0, "1", True, None])
+@pytest.mark.parametrize("version", [6, 0, "1", True, None])
 def test_other_versions(version: object, tmp_path: Path) -> None:
-    sentence = rf"^Format version of '{tmp_path / 'net.xnf'}' must be at most 4, not {version!r}: update xnorflow$"
+    sentence = rf"^Format version of '{tmp_path / 'net.xnf'}' must be at most 5, not {version!r}: update xnorflow$"
     with pytest.raises(InputError, match=sentence):
         loaded_after(lambda structure, _: structure.update(format_version=version), tmp_path)
 
@@ -256,8 +256,8 @@ def node(structure: dict[str, Any], name: str) -> dict[str, Any]:
             "pe of node 'fc0' must be 1 to 6, the number of its neurons, not '2'",
         ),
         (
-            lambda s, t: node(s, "fc0").update(weight_element="int2"),
-            "weight_element of node 'fc0' must be bipolar, not 'int2'",
+            lambda s, t: node(s, "fc0").update(weight_element="uint2"),
+            "weight_element of node 'fc0' must be bipolar or int2 to int8, not 'uint2'",
         ),
         (lambda s, t: node(s, "fc0").update(name="fc1"), "Name of a node must be unique, .*, not 'fc1'"),
         (
@@ -355,6 +355,19 @@ def test_the_weights_element_is_stored_only_if_it_is_another(tmp_path: Path) -> 
     assert isinstance(loaded, MatrixVector)
     assert loaded.weight_element == BIPOLAR
     assert loaded.weight_bits == loaded.weights.size
+
+
+def test_integer_weights_come_back(tmp_path: Path) -> None:
+    weights = np.array([[-2, 1, 0], [1, -1, 1]], np.int8)
+    node = MatrixVector("m", weights, operand=Integer(8), weight_element=Integer(2, signed=True))
+    ends = (Terminal("i", node.input_streams[0]),), (Terminal("o", node.output_streams[0]),)
+    network = verify(Network("net", (node,), (Fifo("i", "m"), Fifo("m", "o")), *ends))
+    save_network(network, tmp_path / "net.xnf")
+    assert written_version(tmp_path / "net.xnf") == 5
+    back = load(tmp_path / "net.xnf").node("m")
+    assert isinstance(back, MatrixVector)
+    assert back.weight_element == Integer(2, signed=True)
+    np.testing.assert_array_equal(back.weights, weights, strict=True)
 
 
 SAMPLES = Path(__file__).parent / "samples"

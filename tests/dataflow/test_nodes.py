@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from dataflow import BIPOLAR, ArgMax, Fork, InputError, Integer, MatrixVector, Threshold, WidthConverter
+from dataflow import BIPOLAR, ArgMax, Element, Fork, InputError, Integer, MatrixVector, Threshold, WidthConverter
 
 SIGNS = np.array([[1, -1, 1, 1], [-1, -1, 1, -1]], np.int8)
 ONES = np.ones(4, np.int64)
+TERNARY = Integer(2, signed=True)
 
 
 def test_arrays_are_copied_and_locked() -> None:
@@ -49,6 +50,72 @@ def test_weights_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
 def test_weights_that_are_no_signs_are_refused() -> None:
     with pytest.raises(InputError, match=r"^weights of node 'm' must be -1 or \+1, not 0$"):
         MatrixVector("m", SIGNS * np.array([1, 0, 1, 1], np.int8))
+
+
+@pytest.mark.parametrize("element", [Integer(2), Integer(1, signed=True), Integer(9, signed=True), Integer(8)], ids=str)
+def test_elements_of_weights_that_are_refused(element: Integer) -> None:
+    sentence = rf"^weight_element of node 'm' must be bipolar or int2 to int8, not '{element}'$"
+    with pytest.raises(InputError, match=sentence):
+        MatrixVector("m", SIGNS, weight_element=element)
+
+
+@pytest.mark.parametrize("number", [-3, 2])
+def test_weights_beyond_their_element_are_refused(number: int) -> None:
+    MatrixVector("m", np.array([[-2, -1, 0, 1]]), weight_element=TERNARY)
+    with pytest.raises(InputError, match=rf"^weights of node 'm' must be -2 to 1, not {number}$"):
+        MatrixVector("m", np.array([[-1, 0, 1, number]]), weight_element=TERNARY)
+
+
+@pytest.mark.parametrize(
+    ("operand", "element", "least", "greatest", "output"),
+    [
+        (BIPOLAR, TERNARY, -8, 8, "int5"),
+        (Integer(8), TERNARY, -2040, 1020, "int12"),
+        (Integer(8), Integer(8, signed=True), -130560, 129540, "int18"),
+        (Integer(8, signed=True), Integer(8, signed=True), -65024, 65536, "int18"),
+    ],
+    ids=str,
+)
+def test_totals_of_integer_weights(operand: Element, element: Integer, least: int, greatest: int, output: str) -> None:
+    node = MatrixVector("m", SIGNS, operand=operand, weight_element=element)
+    assert node.counted == (least, greatest)
+    assert str(node.element) == output
+    MatrixVector("m", SIGNS, np.array([least, greatest + 1]), operand=operand, weight_element=element)
+    sentence = rf"^thresholds of node 'm' must be {least} to {greatest + 1}, not \({least - 1}, {greatest + 2}\)$"
+    with pytest.raises(InputError, match=sentence):
+        MatrixVector("m", SIGNS, np.array([least - 1, greatest + 2]), operand=operand, weight_element=element)
+
+
+def test_words_of_integer_weights() -> None:
+    weights = np.array([[1, -1, -2], [0, 1, -1]], np.int8)
+    node = MatrixVector("m", weights, pe=2, simd=2, weight_element=TERNARY)
+    assert node.weight_bits == 12
+    assert node.word_width == 8
+    # Bits of 1, -1, then 0, 1 in the first step; -2 and an inert synapse, -1 and an inert synapse in the second.
+    assert node.weight_words.astype(int).tolist() == [[1, 0, 1, 1, 0, 0, 1, 0], [0, 1, 0, 0, 1, 1, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("operand", "element", "form", "stages", "term"),
+    [
+        (BIPOLAR, BIPOLAR, "matches", 0, "uint1"),
+        (Integer(8), BIPOLAR, "signs", 0, "int9"),
+        (BIPOLAR, TERNARY, "masks", 0, "int2"),
+        (BIPOLAR, Integer(8, signed=True), "masks", 0, "int2"),
+        (Integer(2), TERNARY, "digits", 0, "int3"),
+        (Integer(8, signed=True), TERNARY, "digits", 0, "int8"),
+        (Integer(4), Integer(4, signed=True), "digits", 1, "int6"),
+        (Integer(2), Integer(8, signed=True), "masks", 1, "int3"),
+        (Integer(4), Integer(5, signed=True), "products", 1, "int5"),
+        (Integer(8), Integer(8, signed=True), "products", 1, "int9"),
+    ],
+    ids=str,
+)
+def test_terms(operand: Element, element: Element, form: str, stages: int, term: str) -> None:
+    """The widths are those for weights of -1 and +1."""
+    node = MatrixVector("m", SIGNS, operand=operand, weight_element=element)
+    assert (node.terms.form, node.terms.stages, str(node.terms.element)) == (form, stages, term)
+    assert node.latency == 4 + stages
 
 
 def test_thresholds_of_another_count_are_refused() -> None:

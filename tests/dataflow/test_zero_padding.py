@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from dataflow import (
     BIPOLAR,
+    Element,
     InputError,
     Integer,
     MatrixVector,
@@ -28,6 +29,12 @@ def window(**options: object) -> SlidingWindow:
 def matrix_behind(node: SlidingWindow, weights: np.ndarray, **options: object) -> MatrixVector:
     choice = {"positions": node.positions, "operand": node.element, "groups": node.groups, **options}
     return MatrixVector("m", weights, **choice)  # type: ignore[arg-type]
+
+
+def random_weights(rng: np.random.Generator, element: Element, shape: tuple[int, ...]) -> np.ndarray:
+    least, greatest = element.span
+    signs = rng.choice(np.array([-1, 1], np.int8), shape)
+    return signs if element == BIPOLAR else rng.integers(least, greatest + 1, shape, np.int8)
 
 
 def test_nine_classes_of_a_usual_window() -> None:
@@ -100,12 +107,15 @@ def padded_windows(draw: st.DrawFn) -> SlidingWindow:
 
 
 @settings(max_examples=examples(80))
-@given(padded_windows(), st.booleans(), st.integers(0, 2**32 - 1))
-def test_zero_padding_is_a_sum_over_the_taps_inside(node: SlidingWindow, compared: bool, seed: int) -> None:
+@given(padded_windows(), st.sampled_from([1, 2, 8]), st.booleans(), st.integers(0, 2**32 - 1))
+def test_zero_padding_is_a_sum_over_the_taps_inside(
+    node: SlidingWindow, weight_width: int, compared: bool, seed: int
+) -> None:
     rng = np.random.default_rng(seed)
     each = node.taps * node.group_channels
-    weights = rng.choice(np.array([-1, 1], np.int8), (2 * node.groups, each))
-    bare = matrix_behind(node, weights)
+    weight_element = BIPOLAR if weight_width == 1 else Integer(weight_width, signed=True)
+    weights = random_weights(rng, weight_element, (2 * node.groups, each))
+    bare = matrix_behind(node, weights, weight_element=weight_element)
     levels = rng.integers(-3, 4, bare.neurons) if compared else None
     matrix = zero_padded(node, bare, levels)
     x = rng.integers(node.element.minimum, node.element.maximum + 1, (2, *node.shape))

@@ -1,11 +1,25 @@
 """The packed reference equals the reference on every stream."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataflow import BIPOLAR, Fifo, Integer, MatrixVector, Network, Stream, Terminal, verify
+from dataflow import (
+    BIPOLAR,
+    Element,
+    Fifo,
+    Integer,
+    MatrixVector,
+    Network,
+    SlidingWindow,
+    Stream,
+    Terminal,
+    verify,
+    zero_padded,
+)
 from hwsim import packed, reference
 from hwsim.packed import _matrices
 from hwsim.packed._bits import pack, unpack
@@ -125,6 +139,66 @@ def test_bytes_at_their_extremes(
     for limits in (expected[0], expected[1], expected[4], np.full(35, least), np.full(35, greatest + 1)):
         (y,) = packed.apply(MatrixVector("m", weights, limits, operand=operand), tensor)
         np.testing.assert_array_equal(y.values, (expected >= limits).astype(np.int64), strict=True)
+
+
+WEIGHTS = [Integer(2, signed=True), Integer(5, signed=True), Integer(8, signed=True)]
+
+
+@pytest.mark.parametrize("bytewise", [True, False])
+@pytest.mark.parametrize("element", WEIGHTS, ids=str)
+@pytest.mark.parametrize(
+    "operand", [BIPOLAR, Integer(1), Integer(2), Integer(8), Integer(8, signed=True), Integer(16)], ids=str
+)
+@pytest.mark.parametrize("synapses", [1, 5, 70])
+def test_integer_weights_at_their_extremes(
+    monkeypatch: pytest.MonkeyPatch, synapses: int, operand: Element, element: Integer, bytewise: bool
+) -> None:
+    width = byte_vector_width() if bytewise else 0
+    monkeypatch.setattr(_matrices, "byte_vector_width", lambda: width)
+    rng = np.random.default_rng(synapses)
+    weights = rng.integers(element.minimum, element.maximum + 1, (33, synapses))
+    weights[0], weights[1] = element.minimum, element.maximum
+    low, high = operand.minimum, operand.maximum
+    x = rng.integers(low, high + 1, (tile_rows + 1, synapses))
+    x[0], x[1], x[2], x[3] = low, high, np.where(weights[2] > 0, high, low), np.where(weights[2] > 0, low, high)
+    expected = (2 * x - 1 if operand == BIPOLAR else x) @ weights.T
+    sums = MatrixVector("m", weights, operand=operand, weight_element=element)
+    tensor = packed.tensor_of(x, sums.input_streams[0])
+    (totals,) = packed.apply(sums, tensor)
+    np.testing.assert_array_equal(totals.values, expected, strict=True)
+    assert sums.element.minimum <= expected.min()
+    assert expected.max() <= sums.element.maximum
+    least, greatest = sums.counted
+    for limits in (*expected[:5], expected[4] + 1, np.full(33, least), np.full(33, greatest + 1)):
+        (y,) = packed.apply(replace(sums, thresholds=limits), tensor)
+        np.testing.assert_array_equal(y.values, (expected >= limits).astype(np.int64), strict=True)
+
+
+@pytest.mark.parametrize("levels", ["thresholds", "offsets"])
+@pytest.mark.parametrize("operand", [BIPOLAR, Integer(2), Integer(8, signed=True)], ids=str)
+@pytest.mark.parametrize(("channels", "groups"), [(6, 1), (6, 2), (70, 1)])
+def test_integer_weights_after_a_window(channels: int, groups: int, operand: Element, levels: str) -> None:
+    """Windows of bits, which share words with their neighbours, become windows of numbers."""
+    rng = np.random.default_rng(channels)
+    window = SlidingWindow(
+        "w", operand, (4, 5, channels), (3, 2), (1, 2), padding=(1, 1, 0, 1), groups=groups, pad=operand.minimum
+    )
+    weights = rng.integers(-4, 4, (4, 6 * channels // groups))
+    bare = MatrixVector(
+        "m",
+        weights,
+        operand=operand,
+        positions=window.output_streams[0].shape[:2],
+        groups=groups,
+        weight_element=Integer(3, signed=True),
+    )
+    node = zero_padded(window, bare, rng.integers(-9, 9, 4) if levels == "thresholds" else None)
+    assert (node.position_classes is None) == (operand == Integer(2))
+    image = rng.integers(operand.minimum, operand.maximum + 1, (3, 4, 5, channels))
+    (patches,) = packed.apply(window, packed.tensor_of(image, window.input_streams[0]))
+    (y,) = packed.apply(node, patches)
+    (x,) = reference.apply(window, image)
+    np.testing.assert_array_equal(y.values, matrix_vector(node, x), strict=True)
 
 
 @pytest.mark.parametrize("operand", [Integer(9), Integer(9, signed=True), Integer(8)], ids=str)

@@ -1,5 +1,7 @@
 """The reference compared with values computed by hand or by another formula."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -53,6 +55,16 @@ def test_matrix_vector_is_the_product_of_signs(synapses: int, neurons: int, seed
     assert (matrix_vector(MatrixVector("m", weights), bits) == expected).all()
     # ones + zeros == n, and complementing the input negates the sum.
     assert (matrix_vector(MatrixVector("m", weights), 1 - bits) == -expected).all()
+
+
+def test_integer_weights_by_hand() -> None:
+    weights, int3 = np.array([[3, -4, 0], [-1, 2, 1]], np.int8), Integer(3, signed=True)
+    bits = MatrixVector("m", weights, weight_element=int3)
+    # Signs (+1, -1, -1): 3 + 4 - 0 = 7 and -1 - 2 - 1 = -4.
+    assert matrix_vector(bits, np.array([[1, 0, 0]])).tolist() == [[7, -4]]
+    assert matrix_vector(replace(bits, thresholds=np.array([7, -3])), np.array([[1, 0, 0]])).tolist() == [[1, 0]]
+    numbers = MatrixVector("m", weights, operand=Integer(4, signed=True), weight_element=int3)
+    assert matrix_vector(numbers, np.array([[-8, 7, 5]])).tolist() == [[-52, 27]]
 
 
 def test_threshold_shared_and_per_channel() -> None:
