@@ -1,15 +1,16 @@
 """Random networks for Hypothesis."""
 
+import numpy as np
 from hypothesis import assume, reject
 from hypothesis import strategies as st
 
-from dataflow import InputError, Network, Node, fold
+from dataflow import BIPOLAR, Element, InputError, Integer, Network, Node, Requantize, fold
 from dataflow.converters import without_converters
 from sim_tests.cases import dense_network
 from sim_tests.conv_cases import POOLS, conv_network
 from sim_tests.residual_cases import Block, residual_network
 
-__all__ = ["conv_networks", "dense_networks", "residual_networks"]
+__all__ = ["conv_networks", "dense_networks", "requantize_frames", "requantize_nodes", "residual_networks"]
 
 
 @st.composite
@@ -95,6 +96,46 @@ def residual_networks(draw: st.DrawFn) -> Network:
     return network.with_depths(
         {fifo.name: draw(st.integers(1, 1 + fifo.depth // 3), label=fifo.name) for fifo in shortcuts}
     )
+
+
+@st.composite
+def requantize_nodes(draw: st.DrawFn) -> Requantize:
+    """Draw a node of any form and folding: functions that are shared or one per channel, pieces without a number."""
+    element = draw(st.builds(Integer, st.integers(1, 9), st.booleans()), label="element")
+    result: Element = draw(st.just(BIPOLAR) | st.builds(Integer, st.integers(1, 6), st.booleans()), label="result")
+    channels = draw(st.integers(1, 9), label="channels")
+    shape = draw(st.sampled_from([(channels,), (2, channels)]), label="shape")
+    pe = draw(st.integers(1, channels), label="pe")
+
+    def array(label: str, columns: int, low: int, high: int) -> np.ndarray:
+        rows = draw(st.sampled_from([1, channels]), label=f"rows of {label}")
+        row = st.lists(st.integers(low, high), min_size=columns, max_size=columns)
+        values = draw(st.lists(row, min_size=rows, max_size=rows), label=label)
+        return np.array(values, np.int64).reshape(rows, columns)
+
+    form = draw(st.sampled_from(["steps", "lines", "table"]), label="form")
+    if form == "table" and element.width <= 6:
+        table = array("table", 1 << element.width, result.minimum, result.maximum)
+        return Requantize("requantize", element, shape, result, table=table, pe=pe)
+    pieces = draw(st.integers(1, 5), label="pieces")
+    starts = np.sort(array("starts", pieces - 1, element.minimum, element.maximum + 1), axis=1)
+    most = draw(st.sampled_from([1, 40]), label="greatest multiplier") if form == "lines" else 0
+    multipliers = array("multipliers", pieces, -most, most)
+    shift = draw(st.integers(0, 6), label="shift")
+    offsets = array("offsets", pieces, (result.minimum - 1) << shift, (result.maximum + 2) << shift)
+    return Requantize("requantize", element, shape, result, starts, multipliers, offsets, shift, pe=pe)
+
+
+def requantize_frames(node: Requantize, count: int, seed: int) -> np.ndarray:
+    """Return random frames for a node: the first ones hold its least and greatest number, and those around starts."""
+    rng = np.random.default_rng(seed)
+    low, high = node.element.minimum, node.element.maximum
+    frames = rng.integers(low, high + 1, (count, *node.shape))
+    frames[0], frames[1] = low, high
+    if node.starts is not None and node.starts.size:
+        frames[2] = np.clip(node.starts[:, 0], low, high)
+        frames[3] = np.clip(node.starts[:, -1] - 1, low, high)
+    return frames
 
 
 def _foldings(node: Node) -> st.SearchStrategy[dict[str, int]]:

@@ -13,6 +13,7 @@ from dataflow.nodes.concat import Concat
 from dataflow.nodes.fork import Fork
 from dataflow.nodes.matrix_vector import MatrixVector
 from dataflow.nodes.max_pool import MaxPool
+from dataflow.nodes.requantize import Requantize
 from dataflow.nodes.sliding_window import SlidingWindow
 from dataflow.nodes.sum_pool import SumPool
 from dataflow.nodes.threshold import Threshold
@@ -42,6 +43,7 @@ __all__ = [
     "MaxPool",
     "Node",
     "PoolNode",
+    "Requantize",
     "SlidingWindow",
     "SumPool",
     "Threshold",
