@@ -307,7 +307,7 @@ def sums_wrap(patch: pytest.MonkeyPatch, original: Original, name: str) -> None:
         return total
 
     assert sum(getattr(node, "saturates", False) for node in original.network.nodes) == 2
-    patch.setattr(add.Add, "_saturated", wrapped)
+    patch.setattr(add.Add, "saturated", wrapped)
 
 
 PATCHES = (

@@ -27,6 +27,7 @@ KINDS: tuple[type[Node], ...] = (
     Fork,
     MatrixVector,
     MaxPool,
+    Requantize,
     SlidingWindow,
     SumPool,
     Threshold,

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from dataflow.elements import Element, Integer
+from dataflow.elements import Element, Integer, signed_for
 from dataflow.nodes._node import LaneCounts, Node, divisors, frozen_array
 from dataflow.nodes._pieces import Pieces
 from dataflow.parts import Parts, Structure
@@ -147,18 +147,47 @@ class Requantize(Node):
         """Groups of channels that have functions of their own; with 1, everything but a table is constant."""
         return self.input_streams[0].vector_beats if self.rows > 1 else 1
 
+    def by_group(self, values: np.ndarray) -> np.ndarray:
+        """Return rows by group of channels and lane, (groups, pe, columns); inert lanes have zeros.
+
+        Parameters
+        ----------
+        values : (rows, columns)
+        """
+        if len(values) == 1 and self.groups == 1:
+            return np.repeat(values[None], self.pe, axis=1)
+        return np.pad(values, ((0, -len(values) % self.pe), (0, 0))).reshape(self.groups, self.pe, -1)
+
+    @property
+    def sum_width(self) -> int:
+        """Bits of the signed type that holds every sum."""
+        return signed_for(*self.pieces.span).width
+
+    def wrapped(self, values: np.ndarray) -> np.ndarray:
+        """Return numbers of as many bits as sums have; they make the same sums modulo ``2**sum_width``."""
+        lacking = 64 - self.sum_width
+        return values << lacking >> lacking
+
+    @property
+    def comparing(self) -> int:
+        """Cycles until numbers are compared with starts, of which one is to read those that are not constant."""
+        return 1 + (self.groups > 1)
+
+    @property
+    def selecting(self) -> int:
+        """Cycles until the function of a number's piece is selected, or read if all numbers have the same."""
+        return self.comparing + 1 if self.pieces.count > 1 else 1
+
     @property
     def latency(self) -> int:
         """Cycles from a number to its code.
 
-        A table is read in one cycle and its code stored in the next. Starts take a cycle to compare with, and one more
-        to be read if they are not constant. Then a cycle selects the function of the piece; that of "steps" is the
-        code. A product, a sum, and saturation if there is any, take one each.
+        A table is read in one cycle and its code is stored in the next. Otherwise the function of the number's piece is
+        selected; that of "steps" is the code. A product, a sum, and saturation if there is any, take one cycle each.
         """
         if self.form == "table":
             return 2
-        selecting = 1 + (self.groups > 1) + 1 if self.pieces.count > 1 else 1
-        return selecting + (2 + self.saturates if self.form == "lines" else 0)
+        return self.selecting + (2 + self.saturates if self.form == "lines" else 0)
 
     @property
     def input_streams(self) -> tuple[Stream, ...]:

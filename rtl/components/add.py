@@ -2,10 +2,11 @@
 
 from typing import ClassVar
 
-from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth import Cat, Const, Module, Signal, Value
 
 import dataflow
 from rtl.components._component import NodeComponent
+from rtl.components._saturated import saturated
 from rtl.components._sum import Sum
 from rtl.steps import ends_vector, issue_steps
 
@@ -42,7 +43,7 @@ class Add(NodeComponent[dataflow.Add]):
             there = ~last if k >= self.node.pe - stream.inert else Const(1)
             m.submodules[f"sum_{k}"] = lane = Sum(self.node.term, len(self.inputs))
             m.d.comb += [lane.i[n].eq(self._term(n, k, there)) for n in range(len(self.inputs))]
-            m.d.comb += self.o.payload[k].eq(self._saturated(m, lane.o, k) if self.node.saturates else lane.o)
+            m.d.comb += self.o.payload[k].eq(self.saturated(m, lane.o, k) if self.node.saturates else lane.o)
         return m
 
     def _term(self, n: int, k: int, there: Value) -> Value:
@@ -58,18 +59,6 @@ class Add(NodeComponent[dataflow.Add]):
             return Cat(there, there & ~value).as_signed()
         return value
 
-    def _saturated(self, m: Module, exact: Value, k: int) -> Signal:
-        """Return the register of a sum that saturates to the type of the result.
-
-        The sum fits if its excess bits are copies of the result's sign bit or, for an unsigned result, zero.
-        """
-        element = self.node.element
-        total = Signal(signed(max(len(exact), element.width + 1)), name=f"exact_{k}")
-        lacking = total[element.width - element.signed :]
-        held = Signal(self.o.payload[k].shape(), name=f"held_{k}", reset_less=True)
-        m.d.comb += total.eq(exact)
-        with m.If(~lacking.any() | (lacking.all() & element.signed)):
-            m.d.sync += held.eq(total)
-        with m.Else():
-            m.d.sync += held.eq(Mux(total[-1], element.minimum, element.maximum))
-        return held
+    def saturated(self, m: Module, exact: Value, k: int) -> Signal:
+        """Return the register of a sum that saturates to the type of the result."""
+        return saturated(m, exact, self.node.element, str(k))

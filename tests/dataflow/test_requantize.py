@@ -4,8 +4,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
 
-from dataflow import BIPOLAR, InputError, Integer, Requantize
+from dataflow import BIPOLAR, Fifo, InputError, Integer, Network, Requantize, Terminal, load, save_network
+from sim_tests.strategies import requantize_nodes
+from tests.examples import examples
 
 INT8 = Integer(8, signed=True)
 
@@ -147,3 +150,22 @@ def test_sums_of_63_bits() -> None:
     assert made.pieces.span == (-(2**62), 2**62 - 1)
     with pytest.raises(InputError, match=r"^Sums of node 'q' must be at most 63 bits wide, not 64$"):
         node(element=WIDE, starts=np.zeros((1, 0), int), multipliers=one, offsets=one, result=WIDE, shift=0)
+
+
+def alone(made: Requantize) -> Network:
+    """Return a network of one node."""
+    ends = (Terminal("i", made.input_streams[0]),), (Terminal("o", made.output_streams[0]),)
+    return Network("net", (made,), (Fifo("i", made.name), Fifo(made.name, "o")), *ends)
+
+
+@settings(max_examples=examples(20))
+@given(requantize_nodes())
+def test_files_keep_everything(tmp_path_factory: pytest.TempPathFactory, made: Requantize) -> None:
+    path = tmp_path_factory.mktemp("files") / "net.xnf"
+    save_network(alone(made), path)
+    loaded = load(path).node(made.name)
+    assert isinstance(loaded, Requantize)
+    assert (loaded.element, loaded.result, loaded.shift) == (made.element, made.result, made.shift)
+    assert (loaded.shape, loaded.folding, loaded.format_version) == (made.shape, made.folding, 5)
+    for name in made.array_fields:
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(made, name), strict=True)
