@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from dataflow.elements import Element
 from dataflow.logic import Adders, Groups, Mux, Ring, Rom
 from dataflow.storage import in_luts, in_registers
 from dataflow.streams import Stream
 
-__all__ = ["Parts", "Structure", "fifo_structure", "number_bits"]
+__all__ = ["Parts", "Structure", "compared_bits", "fifo_structure", "number_bits"]
 
 
 @dataclass(frozen=True)
@@ -180,3 +181,10 @@ def fifo_structure(width: int, depth: int) -> Structure:
 def number_bits(words: np.ndarray, width: int) -> np.ndarray:
     """Return the bits of words that consist of numbers, (depth, numbers * width)."""
     return ((words[:, :, None] >> np.arange(width)) & 1).reshape(len(words), -1)
+
+
+def compared_bits(element: Element, limit: int) -> int:
+    """Return the bits of a number that are compared with a limit: those below the limit's lowest 1 do not matter."""
+    if limit <= element.minimum or limit > element.maximum:
+        return 0
+    return element.width - ((limit & -limit).bit_length() - 1) if limit else 1

@@ -10,7 +10,8 @@ import numpy as np
 from dataflow.elements import Element, Integer, signed_for
 from dataflow.nodes._node import LaneCounts, Node, divisors, frozen_array
 from dataflow.nodes._pieces import Pieces
-from dataflow.parts import Parts, Structure
+from dataflow.nodes._requantize_parts import requantize_structure
+from dataflow.parts import Structure
 from dataflow.schedule import Schedule
 from dataflow.streams import Stream
 
@@ -202,8 +203,7 @@ class Requantize(Node):
         return Schedule(every, every, self.latency, repeats=self.input_streams[0].beats)
 
     def structure(self) -> Structure:
-        found = Parts()
-        return found.structure("Requantize")
+        return requantize_structure(self)
 
     def foldings(self, lanes: LaneCounts = divisors) -> Iterator[dict[str, int]]:
         for pe in lanes(self.shape[-1]):

@@ -8,7 +8,7 @@ import numpy as np
 
 from dataflow.elements import BIPOLAR, Element, Integer, signed_for, unsigned_for
 from dataflow.nodes._node import LaneCounts, Node, divisors, frozen_array
-from dataflow.parts import Parts, Structure, number_bits
+from dataflow.parts import Parts, Structure, compared_bits, number_bits
 from dataflow.schedule import Schedule
 from dataflow.streams import Stream, beats_of
 
@@ -76,7 +76,7 @@ class Threshold(Node):
         found.registers += 4
         if words <= 1:
             limits = self.thresholds.tolist() * (self.pe if self.thresholds.size == 1 else 1)
-            found.constants += [_compared_bits(self.element, limit) for limit in limits]
+            found.constants += [compared_bits(self.element, limit) for limit in limits]
             found.registers += 2 * self.pe
             return found.structure("Threshold")
         limit, rows = self.limit, beats_of(self.thresholds, self.input_streams[0])
@@ -90,10 +90,3 @@ class Threshold(Node):
     def foldings(self, lanes: LaneCounts = divisors) -> Iterator[dict[str, int]]:
         for pe in lanes(self.shape[-1]):
             yield {"pe": pe}
-
-
-def _compared_bits(element: Element, limit: int) -> int:
-    """Return the bits of a number that are compared with a limit: those below the limit's lowest 1 do not matter."""
-    if limit <= element.minimum or limit > element.maximum:
-        return 0
-    return element.width - ((limit & -limit).bit_length() - 1) if limit else 1
