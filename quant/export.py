@@ -67,15 +67,25 @@ def _quiet() -> Iterator[None]:
 
 
 def _name_nodes(graph: onnx.GraphProto) -> None:
-    """Name each node after its module, with the operator appended if the module has several."""
+    """Name each node after its module, with the operator appended if the module has several nodes.
+
+    Several of one operator are numbered from 0 in the order in which they are computed; so are the calls of a module
+    that the network uses several times.
+    """
     modules = [_module_of(node) for node in graph.node]
-    counts = Counter(modules)
-    for node, module in zip(graph.node, modules, strict=True):
-        node.name = module if counts[module] == 1 else f"{module}.{node.op_type.lower()}"
+    nodes_of_module = Counter(modules)
+    names = [
+        module if nodes_of_module[module] == 1 else f"{module}.{node.op_type.lower()}"
+        for node, module in zip(graph.node, modules, strict=True)
+    ]
+    nodes_of_name = Counter(names)
+    numbers: Counter[str] = Counter()
+    for node, name in zip(graph.node, names, strict=True):
+        node.name = name if nodes_of_name[name] == 1 else f"{name}{numbers[name]}"
+        numbers[name] += 1
     for name, count in Counter(node.name for node in graph.node).items():
         if count > 1:
-            module = name.rpartition(".")[0]
-            raise ValueError(f"Nodes of module {module!r} must be of different operators, not several {name!r}")
+            raise ValueError(f"Modules must be called so that no two nodes get the name {name!r}, not {count}")
 
 
 def _module_of(node: onnx.NodeProto) -> str:

@@ -8,12 +8,14 @@ import onnx
 import pytest
 import torch
 from onnx import numpy_helper
+from onnx.reference import ReferenceEvaluator
 from torch import nn
 
+from quant.binarizers import binary_activation
 from quant.evaluation import scores_of_network
 from quant.export import export
 from quant.models import dense
-from quant.oracle import scores_of_qonnx
+from quant.oracle import BipolarQuant, scores_of_qonnx
 
 pytestmark = pytest.mark.train
 
@@ -105,15 +107,59 @@ def test_both_oracles_agree(exported: Path) -> None:
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
 
 
+class ShuffleAndGate(nn.Module):
+    """Exchanges two halves of the channels one by one, and multiplies twice."""
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        halves = torch.reshape(rows, (rows.shape[0], 2, -1))
+        mixed = torch.reshape(torch.transpose(halves, 1, 2), (rows.shape[0], -1))
+        return mixed * torch.tanh(mixed * 0.5)
+
+
+class SharedSign(nn.Module):
+    """Uses one module twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sign = binary_activation()
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        return torch.cat((self.sign(rows - 0.25), self.sign(rows - 0.0625)), 1)
+
+
+def test_several_equal_operators_of_a_module_are_numbered(tmp_path: Path) -> None:
+    layers = nn.Sequential(OrderedDict(gate=ShuffleAndGate(), both=SharedSign()))
+    export(layers, (6,), tmp_path / "model.onnx")
+    graph = onnx.load(tmp_path / "model.onnx").graph
+    assert [node.name for node in graph.node] == [
+        *("gate.reshape0", "gate.transpose", "gate.reshape1", "gate.mul0", "gate.tanh", "gate.mul1"),
+        *("both.sub0", "both.sign.bipolarquant0", "both.sub1", "both.sign.bipolarquant1", "both.concat"),
+    ]
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    assert constants["gate.reshape0.shape"].tolist() == [1, 2, -1]
+    assert constants["gate.reshape1.shape"].tolist() == [1, 6]
+    frames = np.random.default_rng(0).integers(0, 256, (9, 1, 1, 6), np.uint8)
+    with torch.no_grad():
+        ours = torch.cat([layers(torch.from_numpy(row).reshape(1, 6).float() / 255) for row in frames])
+    evaluator = ReferenceEvaluator(onnx.load(tmp_path / "model.onnx"), new_ops=[BipolarQuant])
+    theirs = [evaluator.run(None, {"input": row.reshape(1, 6) / np.float32(255)})[0] for row in frames]
+    np.testing.assert_array_equal(ours.numpy(), np.concatenate(theirs))
+    assert len(ours.unique(dim=0)) > 4
+
+
 class Twice(nn.Module):
-    """Adds two times."""
+    """Adds two times, with a module between that has the name of the first addition."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add0 = nn.Sigmoid()
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        return (inputs + 1.0).exp() + 2.0
+        return self.add0(inputs + 1.0) + 2.0
 
 
 def test_names_that_would_not_be_unique_are_refused(tmp_path: Path) -> None:
-    rule = r"^Nodes of module 'twice' must be of different operators, not several 'twice\.add'$"
+    rule = r"^Modules must be called so that no two nodes get the name 'twice\.add0', not 2$"
     with pytest.raises(ValueError, match=rule):
         export(nn.Sequential(OrderedDict(twice=Twice())), (2,), tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []
