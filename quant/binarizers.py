@@ -89,9 +89,11 @@ def binary_linear(synapses: int, neurons: int) -> QuantLinear:
     return check_binary(layer)
 
 
-def binary_convolution(channels: int, filters: int, *, kernel: int, padding: int = 0) -> QuantConv2d:
+def binary_convolution(channels: int, filters: int, *, kernel: int, padding: int = 0, stride: int = 1) -> QuantConv2d:
     """Return a convolution over images with binary weights, no bias and zero padding."""
-    layer = QuantConv2d(channels, filters, kernel, padding=padding, bias=False, weight_quant=BinaryWeight)
+    layer = QuantConv2d(
+        channels, filters, kernel, stride=stride, padding=padding, bias=False, weight_quant=BinaryWeight
+    )
     nn.init.uniform_(layer.weight, -1.0, 1.0)
     return check_binary(layer)
 

@@ -8,9 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from dataflow import InputError
-from quant.binarizers import binary_activation, binary_convolution, binary_linear, fixed_point_activation
+from quant.binarizers import fixed_point_activation
+from quant.quantizers import activation, convolution, linear
+from quant.recipes import ConvolutionalRecipe, Recipe
 
-__all__ = ["FlattenImage", "ImageScale", "PixelScale", "ScoreNorm", "convolutional", "dense"]
+__all__ = ["FlattenImage", "ImageScale", "PixelScale", "ScoreNorm", "build", "convolutional", "dense"]
 
 _POOL_SIZE = 2
 
@@ -72,21 +74,52 @@ class ScoreNorm(nn.Module):
         return scores.mean(), scores.var(unbiased=False)
 
 
+def build(recipe: Recipe, frame_shape: tuple[int, int, int], classes: int) -> nn.Sequential:
+    """Return the untrained network of a recipe.
+
+    Parameters
+    ----------
+    frame_shape : shape of a frame at the network's input, (channels, height, width)
+    classes : number of scores
+
+    Raises
+    ------
+    InputError
+        The frame is too small for so many layers.
+    """
+    bits = {name: getattr(recipe, name) for name in ("weight_bits", "activation_bits", "input_bits")}
+    if isinstance(recipe, ConvolutionalRecipe):
+        sizes = {"kernel": recipe.kernel, "padding": recipe.padding_size}
+        return convolutional(frame_shape, recipe.convolutions, recipe.hidden, classes, **sizes, **bits)
+    return dense(frame_shape, recipe.hidden, classes, **bits)
+
+
 def dense(
-    frame_shape: tuple[int, ...], hidden: tuple[int, ...], classes: int, *, dropout: float = 0.0
+    frame_shape: tuple[int, ...],
+    hidden: tuple[int, ...],
+    classes: int,
+    *,
+    weight_bits: int = 1,
+    activation_bits: int = 1,
+    input_bits: int = 1,
+    dropout: float = 0.0,
 ) -> nn.Sequential:
-    """Return a dense binary network: pixels to signs, layers of binary weights, batch norm and sign, scores.
+    """Return a dense network: pixels to signs, layers of binary weights, batch norm and sign, scores.
 
     Layers are called ``pixels, binarize, fc0, norm0, sign0, fc1, ..., scores``; the exported file keeps the names.
+    Quantizers of several bits are called ``quantize`` at the input and ``quantize0``, ... instead.
 
     Parameters
     ----------
     frame_shape : shape of a frame at the network's input, (channels, height, width)
     hidden : neurons of each hidden layer
     classes : number of scores
+    weight_bits, activation_bits : 1 for -1 and +1, or 2 for -1, 0 and +1
+    input_bits : as those of activations, or 8 for multiples of 1/128 from -1 to 127/128
     """
-    layers: OrderedDict[str, nn.Module] = OrderedDict(pixels=PixelScale(), binarize=binary_activation())
-    _append_dense(layers, prod(frame_shape), hidden, classes)
+    layers: OrderedDict[str, nn.Module] = OrderedDict(pixels=PixelScale())
+    _append_input(layers, input_bits)
+    _append_dense(layers, prod(frame_shape), hidden, classes, weight_bits, activation_bits)
     return nn.Sequential(layers)
 
 
@@ -98,14 +131,16 @@ def convolutional(
     *,
     kernel: int = 3,
     padding: int = 0,
+    weight_bits: int = 1,
+    activation_bits: int = 1,
     input_bits: int = 8,
 ) -> nn.Sequential:
-    """Return a binary network of convolutions and dense layers, in the order of Brevitas' CNV.
+    """Return a network of convolutions and dense layers, in the order of Brevitas' CNV.
 
     Pixels are rounded to 8-bit fixed point or to signs. Convolutions of stride 1 with binary weights follow, each with
     batch norm and sign, and max pools of the signs; then dense layers as in `dense`. Layers of a kind are counted from
     0: ``pixels, quantize (or binarize), conv0, norm0, sign0, conv1, norm1, sign1, pool0, ..., flatten, fc0, norm2,
-    sign2, ..., scores``; the exported file keeps the names.
+    sign2, ..., scores``; the exported file keeps the names. Activations of several bits are called ``quantize0``, ...
 
     Parameters
     ----------
@@ -116,7 +151,7 @@ def convolutional(
     classes : number of scores
     kernel : height and width of every convolution
     padding : zeros around the input of every convolution
-    input_bits : 8, pixels as multiples of 1/128 from -1 to 127/128, or 1, signs
+    weight_bits, activation_bits, input_bits : as of `dense`
 
     Raises
     ------
@@ -124,23 +159,31 @@ def convolutional(
         The frame is too small for so many layers.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict(pixels=ImageScale())
-    if input_bits == 1:
-        layers["binarize"] = binary_activation()
-    else:
-        layers["quantize"] = fixed_point_activation()
-    channels, height, width = _append_convolutions(layers, frame_shape, convolutions, kernel=kernel, padding=padding)
+    _append_input(layers, input_bits)
+    channels, height, width = _append_convolutions(
+        layers, frame_shape, convolutions, kernel, padding, weight_bits, activation_bits
+    )
     layers["flatten"] = FlattenImage()
-    _append_dense(layers, channels * height * width, hidden, classes)
+    _append_dense(layers, channels * height * width, hidden, classes, weight_bits, activation_bits)
     return nn.Sequential(layers)
+
+
+def _append_input(layers: OrderedDict[str, nn.Module], bits: int) -> None:
+    layers["binarize" if bits == 1 else "quantize"] = fixed_point_activation() if bits == 8 else activation(bits)
+
+
+def _append_activation(layers: OrderedDict[str, nn.Module], index: int, bits: int) -> None:
+    layers[f"{'sign' if bits == 1 else 'quantize'}{index}"] = activation(bits)
 
 
 def _append_convolutions(
     layers: OrderedDict[str, nn.Module],
     frame_shape: tuple[int, int, int],
     convolutions: tuple[int | str, ...],
-    *,
     kernel: int,
     padding: int,
+    weight_bits: int,
+    activation_bits: int,
 ) -> tuple[int, int, int]:
     """Append convolutions and pools, and return the output shape of the last one."""
     channels, height, width = frame_shape
@@ -156,9 +199,9 @@ def _append_convolutions(
         name = f"conv{convolution_count}"
         height, width = height + 2 * padding, width + 2 * padding
         _require_image(name, (height, width), f"{kernel} x {kernel} pixels with its padding", kernel)
-        layers[name] = binary_convolution(channels, entry, kernel=kernel, padding=padding)
+        layers[name] = convolution(channels, entry, kernel=kernel, bits=weight_bits, padding=padding)
         layers[f"norm{convolution_count}"] = nn.BatchNorm2d(entry)
-        layers[f"sign{convolution_count}"] = binary_activation()
+        _append_activation(layers, convolution_count, activation_bits)
         channels, height, width = entry, height - kernel + 1, width - kernel + 1
         convolution_count += 1
     return channels, height, width
@@ -169,13 +212,20 @@ def _require_image(name: str, image: tuple[int, int], rule: str, least: int) -> 
         raise InputError(f"Input of {name!r} must be at least {rule}, not {image[0]} x {image[1]}")
 
 
-def _append_dense(layers: OrderedDict[str, nn.Module], synapses: int, hidden: tuple[int, ...], classes: int) -> None:
+def _append_dense(
+    layers: OrderedDict[str, nn.Module],
+    synapses: int,
+    hidden: tuple[int, ...],
+    classes: int,
+    weight_bits: int,
+    activation_bits: int,
+) -> None:
     """Append hidden layers, the last layer and the normalization of the scores; numbers of norms and signs continue."""
     norm_count = sum(name.startswith("norm") for name in layers)
     sizes = (synapses, *hidden)
     for index, (inputs, neurons) in enumerate(pairwise(sizes)):
-        layers[f"fc{index}"] = binary_linear(inputs, neurons)
+        layers[f"fc{index}"] = linear(inputs, neurons, bits=weight_bits)
         layers[f"norm{norm_count + index}"] = nn.BatchNorm1d(neurons)
-        layers[f"sign{norm_count + index}"] = binary_activation()
-    layers[f"fc{len(hidden)}"] = binary_linear(sizes[-1], classes)
+        _append_activation(layers, norm_count + index, activation_bits)
+    layers[f"fc{len(hidden)}"] = linear(sizes[-1], classes, bits=weight_bits)
     layers["scores"] = ScoreNorm()

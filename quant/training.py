@@ -24,8 +24,8 @@ from quant import datasets, recipes
 from quant._fitting import STATE, TrainingRun, fit
 from quant.evaluation import predictions, scores_of_network
 from quant.export import export
-from quant.models import convolutional, dense
-from quant.recipes import ConvolutionalRecipe, Recipe
+from quant.models import build
+from quant.recipes import Recipe
 
 __all__ = ["TrainingResult", "load_checkpoint", "train"]
 
@@ -161,17 +161,7 @@ def _run(recipe: Recipe, training: datasets.Dataset) -> TrainingRun:
 def _network(recipe: Recipe, frame_shape: tuple[int, int, int], classes: int) -> nn.Sequential:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        if isinstance(recipe, ConvolutionalRecipe):
-            return convolutional(
-                frame_shape,
-                recipe.convolutions,
-                recipe.hidden,
-                classes,
-                kernel=recipe.kernel,
-                padding=recipe.padding_size,
-                input_bits=recipe.input_bits,
-            )
-        return dense(frame_shape, recipe.hidden, classes)
+        return build(recipe, frame_shape, classes)
 
 
 def _finish(run: TrainingRun, recipe: Recipe, test: datasets.Dataset, checkpoint: Path) -> TrainingResult:

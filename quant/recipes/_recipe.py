@@ -18,12 +18,15 @@ _MOST = {"seed": 2**63 - 1, "threads": 1024}
 
 _PADDINGS = ("valid", "zero")
 
+#: Bits of weights and activations, and of the input.
+_BITS, _INPUT_BITS = (1, 2), (1, 2, 8)
+
 _PRECISIONS = ("32-true", "bf16-mixed")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a dense binary network is trained: Adam on cross-entropy, with a learning rate that falls as half a cosine.
+    """How a dense network is trained: Adam on cross-entropy, with a learning rate that falls as half a cosine.
 
     Parameters
     ----------
@@ -41,6 +44,8 @@ class Recipe:
     threads : processor threads; small networks are fastest with one, and another number changes the rounding of sums
     precision : Lightning's name: "32-true", or "bf16-mixed" for products of layers in bfloat16 (which holds signs
         exactly) and sums rounded to it, which is faster on processors that support it
+    weight_bits, activation_bits : 1 for -1 and +1, or 2 for -1, 0 and +1
+    input_bits : 1 or 2 as well, or 8 for pixels as multiples of 1/128 from -1 to 127/128
     """
 
     name: str
@@ -55,6 +60,9 @@ class Recipe:
     validation: int = 0
     threads: int = 1
     precision: str = "32-true"
+    weight_bits: int = 1
+    activation_bits: int = 1
+    input_bits: int = 1
 
     _least_hidden: ClassVar[int] = 1
 
@@ -68,12 +76,20 @@ class Recipe:
         self._check("learning_rate", _is_number(self.learning_rate) and self.learning_rate > 0, "a number above 0")
         self._check("shift_chance", _is_number(self.shift_chance) and 0 <= self.shift_chance <= 1, "from 0 to 1")
         require_known(f"precision of recipe {self.name!r}", self.precision, _PRECISIONS)
+        self._check_choice("weight_bits", _BITS)
+        self._check_choice("activation_bits", _BITS)
+        self._check_choice("input_bits", _INPUT_BITS)
 
     def _check_integers(self, least: dict[str, int]) -> None:
         for name, bound in least.items():
             value = getattr(self, name)
             self._check(name, _is_integer(value) and value >= bound, f"an integer of at least {bound}")
             self._check(name, value <= _MOST.get(name, value), f"at most {_MOST.get(name)}")
+
+    def _check_choice(self, name: str, choices: tuple[int, ...]) -> None:
+        value = getattr(self, name)
+        rule = f"{', '.join(str(choice) for choice in choices[:-1])} or {choices[-1]}"
+        self._check(name, _is_integer(value) and value in choices, rule)
 
     def _check(self, name: str, fulfilled: bool, rule: str) -> None:
         if not fulfilled:
@@ -86,14 +102,13 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class ConvolutionalRecipe(Recipe):
-    """How a binary network of convolutions and dense layers is trained; `hidden` may be empty.
+    """How a network of convolutions and dense layers is trained; `hidden` may be empty.
 
     Parameters
     ----------
     convolutions : filters of each convolution, and "P" for a max pool of 2 x 2 pixels
     kernel : height and width of every convolution
     padding : "valid" for none, or "zero" for zeros around the signs, with which an image keeps its size
-    input_bits : 8 for pixels as multiples of 1/128 from -1 to 127/128, or 1 for signs
     flip : whether half of the training images, drawn again in each epoch, are mirrored left to right
     """
 
@@ -115,7 +130,6 @@ class ConvolutionalRecipe(Recipe):
         require_known(f"padding of recipe {self.name!r}", self.padding, _PADDINGS)
         even = self.padding == "zero" and self.kernel % 2 == 0
         self._check("kernel", not even, 'odd with padding "zero"')
-        self._check("input_bits", _is_integer(self.input_bits) and self.input_bits in (1, 8), "1 or 8")
         self._check("flip", isinstance(self.flip, bool), "true or false")
 
     @property

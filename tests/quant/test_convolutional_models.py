@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from dataflow import InputError
 from quant import recipes
-from quant.models import FlattenImage, ScoreNorm, convolutional
+from quant.models import FlattenImage, ScoreNorm, build, convolutional
 
 pytestmark = pytest.mark.train
 
@@ -59,6 +59,8 @@ def test_zero_padding_keeps_the_image(padding: int, columns: int) -> None:
     ("name", "frame_shape", "synapses"),
     [
         ("cnv-w1a1", (3, 32, 32), 256),
+        ("cnv-w1a2", (3, 32, 32), 256),
+        ("cnv-w2a2", (3, 32, 32), 256),
         ("vgg-small-w1a1", (3, 32, 32), 512 * 4 * 4),
         ("cnv-mnist-small", (1, 28, 28), 32 * 4 * 4),
     ],
@@ -66,8 +68,7 @@ def test_zero_padding_keeps_the_image(padding: int, columns: int) -> None:
 def test_the_packages_recipes_suit_their_images(name: str, frame_shape: tuple[int, int, int], synapses: int) -> None:
     recipe = recipes.load(name)
     assert isinstance(recipe, recipes.ConvolutionalRecipe)
-    padding, input_bits = recipe.padding_size, recipe.input_bits
-    network = convolutional(frame_shape, recipe.convolutions, recipe.hidden, 10, padding=padding, input_bits=input_bits)
+    network = build(recipe, frame_shape, 10)
     assert network.fc0.in_features == synapses
     assert network.eval()(torch.rand(2, *frame_shape)).shape == (2, 10)
 
@@ -123,9 +124,10 @@ def test_all_between_the_ends_are_signs() -> None:
         assert behind_signs[name] == [-1.0, 1.0], name
 
 
-def test_scores_are_those_of_brevitas_own_cnv() -> None:
-    theirs = CNV(10, 1, 1, 8, 3).eval()
-    ours = convolutional((3, 32, 32), *CNV_LAYERS).eval()
+@pytest.mark.parametrize("bits", [(1, 1), (1, 2), (2, 2)])
+def test_scores_are_those_of_brevitas_own_cnv(bits: tuple[int, int]) -> None:
+    theirs = CNV(10, *bits, 8, 3).eval()
+    ours = convolutional((3, 32, 32), *CNV_LAYERS, weight_bits=bits[0], activation_bits=bits[1]).eval()
     sources, targets = layers_of(theirs, TRAINED), layers_of(ours, TRAINED)
     assert len(layers_of(theirs, (QuantIdentity, nn.MaxPool2d))) == len(layers_of(ours, (QuantIdentity, nn.MaxPool2d)))
     randomize(sources, 1)
@@ -138,6 +140,19 @@ def test_scores_are_those_of_brevitas_own_cnv() -> None:
         expected = theirs(frames)
         assert len(expected.unique()) > 10
         assert torch.equal(ours(frames), expected)
+
+
+def test_between_activations_of_2_bits_are_three_values() -> None:
+    network = convolutional((3, 8, 8), (5, "P"), (8,), 4, weight_bits=2, activation_bits=2).eval()
+    randomize(layers_of(network, TRAINED), 0)
+    seen: list[Tensor] = []
+    for name in ("pool0", "flatten", "fc0", "fc1"):
+        network.get_submodule(name).register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    with torch.no_grad():
+        network(torch.rand(20, 3, 8, 8))
+    assert len(seen) == 4
+    assert all(values.unique().tolist() == [-1.0, 0.0, 1.0] for values in seen)
+    assert "sign0" not in dict(network.named_children())
 
 
 @pytest.mark.parametrize(

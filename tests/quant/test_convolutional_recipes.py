@@ -1,6 +1,7 @@
 """Recipes of convolutional networks: those of the package, and every kind of invalid recipe."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,15 @@ def test_the_packages_recipes_are_the_fields_networks() -> None:
         assert (recipe.shift, recipe.shift_chance, recipe.flip) == (4, 1.0, True)
 
 
+@pytest.mark.parametrize("name", ["cnv-w1a2", "cnv-w2a2"])
+def test_networks_of_several_bits_are_trained_as_those_of_one(name: str) -> None:
+    recipe, _ = filters(name)
+    bits = (recipe.weight_bits, recipe.activation_bits, recipe.input_bits)
+    assert bits == (int(name[-3]), 2, 8)
+    one = filters("cnv-w1a1")[0]
+    assert replace(recipe, name="cnv-w1a1", weight_bits=1, activation_bits=1) == one
+
+
 def test_the_small_network_is_for_digits_of_one_bit() -> None:
     small, convolutions = filters("cnv-mnist-small")
     assert convolutions == (16, 16, "P", 32, 32, "P")
@@ -57,7 +67,7 @@ def test_a_recipe_with_convolutions_is_a_convolutional_one(tmp_path: Path) -> No
 def test_dense_recipes_are_stored_as_ever() -> None:
     dense = recipes.load("tfc-w1a1")
     assert type(dense) is Recipe
-    assert {"convolutions", "kernel", "padding", "input_bits", "flip"}.isdisjoint(dense.to_dict())
+    assert {"convolutions", "kernel", "padding", "flip"}.isdisjoint(dense.to_dict())
     assert recipes.from_dict(dense.to_dict()) == dense
 
 
@@ -76,8 +86,10 @@ def test_dense_recipes_are_stored_as_ever() -> None:
         ({"kernel": 4, "padding": "zero"}, "kernel of recipe 'mine' must be odd with padding \"zero\", not 4"),
         ({"padding": "same"}, "padding of recipe 'mine' must be one of valid, zero, not 'same'"),
         ({"padding": 1}, "padding of recipe 'mine' must be one of valid, zero, not 1"),
-        ({"input_bits": 4}, "input_bits of recipe 'mine' must be 1 or 8, not 4"),
-        ({"input_bits": True}, "input_bits of recipe 'mine' must be 1 or 8, not True"),
+        ({"input_bits": 4}, "input_bits of recipe 'mine' must be 1, 2 or 8, not 4"),
+        ({"input_bits": True}, "input_bits of recipe 'mine' must be 1, 2 or 8, not True"),
+        ({"weight_bits": 8}, "weight_bits of recipe 'mine' must be 1 or 2, not 8"),
+        ({"activation_bits": "2"}, "activation_bits of recipe 'mine' must be 1 or 2, not '2'"),
         ({"flip": 1}, "flip of recipe 'mine' must be true or false, not 1"),
         ({"epochs": 0}, "epochs of recipe 'mine' must be an integer of at least 1, not 0"),
     ],

@@ -1,10 +1,16 @@
 """Models: layers by name, and the scalar normalization."""
 
+from typing import Any
+
 import pytest
 import torch
+from brevitas.nn import QuantLinear
+from brevitas_examples.bnn_pynq.models.FC import FC
+from brevitas_examples.bnn_pynq.models.tensor_norm import TensorNorm
 from torch import nn
 
-from quant.models import PixelScale, ScoreNorm, dense
+from quant import recipes
+from quant.models import PixelScale, ScoreNorm, build, dense
 
 pytestmark = pytest.mark.train
 
@@ -25,6 +31,35 @@ def test_pixels_become_signs_at_the_middle(pixel: int, sign: float) -> None:
     network = dense((1, 1, 2), (2,), 2)
     frame = torch.full((1, 1, 1, 2), pixel / 255)
     assert network.binarize(network.pixels(frame)).tolist() == [[sign, sign]]
+
+
+def trained_layers(network: nn.Module) -> list[Any]:
+    kinds = (QuantLinear, nn.BatchNorm1d, TensorNorm, ScoreNorm)
+    return [module for module in network.modules() if isinstance(module, kinds)]
+
+
+@pytest.mark.parametrize(("name", "bits"), [("tfc-w1a1", (1, 1, 1)), ("tfc-w1a2", (1, 2, 2)), ("sfc-w2a2", (2, 2, 2))])
+def test_scores_are_those_of_brevitas_own_networks(name: str, bits: tuple[int, int, int]) -> None:
+    recipe = recipes.load(name)
+    theirs = FC(10, *bits, 1, recipe.hidden).eval()
+    ours = build(recipe, (1, 28, 28), 10).eval()
+    generator = torch.Generator().manual_seed(2)
+    for source, target in zip(trained_layers(theirs), trained_layers(ours), strict=True):
+        for key, tensor in source.state_dict().items():
+            if tensor.is_floating_point():
+                low, high = (4.0, 20.0) if key == "running_var" else (-1.0, 1.0)
+                tensor.copy_(low + (high - low) * torch.rand(tensor.shape, generator=generator))
+        target.load_state_dict(source.state_dict())
+    frames = torch.randint(0, 256, (20, 1, 28, 28), generator=generator) / 255
+    with torch.no_grad():
+        expected = theirs(frames)
+        assert len(expected.unique()) > 10
+        assert torch.equal(ours(frames), expected)
+
+
+def test_layers_of_several_bits_are_called_quantize() -> None:
+    names = [name for name, _ in dense((1, 2, 2), (3,), 2, activation_bits=2, input_bits=8).named_children()]
+    assert names == ["pixels", "quantize", "fc0", "norm0", "quantize0", "fc1", "scores"]
 
 
 def test_pixels_keep_channel_row_column_order() -> None:

@@ -1,7 +1,7 @@
 """Recipes: those of the package, and every kind of invalid recipe."""
 
 import re
-from dataclasses import FrozenInstanceError, asdict
+from dataclasses import FrozenInstanceError, asdict, replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,15 @@ def test_the_packages_recipes_are_the_fields_networks(name: str, neurons: int) -
     assert recipe.dataset == "mnist"
     assert recipe.hidden == (neurons,) * 3
     assert name in recipes.names()
+
+
+@pytest.mark.parametrize("weight_bits", [1, 2])
+@pytest.mark.parametrize("network", ["tfc", "sfc", "lfc"])
+def test_recipes_of_several_bits_differ_in_bits_only(network: str, weight_bits: int) -> None:
+    recipe = recipes.load(f"{network}-w{weight_bits}a2")
+    assert (recipe.weight_bits, recipe.activation_bits, recipe.input_bits) == (weight_bits, 2, 2)
+    one = recipes.load(f"{network}-w1a1")
+    assert replace(recipe, name=one.name, weight_bits=1, activation_bits=1, input_bits=1) == one
 
 
 def test_a_recipe_of_a_file_gets_the_files_name(tmp_path: Path) -> None:
@@ -90,9 +99,9 @@ def test_a_key_left_out_is_named(key: str, tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_none_is_refused_with_the_nearest() -> None:
-    rule = r"^Recipe must be one of .*, not 'tfc-w1a' \(did you mean 'tfc-w1a1'\?\)$"
+    rule = r"^Recipe must be one of .*, not 'tfc-w11' \(did you mean 'tfc-w1a1'\?\)$"
     with pytest.raises(InputError, match=rule):
-        recipes.load("tfc-w1a")
+        recipes.load("tfc-w11")
 
 
 @pytest.mark.parametrize("raw", [b"hidden = [1,", b"\xff\xfe", b"epochs = 1\nepochs = 2\n"])
