@@ -4,7 +4,7 @@ Reference, packed reference, cycle simulator, Amaranth simulator, Icarus and Ver
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from dataflow import (
     BIPOLAR,
     ArgMax,
+    Element,
     Fifo,
     Fork,
     Integer,
@@ -22,16 +23,16 @@ from dataflow import (
     Terminal,
     Threshold,
     fold,
-    signed_for,
     unsigned_for,
     verify,
 )
 from dataflow.nodes import Node
 
-__all__ = ["CASES", "Case", "dense_network", "random_frames"]
+__all__ = ["CASES", "INT2", "INT4", "INT8", "UINT8", "Case", "dense_network", "random_frames", "random_weights"]
 
 
 UINT8 = Integer(8)
+INT2, INT4, INT8 = (Integer(width, signed=True) for width in (2, 4, 8))
 
 
 def dense_network(
@@ -41,6 +42,7 @@ def dense_network(
     outputs: str = "class",
     uneven: bool = False,
     element: Integer = UINT8,
+    weights: tuple[Element, ...] = (BIPOLAR,),
 ) -> Network:
     """Return a random dense network, unfolded: pixels, threshold, matrices, and scores, class or bits.
 
@@ -50,6 +52,7 @@ def dense_network(
     outputs : "class", "scores" or "both"; "bits" of the last matrix, or "signs" of its sums in addition to the scores
     uneven : input thresholds per pixel, and an affine function of the scores that differs between classes
     element : type of the pixels
+    weights : types of the weights of the layers, used cyclically
     """
     rng = np.random.default_rng(seed)
     pixels, *hidden, classes = sizes
@@ -59,17 +62,19 @@ def dense_network(
     nodes: list[Node] = [Threshold("binarize", element, (pixels,), thresholds)]
     synapses = pixels
     for index, neurons in enumerate([*hidden, classes]):
-        weights = rng.choice(np.array([-1, 1], np.int8), (neurons, synapses))
-        last = index == len(hidden)
+        weight_element = weights[index % len(weights)]
+        matrix = random_weights(rng, (neurons, synapses), weight_element)
+        layer = MatrixVector(f"fc{index}", matrix, weight_element=weight_element)
+        last, (low, high) = index == len(hidden), layer.counted
         # Around the middle, so that ties occur; the first two are always and never met.
-        levels = np.clip(rng.integers(-2, 3, neurons) + synapses // 2, 0, synapses + 1)
-        levels[: min(2, neurons)] = (0, synapses + 1)[: min(2, neurons)]
+        levels = np.clip(rng.integers(-2, 3, neurons) + (low + high) // 2, low, high + 1)
+        levels[: min(2, neurons)] = (low, high + 1)[: min(2, neurons)]
         if last and outputs == "bits":
-            levels = np.full(neurons, (synapses + 1) // 2)  # thresholds that are always or never met would test nothing
-        nodes.append(MatrixVector(f"fc{index}", weights, None if last and outputs != "bits" else levels))
+            levels = np.full(neurons, (low + high + 1) // 2)  # always or never met would test nothing
+        nodes.append(layer if last and outputs != "bits" else replace(layer, thresholds=levels))
         synapses = neurons
     score_node = nodes[-1]
-    sums = signed_for(-score_node.input_streams[0].size, score_node.input_streams[0].size)
+    sums = score_node.output_streams[0].element
     scale = rng.integers(1, 4, classes) if uneven else np.ones(classes, np.int64)
     offset = rng.integers(-3, 4, classes) if uneven else np.zeros(classes, np.int64)
     scores_end = Terminal("scores", Stream(sums, (classes,)))
@@ -109,6 +114,13 @@ def dense_network(
     )
 
 
+def random_weights(rng: np.random.Generator, shape: tuple[int, ...], element: Element = BIPOLAR) -> np.ndarray:
+    """Return random weights of a type, int8."""
+    if element == BIPOLAR:
+        return rng.choice(np.array([-1, 1], np.int8), shape)
+    return rng.integers(element.minimum, element.maximum + 1, shape, np.int8)
+
+
 def random_frames(network: Network, frames: int, *, seed: int = 0) -> np.ndarray:
     """Return random frames for a network's first input, (frames, *shape) int64; the first two are extremes."""
     stream = network.inputs[0].stream
@@ -129,10 +141,11 @@ class Case:
     depths: Mapping[str, int] = field(default_factory=dict)
     outputs: str = "class"
     uneven: bool = False
+    weights: tuple[Element, ...] = (BIPOLAR,)
 
     def network(self) -> Network:
         """Return the network, folded."""
-        unfolded = dense_network(self.sizes, outputs=self.outputs, uneven=self.uneven)
+        unfolded = dense_network(self.sizes, outputs=self.outputs, uneven=self.uneven, weights=self.weights)
         return fold(unfolded, self.foldings, depths=self.depths)
 
     def __str__(self) -> str:
@@ -217,4 +230,12 @@ CASES = (
         },
         {"fc0 -> fc1.width": 1, "fc2 -> arg_max": 1},
     ),
+    Case(
+        "integer-weights",
+        (20, 9, 7, 5),
+        {"fc0": {"pe": 4, "simd": 6}, "fc1": {"pe": 7, "simd": 9}, "fc2": {"pe": 2, "simd": 3}, "arg_max": {"pe": 2}},
+        outputs="both",
+        weights=(INT4, INT2, INT8),
+    ),
+    Case("integer-weights-bits", (14, 6, 5), {"fc1": {"pe": 3, "simd": 4}}, outputs="bits", weights=(BIPOLAR, INT2)),
 )

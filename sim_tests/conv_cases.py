@@ -1,5 +1,6 @@
 """Random convolutional networks for the table of cases."""
 
+from dataclasses import replace
 from itertools import pairwise
 from math import gcd
 
@@ -8,7 +9,6 @@ import numpy as np
 from dataflow import (
     BIPOLAR,
     ArgMax,
-    Bipolar,
     Element,
     Fifo,
     Integer,
@@ -26,6 +26,7 @@ from dataflow import (
     verify,
     zero_padded,
 )
+from sim_tests.cases import UINT8, random_weights
 
 __all__ = ["POOLS", "conv_network"]
 
@@ -50,6 +51,8 @@ def conv_network(
     pool_kinds: tuple[str, ...] = ("max",),
     sums: tuple[bool, ...] = (False,),
     integers: bool = False,
+    pixels: Integer = UINT8,
+    weights: tuple[Element, ...] = (BIPOLAR,),
     seed: int = 0,
 ) -> Network:
     """Return a random convolutional network, unfolded: convolutions, a pool after each, a dense layer, the class.
@@ -66,13 +69,15 @@ def conv_network(
         those of the last pool go into the dense layer
     sums : whether a convolution emits its sums, which are pooled and then compared with thresholds; used cyclically
     integers : whether the first convolution takes the pixels instead of bits
+    pixels : type of the pixels that a convolution takes
+    weights : types of the weights of the convolutions and of the dense layer, used cyclically
     """
     rng = np.random.default_rng(seed)
     nodes: list[Node] = []
     if not integers:
         nodes.append(Threshold("binarize", Integer(8), shape, rng.integers(100, 156, shape[-1])))
     here: tuple[int, ...] = shape
-    element: Element = Integer(8) if integers else BIPOLAR
+    element: Element = pixels if integers else BIPOLAR
     for index, neurons in enumerate(channels):
         name, outside = f"conv{index}", 0 if element != BIPOLAR and not zero else pad
         pool_kind, summed = pool_kinds[index % len(pool_kinds)], sums[index % len(sums)]
@@ -81,8 +86,13 @@ def conv_network(
             f"{name}.window", element, here, kernel, stride, dilation, padding, pad=outside, groups=parts
         )
         synapses = window.taps * window.group_channels
-        weights = rng.choice(np.array([-1, 1], np.int8), (neurons, synapses))
-        matrix = MatrixVector(name, weights, positions=window.positions, operand=element, groups=parts)
+        matrix = MatrixVector(
+            *(name, random_weights(rng, (neurons, synapses), weights[index % len(weights)])),
+            positions=window.positions,
+            operand=element,
+            groups=parts,
+            weight_element=weights[index % len(weights)],
+        )
         nodes += [window, _leveled(window, matrix, rng, zero=zero, sums=summed)]
         if pool is not None:
             here, element = nodes[-1].output_streams[0].shape, nodes[-1].output_streams[0].element
@@ -92,7 +102,9 @@ def conv_network(
             nodes.append(_threshold(f"sign{index}", nodes[-1].output_streams[0], rng))
         here, element = nodes[-1].output_streams[0].shape, nodes[-1].output_streams[0].element
     synapses = int(np.prod(here))
-    scores = MatrixVector("fc", rng.choice(np.array([-1, 1], np.int8), (classes, synapses)), operand=element)
+    last = weights[len(channels) % len(weights)]
+    dense = random_weights(rng, (classes, synapses), last)
+    scores = MatrixVector("fc", dense, operand=element, weight_element=last)
     ones, zeros = np.ones(classes, np.int64), np.zeros(classes, np.int64)
     nodes += [scores, ArgMax("arg_max", scores.element, ones, zeros)]
     chain = ["input", *(node.name for node in nodes), "class"]
@@ -101,7 +113,7 @@ def conv_network(
             "conv-" + "x".join(map(str, shape)),
             tuple(nodes),
             tuple(Fifo(source, target) for source, target in pairwise(chain)),
-            (Terminal("input", Stream(Integer(8), shape)),),
+            (Terminal("input", Stream(pixels if integers else Integer(8), shape)),),
             (Terminal("class", Stream(unsigned_for(classes - 1), (1,))),),
             shape,
             Scores("fc", ones.astype(np.float64), zeros.astype(np.float64)),
@@ -115,14 +127,11 @@ def _leveled(
     """Return a matrix with sums or thresholds, without or with zero padding."""
     if sums:
         return zero_padded(window, matrix) if zero else matrix
-    bits = isinstance(matrix.operand, Bipolar)
-    low, high = (-matrix.synapses, matrix.synapses) if bits and zero else matrix.counted
+    low, high = (-matrix.synapses, matrix.synapses) if matrix.counts_matches and zero else matrix.counted
     levels = _levels(low, high, matrix.neurons, rng)
     if zero:
         return zero_padded(window, matrix, levels)
-    return MatrixVector(
-        matrix.name, matrix.weights, levels, positions=matrix.positions, operand=matrix.operand, groups=matrix.groups
-    )
+    return replace(matrix, thresholds=levels)
 
 
 def _threshold(name: str, stream: Stream, rng: np.random.Generator) -> Threshold:

@@ -98,6 +98,8 @@ def original(name: str) -> Original:
         "conv": (_conv, 6, 2),
         "inert": (_inert, 5, 3),
         "everything": (CONV_CASES["everything"].network, 4, 2),
+        "weights-of-2-bits": (CONV_CASES["weights-of-2-bits"].network, 3, 2),
+        "weights-of-8-bits": (CONV_CASES["weights-of-8-bits"].network, 3, 2),
     }[name]
     network = make()
     return Original(network, random_frames(network, frames_run), seed=seed)
@@ -148,6 +150,15 @@ def flipped_weights(original: Original, name: str) -> Iterator[Network]:
     for neuron in range(node.neurons):
         weights = node.weights.copy()
         weights[neuron, rng.integers(node.synapses)] *= -1
+        yield original.with_node(replace(node, weights=weights))
+
+
+def other_weights(original: Original, name: str) -> Iterator[Network]:
+    """Yield a network for each neuron, in which one of its weights has another lowest bit."""
+    rng, node = np.random.default_rng(0), matrix_of(original, name)
+    for neuron in range(node.neurons):
+        weights = node.weights.copy()
+        weights[neuron, rng.integers(node.synapses)] ^= 1
         yield original.with_node(replace(node, weights=weights))
 
 
@@ -224,6 +235,9 @@ CHANGES = (
     Change("everything", "conv0", another_offset),
     Change("everything", "conv0.window", another_order_of_groups),
     Change("everything", "conv0", weights_of_another_group),
+    Change("weights-of-2-bits", "conv0", other_weights, 6),
+    Change("weights-of-2-bits", "fc", other_weights, 3),
+    Change("weights-of-8-bits", "conv0", other_weights, 4),
 )
 
 
@@ -268,6 +282,19 @@ def inert_synapses_match(patch: pytest.MonkeyPatch, original: Original, name: st
         return inverted_words
 
     patch.setattr(MatrixVector, "weight_words", property(inverted))
+
+
+def inert_synapses_have_a_weight(patch: pytest.MonkeyPatch, original: Original, name: str) -> None:
+    words = MatrixVector.weight_words.fget  # type: ignore[attr-defined]
+
+    def negative(node: MatrixVector) -> np.ndarray:
+        found: np.ndarray = words(node)
+        if node.name == name:
+            lanes = found.reshape(-1, node.synapse_folds, node.pe, node.simd, node.weight_element.width)
+            lanes[:, -1, :, -(-node.synapses % node.simd) :] = True
+        return found
+
+    patch.setattr(MatrixVector, "weight_words", property(negative))
 
 
 def an_inert_class_wins(patch: pytest.MonkeyPatch, original: Original, name: str) -> None:
@@ -320,6 +347,7 @@ PATCHES = (
     Patch("inert", "conv0", inert_synapses_match),
     Patch("inert", "conv1", inert_synapses_match),
     Patch("inert", "fc", inert_synapses_match),
+    Patch("weights-of-2-bits", "conv0", inert_synapses_have_a_weight),
     Patch("arg_max", "arg_max", an_inert_class_wins),
     Patch("everything", "pool1", sums_count_what_is_outside),
     Patch("bits", "add0", bits_count_as_0_and_1),

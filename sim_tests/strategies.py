@@ -12,6 +12,11 @@ from sim_tests.residual_cases import Block, residual_network
 
 __all__ = ["conv_networks", "dense_networks", "requantize_frames", "requantize_nodes", "residual_networks"]
 
+#: Types of weights, most often bits.
+_WEIGHTS: st.SearchStrategy[Element] = st.just(BIPOLAR) | st.integers(1, 8).map(
+    lambda width: BIPOLAR if width == 1 else Integer(width, signed=True)
+)
+
 
 @st.composite
 def dense_networks(draw: st.DrawFn) -> Network:
@@ -22,6 +27,7 @@ def dense_networks(draw: st.DrawFn) -> Network:
         seed=draw(st.integers(0, 999), label="seed"),
         outputs=draw(st.sampled_from(["class", "scores", "both", "bits", "signs"]), label="outputs"),
         uneven=draw(st.booleans(), label="uneven"),
+        weights=draw(st.tuples(_WEIGHTS, _WEIGHTS), label="weights"),
     )
     return _folded(draw, unfolded)
 
@@ -31,6 +37,7 @@ def conv_networks(draw: st.DrawFn) -> Network:
     """Draw a convolutional network with random geometry, foldings and FIFO depths, including too small ones.
 
     Padding is -1, +1 or 0. There may be as many groups as channels. Pools are of both kinds, of bits and of integers.
+    Pixels and weights have up to 8 bits.
     """
 
     def two(least: int, most: int, label: str) -> tuple[int, int]:
@@ -54,6 +61,8 @@ def conv_networks(draw: st.DrawFn) -> Network:
             pool_kinds=draw(st.tuples(*[st.sampled_from(sorted(POOLS))] * 2), label="pool kinds"),
             sums=draw(st.tuples(*[st.booleans()] * 2), label="sums"),
             integers=draw(st.booleans(), label="integers"),
+            pixels=draw(st.builds(Integer, st.integers(1, 8), st.booleans()), label="pixels"),
+            weights=draw(st.tuples(_WEIGHTS, _WEIGHTS, _WEIGHTS), label="weights"),
             seed=draw(st.integers(0, 999), label="seed"),
         )
     except InputError:  # a kernel larger than its image

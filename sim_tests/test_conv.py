@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from dataflow import Network, fold
+from dataflow import Integer, Network, fold
 from hwsim import random_stalls
-from sim_tests.cases import random_frames
+from sim_tests.cases import INT2, INT4, INT8, random_frames
 from sim_tests.conv_cases import conv_network
 from sim_tests.simulators import available
 from sim_tests.verification import verify_rtl
@@ -208,6 +208,36 @@ CASES = {
             "pool1": {"pe": 3},
         },
     ),
+    "weights-of-8-bits": ConvCase(
+        (5, 5, 3),
+        (4, 4),
+        {"integers": True, "padding": (1, 1, 1, 1), "weights": (INT8, INT4), "sums": (True, False)},
+        {"conv0.window": {"pe": 3}, "conv0": {"pe": 4, "simd": 9}, "conv1": {"pe": 3, "simd": 5}, "fc": {"simd": 4}},
+    ),
+    "weights-of-2-bits": ConvCase(
+        (5, 6, 4),
+        (6, 4),
+        {
+            **{"integers": True, "pixels": Integer(2), "weights": (INT2, INT2, INT8), "sums": (True, False)},
+            **{"groups": 2, "padding": (1, 0, 1, 1), "zero": True, "pad": 1},
+        },
+        {"conv0": {"pe": 2, "simd": 4}, "sign0": {"pe": 2}, "conv1": {"pe": 2, "simd": 27}, "fc": {"pe": 3, "simd": 5}},
+    ),
+    "weights-of-pooled-sums": ConvCase(
+        (6, 6, 3),
+        (4,),
+        {
+            **{"integers": True, "pixels": Integer(5, signed=True), "weights": (INT4, INT2), "pool": (2, 2)},
+            **{"pool_kinds": ("sum",), "padding": (1, 1, 1, 1), "zero": True, "pad": -4},
+        },
+        {"conv0": {"pe": 2, "simd": 7}, "fc": {"pe": 2, "simd": 3}},
+    ),
+    "weights-masked-by-2-bits": ConvCase(
+        (5, 4, 2),
+        (4,),
+        {"integers": True, "pixels": Integer(2, signed=True), "weights": (INT8,), "sums": (True,)},
+        {"conv0": {"pe": 4, "simd": 5}},
+    ),
     "everything": ConvCase(
         (7, 8, 4),
         (4, 6),
@@ -240,7 +270,10 @@ def verify_case(name: str, *, simulator: str, seed: int | None, frames: int, bui
 
 
 #: Cases that between them have every option, for simulators that take long to compile.
-REPRESENTATIVES = ("odd-channels-pool", "not-square", "integers", "everything", "inert", "inert-sums", "inert-groups")
+REPRESENTATIVES = (
+    *("odd-channels-pool", "not-square", "integers", "everything", "inert", "inert-sums", "inert-groups"),
+    *("weights-of-8-bits", "weights-of-2-bits"),
+)
 
 #: Of the stalls at the ends.
 SEEDS = [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (None, 2))]

@@ -6,6 +6,7 @@ A kind has the same name at every level, and `dataflow.kinds.implementation` use
 from dataflow.nodes._node import Node, divisors, useful_lanes
 from dataflow.nodes._pool import PoolNode
 from dataflow.nodes._popcount import popcount_group, popcount_stages
+from dataflow.nodes._terms import Terms
 from dataflow.nodes._window import WindowNode
 from dataflow.nodes.add import Add
 from dataflow.nodes.arg_max import ArgMax
@@ -47,6 +48,7 @@ __all__ = [
     "Requantize",
     "SlidingWindow",
     "SumPool",
+    "Terms",
     "Threshold",
     "WidthConverter",
     "WindowNode",

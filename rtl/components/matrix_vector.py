@@ -1,9 +1,9 @@
-"""MatrixVector: the product of a binary matrix and a vector, by XNOR and popcount for bits, by sums for integers.
+"""MatrixVector: the product of a matrix and a vector, by XNOR and popcount for bits, by sums for integers.
 
 Sums are accumulated without a comparator or a subtraction. `dataflow.nodes._accumulator` has the derivation.
 
-Inert synapses have the weight +1 and carry 0, so they do not match, and add 0. Inert neurons compute an arbitrary
-result, which is set to 0 at the output.
+Inert synapses carry 0 and have the weight +1 among signs, so they do not match, and add 0; among integers their weight
+is 0. Inert neurons compute an arbitrary result, which is set to 0 at the output.
 """
 
 from typing import ClassVar
@@ -18,18 +18,20 @@ from rtl.components._popcount import Popcount
 from rtl.components._raster import by_window, raster
 from rtl.components._storage import packed, read_only
 from rtl.components._sum import Sum
+from rtl.components._terms import term
 from rtl.steps import advanced, delayed, ends_vector, foreseen, issue_steps
 
 __all__ = ["MatrixVector"]
 
 
 class MatrixVector(NodeComponent[dataflow.MatrixVector]):
-    """Product of a sign matrix and a vector: ``o[j] = popcount(XNOR(i, weights[j])) >= thresholds[j]``.
+    """Product of a matrix and a vector: ``o[j] = popcount(XNOR(i, weights[j])) >= thresholds[j]``.
 
-    For integers, ``o[j] = sum(weights[j] * i) >= thresholds[j]``.
+    If either has integers, ``o[j] = sum(weights[j] * i) >= thresholds[j]``.
 
     Throughput one step per cycle, ``(neurons/pe) * (synapses/simd)`` steps per vector, each rounded up; latency
-    ``1 + popcount_stages(simd) + 1 + 1`` cycles: memory read, popcount, accumulator, comparison.
+    ``1 + popcount_stages(simd) + 1 + 1`` cycles: memory read, popcount, accumulator, comparison. Products that take
+    more than a LUT per bit are registered, one cycle more (`dataflow.nodes.Terms`).
 
     Parameters
     ----------
@@ -75,7 +77,7 @@ class MatrixVector(NodeComponent[dataflow.MatrixVector]):
         weights = Signal(node.word_width)
         m.d.comb += weights.eq(read_only(m, "weights", self._weight_rows(), len(weights), step))
 
-        counted = dataflow.nodes.popcount_stages(node.simd) + 1
+        counted = node.sum_stages + 1
         valid = delayed(m, issue, counted, name="valid")
         start = Signal(init=1)
         with m.If(valid[-1]):
@@ -181,7 +183,7 @@ class MatrixVector(NodeComponent[dataflow.MatrixVector]):
             return bit
         total = Signal(signed(node.element.width), name=f"total_{k}", reset_less=True)
         doubled = Cat(odd, excess).as_signed()
-        m.d.sync += total.eq(doubled if node.counts_matches else excess)
+        m.d.sync += total.eq(doubled if node.terms.doubled else excess)
         return total
 
     def _popcount(self, m: Module, k: int, vector: Value, row: Value) -> Value:
@@ -194,13 +196,12 @@ class MatrixVector(NodeComponent[dataflow.MatrixVector]):
         return popcount.o
 
     def _sum(self, m: Module, k: int, vector: Value, row: Value) -> Value:
-        """Return the sum of the integers, each inverted if its weight is -1."""
-        assert self.node.weight_element == dataflow.BIPOLAR
-        operand, factor = self.node.operand, self.node.accumulator.term
-        m.submodules[f"sum_{k}"] = total = Sum(factor, self.node.simd)
+        """Return the sum of the terms."""
+        operand, width = self.node.operand, self.node.weight_element.width
+        m.submodules[f"sum_{k}"] = total = Sum(self.node.accumulator.term, self.node.simd)
         for lane in range(self.node.simd):
             number = vector.word_select(lane, operand.width)
             number = number.as_signed() if operand.signed else number
-            inverted = Signal(signed(factor.width), name=f"minus_{k}_{lane}")
-            m.d.comb += [inverted.eq(row[lane].replicate(factor.width) ^ ~0), total.i[lane].eq(number ^ inverted)]
+            weight = row.word_select(lane, width)
+            m.d.comb += total.i[lane].eq(term(m, self.node.terms, number, weight, name=f"{k}_{lane}"))
         return total.o

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from dataflow import (
     BIPOLAR,
-    Element,
     InputError,
     Integer,
     MatrixVector,
@@ -18,6 +17,7 @@ from dataflow import (
 )
 from hwsim.reference.matrix_vector import matrix_vector
 from hwsim.reference.sliding_window import sliding_window
+from sim_tests.cases import random_weights
 from tests.examples import examples
 
 
@@ -29,12 +29,6 @@ def window(**options: object) -> SlidingWindow:
 def matrix_behind(node: SlidingWindow, weights: np.ndarray, **options: object) -> MatrixVector:
     choice = {"positions": node.positions, "operand": node.element, "groups": node.groups, **options}
     return MatrixVector("m", weights, **choice)  # type: ignore[arg-type]
-
-
-def random_weights(rng: np.random.Generator, element: Element, shape: tuple[int, ...]) -> np.ndarray:
-    least, greatest = element.span
-    signs = rng.choice(np.array([-1, 1], np.int8), shape)
-    return signs if element == BIPOLAR else rng.integers(least, greatest + 1, shape, np.int8)
 
 
 def test_nine_classes_of_a_usual_window() -> None:
@@ -114,7 +108,7 @@ def test_zero_padding_is_a_sum_over_the_taps_inside(
     rng = np.random.default_rng(seed)
     each = node.taps * node.group_channels
     weight_element = BIPOLAR if weight_width == 1 else Integer(weight_width, signed=True)
-    weights = random_weights(rng, weight_element, (2 * node.groups, each))
+    weights = random_weights(rng, (2 * node.groups, each), weight_element)
     bare = matrix_behind(node, weights, weight_element=weight_element)
     levels = rng.integers(-3, 4, bare.neurons) if compared else None
     matrix = zero_padded(node, bare, levels)

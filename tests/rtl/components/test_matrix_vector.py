@@ -16,6 +16,7 @@ from hwsim.reference.matrix_vector import matrix_vector
 from rtl.components._popcount import Popcount
 from rtl.components._sum import Sum
 from rtl.components.matrix_vector import MatrixVector
+from sim_tests.cases import random_weights
 from tests.examples import examples
 from tests.rtl.harness import lanes_and_size, run, run_node
 
@@ -28,6 +29,7 @@ OPERANDS = [
     dataflow.Integer(3, signed=True),
     dataflow.Integer(8),
 ]
+WEIGHTS = [dataflow.BIPOLAR, *(dataflow.Integer(width, signed=True) for width in (2, 3, 4, 5, 8))]
 
 
 def ones_of(bits: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -107,6 +109,25 @@ def test_inert_neurons_give_0_and_inert_synapses_add_nothing(operand: dataflow.E
             np.testing.assert_array_equal(actual, matrix_vector(node, vectors))
 
 
+@pytest.mark.parametrize("element", WEIGHTS[1:], ids=str)
+@pytest.mark.parametrize("operand", [dataflow.BIPOLAR, *OPERANDS, dataflow.Integer(4, signed=True)], ids=str)
+def test_every_number_with_every_weight(operand: dataflow.Element, element: dataflow.Integer) -> None:
+    """Each neuron has one weight for all synapses, one of them inert, and each vector one number."""
+    numbers = np.arange(operand.minimum, operand.maximum + 1)
+    if operand.width == 8:
+        numbers = numbers[[*range(3), *range(126, 131), *range(253, 256)]]
+    least, greatest = element.span
+    for weights in (np.arange(least, greatest + 1), np.array([-1, 0, 1])):
+        node = dataflow.MatrixVector(
+            *("fc", np.repeat(weights[:, None], 3, axis=1), None, min(16, len(weights)), 2),
+            operand=operand,
+            weight_element=element,
+        )
+        (actual,) = run_node(node, np.repeat(numbers[:, None], 3, axis=1))
+        signs = 2 * numbers - 1 if operand == dataflow.BIPOLAR else numbers
+        np.testing.assert_array_equal(actual, 3 * signs[:, None] * weights)
+
+
 def test_many_neurons_read_their_thresholds_from_a_memory() -> None:
     rng = np.random.default_rng(3)
     weights = rng.choice(np.array([-1, 1], np.int8), (40, 6))
@@ -142,13 +163,16 @@ def integer_nodes(draw) -> dataflow.MatrixVector:
     """Small matrices for integers with any folding, thresholds at both ends included."""
     (pe, neurons), (simd, synapses) = draw(lanes_and_size(4, 3)), draw(lanes_and_size(8, 4))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    weights = rng.choice(np.array([-1, 1], np.int8), (neurons, synapses))
-    sign = draw(st.sampled_from([None, -1, 1]))
-    if sign is not None:
-        weights[:] = sign
-    positions = draw(st.sampled_from([(), (1, 2), (3, 1)]))
+    element = draw(st.sampled_from(WEIGHTS))
+    weights = random_weights(rng, (neurons, synapses), element)
+    same = draw(st.sampled_from([None, None, -1, 1, *element.span]))
+    if same is not None:
+        weights[:] = same
     bare = dataflow.MatrixVector(
-        "conv", weights, None, pe, simd, positions=positions, operand=draw(st.sampled_from(OPERANDS))
+        *("conv", weights, None, pe, simd),
+        positions=draw(st.sampled_from([(), (1, 2), (3, 1)])),
+        operand=draw(st.sampled_from(OPERANDS if element == dataflow.BIPOLAR else [dataflow.BIPOLAR, *OPERANDS])),
+        weight_element=element,
     )
     low, high = bare.counted
     level = st.one_of(st.sampled_from([low, high, high + 1, 0]), st.integers(low, high + 1))
@@ -163,7 +187,7 @@ def test_values_and_timing_of_integers(node: dataflow.MatrixVector, seed: int) -
     low, high = node.operand.minimum, node.operand.maximum
     values = rng.integers(low, high + 1, (4, *node.input_streams[0].shape))
     values[0], values[1] = low, high
-    values[2] = np.where(node.weights[0] > 0, high, low)
+    values[2], values[3] = np.where(node.weights[0] > 0, high, low), np.where(node.weights[0] > 0, low, high)
     gates = {"arriving": rng.random(61) < 0.6, "free": rng.random(67) < 0.6} if seed % 2 else {}
     (actual,) = run_node(node, values, **gates)
     np.testing.assert_array_equal(actual, matrix_vector(node, values))
@@ -177,12 +201,14 @@ def placed_nodes(draw) -> dataflow.MatrixVector:
     neurons = groups * each
     positions = draw(st.sampled_from([(), (5,), (1, 4), (3, 1), (3, 4)]))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    weights = rng.choice(np.array([-1, 1], np.int8), (neurons, synapses))
+    element = draw(st.sampled_from(WEIGHTS))
+    weights = random_weights(rng, (neurons, synapses), element)
     bare = dataflow.MatrixVector(
         *("conv", weights, None, pe, simd),
         positions=positions,
         operand=draw(st.sampled_from([dataflow.BIPOLAR, *OPERANDS])),
         groups=groups,
+        weight_element=element,
     )
     classes = draw(st.integers(0, 4))
     if not classes:
@@ -222,14 +248,17 @@ def test_levels_of_many_classes_lie_in_a_memory(pe: int, offsets: bool) -> None:
     check(node, 1, frames=2)
 
 
+@pytest.mark.parametrize("element", [dataflow.BIPOLAR, dataflow.Integer(2, True), dataflow.Integer(8, True)], ids=str)
 @pytest.mark.parametrize("synapses", [1, 6, 7, 18, 19, 55, 110])
-def test_an_integer_threshold_met_exactly_gives_one(synapses: int) -> None:
+def test_an_integer_threshold_met_exactly_gives_one(synapses: int, element: dataflow.Element) -> None:
     rng = np.random.default_rng(synapses)
-    weights = rng.choice(np.array([-1, 1], np.int8), (3, synapses))
+    weights = random_weights(rng, (3, synapses), element)
     pixels = rng.integers(1, 255, (1, synapses))
     totals = weights.astype(np.int64) @ pixels[0]
     node = dataflow.MatrixVector(
-        "conv", weights, totals + np.array([-1, 0, 1]), 3, synapses, operand=dataflow.Integer(8)
+        *("conv", weights, totals + np.array([-1, 0, 1]), 3, synapses),
+        operand=dataflow.Integer(8),
+        weight_element=element,
     )
     (actual,) = run_node(node, pixels)
     np.testing.assert_array_equal(actual, [[1, 1, 0]])
