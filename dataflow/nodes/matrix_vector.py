@@ -21,7 +21,7 @@ from dataflow.streams import Stream, are_sizes
 
 __all__ = ["MatrixVector"]
 
-#: Unit whose prices apply to a form of terms.
+#: Units whose prices apply to forms of terms; otherwise those of the form's own name.
 _UNITS = {"matches": "bits", "signs": "integers"}
 
 
@@ -313,7 +313,7 @@ class MatrixVector(Node):
             found.count(len(self.position_classes))
             found.add(class_bits=4 * int(self.position_classes.max()).bit_length())
         return found.structure(
-            f"MatrixVector.{_UNITS.get(self.terms.form, 'products')}",
+            f"MatrixVector.{_UNITS.get(self.terms.form, self.terms.form)}",
             weight_memories=weight_memories,
             read_only=tuple(found.blocks),
             one_port=True,
@@ -334,22 +334,29 @@ class MatrixVector(Node):
         fixed : part of the weights that never change
         """
         terms, copies = self.terms, self.pe * self.simd
+        number, weight, moving = self.operand.width, self.weight_element.width, copies * (1 - fixed)
         if terms.form == "signs":
-            found.add(inverted_bits=copies * self.operand.width * (1 - fixed))
-            return
-        if terms.form != "products":
-            wide = self.weight_element.width if terms.form == "masks" else self.operand.width
-            found.add(masked_bits=copies * (terms.parts * wide + (terms.form == "digits")) * (1 - fixed))
-            found.sums += [Adders(2, wide, wide + part, copies) for part in range(1, terms.parts)]
+            found.add(inverted_bits=moving * number)
+        elif terms.form == "masks":
+            found.add(masked_bits=moving * number * weight)
+        elif terms.form == "digits":
+            found.add(digit_bits=moving * (number + 1), masked_bits=moving * number * (weight - 2))
+        if terms.parts > 1:
+            wide = weight if terms.form == "masks" else number
+            found.sums.append(Adders(terms.parts, wide, terms.element.width - 1, copies))
         found.registers += copies * terms.element.width * terms.stages
 
     def _count_accumulators(self, found: Parts) -> None:
         """Add the accumulators, their initial values, and the outputs."""
-        width = self.accumulator.width
+        width = each = self.accumulator.width
         rows = -self.neuron_words(self.accumulator.levels)
+        if self.accumulator.mixed and not self.counts_matches:
+            assert self.accumulator.odds is not None
+            rows, each = 2 * rows + self.neuron_words(self.accumulator.odds), width + 1
+            found.registers += self.pe
         if (rows != rows[0]).any():
             found.count(self.neuron_folds * self.groups)
-            found.read_only(len(rows), self.pe * width, lambda: number_bits(rows, width))
+            found.read_only(len(rows), self.pe * each, lambda: number_bits(rows, each))
         if self.synapse_folds > 1:
             found.add(started_bits=self.pe * width)
         found.total((width, width), width, self.pe)

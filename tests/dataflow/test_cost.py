@@ -8,7 +8,9 @@ import pytest
 from dataflow import (
     BIPOLAR,
     Cost,
+    Element,
     InputError,
+    Integer,
     MatrixVector,
     Node,
     Schedule,
@@ -22,7 +24,7 @@ from dataflow import (
 )
 from dataflow.cost import port_cost
 from dataflow.families import FAMILIES
-from dataflow.logic import Groups, Rom
+from dataflow.logic import Adders, Groups, Rom
 from dataflow.parts import Structure
 from dataflow.storage import in_luts
 from sim_tests.cases import CASES, Case, dense_network
@@ -199,3 +201,28 @@ class Unmeasured(Node):
 
 def test_a_kind_that_was_not_measured_costs_one_for_each_part() -> None:
     assert node_cost(Unmeasured("odd"), "ice40") == Cost(luts=1 + 5, ffs=1 + 3)
+
+
+@pytest.mark.parametrize(
+    ("operand", "width", "parts", "sums", "multipliers"),
+    [
+        (BIPOLAR, 2, {"masked_bits": 2}, [], ()),
+        (Integer(2), 8, {"masked_bits": 16}, [Adders(2, 8, 9, 4)], ()),
+        (Integer(8), 2, {"digit_bits": 9, "masked_bits": 0}, [], ()),
+        (Integer(8), 4, {"digit_bits": 9, "masked_bits": 16}, [Adders(3, 8, 11, 4)], ()),
+        (Integer(8), 8, {}, [], ((8, 8),) * 4),
+    ],
+    ids=str,
+)
+def test_how_products_are_made(
+    operand: Element, width: int, parts: dict[str, int], sums: list[Adders], multipliers: tuple[tuple[int, int], ...]
+) -> None:
+    """There are four lanes, with the least and the greatest weight."""
+    element = Integer(width, signed=True)
+    weights = np.random.default_rng(0).integers(element.minimum, element.maximum + 1, (40, 40))
+    weights[0, :2] = element.span
+    found = MatrixVector("m", weights, pe=2, simd=2, operand=operand, weight_element=element).structure()
+    counted = {name: count for name, count in found.parts.items() if name in {"masked_bits", "digit_bits"}}
+    assert counted == {name: 4 * count for name, count in parts.items()}
+    assert [each for each in found.sums if each.copies == 4] == sums
+    assert found.multipliers == multipliers
