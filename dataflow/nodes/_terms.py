@@ -88,7 +88,7 @@ class Terms:
 
     def missing(self, weights: np.ndarray) -> np.ndarray:
         """Return by how much the sum of each neuron's terms falls short, (neurons,) int64."""
-        return self.unit * (weights < 0).sum(axis=1)
+        return self.unit * (weights < 0).sum(axis=1) if self.unit else np.zeros(len(weights), np.int64)
 
     def rest(self, weights: np.ndarray) -> np.ndarray:
         """Return what twice the sum of bits exceeds the total by, (neurons,) int64."""

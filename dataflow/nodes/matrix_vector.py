@@ -200,7 +200,9 @@ class MatrixVector(Node):
     @cached_property
     def terms(self) -> Terms:
         """What each synapse adds to a sum, which RTL and cost model share."""
-        return Terms(self.operand, self.weight_element, (int(self.weights.min()), int(self.weights.max())))
+        element, weights = self.weight_element, self.weights
+        span = element.span if element == BIPOLAR else (int(weights.min()), int(weights.max()))
+        return Terms(self.operand, element, span)
 
     @property
     def counts_matches(self) -> bool:
@@ -229,13 +231,13 @@ class MatrixVector(Node):
     @cached_property
     def accumulator(self) -> Accumulator:
         """The accumulator of the sums, which RTL and cost model share."""
-        terms, missing, rest = self.terms, self.terms.missing(self.weights), self.terms.rest(self.weights)
+        terms, missing = self.terms, self.terms.missing(self.weights)
         if self.thresholds is not None:
             return Accumulator(terms.element, self.sum_thresholds - missing, None, self.synapses)
         offsets = np.zeros((1, self.neurons), np.int64) if self.offsets is None else self.offsets
         if not terms.doubled:
             return Accumulator(terms.element, -offsets - missing, None, self.synapses)
-        rest = rest - offsets
+        rest = terms.rest(self.weights) - offsets
         return Accumulator(terms.element, (rest + 1) // 2, rest % 2, self.synapses)
 
     @property
