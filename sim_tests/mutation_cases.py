@@ -7,11 +7,11 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from amaranth import Const, Module, Signal, Value
+from amaranth import Const, Module, Mux, Signal, Value
 
-from dataflow import MatrixVector, Network, SlidingWindow, Threshold, fold
+from dataflow import MatrixVector, Network, Requantize, SlidingWindow, Threshold, fold
 from rtl.components import _window as window
-from rtl.components import add, arg_max, matrix_vector, sliding_window, sum_pool, threshold
+from rtl.components import add, arg_max, matrix_vector, requantize, sliding_window, sum_pool, threshold
 from sim_tests.cases import Case, dense_network, random_frames
 from sim_tests.conv_cases import conv_network
 from sim_tests.mutants import Fault, Original, drop_beat, late, swap_lanes
@@ -92,7 +92,7 @@ def original(name: str) -> Original:
         return Original(network, random_frames(network, 40))
     if name in {case.name for case in RESIDUAL_CASES}:
         network = _residual(name)
-        return Original(network, random_frames(network, 16))
+        return Original(network, random_frames(network, 8 if name == "codes" else 16))
     # In "everything" are sums of bits with zero outside, in groups, pooled; thresholds with zero outside, in groups.
     make, frames_run, seed = {
         "conv": (_conv, 6, 2),
@@ -111,6 +111,7 @@ BROKEN_NODES: dict[str, tuple[str, ...]] = {
     "conv": ("conv0.window", "pool0", "conv1.window", "pool1"),
     "bits": ("add0",),
     "stacked": ("stack0",),
+    "codes": ("codes0_1", "codes0", "codes1_1"),
 }
 
 #: Faults with whether values and cycles must differ.
@@ -219,6 +220,44 @@ def another_offset(original: Original, name: str) -> Iterator[Network]:
     yield original.with_node(replace(node, offsets=offsets))
 
 
+def requantize_of(original: Original, name: str) -> Requantize:
+    node = original.network.node(name)
+    assert isinstance(node, Requantize)
+    return node
+
+
+def moved_starts(original: Original, name: str) -> Iterator[Network]:
+    """Yield a network for each start of some channels, in which it is one less."""
+    node = requantize_of(original, name)
+    assert node.starts is not None
+    before = np.pad(node.starts[:, :-1], ((0, 0), (1, 0)), constant_values=node.element.minimum)
+    for row, column in np.argwhere(node.starts > before)[:3].tolist():
+        starts = node.starts.copy()
+        starts[row, column] -= 1
+        yield original.with_node(replace(node, starts=starts))
+
+
+def other_lines(original: Original, name: str) -> Iterator[Network]:
+    """Yield networks in which the lines of a channel are steeper, or a code higher."""
+    node = requantize_of(original, name)
+    assert node.form == "lines"
+    for field, change in (("multipliers", 1), ("offsets", 1 << node.shift)):
+        for row in range(2):
+            values = getattr(node, field).copy()
+            values[row] += change
+            yield original.with_node(replace(node, **{field: values}))
+
+
+def other_codes(original: Original, name: str) -> Iterator[Network]:
+    """Yield a network for each of the numbers around the middle, with another code of one channel for it."""
+    node = requantize_of(original, name)
+    assert node.table is not None
+    for index in range(-1, 2):
+        table = node.table.copy()
+        table[0, index - node.element.minimum] ^= 1
+        yield original.with_node(replace(node, table=table))
+
+
 CHANGES = (
     Change("dense", "fc0", flipped_weights, 4),
     Change("dense", "fc1", flipped_weights, 3),
@@ -238,6 +277,9 @@ CHANGES = (
     Change("weights-of-2-bits", "conv0", other_weights, 6),
     Change("weights-of-2-bits", "fc", other_weights, 3),
     Change("weights-of-8-bits", "conv0", other_weights, 4),
+    Change("codes", "codes0_0", moved_starts),
+    Change("codes", "codes0_1", other_lines, 2),
+    Change("codes", "codes0", other_codes),
 )
 
 
@@ -327,14 +369,46 @@ def inert_lanes_count(patch: pytest.MonkeyPatch, original: Original, name: str) 
 
 
 def sums_wrap(patch: pytest.MonkeyPatch, original: Original, name: str) -> None:
-    def wrapped(self: add.Add, m: Module, exact: Value, k: int) -> Signal:
-        """Return the register of a sum, whose upper bits are lost where it is written on."""
-        total = Signal(exact.shape())
-        m.d.sync += total.eq(exact)
-        return total
-
     assert sum(getattr(node, "saturates", False) for node in original.network.nodes) == 2
-    patch.setattr(add.Add, "saturated", wrapped)
+    patch.setattr(add.Add, "saturated", lambda self, m, exact, k: _held(m, exact))
+
+
+def absent_channels_have_functions(patch: pytest.MonkeyPatch, original: Original, name: str) -> None:
+    node = requantize_of(original, name)
+    assert node.rows > 1
+    assert node.output_streams[0].inert
+    by_group = Requantize.by_group
+
+    def filled(node: Requantize, values: np.ndarray) -> np.ndarray:
+        if node.name != name:
+            return by_group(node, values)
+        return by_group(node, np.pad(values, ((0, -len(values) % node.pe), (0, 0)), mode="edge"))
+
+    patch.setattr(Requantize, "by_group", filled)
+
+
+def codes_wrap(patch: pytest.MonkeyPatch, original: Original, name: str) -> None:
+    assert requantize_of(original, name).saturates
+    patch.setattr(requantize, "saturated", lambda m, exact, element, name: _held(m, exact))
+
+
+def rounds_toward_zero(patch: pytest.MonkeyPatch, original: Original, name: str) -> None:
+    shifted = requantize.Requantize.shifted
+
+    def toward_zero(self: requantize.Requantize, m: Module, total: Signal, k: int) -> Value:
+        """Return the code of a sum to which one less than a step is added if it is negative."""
+        raised = Signal.like(total)
+        m.d.comb += raised.eq(total + Mux(total < 0, (1 << self.node.shift) - 1, 0))
+        return shifted(self, m, raised, k)
+
+    patch.setattr(requantize.Requantize, "shifted", toward_zero)
+
+
+def _held(m: Module, exact: Value) -> Signal:
+    """Return the register of a number, whose upper bits are lost where it is written on."""
+    held = Signal(exact.shape())
+    m.d.sync += held.eq(exact)
+    return held
 
 
 PATCHES = (
@@ -353,4 +427,10 @@ PATCHES = (
     Patch("bits", "add0", bits_count_as_0_and_1),
     Patch("inert-bits", "add0", inert_lanes_count),
     Patch("integers-go-on", "", sums_wrap),
+    Patch("codes", "codes0_0", clears_no_inert_lanes(requantize)),
+    Patch("codes", "codes1_0", clears_no_inert_lanes(requantize)),
+    Patch("codes", "codes0_1", absent_channels_have_functions),
+    Patch("codes", "codes1_1", absent_channels_have_functions),
+    Patch("codes", "codes0_1", codes_wrap),
+    Patch("codes-stacked", "codes1", rounds_toward_zero),
 )

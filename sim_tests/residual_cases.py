@@ -27,6 +27,7 @@ from dataflow import (
     unsigned_for,
     verify,
 )
+from sim_tests.random_codes import random_codes
 
 __all__ = ["RESIDUAL_CASES", "Block", "ResidualCase", "residual_network"]
 
@@ -43,6 +44,8 @@ class Block:
     shortcuts : how often the block's input is added
     sign : whether a `Threshold` follows; otherwise the sums continue, and the next block's layers take their signs
     narrow : number of bits by which the result is narrower than the type that holds all sums
+    codes : forms of a `Requantize` after the sums of each layer, and of one instead of the `Threshold`, in turn; layers
+        then read integers; () for bits
     factors : of the last layer's numbers and of each shortcut's, where they are added; () for none; further ones do
         not count
     stack : whether channels are concatenated (`Concat`) instead of added; then the last layer emits bits if the block's
@@ -57,6 +60,11 @@ class Block:
     narrow: int = 0
     stack: bool = False
     factors: tuple[int, ...] = ()
+    codes: tuple[str, ...] = ()
+
+    def form(self, index: int) -> str:
+        """Return the form of the `Requantize` after a layer, or after the join if `index` is the number of layers."""
+        return self.codes[index % len(self.codes)]
 
 
 @dataclass
@@ -81,6 +89,9 @@ class _BlockBuilder:
         levels = _levels(element.minimum, element.maximum, shape[-1], self.rng)
         self.append(Threshold(name, element, shape, levels))
 
+    def codes(self, name: str, form: str, *, bits: bool = False) -> None:
+        self.append(random_codes(name, self.stream, form, self.rng, bits=bits))
+
     def layer(self, name: str, neurons: int, *, thresholds: bool, kernel: int = 3) -> None:
         """Append a layer: dense, or a convolution that keeps the image's size."""
         shape, operand = self.stream.shape, self.stream.element
@@ -101,11 +112,14 @@ class _BlockBuilder:
         fork = Fork(f"fork{index}", self.stream.element, self.stream.shape, copies=1 + block.shortcuts)
         self.append(fork)
         neurons = self.stream.shape[-1] if block.project is None else block.project
-        if not isinstance(self.stream.element, Bipolar):
+        if not isinstance(self.stream.element, Bipolar) and not block.codes:
             self.sign(f"before{index}")
         of_bits = isinstance(fork.element, Bipolar) and block.project is None if block.stack else block.bits
         for layer in range(block.layers):
-            self.layer(f"conv{index}_{layer}", neurons, thresholds=of_bits or layer < block.layers - 1)
+            last = layer == block.layers - 1
+            self.layer(f"conv{index}_{layer}", neurons, thresholds=not block.codes and (of_bits or not last))
+            if block.codes:
+                self.codes(f"codes{index}_{layer}", block.form(layer), bits=of_bits and last)
         ends = [(self.tail, self.port, self.stream)]
         for copy in range(1, 1 + block.shortcuts):
             self.tail, self.port, self.stream = fork.name, copy, fork.output_streams[0]
@@ -121,7 +135,11 @@ class _BlockBuilder:
         self.fifos += [Fifo(tail, node.name, port, number) for number, (tail, port, _) in enumerate(ends)]
         self.nodes.append(node)
         self.tail, self.port, self.stream = node.name, 0, node.output_streams[0]
-        if block.sign and not isinstance(self.stream.element, Bipolar):
+        if isinstance(self.stream.element, Bipolar) or not block.sign:
+            return
+        if block.codes:
+            self.codes(f"codes{index}", block.form(block.layers))
+        else:
             self.sign(f"sign{index}")
 
 
@@ -288,4 +306,33 @@ RESIDUAL_CASES = (
         bits=False,
     ),
     ResidualCase("one-pixel", (1, 1, 3), (Block(),)),
+    ResidualCase(
+        "codes",
+        (11,),
+        (Block(2, codes=("steps", "lines", "table")), Block(2, codes=("lines", "table", "steps"))),
+        {
+            **{"codes0_0": {"pe": 3}, "codes0_1": {"pe": 4}, "codes0": {"pe": 11}, "conv0_1": {"pe": 4, "simd": 3}},
+            **{"codes1_0": {"pe": 2}, "codes1_1": {"pe": 5}, "codes1": {"pe": 4}},
+        },
+    ),
+    ResidualCase(
+        "codes-image",
+        (4, 3, 5),
+        (
+            Block(2, codes=("table", "steps", "lines"), narrow=1),
+            Block(2, codes=("steps", "table"), project=4, shortcuts=2),
+            Block(codes=("lines",)),
+        ),
+        {
+            **{"codes0_0": {"pe": 2}, "codes0_1": {"pe": 5}, "codes0": {"pe": 3}, "codes1_1": {"pe": 3}},
+            **{"codes2_0": {"pe": 4}, "codes2": {"pe": 3}, "conv0_1": {"pe": 3, "simd": 4}},
+        },
+        interval=250,
+    ),
+    ResidualCase(
+        "codes-stacked",
+        (6,),
+        (Block(stack=True, codes=("steps",)), Block(2, stack=True, project=4, codes=("lines", "table"))),
+        {"codes0_0": {"pe": 4}, "codes1_0": {"pe": 3}, "codes1_1": {"pe": 3}, "codes1": {"pe": 5}},
+    ),
 )

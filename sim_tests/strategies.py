@@ -8,6 +8,7 @@ from dataflow import BIPOLAR, Element, InputError, Integer, Network, Node, Requa
 from dataflow.converters import without_converters
 from sim_tests.cases import dense_network
 from sim_tests.conv_cases import POOLS, conv_network
+from sim_tests.random_codes import FORMS
 from sim_tests.residual_cases import Block, residual_network
 
 __all__ = ["conv_networks", "dense_networks", "requantize_frames", "requantize_nodes", "residual_networks"]
@@ -90,6 +91,7 @@ def residual_networks(draw: st.DrawFn) -> Network:
         narrow=st.sampled_from([0, 0, 1, 2]),
         stack=st.sampled_from([False, False, True]),
         factors=st.sampled_from([(), (), (4, 1, 1), (1, 3, 10)]),
+        codes=st.just(()) | st.lists(st.sampled_from(FORMS), min_size=1, max_size=3).map(tuple),
     )
     unfolded = residual_network(
         shape,

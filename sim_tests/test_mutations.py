@@ -54,7 +54,7 @@ NETWORKS = sorted({each.original for each in (*CHANGES, *PATCHES)} | set(BROKEN_
     "name",
     cases(
         {name: (name,) for name in NETWORKS},
-        {*NETWORKS} - {"inert-bits", "integers-go-on", "weights-of-2-bits", "weights-of-8-bits"},
+        {*NETWORKS} - {"inert-bits", "integers-go-on", "weights-of-2-bits", "weights-of-8-bits", "codes-stacked"},
     ),
 )
 def test_the_network_itself_is_equal(name: str) -> None:
@@ -78,6 +78,7 @@ BROKEN = {
             *(f"drop_beat-dense-{node}" for node in ("binarize", "scores_fork", "arg_max")),
             *(f"swap_lanes-dense-{node}" for node in ("fc0", "fc0.width", "scores_fork")),
             *("late-conv-conv0.window", "swap_lanes-conv-pool0", "late-bits-add0", "swap_lanes-stacked-stack0"),
+            *("late-codes-codes0_1", "swap_lanes-codes-codes0"),
         },
     ),
 )
@@ -106,6 +107,7 @@ def test_a_broken_node_is_found(
             "dense-fc1-moved_thresholds",
             "conv-conv1.window-other_padding",
             "everything-conv0-another_offset",
+            "codes-codes0_0-moved_starts",
         ],
     ),
 )
@@ -132,6 +134,9 @@ def test_a_changed_number_is_found_if_it_shows(change: Change) -> None:
             "arg_max-arg_max-an_inert_class_wins",
             "everything-pool1-sums_count_what_is_outside",
             "bits-add0-bits_count_as_0_and_1",
+            "codes-codes0_0-inert_lanes",
+            "codes-codes0_1-absent_channels_have_functions",
+            "codes-stacked-codes1-rounds_toward_zero",
         ],
     ),
 )

@@ -101,7 +101,8 @@ def test_files_keep_everything(case: ResidualCase, tmp_path: Path) -> None:
             assert (node.operands, node.result, node.factors) == (other.operands, other.result, other.factors)
     assert loaded.fifos == network.fifos
     with safe_open(tmp_path / "net.xnf", framework="numpy") as file:
-        assert json.loads(file.metadata()["xnorflow"])["format_version"] == (4 if case.name == "factors" else 3)
+        version = json.loads(file.metadata()["xnorflow"])["format_version"]
+    assert version == (5 if case.name.startswith("codes") else 4 if case.name == "factors" else 3)
 
 
 def test_depths_where_branches_meet() -> None:
