@@ -26,7 +26,7 @@ def simulators() -> list[ParameterSet]:
 
 
 #: Cases that the default suite runs in the simulators of Verilog too, which take long to compile.
-REPRESENTATIVES = {"both", "wide", "inert", "bits", "stacked"}
+REPRESENTATIVES = {"both", "wide", "inert", "bits", "stacked", "codes-stacked"}
 
 
 def every_case() -> Iterator[ParameterSet]:

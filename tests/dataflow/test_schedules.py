@@ -7,7 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflow import BIPOLAR, ArgMax, Fork, Integer, MatrixVector, Node, Stream, Threshold, WidthConverter
+from dataflow import (
+    BIPOLAR,
+    ArgMax,
+    Fork,
+    Integer,
+    MatrixVector,
+    Node,
+    Requantize,
+    Stream,
+    Threshold,
+    WidthConverter,
+)
 from dataflow.nodes import popcount_stages
 
 
@@ -30,6 +41,7 @@ def all_nodes() -> Iterator[Node]:
     unfolded = (
         matrix(6, 12, 1, 1),
         Threshold("t", Integer(8), (2, 12), np.array([3])),
+        Requantize("r", Integer(2), (2, 12), Integer(3), table=np.arange(48).reshape(12, 4) % 8),
         ArgMax("a", Integer(8), ones, ones),
         Fork("f", BIPOLAR, (3, 12), 3),
     )
