@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from quant.recipes import ConvolutionalRecipe, Recipe
+from quant.recipes import ConvolutionalRecipe, Recipe, ResidualRecipe
 
 __all__ = ["EpochBatches", "mirrored", "shifted"]
 
@@ -28,7 +28,7 @@ class EpochBatches:
         self._images = images
         self._labels = labels
         self._shift, self._chance = recipe.shift, recipe.shift_chance
-        self._flip = isinstance(recipe, ConvolutionalRecipe) and recipe.flip
+        self._flip = isinstance(recipe, ConvolutionalRecipe | ResidualRecipe) and recipe.flip
         self._random = (recipe.seed, epoch)
         self._count = -(-len(labels) // recipe.batch_size)
 

@@ -133,7 +133,7 @@ def _prepare(folder: Path, recipe: Recipe, *, resume: bool) -> Path:
         stored = recipes.from_dict(_read_checkpoint(checkpoint)[STATE]["recipe"]).to_dict()
         wanted = recipe.to_dict()
         if stored.keys() != wanted.keys():
-            kinds = ["convolutional" if "convolutions" in entries else "dense" for entries in (stored, wanted)]
+            kinds = [recipes.kind_of(entries) for entries in (stored, wanted)]
             raise InputError(
                 f"Network of the run to resume in {str(folder)!r} must be {kinds[0]} as before, not {kinds[1]}"
             )

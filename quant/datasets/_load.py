@@ -6,13 +6,14 @@ from pathlib import Path
 
 from dataflow import InputError
 from dataflow.errors import require_known
+from quant.datasets._arrays import load_arrays
 from quant.datasets._cifar10 import fetch_cifar10, load_cifar10
 from quant.datasets._dataset import Dataset
 from quant.datasets._mnist import fetch_mnist, load_mnist
 
 __all__ = ["NAMES", "SPLITS", "load"]
 
-NAMES = ("cifar10", "mnist", "mnist-sample")
+NAMES = ("arrays", "cifar10", "mnist", "mnist-sample")
 SPLITS = ("train", "test")
 
 
@@ -22,11 +23,13 @@ def load(name: str, split: str, *, data: str | os.PathLike[str] | None = None, d
     Parameters
     ----------
     name : "mnist", the 60,000 and 10,000 digits; "mnist-sample", the first 2,000 training and the first 500 test
-        digits, which are part of this package; or "cifar10", 50,000 and 10,000 colour images of 32 x 32 pixels
+        digits, which are part of this package; "cifar10", 50,000 and 10,000 colour images of 32 x 32 pixels; or
+        "arrays", images of your own
     split : "train" or "test"
     data : folder with one folder per data set, ``mnist/`` with the official IDX files, gzipped or not, and
-        ``cifar10/`` with the official binary files; the default is $XNORFLOW_DATA
-    download : download files that are missing, and check their checksums
+        ``cifar10/`` with the official binary files, ``arrays/`` with ``train_images.npy`` (n, height, width,
+        channels) uint8, ``train_labels.npy`` (n,) and the same of ``test``; the default is $XNORFLOW_DATA
+    download : download files that are missing, except arrays, and check their checksums
 
     Raises
     ------
@@ -38,6 +41,8 @@ def load(name: str, split: str, *, data: str | os.PathLike[str] | None = None, d
     if name == "mnist-sample":
         return load_mnist(Path(str(files("zoo"))) / "samples" / name, split, name)
     folder = _data_folder(name, data) / name
+    if name == "arrays":
+        return load_arrays(folder, split, name)
     if name == "cifar10":
         if download:
             fetch_cifar10(folder, split)

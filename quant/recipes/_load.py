@@ -9,16 +9,16 @@ from typing import Any
 
 from dataflow import InputError
 from dataflow.errors import require_known
-from quant.recipes._recipe import ConvolutionalRecipe, Recipe
+from quant.recipes._recipe import ConvolutionalRecipe, Recipe, ResidualRecipe
 
-__all__ = ["from_dict", "load", "names"]
+__all__ = ["from_dict", "kind_of", "load", "names"]
 
-#: The key that makes a recipe a convolutional one.
-_CONVOLUTIONS = "convolutions"
+#: The kinds of recipes but the dense one, by the key that only they have.
+_KINDS: dict[str, type[Recipe]] = {"convolutions": ConvolutionalRecipe, "widths": ResidualRecipe}
 
 
 def from_dict(entries: dict[str, Any]) -> Recipe:
-    """Return a recipe from the values of its `to_dict`; with `convolutions` it is a convolutional one."""
+    """Return a recipe from the values of its `to_dict`; with `convolutions` or `widths` it is of that kind."""
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in entries.items()
     }
@@ -60,7 +60,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _recipe_of(name: str, entries: dict[str, Any]) -> Recipe:
     known = {field.name: field for field in fields(_kind_of(entries)) if field.name != "name"}
     for key in entries:
-        require_known(f"Key of recipe {name!r}", key, {*known, _CONVOLUTIONS})
+        require_known(f"Key of recipe {name!r}", key, {*known, *_KINDS})
     for key, field in known.items():
         if field.default is MISSING and key not in entries:
             raise InputError(f"Recipe {name!r} must have the key {key!r}, which is missing")
@@ -68,4 +68,9 @@ def _recipe_of(name: str, entries: dict[str, Any]) -> Recipe:
 
 
 def _kind_of(entries: dict[str, Any]) -> type[Recipe]:
-    return ConvolutionalRecipe if _CONVOLUTIONS in entries else Recipe
+    return next((kind for key, kind in _KINDS.items() if key in entries), Recipe)
+
+
+def kind_of(entries: dict[str, Any]) -> str:
+    """Return the kind of a stored recipe in words."""
+    return {Recipe: "dense", ConvolutionalRecipe: "convolutional", ResidualRecipe: "residual"}[_kind_of(entries)]

@@ -1,14 +1,15 @@
 """Recipes: their fields, and the rules for each field."""
 
 from dataclasses import asdict, dataclass
-from math import isfinite
+from itertools import pairwise
+from math import frexp, isfinite
 from typing import Any, ClassVar
 
 from dataflow import InputError
 from dataflow.errors import require_known
 from quant import datasets
 
-__all__ = ["ConvolutionalRecipe", "Recipe"]
+__all__ = ["ConvolutionalRecipe", "Recipe", "ResidualRecipe"]
 
 #: Least values of the integers.
 _LEAST = {"epochs": 1, "batch_size": 2, "seed": 0, "shift": 0, "validation": 0, "threads": 1}
@@ -20,6 +21,12 @@ _PADDINGS = ("valid", "zero")
 
 #: Bits of weights and activations, and of the input.
 _BITS, _INPUT_BITS = (1, 2), (1, 2, 8)
+
+#: Rules for channels of stages, by the shortcut between them.
+_EQUAL_OR_TWICE = 'each equal to the one before or twice as large with downsample "average"'
+_NOT_FALLING = 'each at least the one before with downsample "zeros"'
+
+_STEMS, _DOWNSAMPLINGS, _AFTER = ("3x3", "7x7"), ("average", "zeros", "convolution"), ("hardtanh", "prelu")
 
 _PRECISIONS = ("32-true", "bf16-mixed")
 
@@ -136,6 +143,59 @@ class ConvolutionalRecipe(Recipe):
     def padding_size(self) -> int:
         """Zeros on each side of an image."""
         return self.kernel // 2 if self.padding == "zero" else 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResidualRecipe(Recipe):
+    """How a residual network with a shortcut for each binary convolution is trained; it has no hidden dense layers.
+
+    Parameters
+    ----------
+    widths : channels of each stage; all stages but the first halve the image
+    depth : convolutions of each stage
+    stem : "3x3", or "7x7" for a convolution of stride 2 and a max pool of 3 x 3 pixels with stride 2
+    downsample : the shortcut that halves the image: "average", "zeros" or "convolution"
+    after : what follows an addition, "hardtanh" or "prelu"
+    stream_bits, stream_step : bits of the codes that are added, and their step, a power of two
+    stem_bits, head_bits : bits of the weights of the first convolution and of the dense layer, 1, 2 or 8
+    flip : whether half of the training images, drawn again in each epoch, are mirrored left to right
+    """
+
+    widths: tuple[int, ...]
+    depth: int
+    hidden: tuple[int, ...] = ()
+    input_bits: int = 8
+    stem: str = "3x3"
+    downsample: str = "average"
+    after: str = "hardtanh"
+    stream_bits: int = 8
+    stream_step: float = 2.0**-6
+    stem_bits: int = 8
+    head_bits: int = 8
+    flip: bool = False
+
+    _least_hidden: ClassVar[int] = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check("hidden", self.hidden == (), "empty")
+        sizes = isinstance(self.widths, tuple) and all(_is_integer(size) and size >= 1 for size in self.widths)
+        self._check("widths", sizes and len(self.widths) >= 1, "one or more integers of at least 1")
+        self._check_integers({"depth": 1, "stream_bits": 2})
+        self._check("stream_bits", self.stream_bits <= 8, "at most 8")
+        step = self.stream_step
+        power = _is_number(step) and 2.0**-16 <= step <= 2.0**16 and frexp(step)[0] == 0.5
+        self._check("stream_step", power, "a power of two from 2**-16 to 2**16")
+        for name, choices in (("stem", _STEMS), ("downsample", _DOWNSAMPLINGS), ("after", _AFTER)):
+            require_known(f"{name} of recipe {self.name!r}", getattr(self, name), choices)
+        for name in ("stem_bits", "head_bits"):
+            self._check_choice(name, _INPUT_BITS)
+        self._check("flip", isinstance(self.flip, bool), "true or false")
+        pairs = list(pairwise(self.widths))
+        if self.downsample == "average":
+            self._check("widths", all(after in (before, 2 * before) for before, after in pairs), _EQUAL_OR_TWICE)
+        if self.downsample == "zeros":
+            self._check("widths", all(after >= before for before, after in pairs), _NOT_FALLING)
 
 
 def _is_number(value: object) -> bool:

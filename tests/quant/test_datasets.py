@@ -69,7 +69,7 @@ def test_no_folder_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_unknown_names_are_refused_with_the_nearest() -> None:
-    rule = r"^Data set must be one of cifar10, mnist, mnist-sample, not 'minst' \(did you mean 'mnist'\?\)$"
+    rule = r"^Data set must be one of arrays, cifar10, mnist, mnist-sample, not 'minst' \(did you mean 'mnist'\?\)$"
     with pytest.raises(InputError, match=rule):
         datasets.load("minst", "test")
     with pytest.raises(InputError, match=r"^Split must be one of test, train, not 'validation'$"):

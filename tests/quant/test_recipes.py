@@ -52,7 +52,7 @@ def test_a_recipe_of_a_file_gets_the_files_name(tmp_path: Path) -> None:
         ({"epoch": 3}, r"Key of recipe 'mine' must be one of .*, not 'epoch' \(did you mean 'epochs'\?\)"),
         ({"name": "x"}, r"Key of recipe 'mine' must be one of .*, not 'name'"),
         ({"dataset": "mnits"}, r"Data set of recipe 'mine' must be one of .*, not 'mnits' \(did you mean 'mnist'\?\)"),
-        ({"dataset": 3}, r"Data set of recipe 'mine' must be one of cifar10, mnist, mnist-sample, not 3"),
+        ({"dataset": 3}, r"Data set of recipe 'mine' must be one of arrays, cifar10, mnist, mnist-sample, not 3"),
         ({"hidden": []}, r"hidden of recipe 'mine' must be one or more integers of at least 1, not \(\)"),
         ({"hidden": [4, 0]}, r"hidden of recipe 'mine' must be one or more integers of at least 1, not \(4, 0\)"),
         ({"hidden": 64}, r"hidden of recipe 'mine' must be one or more integers of at least 1, not 64"),

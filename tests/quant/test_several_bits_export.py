@@ -7,38 +7,14 @@ import onnx
 import pytest
 import torch
 from onnx import numpy_helper
-from torch import nn
 
 from quant.export import export
 from quant.models import convolutional, dense
-from tests.quant.lowering.exact import Evaluation
-from tests.quant.lowering.exact_numbers import Numbers
+from tests.quant.exported import assert_equal_to_export, with_statistics
 
 pytestmark = pytest.mark.train
 
 SHAPE = (3, 8, 10)
-
-
-def with_statistics(network: nn.Sequential, frame_shape: tuple[int, int, int]) -> nn.Sequential:
-    """Return the network in evaluation mode, with normalizations that fit its sums."""
-    generator = torch.Generator().manual_seed(0)
-    for layer in network:
-        if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
-            layer.momentum = None  # the average of all batches
-            with torch.no_grad():
-                layer.weight.copy_(torch.rand(layer.weight.shape, generator=generator) * 3 - 1.5)
-                layer.bias.copy_(torch.rand(layer.bias.shape, generator=generator) - 0.5)
-    with torch.no_grad():
-        for _ in range(3):
-            network.train()(torch.rand((16, *frame_shape), generator=generator))
-    return network.eval()
-
-
-def exact_tensors(path: Path, frames: torch.Tensor, names: tuple[str, ...]) -> list[np.ndarray]:
-    """Return tensors of an exported model for frames of bytes, as float64."""
-    pixels = Numbers.of(frames.numpy().astype(np.int64)) * Numbers.of(255).reciprocal()
-    evaluation = Evaluation(onnx.load(path), {"input": pixels.move(lambda tops: tops[0][:, None])})
-    return [evaluation.tensor(name).fractions()[:, 0].astype(float) for name in names]
 
 
 @pytest.mark.parametrize(("weight_bits", "input_bits"), [(1, 2), (2, 1), (2, 8)])
@@ -47,7 +23,8 @@ def test_dense_networks_are_equal_to_brevitas(weight_bits: int, input_bits: int,
     bits = {"weight_bits": weight_bits, "activation_bits": 2, "input_bits": input_bits}
     torch.manual_seed(0)
     network = with_statistics(dense(shape, (12, 9), 4, **bits), shape)
-    assert_equal(network, shape, ("quantize0", "quantize1", "fc2"), tmp_path)
+    seen = assert_equal_to_export(network, shape, ("quantize0", "quantize1", "fc2"), tmp_path)
+    assert all(np.unique(seen[name]).tolist() == [-1.0, 0.0, 1.0] for name in ("quantize0", "quantize1"))
 
 
 @pytest.mark.parametrize(("weight_bits", "padding"), [(1, 0), (2, 1)])
@@ -55,25 +32,10 @@ def test_convolutional_networks_are_equal_to_brevitas(weight_bits: int, padding:
     torch.manual_seed(0)
     layers = convolutional(SHAPE, (6, "P", 5), (7,), 4, padding=padding, weight_bits=weight_bits, activation_bits=2)
     network = with_statistics(layers, SHAPE)
-    assert_equal(network, SHAPE, ("quantize", "quantize0", "pool0", "quantize1", "quantize2", "fc1"), tmp_path)
-
-
-def assert_equal(network: nn.Sequential, shape: tuple[int, int, int], names: tuple[str, ...], folder: Path) -> None:
-    """Compare the outputs of modules with the exact tensors of the exported model, without a tolerance."""
-    export(network, shape, folder / "model.onnx")
-    frames = torch.randint(0, 256, (5, *shape), generator=torch.Generator().manual_seed(1))
-    seen: dict[str, np.ndarray] = {}
-    for name in names:
-        network.get_submodule(name).register_forward_hook(
-            lambda _, inputs, output, name=name: seen.update({name: output.numpy().astype(float)})
-        )
-    with torch.no_grad():
-        network(frames.float() / 255)
-    tensors = exact_tensors(folder / "model.onnx", frames, tuple(f"{name}.out" for name in names))
-    for name, exact in zip(names, tensors, strict=True):
-        np.testing.assert_array_equal(exact, seen[name], name)
-        if name.startswith("quantize") and name != "quantize":
-            assert np.unique(exact).tolist() == [-1.0, 0.0, 1.0]
+    seen = assert_equal_to_export(
+        network, SHAPE, ("quantize", "quantize0", "pool0", "quantize1", "quantize2", "fc1"), tmp_path
+    )
+    assert all(np.unique(seen[f"quantize{index}"]).tolist() == [-1.0, 0.0, 1.0] for index in range(3))
 
 
 def test_quantizers_of_2_bits_are_narrow_with_a_scale_of_1(tmp_path: Path) -> None:

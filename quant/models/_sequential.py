@@ -1,97 +1,18 @@
-"""Networks for training, built from modules of Brevitas and torch with names that the exported file keeps."""
+"""Networks that are a sequence of layers."""
 
 from collections import OrderedDict
 from itertools import pairwise
 from math import prod
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from dataflow import InputError
-from quant.binarizers import fixed_point_activation
+from quant.models._layers import FlattenImage, ImageScale, PixelScale, ScoreNorm, append_input
 from quant.quantizers import activation, convolution, linear
-from quant.recipes import ConvolutionalRecipe, Recipe
 
-__all__ = ["FlattenImage", "ImageScale", "PixelScale", "ScoreNorm", "build", "convolutional", "dense"]
+__all__ = ["convolutional", "dense"]
 
 _POOL_SIZE = 2
-
-
-class PixelScale(nn.Module):
-    """Pixels in 0 to 1, in any frame shape, to a vector of numbers in -1 to +1."""
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        return 2.0 * torch.reshape(pixels, (pixels.shape[0], -1)) - 1.0
-
-
-class ImageScale(nn.Module):
-    """Pixels in 0 to 1 to numbers in -1 to +1, in the same shape."""
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        return 2.0 * pixels - 1.0
-
-
-class FlattenImage(nn.Module):
-    """An image to a vector: channel by channel, and each channel row by row."""
-
-    def forward(self, images: Tensor) -> Tensor:
-        return torch.reshape(images, (images.shape[0], -1))
-
-
-class ScoreNorm(nn.Module):
-    """Scalar normalization of the scores: one mean, variance, weight and bias for all classes.
-
-    ``(x - mean) / sqrt(variance + eps) * weight + bias``, with the batch's mean and variance in training and their
-    running averages in evaluation. It is one affine function for all classes, so it changes no decision (while
-    `weight` is positive), but it scales integer sums to the range that a loss expects. Brevitas' own examples call it
-    TensorNorm.
-    """
-
-    running_mean: Tensor
-    running_var: Tensor
-
-    def __init__(self, *, eps: float = 1e-4, momentum: float = 0.1) -> None:
-        super().__init__()
-        self.eps = eps
-        self.momentum = momentum
-        self.weight = nn.Parameter(torch.ones(1))
-        self.bias = nn.Parameter(torch.zeros(1))
-        self.register_buffer("running_mean", torch.zeros(1))
-        self.register_buffer("running_var", torch.ones(1))
-
-    def forward(self, scores: Tensor) -> Tensor:
-        if self.training:
-            scores = scores.float()  # in a training of mixed precision the scores have fewer bits
-            mean, variance = self._moments(scores)
-        else:
-            mean, variance = self.running_mean, self.running_var
-        return (scores - mean) / (variance + self.eps) ** 0.5 * self.weight + self.bias
-
-    def _moments(self, scores: Tensor) -> tuple[Tensor, Tensor]:
-        with torch.no_grad():
-            self.running_mean.lerp_(scores.mean(), self.momentum)
-            self.running_var.lerp_(scores.var(), self.momentum)
-        return scores.mean(), scores.var(unbiased=False)
-
-
-def build(recipe: Recipe, frame_shape: tuple[int, int, int], classes: int) -> nn.Sequential:
-    """Return the untrained network of a recipe.
-
-    Parameters
-    ----------
-    frame_shape : shape of a frame at the network's input, (channels, height, width)
-    classes : number of scores
-
-    Raises
-    ------
-    InputError
-        The frame is too small for so many layers.
-    """
-    bits = {name: getattr(recipe, name) for name in ("weight_bits", "activation_bits", "input_bits")}
-    if isinstance(recipe, ConvolutionalRecipe):
-        sizes = {"kernel": recipe.kernel, "padding": recipe.padding_size}
-        return convolutional(frame_shape, recipe.convolutions, recipe.hidden, classes, **sizes, **bits)
-    return dense(frame_shape, recipe.hidden, classes, **bits)
 
 
 def dense(
@@ -118,7 +39,7 @@ def dense(
     input_bits : as those of activations, or 8 for multiples of 1/128 from -1 to 127/128
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict(pixels=PixelScale())
-    _append_input(layers, input_bits)
+    append_input(layers, input_bits)
     _append_dense(layers, prod(frame_shape), hidden, classes, weight_bits, activation_bits)
     return nn.Sequential(layers)
 
@@ -159,17 +80,13 @@ def convolutional(
         The frame is too small for so many layers.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict(pixels=ImageScale())
-    _append_input(layers, input_bits)
+    append_input(layers, input_bits)
     channels, height, width = _append_convolutions(
         layers, frame_shape, convolutions, kernel, padding, weight_bits, activation_bits
     )
     layers["flatten"] = FlattenImage()
     _append_dense(layers, channels * height * width, hidden, classes, weight_bits, activation_bits)
     return nn.Sequential(layers)
-
-
-def _append_input(layers: OrderedDict[str, nn.Module], bits: int) -> None:
-    layers["binarize" if bits == 1 else "quantize"] = fixed_point_activation() if bits == 8 else activation(bits)
 
 
 def _append_activation(layers: OrderedDict[str, nn.Module], index: int, bits: int) -> None:

@@ -1,0 +1,33 @@
+"""The network of a recipe."""
+
+from torch import nn
+
+from quant.models._residual import residual
+from quant.models._sequential import convolutional, dense
+from quant.recipes import ConvolutionalRecipe, Recipe, ResidualRecipe
+
+__all__ = ["build"]
+
+
+def build(recipe: Recipe, frame_shape: tuple[int, int, int], classes: int) -> nn.Sequential:
+    """Return the untrained network of a recipe.
+
+    Parameters
+    ----------
+    frame_shape : shape of a frame at the network's input, (channels, height, width)
+    classes : number of scores
+
+    Raises
+    ------
+    InputError
+        The frame is too small for so many layers.
+    """
+    bits = {name: getattr(recipe, name) for name in ("weight_bits", "activation_bits", "input_bits")}
+    if isinstance(recipe, ConvolutionalRecipe):
+        sizes = {"kernel": recipe.kernel, "padding": recipe.padding_size}
+        return convolutional(frame_shape, recipe.convolutions, recipe.hidden, classes, **sizes, **bits)
+    if isinstance(recipe, ResidualRecipe):
+        names = ("stem", "downsample", "after", "stream_bits", "stream_step", "stem_bits", "head_bits")
+        options = {name: getattr(recipe, name) for name in names}
+        return residual(frame_shape, recipe.widths, recipe.depth, classes, **options, **bits)
+    return dense(frame_shape, recipe.hidden, classes, **bits)

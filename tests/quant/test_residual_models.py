@@ -1,0 +1,181 @@
+"""Residual networks: layers by name, streams of codes, the three shortcuts, and what is refused."""
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import torch
+from brevitas.nn import QuantConv2d
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dataflow import InputError
+from quant import recipes
+from quant.models import build, residual
+from tests.quant.exported import with_statistics
+
+pytestmark = pytest.mark.train
+
+SHAPE = (3, 8, 8)
+STEP = 2.0**-6
+
+BLOCK = ["sign", "conv", "norm", "quantize", "shortcut", "add", "after", "stream"]
+
+
+def tiny(**options: Any) -> nn.Sequential:
+    torch.manual_seed(0)
+    return with_statistics(residual(SHAPE, (4, 8), 2, 3, **options), SHAPE)
+
+
+def frames(count: int = 6, shape: tuple[int, int, int] = SHAPE) -> Tensor:
+    return torch.randint(0, 256, (count, *shape), generator=torch.Generator().manual_seed(3)) / 255
+
+
+def inputs_of(network: nn.Sequential, names: list[str]) -> dict[str, tuple[Tensor, ...]]:
+    """Return what modules read while the network classifies frames."""
+    seen: dict[str, tuple[Tensor, ...]] = {}
+    for name in names:
+        network.get_submodule(name).register_forward_pre_hook(lambda _, inputs, name=name: seen.update({name: inputs}))
+    with torch.no_grad():
+        network(frames())
+    return seen
+
+
+def codes(values: Tensor, bits: int, step: float) -> Tensor:
+    """Return the codes of numbers, by the definition of QONNX."""
+    return torch.round(values.double() / step).clamp(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+
+
+def normalized(sums: Tensor, norm: nn.BatchNorm2d) -> Tensor:
+    return F.batch_norm(sums, norm.running_mean, norm.running_var, norm.weight, norm.bias, False, 0.0, norm.eps)
+
+
+def test_layers_are_called_by_their_place() -> None:
+    network = tiny()
+    names = ["pixels", "quantize", "stem", "block0", "block1", "block2", "block3", "mean", "flatten", "fc", "scores"]
+    assert [name for name, _ in network.named_children()] == names
+    assert [name for name, _ in network.stem.named_children()] == ["conv", "norm", "quantize"]
+    assert all([name for name, _ in network.get_submodule(f"block{i}").named_children()] == BLOCK for i in range(4))
+    assert [name for name, _ in network.block2.shortcut.named_children()] == ["pool", "twice", "quantize"]
+    assert [len(network.get_submodule(f"block{i}.shortcut")) for i in (0, 1, 3)] == [0, 0, 0]
+    shapes = [tuple(network.get_submodule(f"block{i}.conv").weight.shape) for i in range(4)]
+    assert shapes == [(4, 4, 3, 3), (4, 4, 3, 3), (8, 4, 3, 3), (8, 8, 3, 3)]
+
+
+@pytest.mark.parametrize(("stream_bits", "step"), [(8, STEP), (5, 2.0**-3)])
+@pytest.mark.parametrize("after", ["hardtanh", "prelu"])
+def test_a_block_computes_on_codes(stream_bits: int, step: float, after: str) -> None:
+    network = tiny(after=after, stream_bits=stream_bits, stream_step=step)
+    seen = inputs_of(network, ["block0", "block1", "block2", "block3", "mean"])
+    blocks = ["block0", "block1", "block2", "block3", "mean"]
+    for name, following in pairwise(blocks):
+        block, (stream,) = network.get_submodule(name), seen[name]
+        signs = torch.where(stream >= 0, 1.0, -1.0)
+        weights = torch.where(block.conv.weight >= 0, 1.0, -1.0)
+        sums = F.conv2d(signs, weights, stride=block.conv.stride, padding=1)
+        branch = codes(normalized(sums, block.norm), stream_bits, step)
+        shortcut = codes(stream, stream_bits, step)
+        if name == "block2":
+            means = shortcut.unfold(2, 2, 2).unfold(3, 2, 2).mean((4, 5))
+            shortcut = codes(torch.cat((means, means), 1), stream_bits, 1.0)
+        total = (branch + shortcut) * step
+        slopes = block.after.weight[:, None, None] if after == "prelu" else None
+        changed = total.clamp(-1, 1) if slopes is None else torch.where(total < 0, total.float() * slopes, total)
+        expected = codes(changed, stream_bits, step) * step
+        assert torch.equal(seen[following][0].double(), expected), name
+
+
+@pytest.mark.parametrize("downsample", ["average", "zeros", "convolution"])
+def test_both_addends_are_codes_of_one_grid(downsample: str) -> None:
+    seen = inputs_of(tiny(downsample=downsample), [f"block{index}.add" for index in range(4)])
+    for addends in seen.values():
+        for addend in addends:
+            assert torch.equal(codes(addend, 8, STEP) * STEP, addend.double())
+            assert len(addend.unique()) > 10
+
+
+def test_a_stream_is_often_zero_and_then_its_sign_is_plus() -> None:
+    network = tiny(stream_bits=4, stream_step=0.25)
+    seen = inputs_of(network, ["block1.sign", "block1.conv"])
+    stream, signs = seen["block1.sign"][0], seen["block1.conv"][0]
+    assert (stream == 0).float().mean() > 0.05
+    assert torch.equal(signs, torch.where(stream >= 0, 1.0, -1.0))
+
+
+def test_hard_tanh_lets_the_gradient_pass_at_its_bounds() -> None:
+    numbers = torch.tensor([-1.5, -1.0, 0.25, 1.0, 1.25], requires_grad=True)
+    outputs = tiny().block0.after(numbers)
+    outputs.sum().backward()
+    assert outputs.tolist() == [-1.0, -1.0, 0.25, 1.0, 1.0]
+    assert numbers.grad is not None
+    assert numbers.grad.tolist() == [0.0, 1.0, 1.0, 1.0, 0.0]
+
+
+def test_zeros_are_every_second_pixel_and_zero_channels() -> None:
+    shortcut = tiny(downsample="zeros").block2.shortcut
+    assert [name for name, _ in shortcut.named_children()] == ["skip", "zeros", "quantize"]
+    stream = torch.randint(-64, 65, (2, 4, 8, 8)) * STEP
+    outputs = shortcut(stream)
+    assert torch.equal(outputs[:, :4], stream[:, :, ::2, ::2])
+    assert torch.equal(outputs[:, 4:], torch.zeros(2, 4, 4, 4))
+
+
+def test_a_convolution_in_a_shortcut_has_weights_of_8_bits() -> None:
+    shortcut = tiny(downsample="convolution").block2.shortcut
+    assert [name for name, _ in shortcut.named_children()] == ["conv", "norm", "quantize"]
+    assert tuple(shortcut.conv.weight.shape) == (8, 4, 1, 1)
+    assert shortcut.conv.quant_weight().bit_width == 8
+    assert shortcut.conv.stride == (2, 2)
+
+
+def test_widths_may_stay_or_grow() -> None:
+    assert residual(SHAPE, (4, 4), 1, 3).eval()(frames(2)).shape == (2, 3)
+    assert residual(SHAPE, (4, 4), 1, 3, downsample="zeros").eval()(frames(2)).shape == (2, 3)
+    assert residual(SHAPE, (4, 7), 1, 3, downsample="zeros").eval()(frames(2)).shape == (2, 3)
+    assert residual(SHAPE, (4, 3), 1, 3, downsample="convolution").eval()(frames(2)).shape == (2, 3)
+
+
+def test_stem_and_classifier_have_weights_of_8_bits_or_fewer() -> None:
+    network = tiny()
+    assert (network.stem.conv.quant_weight().bit_width, network.fc.quant_weight().bit_width) == (8, 8)
+    network = tiny(stem_bits=1, head_bits=2)
+    assert (network.stem.conv.quant_weight().bit_width, network.fc.quant_weight().bit_width) == (1, 2)
+
+
+def test_the_large_stem_divides_the_image_by_four() -> None:
+    network = residual((3, 40, 32), (4, 8), 1, 3, stem="7x7").eval()
+    assert [name for name, _ in network.stem.named_children()] == ["conv", "norm", "quantize", "pool"]
+    assert network.stem(torch.zeros(1, 3, 40, 32)).shape == (1, 4, 10, 8)
+    assert network(frames(2, (3, 40, 32))).shape == (2, 3)
+
+
+def test_evaluation_is_a_function_of_the_frame() -> None:
+    network = tiny()
+    with torch.no_grad():
+        together = network(frames())
+        assert torch.equal(together, network(frames()))
+        assert torch.equal(together, torch.cat([network(frame[None]) for frame in frames()]))
+    assert len(together.unique()) > 10
+
+
+@pytest.mark.parametrize(
+    ("name", "image", "blocks", "binary_weights"),
+    [
+        ("resnet20-w1a1", 32, 18, 267_264),
+        ("resnet20-prelu-w1a1", 32, 18, 267_264),
+        ("resnet18-w1a1", 32, 16, 10_985_472),
+        ("resnet18-224-w1a1", 224, 16, 10_985_472),
+    ],
+)
+def test_the_packages_recipes_are_the_fields_networks(name: str, image: int, blocks: int, binary_weights: int) -> None:
+    network = build(recipes.load(name), (3, image, image), 10).eval()
+    kinds = [module for module in network.modules() if isinstance(module, QuantConv2d)]
+    assert sum(module.weight.numel() for module in kinds[1:]) == binary_weights
+    assert len([name for name, _ in network.named_children() if name.startswith("block")]) == blocks
+    assert network(torch.rand(1, 3, image, image)).shape == (1, 10)
+
+
+def test_images_that_cannot_be_halved_are_refused() -> None:
+    rule = r"^Input of 'block2' must be an even number of pixels high and wide, not 8 x 9$"
+    with pytest.raises(InputError, match=rule):
+        residual((3, 8, 9), (4, 8), 2, 3)
