@@ -34,7 +34,7 @@ __all__ = [
 Layer = TypeVar("Layer", QuantLinear, QuantConv2d, QuantIdentity)
 
 #: The next float32 after 1. A hard tanh stops the gradient at its bounds, this estimator only beyond them.
-_BEYOND_ONE = 1.0 + 2.0**-23
+BEYOND_ONE = 1.0 + 2.0**-23
 
 
 class _Sign(torch.autograd.Function):
@@ -48,7 +48,7 @@ class _Sign(torch.autograd.Function):
     @staticmethod
     def backward(context: Any, gradient: Tensor) -> Tensor:
         (values,) = context.saved_tensors
-        return torch.ops.aten.hardtanh_backward(gradient, values, -_BEYOND_ONE, _BEYOND_ONE)
+        return torch.ops.aten.hardtanh_backward(gradient, values, -BEYOND_ONE, BEYOND_ONE)
 
 
 class UnitBinaryQuant(ClampedBinaryQuant):

@@ -13,8 +13,8 @@ have the sign +1, which matters here, since a stream is often exactly 0.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from brevitas.nn import QuantIdentity
@@ -22,12 +22,29 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dataflow import InputError
+from quant.binarizers import BEYOND_ONE
 from quant.models._layers import FlattenImage, ImageScale, ScoreNorm, append_input
 from quant.quantizers import activation, convolution, grid_activation, linear
 
 __all__ = ["residual"]
 
 Image = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Signed codes of `bits` bits times `step`."""
+
+    bits: int
+    step: float
+
+    def quantizer(self) -> QuantIdentity:
+        return grid_activation(bits=self.bits, step=self.step)
+
+    @property
+    def has_one(self) -> bool:
+        """Whether -1 and +1 are numbers of the grid."""
+        return self.step <= 1 <= (2 ** (self.bits - 1) - 1) * self.step
 
 
 class Sum(nn.Module):
@@ -37,11 +54,26 @@ class Sum(nn.Module):
         return branch + shortcut
 
 
+class _Clipping(torch.autograd.Function):
+    """Numbers clipped to -1 and +1, as `torch.clamp` does, whose gradient takes six times as long."""
+
+    @staticmethod
+    def forward(context: Any, numbers: Tensor) -> Tensor:
+        context.save_for_backward(numbers)
+        return torch.clamp(numbers, -1.0, 1.0)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        (numbers,) = context.saved_tensors
+        return torch.ops.aten.hardtanh_backward(gradient, numbers, -BEYOND_ONE, BEYOND_ONE)
+
+
 class HardTanh(nn.Module):
     """Numbers clipped to -1 and +1; the gradient passes at these bounds, which are codes of a grid, but not beyond."""
 
     def forward(self, numbers: Tensor) -> Tensor:
-        return torch.clamp(numbers, -1.0, 1.0)
+        clipped: Tensor = _Clipping.apply(numbers) if self.training else torch.clamp(numbers, -1.0, 1.0)
+        return clipped
 
 
 class Duplicate(nn.Module):
@@ -77,7 +109,7 @@ class Block(nn.Module):
     channels, filters : channels of the stream before and after
     shortcut : to the shape of the stream after
     after : what follows the addition
-    quantizer : makes the quantizers of branch and stream
+    grid : codes of branch and stream
     """
 
     def __init__(
@@ -88,7 +120,7 @@ class Block(nn.Module):
         stride: int,
         shortcut: nn.Module,
         after: nn.Module,
-        quantizer: Callable[[], QuantIdentity],
+        grid: Grid,
         weight_bits: int,
         activation_bits: int,
     ) -> None:
@@ -96,16 +128,18 @@ class Block(nn.Module):
         self.sign = activation(activation_bits)
         self.conv = convolution(channels, filters, kernel=3, bits=weight_bits, padding=1, stride=stride)
         self.norm = nn.BatchNorm2d(filters)
-        self.quantize = quantizer()
+        self.quantize = grid.quantizer()
         self.shortcut = shortcut
         self.add = Sum()
         self.after = after
-        self.stream = quantizer()
+        self.stream = grid.quantizer()
+        #: Whether what follows the addition returns codes, so that training can leave their rounding out.
+        self.rounded = isinstance(after, HardTanh) and grid.has_one
 
     def forward(self, stream: Tensor) -> Tensor:
         branch = self.quantize(self.norm(self.conv(self.sign(stream))))
-        codes: Tensor = self.stream(self.after(self.add(branch, self.shortcut(stream))))
-        return codes
+        total: Tensor = self.after(self.add(branch, self.shortcut(stream)))
+        return total if self.training and self.rounded else self.stream(total)
 
 
 def residual(
@@ -155,11 +189,11 @@ def residual(
     InputError
         The frame is too small for so many stages, or an image cannot be halved.
     """
-    quantizer = partial(grid_activation, bits=stream_bits, step=stream_step)
+    grid = Grid(stream_bits, stream_step)
     layers: OrderedDict[str, nn.Module] = OrderedDict(pixels=ImageScale())
     append_input(layers, input_bits)
     channels, image = frame_shape[0], frame_shape[1:]
-    layers["stem"], image = _stem(stem, channels, image, widths[0], stem_bits, quantizer)
+    layers["stem"], image = _stem(stem, channels, image, widths[0], stem_bits, grid)
     channels, count = widths[0], 0
     for stage, filters in enumerate(widths):
         for index in range(depth):
@@ -171,9 +205,9 @@ def residual(
                 channels,
                 filters,
                 stride=2 if halved else 1,
-                shortcut=_downsampling(downsample, channels, filters, quantizer) if halved else nn.Sequential(),
+                shortcut=_downsampling(downsample, channels, filters, grid) if halved else nn.Sequential(),
                 after=HardTanh() if after == "hardtanh" else nn.PReLU(filters),
-                quantizer=quantizer,
+                grid=grid,
                 weight_bits=weight_bits,
                 activation_bits=activation_bits,
             )
@@ -185,14 +219,12 @@ def residual(
     return nn.Sequential(layers)
 
 
-def _stem(
-    kind: str, channels: int, image: Image, filters: int, bits: int, quantizer: Callable[[], QuantIdentity]
-) -> tuple[nn.Sequential, Image]:
+def _stem(kind: str, channels: int, image: Image, filters: int, bits: int, grid: Grid) -> tuple[nn.Sequential, Image]:
     """Return the first layers and the size of the image after them."""
     large = kind == "7x7"
     sizes = {"kernel": 7, "padding": 3, "stride": 2} if large else {"kernel": 3, "padding": 1}
     layers: OrderedDict[str, nn.Module] = OrderedDict(
-        conv=convolution(channels, filters, bits=bits, **sizes), norm=nn.BatchNorm2d(filters), quantize=quantizer()
+        conv=convolution(channels, filters, bits=bits, **sizes), norm=nn.BatchNorm2d(filters), quantize=grid.quantizer()
     )
     if large:
         layers["pool"] = nn.MaxPool2d(3, 2, 1)
@@ -207,7 +239,7 @@ def _half(name: str, image: Image) -> Image:
     return image[0] // 2, image[1] // 2
 
 
-def _downsampling(kind: str, channels: int, filters: int, quantizer: Callable[[], QuantIdentity]) -> nn.Sequential:
+def _downsampling(kind: str, channels: int, filters: int, grid: Grid) -> nn.Sequential:
     """Return a shortcut that halves the image; its last layer is a quantizer."""
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     if kind == "convolution":
@@ -221,5 +253,5 @@ def _downsampling(kind: str, channels: int, filters: int, quantizer: Callable[[]
         layers["pool"] = nn.AvgPool2d(2)
         if filters == 2 * channels:
             layers["twice"] = Duplicate()
-    layers["quantize"] = quantizer()
+    layers["quantize"] = grid.quantizer()
     return nn.Sequential(layers)

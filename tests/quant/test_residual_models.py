@@ -102,13 +102,32 @@ def test_a_stream_is_often_zero_and_then_its_sign_is_plus() -> None:
     assert torch.equal(signs, torch.where(stream >= 0, 1.0, -1.0))
 
 
-def test_hard_tanh_lets_the_gradient_pass_at_its_bounds() -> None:
+@pytest.mark.parametrize("training", [False, True])
+def test_hard_tanh_lets_the_gradient_pass_at_its_bounds(training: bool) -> None:
     numbers = torch.tensor([-1.5, -1.0, 0.25, 1.0, 1.25], requires_grad=True)
-    outputs = tiny().block0.after(numbers)
+    outputs = tiny().block0.after.train(training)(numbers)
     outputs.sum().backward()
     assert outputs.tolist() == [-1.0, -1.0, 0.25, 1.0, 1.0]
     assert numbers.grad is not None
     assert numbers.grad.tolist() == [0.0, 1.0, 1.0, 1.0, 0.0]
+
+
+@pytest.mark.parametrize(("stream_bits", "step", "left_out"), [(8, STEP, True), (8, 2.0**-7, False), (3, 2.0, False)])
+def test_a_rounding_left_out_in_training_changes_nothing(stream_bits: int, step: float, left_out: bool) -> None:
+    network = tiny(stream_bits=stream_bits, stream_step=step).train()
+    assert network.block1.rounded is left_out
+    results = []
+    for rounded in (left_out, False):
+        for index in range(4):
+            network.get_submodule(f"block{index}").rounded = rounded
+        network.zero_grad()
+        scores = network(frames())
+        scores[:, 0].sum().backward()
+        gradients = [parameter.grad.clone() for parameter in network.parameters() if parameter.grad is not None]
+        results.append([scores, *gradients])
+    assert len(results[0]) > 10
+    assert all(torch.equal(left, right) for left, right in zip(*results, strict=True))
+    assert not tiny(after="prelu").block0.rounded
 
 
 def test_zeros_are_every_second_pixel_and_zero_channels() -> None:

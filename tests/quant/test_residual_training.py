@@ -22,14 +22,13 @@ TINY = ResidualRecipe(
     "tiny",
     "mnist-sample",
     epochs=3,
-    batch_size=50,
+    batch_size=20,
     shift=1,
     validation=200,
     seed=3,
     widths=(4, 8),
     depth=1,
-    flip=True,
-    precision="bf16-mixed",
+    learning_rate=0.02,
 )
 
 
@@ -50,7 +49,7 @@ def state_of(result: TrainingResult) -> dict[str, Any]:
 def test_a_short_run_is_better_than_chance(whole: TrainingResult) -> None:
     losses = [entry["loss"] for entry in whole.metrics["history"]]
     assert losses == sorted(losses, reverse=True)
-    assert whole.accuracy > 0.4
+    assert whole.accuracy > 0.25
     assert whole.metrics["recipe"] == TINY.to_dict()
 
 
