@@ -93,6 +93,37 @@ def test_foldings() -> None:
         node(pe=7)
 
 
+def test_codes_of_two_bits_take_three_comparisons_per_lane() -> None:
+    assert steps([[-5, 1, 7]], [[0, 1, 2, 3]], pe=2).structure().constants == (8, 8, 8) * 2
+    from_memory = steps([[-5, 1, 7]] * 5 + [[3, 4, 5]], [[0, 1, 2, 3]], pe=2).structure()
+    assert from_memory.parts["compared_bits"] == 2 * 3 * 8
+    # The lower bit changes at each start, the upper one at the second: nothing is read but the starts.
+    assert (from_memory.parts["flipped_bits"], from_memory.parts["chosen_bits"]) == (2 * 4, 0)
+    assert len(from_memory.roms) == 1
+
+
+def test_codes_that_count_down_differ_in_the_first_one_only() -> None:
+    codes = np.where(np.arange(6)[:, None] % 2, np.arange(4), np.arange(4)[::-1])
+    found = steps([[-5, 0, 7]], codes.tolist(), pe=3).structure()
+    assert (found.parts["flipped_bits"], found.parts["chosen_bits"]) == (3 * 4, 0)
+
+
+def test_lines_take_a_multiplier_per_lane_except_for_powers_of_two() -> None:
+    assert node(pe=3).structure().multipliers == ((8, 3),) * 3
+    assert node(multipliers=np.array([[-4, -4]]), pe=3).structure().multipliers == ()
+    by_channel = node(multipliers=np.array([[4, 4], [3, -3]] * 3), pe=2).structure().multipliers
+    assert by_channel == ((8, 3),)
+
+
+def test_a_table_has_every_number_of_every_group_of_channels() -> None:
+    rng = np.random.default_rng(0)
+    shared = table(rng.integers(-8, 8, (1, 256)), pe=3).structure()
+    assert [(rom.depth, rom.columns) for rom in shared.roms] == [(256, 4)] * 3
+    by_channel = table(rng.integers(-8, 8, (6, 256)), pe=3).structure()
+    assert by_channel.read_only == ((512, 4),) * 3
+    assert table(rng.integers(-8, 8, (6, 256)), pe=6).structure().read_only == ()
+
+
 WIDE = Integer(63, signed=True)
 
 
