@@ -83,7 +83,7 @@ class TrainingRun(LightningModule):
         facts = {"loss": torch.stack(self._losses).mean().item()}
         images, labels = self._held_out
         if len(labels):
-            hits = predictions(scores_of_network(self.network, images)) == labels
+            hits = predictions(scores_of_network(self.network, images, double=False)) == labels
             facts["validation_accuracy"] = float(hits.mean())
         self.log_dict(facts)
         self.history.append({"epoch": self.current_epoch + 1, **facts})

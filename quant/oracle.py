@@ -1,5 +1,6 @@
 """Float outputs of a QONNX file, computed by independent implementations, for comparison with a lowered network.
 
+Numbers are float64, since float32 rounds some sums to other codes than the exact values (`quant.evaluation`).
 onnx's reference evaluator runs the graph, and the functions of the qonnx package run QONNX's own operators. (qonnx
 itself runs a graph with one onnxruntime session per node, which fails as soon as the newest onnx writes a newer format
 than onnxruntime reads.) No training package is imported.
@@ -54,8 +55,8 @@ def scores_of_qonnx(path: str | os.PathLike[str], frames: np.ndarray, *, batch: 
     Parameters
     ----------
     path : a QONNX file with one input, whose first dimension is the batch
-    frames : (frames, height, width, channels) uint8; the file takes ``pixel / 255`` in float32, channels first or in
-        any shape of as many numbers
+    frames : (frames, height, width, channels) uint8; the file takes ``pixel / 255``, rounded to float32, channels
+        first or in any shape of as many numbers
     batch : frames at a time
 
     Returns
@@ -66,14 +67,23 @@ def scores_of_qonnx(path: str | os.PathLike[str], frames: np.ndarray, *, batch: 
         raise InputError(f"QONNX file must exist, not {os.fspath(path)!r}")
     model = onnx.load(path)
     _free_batch(model.graph)
+    _widen(model.graph)
     evaluator = ReferenceEvaluator(model, new_ops=[BipolarQuant, Quant])
     (source,) = (value for value in model.graph.input if value.name in evaluator.input_names)
     shape = [dimension.dim_value for dimension in source.type.tensor_type.shape.dim]
     scores = [
-        evaluator.run(None, {source.name: planes.reshape(len(planes), *shape[1:])})[0]
+        evaluator.run(None, {source.name: planes.reshape(len(planes), *shape[1:]).astype(np.float64)})[0]
         for planes in planes_of(frames, batch)
     ]
     return np.concatenate(scores).astype(np.float64)
+
+
+def _widen(graph: onnx.GraphProto) -> None:
+    """Make all constants of float32 float64, with which the evaluator computes the rest."""
+    for tensor in graph.initializer:
+        if tensor.data_type == onnx.TensorProto.FLOAT:
+            values = onnx.numpy_helper.to_array(tensor).astype(np.float64)
+            tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
 
 
 def _free_batch(graph: onnx.GraphProto) -> None:
