@@ -7,10 +7,12 @@ from math import prod
 import numpy as np
 
 from dataflow import (
+    BIPOLAR,
     Add,
     ArgMax,
     Bipolar,
     Concat,
+    Element,
     Fifo,
     Fork,
     Integer,
@@ -27,6 +29,7 @@ from dataflow import (
     unsigned_for,
     verify,
 )
+from sim_tests.cases import INT2, INT4, INT8, random_weights
 from sim_tests.random_codes import random_codes
 
 __all__ = ["RESIDUAL_CASES", "Block", "ResidualCase", "residual_network"]
@@ -69,11 +72,15 @@ class Block:
 
 @dataclass
 class _BlockBuilder:
-    """Builds a network, which continues at output `port` of node `tail` with frames of `stream`."""
+    """Builds a network, which continues at output `port` of node `tail` with frames of `stream`.
+
+    Layers have weights of the types `weights`, used cyclically.
+    """
 
     rng: np.random.Generator
     tail: str
     stream: Stream
+    weights: tuple[Element, ...] = (BIPOLAR,)
     nodes: list[Node] = field(default_factory=list)
     fifos: list[Fifo] = field(default_factory=list)
     port: int = 0
@@ -102,10 +109,16 @@ class _BlockBuilder:
         if len(shape) == 3 and kernel > 1:
             around = (kernel // 2,) * 4
             self.append(SlidingWindow(f"{name}.window", operand, shape, (kernel, kernel), padding=around))
-        weights = self.rng.choice(np.array([-1, 1], np.int8), (neurons, synapses))
-        bare = MatrixVector(name, weights, positions=positions, operand=operand)
+        bare = self.matrix(name, (neurons, synapses), positions)
         levels = _levels(*bare.counted, neurons, self.rng) if thresholds else None
-        self.append(MatrixVector(name, weights, levels, positions=positions, operand=operand))
+        self.append(replace(bare, thresholds=levels))
+
+    def matrix(self, name: str, shape: tuple[int, int], positions: tuple[int, ...] = ()) -> MatrixVector:
+        """Return the next matrix, which emits sums of the current stream."""
+        count = sum(isinstance(node, MatrixVector) for node in self.nodes)
+        element = self.weights[count % len(self.weights)]
+        weights = random_weights(self.rng, shape, element)
+        return MatrixVector(name, weights, positions=positions, operand=self.stream.element, weight_element=element)
 
     def block(self, index: int, block: Block) -> None:
         """Append a residual block."""
@@ -157,7 +170,13 @@ def _stacked(index: int, streams: list[Stream]) -> Concat:
 
 
 def residual_network(
-    shape: tuple[int, ...], blocks: tuple[Block, ...], *, classes: int = 4, bits: bool = True, seed: int = 0
+    shape: tuple[int, ...],
+    blocks: tuple[Block, ...],
+    *,
+    classes: int = 4,
+    bits: bool = True,
+    weights: tuple[Element, ...] = (BIPOLAR,),
+    seed: int = 0,
 ) -> Network:
     """Return a random network with shortcuts, unfolded: residual blocks, a dense layer, the class.
 
@@ -165,17 +184,16 @@ def residual_network(
     ----------
     shape : (features,), or (height, width, channels) of an image, whose layers are convolutions 3x3 padded with -1
     bits : whether a `Threshold` comes before the blocks; otherwise they take the pixels
+    weights : types of the weights of the layers, used cyclically
     """
     rng = np.random.default_rng(seed)
     pixels = Stream(Integer(8), shape)
-    build = _BlockBuilder(rng, "input", pixels)
+    build = _BlockBuilder(rng, "input", pixels, weights)
     if bits:
         build.sign("binarize")
     for index, block in enumerate(blocks):
         build.block(index, block)
-    features = prod(build.stream.shape)
-    weights = rng.choice(np.array([-1, 1], np.int8), (classes, features))
-    build.append(MatrixVector("fc", weights, operand=build.stream.element))
+    build.append(build.matrix("fc", (classes, prod(build.stream.shape))))
     ones, zeros = np.ones(classes, np.int64), np.zeros(classes, np.int64)
     build.append(ArgMax("arg_max", build.stream.element, ones, zeros))
     build.fifos.append(Fifo(build.tail, "class"))
@@ -215,10 +233,12 @@ class ResidualCase:
     depths: Mapping[str, int] = field(default_factory=dict)
     bits: bool = True
     interval: int | None = None
+    weights: tuple[Element, ...] = (BIPOLAR,)
 
     def network(self) -> Network:
         """Return the network, folded."""
-        unfolded, foldings = residual_network(self.shape, self.blocks, bits=self.bits), self.foldings
+        unfolded = residual_network(self.shape, self.blocks, bits=self.bits, weights=self.weights)
+        foldings = self.foldings
         if self.interval is not None:
             foldings = fold_to_interval(unfolded, self.interval, fixed=foldings)
         return fold(unfolded, foldings, depths=self.depths)
@@ -334,5 +354,14 @@ RESIDUAL_CASES = (
         (6,),
         (Block(stack=True, codes=("steps",)), Block(2, stack=True, project=4, codes=("lines", "table"))),
         {"codes0_0": {"pe": 4}, "codes1_0": {"pe": 3}, "codes1_1": {"pe": 3}, "codes1": {"pe": 5}},
+    ),
+    ResidualCase(
+        "codes-and-weights",
+        (4, 3, 5),
+        (Block(2, codes=("steps", "lines")), Block(project=4, codes=("lines", "table"))),
+        {"conv0_0": {"pe": 3, "simd": 4}, "conv0_1": {"pe": 5, "simd": 9}, "project1_1": {"pe": 2, "simd": 3}},
+        bits=False,
+        interval=250,
+        weights=(INT8, INT2, INT4),
     ),
 )

@@ -97,6 +97,7 @@ def residual_networks(draw: st.DrawFn) -> Network:
         shape,
         tuple(draw(st.lists(block, min_size=1, max_size=3), label="blocks")),
         bits=draw(st.booleans(), label="bits"),
+        weights=draw(st.tuples(_WEIGHTS, _WEIGHTS), label="weights"),
         seed=draw(st.integers(0, 999), label="seed"),
     )
     network = _folded(draw, unfolded)
