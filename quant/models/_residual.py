@@ -127,6 +127,10 @@ class Block(nn.Module):
         super().__init__()
         self.sign = activation(activation_bits)
         self.conv = convolution(channels, filters, kernel=3, bits=weight_bits, padding=1, stride=stride)
+        if weight_bits == 1:
+            # Weights between -1 and +1 would need a learning rate that is too large for the first and the last layer:
+            # with Adam, a weight moves by about the learning rate in a step, and most would keep their first sign.
+            self.conv.reset_parameters()
         self.norm = nn.BatchNorm2d(filters)
         self.quantize = grid.quantizer()
         self.shortcut = shortcut

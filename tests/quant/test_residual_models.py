@@ -147,6 +147,12 @@ def test_a_convolution_in_a_shortcut_has_weights_of_8_bits() -> None:
     assert shortcut.conv.stride == (2, 2)
 
 
+def test_binary_weights_of_blocks_start_small_enough_to_change_their_sign() -> None:
+    network = residual(SHAPE, (4, 8), 2, 3)
+    assert 0.1 < network.block0.conv.weight.abs().max() <= 1 / 6
+    assert residual(SHAPE, (4, 8), 2, 3, weight_bits=2).block0.conv.weight.abs().max() > 0.5
+
+
 def test_widths_may_stay_or_grow() -> None:
     assert residual(SHAPE, (4, 4), 1, 3).eval()(frames(2)).shape == (2, 3)
     assert residual(SHAPE, (4, 4), 1, 3, downsample="zeros").eval()(frames(2)).shape == (2, 3)
@@ -181,9 +187,9 @@ def test_evaluation_is_a_function_of_the_frame() -> None:
     ("name", "image", "blocks", "binary_weights"),
     [
         ("resnet20-w1a1", 32, 18, 267_264),
-        ("resnet20-prelu-w1a1", 32, 18, 267_264),
+        pytest.param("resnet20-prelu-w1a1", 32, 18, 267_264, marks=pytest.mark.slow),
         ("resnet18-w1a1", 32, 16, 10_985_472),
-        ("resnet18-224-w1a1", 224, 16, 10_985_472),
+        pytest.param("resnet18-224-w1a1", 224, 16, 10_985_472, marks=pytest.mark.slow),
     ],
 )
 def test_the_packages_recipes_are_the_fields_networks(name: str, image: int, blocks: int, binary_weights: int) -> None:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.train
 SHAPE = (3, 8, 10)
 
 
-@pytest.mark.parametrize(("weight_bits", "input_bits"), [(1, 2), (2, 1), (2, 8)])
+@pytest.mark.parametrize(("weight_bits", "input_bits"), [(1, 2), pytest.param(2, 1, marks=pytest.mark.slow), (2, 8)])
 def test_dense_networks_are_equal_to_brevitas(weight_bits: int, input_bits: int, tmp_path: Path) -> None:
     shape = (1, 6, 5)
     bits = {"weight_bits": weight_bits, "activation_bits": 2, "input_bits": input_bits}
@@ -27,7 +27,7 @@ def test_dense_networks_are_equal_to_brevitas(weight_bits: int, input_bits: int,
     assert all(np.unique(seen[name]).tolist() == [-1.0, 0.0, 1.0] for name in ("quantize0", "quantize1"))
 
 
-@pytest.mark.parametrize(("weight_bits", "padding"), [(1, 0), (2, 1)])
+@pytest.mark.parametrize(("weight_bits", "padding"), [pytest.param(1, 0, marks=pytest.mark.slow), (2, 1)])
 def test_convolutional_networks_are_equal_to_brevitas(weight_bits: int, padding: int, tmp_path: Path) -> None:
     torch.manual_seed(0)
     layers = convolutional(SHAPE, (6, "P", 5), (7,), 4, padding=padding, weight_bits=weight_bits, activation_bits=2)

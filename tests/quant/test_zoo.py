@@ -6,6 +6,7 @@ import os
 import numpy as np
 import onnx
 import pytest
+from brevitas.nn import QuantConv2d, QuantLinear
 
 import hwsim
 import zoo
@@ -13,6 +14,7 @@ from dataflow import InputError
 from quant import datasets, recipes
 from quant.evaluation import predictions
 from quant.lowering import lower
+from quant.models import build
 from quant.oracle import scores_of_qonnx
 
 pytestmark = pytest.mark.train
@@ -74,16 +76,15 @@ def test_noise_is_scored_as_by_the_lowered_network(name: str) -> None:
 def test_layers_have_the_recipes_sizes(name: str) -> None:
     graph = onnx.load(zoo.path(name) / "model.onnx").graph
     shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
-    recipe = recipes.load(name)
-    filters = recipe.convolutions if isinstance(recipe, recipes.ConvolutionalRecipe) else ()
-    counts = [entry for entry in filters if entry != "P"]
-    for index, count in enumerate(counts):
-        assert shapes[f"conv{index}.weight_quant.x"][::2] == (count, recipe.kernel)
-    synapses = shapes["fc0.weight_quant.x"][1]
-    assert synapses % counts[-1] == 0 if counts else synapses == 784
-    sizes = (synapses, *recipe.hidden, 10)
-    for index in range(len(sizes) - 1):
-        assert shapes[f"fc{index}.weight_quant.x"] == (sizes[index + 1], sizes[index])
+    channels, height, width = (each.dim_value for each in graph.input[0].type.tensor_type.shape.dim[1:])
+    network = build(recipes.load(name), (channels, height, width), 10)
+    expected = {
+        f"{layer}.weight_quant.x": tuple(module.weight.shape)
+        for layer, module in network.named_modules()
+        if isinstance(module, QuantConv2d | QuantLinear)
+    }
+    assert {key: shape for key, shape in shapes.items() if key.endswith(".weight_quant.x")} == expected
+    assert len(expected) > 2
 
 
 @pytest.mark.slow
