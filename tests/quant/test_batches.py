@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from quant._batches import EpochBatches, mirrored, shifted
-from quant.recipes import ConvolutionalRecipe, Recipe
+from quant.recipes import ConvolutionalRecipe, Recipe, ResidualRecipe
 
 pytestmark = pytest.mark.train
 
@@ -68,9 +68,15 @@ def test_mirrored_images_have_left_and_right_exchanged() -> None:
     np.testing.assert_array_equal(found, expected)
 
 
-def test_half_of_an_epochs_images_are_mirrored_anew_each_time() -> None:
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        ConvolutionalRecipe("r", "mnist-sample", (), 1, convolutions=(2,), flip=True),
+        ResidualRecipe("r", "mnist-sample", epochs=1, widths=(2,), depth=1, flip=True),
+    ],
+)
+def test_half_of_an_epochs_images_are_mirrored_anew_each_time(recipe: Recipe) -> None:
     ramp = torch.arange(5, dtype=torch.uint8).expand(200, 1, 2, 5)
-    recipe = ConvolutionalRecipe("r", "mnist-sample", (), 1, convolutions=(2,), flip=True)
     chosen = []
     for epoch in (0, 1):
         rows = [
