@@ -41,6 +41,10 @@ class Interval:
         """Whether all intervals are finite points."""
         return bool((self.low == self.high).all() and np.isfinite(self.low).all())
 
+    def pick(self, channels: np.ndarray) -> "Interval":
+        """Return one interval for each of the channels, or the one for all."""
+        return Interval(self.low[channels], self.high[channels]) if self.low.shape else self
+
     def __neg__(self) -> "Interval":
         return Interval(-self.high, -self.low)
 

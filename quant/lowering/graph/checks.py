@@ -37,7 +37,7 @@ def check(graph: Graph, after: str) -> Graph:
 
 def _check_sizes(graph: Graph, operation: Operation, after: str) -> None:
     if isinstance(operation, LinearLayer | MatrixProduct):
-        matrix = operation.weights.values if isinstance(operation, LinearLayer) else operation.signs
+        matrix = operation.weights.values if isinstance(operation, LinearLayer) else operation.weights
         neurons, synapses = matrix.shape
         read, written = _sizes_of(graph, operation)
         if read != synapses * operation.site.groups:

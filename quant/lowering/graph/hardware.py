@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dataflow import (
+    BIPOLAR,
     Add,
     ArgMax,
     Concat,
+    Element,
     MatrixVector,
     MaxPool,
     Node,
@@ -22,9 +24,12 @@ from dataflow import (
     Threshold,
     integer_for,
     position_classes,
+    signed_for,
 )
+from quant.lowering.describing.forms import cheapest_requantize
 from quant.lowering.graph.operations import Operation
 from quant.lowering.graph.sites import DENSE, Site, Window
+from quant.lowering.streams.runs import Runs
 
 __all__ = [
     "BranchSum",
@@ -32,6 +37,7 @@ __all__ = [
     "Concatenation",
     "HardwareOperation",
     "MatrixProduct",
+    "Requantization",
     "Thresholding",
     "WindowMaximum",
     "WindowSum",
@@ -85,22 +91,48 @@ class Thresholding(HardwareOperation):
 
 
 @dataclass(frozen=True, eq=False)
-class MatrixProduct(HardwareOperation):
-    """A matrix of signs times bits or integers, ``total + shift`` or its comparison.
+class Requantization(HardwareOperation):
+    """A function from integers to codes, or to bits.
 
     Parameters
     ----------
-    signs : (neurons, synapses of a group) int8
-    shifts : (classes, neurons) int64 by class of positions, see `dataflow.position_classes`, what totals lack of the
-        number outside the image; None for nothing
-    thresholds : (neurons,) or (classes, neurons) int64, ``bit = ones >= threshold`` for bits and
-        ``bit = total >= threshold`` for integers, shifts included; None for the totals themselves
+    runs : codes of the integers that occur, by channel or for all channels; for bits 0 and 1
+    of_bits : whether the codes are bits
     """
 
-    signs: np.ndarray
+    runs: Runs
+    of_bits: bool = False
+
+    def nodes(self, name: str, streams: tuple[Stream, ...], further: Namer) -> Iterator[Node]:
+        (stream,) = streams
+        result = BIPOLAR if self.of_bits else integer_for(*self.runs.span)
+        yield cheapest_requantize(name, stream, result, self.runs)
+
+
+@dataclass(frozen=True, eq=False)
+class MatrixProduct(HardwareOperation):
+    """A matrix of signs or small integers times bits or integers, ``total + shift`` or its comparison.
+
+    Parameters
+    ----------
+    weights : (neurons, synapses of a group) int8
+    shifts : (classes, neurons) int64 by class of positions, see `dataflow.position_classes`, what totals lack of the
+        number outside the image; None for nothing
+    thresholds : (neurons,) or (classes, neurons) int64, ``bit = ones >= threshold`` for signs times bits
+        and ``bit = total >= threshold`` else, shifts included; None for the totals themselves
+    """
+
+    weights: np.ndarray
     site: Site = DENSE
     shifts: np.ndarray | None = None
     thresholds: np.ndarray | None = None
+
+    @property
+    def element(self) -> Element:
+        """Type of the weights."""
+        if (np.abs(self.weights) == 1).all():
+            return BIPOLAR
+        return signed_for(int(self.weights.min()), max(1, int(self.weights.max())))
 
     def nodes(self, name: str, streams: tuple[Stream, ...], further: Namer) -> Iterator[Node]:
         (stream,) = streams
@@ -111,13 +143,14 @@ class MatrixProduct(HardwareOperation):
         by_class = self.shifts is not None or (self.thresholds is not None and self.thresholds.ndim == 2)
         yield MatrixVector(
             name,
-            self.signs,
+            self.weights,
             self.thresholds,
             positions=self.site.positions,
             operand=stream.element,
             groups=self.site.groups,
             position_classes=position_classes(windows).of_positions if by_class and windows else None,
             offsets=self.shifts if self.thresholds is None else None,
+            weight_element=self.element,
         )
 
 

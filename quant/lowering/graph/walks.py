@@ -2,12 +2,22 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from quant.lowering.graph.graph import Graph
 from quant.lowering.graph.operations import Elementwise, MaxPooling, Operation
 from quant.lowering.reading.elementwise import QUANTIZERS
 
-__all__ = ["Chain", "Step", "between", "last_quantizer", "pools_among", "readings"]
+__all__ = [
+    "Chain",
+    "Step",
+    "between",
+    "last_quantizer",
+    "needed_quantizers",
+    "pools_among",
+    "quantizers",
+    "readings",
+]
 
 #: What a walk passes through. Nothing but the position of a number changes in a max pool, so a function of one number
 #: is written as if the pool were not there; where it goes in hardware is decided by `streams.thresholds`.
@@ -50,12 +60,31 @@ def pools_among(steps: tuple[Step, ...]) -> tuple[MaxPooling, ...]:
 
 def last_quantizer(graph: Graph, start: str, end: str) -> Chain | None:
     """Return the chain to the last quantizer between two tensors on which alone `end` depends."""
-    for step in reversed(between(graph, start, end) or ()):
+    *_, last = (None, *quantizers(graph, start, end))
+    return last
+
+
+def needed_quantizers(graph: Graph, start: str, end: str) -> Iterator[Chain]:
+    """Yield the chains to the quantizers between two tensors whose codes are needed, in order.
+
+    These are the last one's, and those of one before it that something else reads as well.
+    """
+    chains = list(quantizers(graph, start, end))
+    for chain, following in zip_longest(chains, chains[1:]):
+        if following is None or any(
+            between(graph, following.quantizer.output, tensor) is None
+            for tensor, _ in readings(graph, chain.quantizer.output)
+        ):
+            yield chain
+
+
+def quantizers(graph: Graph, start: str, end: str) -> Iterator[Chain]:
+    """Yield the chain to each quantizer between two tensors on which alone `end` depends, in order."""
+    for step in between(graph, start, end) or ():
         if isinstance(step, Elementwise) and step.kind in QUANTIZERS and between(graph, step.output, end) is not None:
             before = between(graph, start, step.output)
             assert before is not None
-            return Chain(start, before[:-1], step)
-    return None
+            yield Chain(start, before[:-1], step)
 
 
 def readings(graph: Graph, start: str) -> Iterator[tuple[str, Operation | None]]:

@@ -6,6 +6,7 @@ from quant.lowering.passes.drop_functions import drop_functions
 from quant.lowering.passes.find_layers import find_layers
 from quant.lowering.passes.flatten_order import flatten_order
 from quant.lowering.passes.fuse_thresholds import fuse_thresholds
+from quant.lowering.passes.saturate_sums import saturate_sums
 from quant.lowering.passes.snap_weights import snap_weights
 from quant.lowering.passes.type_operators import type_operators
 
@@ -17,6 +18,7 @@ __all__ = [
     "find_layers",
     "flatten_order",
     "fuse_thresholds",
+    "saturate_sums",
     "snap_weights",
     "type_operators",
 ]
@@ -30,4 +32,5 @@ PASSES = (
     choose_output,
     absorb_streams,
     fuse_thresholds,
+    saturate_sums,
 )

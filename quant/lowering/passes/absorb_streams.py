@@ -2,8 +2,9 @@
 
 Every tensor that hardware makes is an `IntegerStream`. What reads a tensor finds the nearest stream from which
 elementwise operators and max pools lead to it. A quantizer to two codes on that way makes the stream end in bits, by a
-comparison; without one the reader takes the integers themselves, if what it reads is an affine function of them. That
-holds for all readers, whether a layer, a pool, a sum of branches or the end, and for all streams, whatever made them.
+comparison, and one to more codes in codes; without one the reader takes the integers themselves, if what it reads is an
+affine function of them. That holds for all readers, whether a layer, a pool, a sum of branches or the end, and for all
+streams, whatever made them.
 
 A tensor may have several readers. Where all of them read the same quantizer's bits of a layer, its rows can be
 inverted and its thresholds go into it (`fuse_thresholds`); else its sums are a stream, compared by each quantizer.
@@ -50,7 +51,7 @@ from quant.lowering.streams.frames import Frame, frames_of
 from quant.lowering.streams.functions import BendsError, affine_of
 from quant.lowering.streams.known import KnownStreams
 from quant.lowering.streams.outside import padded_sums
-from quant.lowering.streams.products import binary_product
+from quant.lowering.streams.products import integer_product
 from quant.lowering.streams.scores import decision
 from quant.lowering.streams.stream import IntegerStream, points_within
 
@@ -63,7 +64,8 @@ _BENDING = {"Abs", "Clip", "HardSigmoid", "HardSwish", "Max", "Pow", "Relu"}
 def absorb_streams(graph: Graph) -> Graph:
     """Return the graph with operations of the hardware only.
 
-    Where it is left open what a frame holds, pixels are tried first and then the codes of the input's own quantizer.
+    Where it is left open what a frame holds, pixels are tried first, then the codes of the input's own quantizer, then
+    pixels of which the network makes codes.
 
     Raises
     ------
@@ -148,13 +150,12 @@ class _Absorber:
         stream = self.known.read(layer.source, layer.name)
         if stream is None:
             one = Exact(np.array(Fraction(1), object))
-            binary_product(layer, -one, one)  # whatever it reads, its weights are binary
+            integer_product(layer, one, one - one)  # whatever it reads, its weights are small integers
             return None
-        slope, offset = self.known.affine(stream, layer.source, layer)
-        signs, scale, bias = binary_product(layer, offset - slope, offset + slope)
-        site, shifts, totals = padded_sums(self.graph, layer, stream, signs)
-        product = MatrixProduct(layer.name, layer.output, (stream.tensor,), signs, site, shifts)
-        return self.known.keep(product, IntegerStream(layer.name, layer.output, totals, scale, bias))
+        product = integer_product(layer, *self.known.affine(stream, layer.source, layer))
+        site, shifts, totals = padded_sums(self.graph, layer, stream, product.weights)
+        made = MatrixProduct(layer.name, layer.output, (stream.tensor,), product.weights, site, shifts)
+        return self.known.keep(made, IntegerStream(layer.name, layer.output, totals, product.slope, product.offset))
 
     def _average(self, average: AveragePooling) -> IntegerStream | None:
         stream = self.known.read(average.source, average.name)
@@ -171,7 +172,7 @@ class _Absorber:
         found = []
         for tensor in join.operands:
             with self._noting():  # so that each operand's own cause is reported
-                stream = self.known.read(tensor, join.name)
+                stream = self.known.read(tensor, join.name, added=not join.concatenated)
                 if stream is not None:
                     found.append((stream, *self._term(stream, tensor, join)))
         return found if len(found) == len(join.operands) else None

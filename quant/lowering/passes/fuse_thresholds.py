@@ -1,6 +1,7 @@
 """A comparison that alone reads the sums of a matrix goes into the matrix.
 
-As ``total = 2*ones - n`` for bits, the threshold on `ones` is ``ceil((t + n) / 2)`` where that on the total is `t`.
+As ``total = 2*ones - n`` for signs times bits, the threshold on `ones` is ``ceil((t + n) / 2)`` where that on the total
+is `t`.
 Shifts by class of positions go into the thresholds as well, which then differ by class.
 """
 
@@ -8,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from dataflow import BIPOLAR
 from quant.lowering.graph.graph import Graph
 from quant.lowering.graph.hardware import MatrixProduct, Thresholding
 
@@ -31,10 +33,11 @@ def fuse_thresholds(graph: Graph) -> Graph:
 
 def _with_thresholds(graph: Graph, matrix: MatrixProduct, comparison: Thresholding) -> MatrixProduct:
     wanted = comparison.thresholds if matrix.shifts is None else comparison.thresholds - matrix.shifts
-    synapses = matrix.signs.shape[1]
-    stream = graph.streams[matrix.sources[0]]
-    if stream.of_bits:
+    synapses = matrix.weights.shape[1]
+    stream, element = graph.streams[matrix.sources[0]], matrix.element
+    if stream.of_bits and element == BIPOLAR:
         levels = np.clip(-((-wanted - synapses) // 2), 0, synapses + 1)
     else:
-        levels = np.clip(wanted, -synapses * stream.reach, synapses * stream.reach + 1)
+        products = [weight * point for weight in element.span for point in (stream.low, stream.high)]
+        levels = np.clip(wanted, synapses * min(products), synapses * max(products) + 1)
     return replace(matrix, output=comparison.output, thresholds=levels, shifts=None)

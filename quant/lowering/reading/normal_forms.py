@@ -110,7 +110,8 @@ def _power(operator: Operator, constants: Constants, shapes: Mapping[str, tuple[
     return {}, {"operands": operator.operands[:1], "attributes": {"exponent": int(exponent)}}
 
 
-_ROUNDINGS = {"ROUND": "HALF_EVEN", "HALF_EVEN": "HALF_EVEN"} | {
+#: Brevitas calls rounding towards zero by another name than QONNX.
+_ROUNDINGS = {"ROUND": "HALF_EVEN", "HALF_EVEN": "HALF_EVEN", "ROUND_TO_ZERO": "DOWN"} | {
     name: name for name in ("CEIL", "FLOOR", "UP", "DOWN", "HALF_UP", "HALF_DOWN")
 }
 

@@ -1,6 +1,6 @@
 """The network's input as a stream: pixels, or the codes of the model's own input quantizer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -13,7 +13,7 @@ from quant.lowering.graph.walks import Chain, between
 from quant.lowering.streams.functions import codes_of
 from quant.lowering.streams.stream import IntegerStream
 
-__all__ = ["Frame", "frames_of", "has_codes"]
+__all__ = ["Frame", "frames_of"]
 
 #: Codes are enumerated, so they are at most this wide.
 _widest = 16
@@ -31,16 +31,20 @@ class Frame:
     element : type of its numbers
     stream : their meaning in the model
     metadata : what people need to make frames
+    requantized : whether the network may make codes, or tabled bits, of a frame's numbers itself
     """
 
     kind: str
     element: Integer
     stream: IntegerStream
     metadata: dict[str, str]
+    requantized: bool = False
 
 
 def frames_of(graph: Graph) -> list[Frame]:
     """Return what a frame may hold, what is to be tried first before the others.
+
+    The model's own codes come before pixels of which the network makes codes, since that is left to who has the pixels.
 
     Raises
     ------
@@ -52,13 +56,13 @@ def frames_of(graph: Graph) -> list[Frame]:
         other = "uint8" if element == Integer(8) else "quant"
         raise InputError(f"Input kind of a model that takes {element} must be 'auto' or {other!r}, not {kind!r}")
     if kind in {"uint8/255", "uint8"}:
-        return [_pixels(graph, kind)]
+        return _both(_pixels(graph, kind))
     quantizer = _input_quantizer(graph)
     if element is not None:  # first the integers as they are
-        plain = [_integers(graph, element)]
+        plain = _both(_integers(graph, element))
     elif kind == "auto":
         _check_range(graph)
-        plain = [_pixels(graph, "uint8/255")]
+        plain = _both(_pixels(graph, "uint8/255"))
     elif quantizer is None:
         raise InputError(
             f"Input kind must be 'uint8/255' or 'uint8' for model {graph.name!r}, whose input has no Quant of several "
@@ -66,12 +70,14 @@ def frames_of(graph: Graph) -> list[Frame]:
         )
     else:
         plain = []
-    return plain if quantizer is None else [*plain, _codes(graph, quantizer)]
+    if quantizer is None:
+        return plain
+    codes = replace(_codes(graph, quantizer), requantized=True)
+    return [*plain[:1], codes, *plain[1:]]
 
 
-def has_codes(graph: Graph) -> bool:
-    """Return whether a frame may hold the codes of the model's own input quantizer."""
-    return _input_quantizer(graph) is not None
+def _both(frame: Frame) -> list[Frame]:
+    return [frame, replace(frame, requantized=True)]
 
 
 def _check_range(graph: Graph) -> None:
@@ -150,5 +156,5 @@ def _codes_of_pixels(graph: Graph, quantizer: Elementwise) -> dict[str, str]:
         return {}
     scale = Constant.of(np.array(Fraction(1, 255 if graph.input_element is None else 1), object))
     pixels = IntegerStream(graph.input, graph.input, np.arange(256), scale, _zero())
-    codes = codes_of(graph, Chain(graph.input, steps[:-1], quantizer), pixels)
-    return {"codes_of_pixels": " ".join(map(str, codes[:, 0]))} if (codes == codes[:, :1]).all() else {}
+    codes = codes_of(graph, Chain(graph.input, steps[:-1], quantizer), pixels).joined()
+    return {"codes_of_pixels": " ".join(map(str, codes.at(pixels.points)[:, 0]))} if codes.channels == 1 else {}

@@ -4,7 +4,7 @@ Nearly every code is decided by float64 intervals, all points and channels at on
 next to a step and on it, is evaluated in exact numbers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import TypeVar
@@ -17,11 +17,13 @@ from quant.lowering.graph.graph import Graph
 from quant.lowering.graph.operations import Elementwise, MaxPooling
 from quant.lowering.graph.walks import Chain, Step
 from quant.lowering.reading.elementwise import QUANTIZERS, apply
+from quant.lowering.streams.runs import Runs
 from quant.lowering.streams.stream import IntegerStream, pick
 
-#: Numbers evaluated one by one; where there are more, first runs of points are, as intervals.
-_block = 1 << 22
-_run = 512
+#: Up to this many numbers are evaluated one by one. Of more, runs of points are evaluated as intervals, and those that
+#: intervals leave open are split into this many parts.
+_block = 1 << 18
+_parts = 16
 
 R = TypeVar("R", Interval, Exact, Affine)
 
@@ -41,32 +43,54 @@ class BendsError(Exception):
         self.point = point
 
 
-def codes_of(graph: Graph, chain: Chain, stream: IntegerStream) -> np.ndarray:
-    """Return the quantizer's code for every point and channel.
-
-    Returns
-    -------
-    codes : (points, channels or 1) int64, int32 where there are very many
-    """
+def codes_of(graph: Graph, chain: Chain, stream: IntegerStream) -> Runs:
+    """Return the quantizer's codes over all points, of all channels or of one where they do not differ."""
     channels = max(1, *(graph.constants[name].size for name in _constants_of(graph, chain)), stream.slope.size)
     channels = max(channels, stream.offset.size)
-    if len(stream.points) * channels <= _block:
-        return _codes_of(graph, chain, stream)
-    starts = np.arange(0, len(stream.points), _run)
-    ends = np.minimum(starts + _run, len(stream.points)) - 1
-    code = _code(chain, _intervals(graph, chain, stream.interval_between(stream.points[starts], stream.points[ends])))
-    shape = (len(starts), channels)
-    decided = np.broadcast_to((code.low == code.high) & np.isfinite(code.low), shape)
-    largest = max(abs(chain.quantizer.attributes.get(end, 1)) for end in ("low", "high"))
-    first = np.where(decided, code.low, 0).astype(np.int32 if largest < 1 << 31 else np.int64)
-    codes = np.repeat(first, ends - starts + 1, axis=0)
-    for run in np.nonzero(~decided.all(axis=1))[0]:
-        open_channels = np.nonzero(~decided[run])[0]
-        here = slice(starts[run], ends[run] + 1)
-        slope, offset = (pick(each, open_channels) for each in (stream.slope, stream.offset))
-        part = replace(stream, points=stream.points[here], slope=slope, offset=offset)
-        codes[here, open_channels] = _codes_of(_restricted(graph, chain, open_channels), chain, part)
-    return codes
+    points = stream.points
+    if len(points) * channels <= _block:
+        return Runs.of(points, _codes_of(graph, chain, stream))
+    found = list(_split_runs(graph, chain, stream, channels))
+    channel, place, codes = (np.concatenate(each) for each in zip(*found, strict=True))
+    order = np.lexsort((place, channel))
+    return Runs.of_starts(points, channels, channel[order], place[order], codes[order])
+
+
+def _split_runs(
+    graph: Graph, chain: Chain, stream: IntegerStream, channels: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield channels, places and codes of runs of points that have one code each, and together are all.
+
+    A run over which intervals leave more than one code open is split, down to single points.
+    """
+    constants = {name: graph.constants[name].interval() for name in _constants_of(graph, chain)}
+    slope, offset = stream.slope.interval(), stream.offset.interval()
+    waiting = [(np.zeros(channels, np.int64), np.arange(channels), len(stream.points))]
+    while waiting:
+        starts, channel, length = waiting.pop()
+        if len(starts) * _parts > _block:
+            half = len(starts) // 2
+            waiting += [(starts[:half], channel[:half], length), (starts[half:], channel[half:], length)]
+            continue
+        part = -(-length // _parts)
+        begins = starts + np.arange(0, length, part)[:, None]
+        ends = np.minimum(begins + part, np.minimum(starts + length, len(stream.points))) - 1
+        row, column = np.nonzero(begins <= ends)
+        begin, end, channel = begins[row, column], ends[row, column], channel[column]
+        low, high = (stream.points[each].astype(np.float64) for each in (begin, end))
+        values = Interval(low, high) * slope.pick(channel) + offset.pick(channel)
+        picked = {name: constant.pick(channel) for name, constant in constants.items()}
+        code = _code(chain, picked | {chain.start: values})
+        low, high = (np.broadcast_to(each, begin.shape) for each in (code.low, code.high))
+        decided = (low == high) & np.isfinite(low)
+        yield channel[decided], begin[decided], low[decided].astype(np.int64)
+        begin, channel = begin[~decided], channel[~decided]
+        if part > 1 and len(begin):
+            waiting.append((begin, channel, part))
+        elif len(begin):
+            exact = {name: pick(graph.constants[name], channel).exact() for name in _constants_of(graph, chain)}
+            exact[chain.start] = stream.exact(begin, channel)
+            yield channel, begin, _code(chain, exact).values.astype(np.int64)
 
 
 def directions_of(graph: Graph, steps: Sequence[Step], stream: IntegerStream) -> np.ndarray:
@@ -184,12 +208,6 @@ def _constants_of(graph: Graph, chain: Chain) -> set[str]:
 
 def _intervals(graph: Graph, chain: Chain, start: Interval) -> dict[str, Interval]:
     return {name: graph.constants[name].interval() for name in _constants_of(graph, chain)} | {chain.start: start}
-
-
-def _restricted(graph: Graph, chain: Chain, channels: np.ndarray) -> Graph:
-    """Return the graph with the chain's parameters for some of the channels."""
-    picked = {name: pick(graph.constants[name], channels) for name in _constants_of(graph, chain)}
-    return replace(graph, constants={**graph.constants, **picked})
 
 
 def _codes_of(graph: Graph, chain: Chain, stream: IntegerStream) -> np.ndarray:

@@ -3,10 +3,10 @@
 Let the inputs be ``slope * point + offset``. A number outside is ``slope * e + offset`` then. For integers, `e` must be
 one point, the same for all channels, which the window puts in. For bits, -1 and +1 are the two values and 0 is midway,
 as zero is beside -1 and +1. If `e` is -1 for all channels, or +1, the window puts that bit in and nothing is left to
-do. Else it puts in bit 0, which counts -1. With the signs ``w_k`` of the products, the sum of a neuron lacks ``shift =
-sum of w_k * (e_k + 1) over the taps outside``, which depends only on which taps these are: on the class of the
-position. So for the whole image ``value = slope * (total + shift) + offset``, one function of one integer as without
-padding, and only the threshold that the hardware compares with differs by class.
+do. Else it puts in bit 0, which counts -1. With the weights ``w_k`` of the products, the sum of a neuron lacks
+``shift = sum of w_k * (e_k + 1) over the taps outside``, which depends only on which taps these are: on the class of
+the position. So for the whole image ``value = slope * (total + shift) + offset``, one function of one integer as
+without padding, and only the threshold that the hardware compares with differs by class.
 
 Midway taps count nothing, so with z of them ``total + shift`` is one of -(n - z), -(n - z) + 2, ..., n - z.
 """
@@ -29,14 +29,14 @@ __all__ = ["padded_sums"]
 
 
 def padded_sums(
-    graph: Graph, layer: LinearLayer, stream: IntegerStream, signs: np.ndarray
+    graph: Graph, layer: LinearLayer, stream: IntegerStream, weights: np.ndarray
 ) -> tuple[Site, np.ndarray | None, np.ndarray]:
     """Return what the padding of a layer adds to its sums.
 
     Parameters
     ----------
     stream : what the layer reads
-    signs : (neurons, synapses of a group) int8, of the products
+    weights : (neurons, synapses of a group) int8, of the products
 
     Returns
     -------
@@ -49,9 +49,10 @@ def padded_sums(
     InputError
         The number outside is no point, or is put somewhere else than after the stream.
     """
-    site, synapses = layer.site, signs.shape[1]
-    step = 2 * stream.reach if stream.of_bits else _step_of_sums(stream)
-    whole = points_within(-synapses * stream.reach, synapses * stream.reach, step)
+    site, synapses = layer.site, weights.shape[1]
+    binary = bool((np.abs(weights) == 1).all())
+    most = int(np.abs(weights.astype(np.int64)).sum(axis=1).max()) * stream.reach
+    whole = points_within(-most, most, _step_of_sums(stream) if binary else 1)
     if site.padding is None:
         return site, None, whole
     outside = _points_outside(graph, layer, site.padding, stream)
@@ -61,17 +62,19 @@ def padded_sums(
     if not stream.of_bits:
         _refuse(site.padding, stream)
     site = replace(site, pad=0)
-    by_synapse = np.repeat(site.by_synapse(outside), len(signs) // site.groups, axis=0)
+    by_synapse = np.repeat(site.by_synapse(outside), len(weights) // site.groups, axis=0)
     window = site.sliding_window(layer.name, BIPOLAR)
-    shifts = zero_padding_offsets(window, signs * (by_synapse + 1))
-    midway = np.broadcast_to(by_synapse == 0, signs.shape).reshape(len(signs), window.taps, -1).sum(axis=2)
+    shifts = zero_padding_offsets(window, weights * (by_synapse + 1))
+    if not binary:
+        return site, shifts, whole
+    midway = np.broadcast_to(by_synapse == 0, weights.shape).reshape(len(weights), window.taps, -1).sum(axis=2)
     uncounted = np.unique((~position_classes(window).inside).astype(np.int64) @ midway.T)
     reach = [points_within(count - synapses, synapses - count, 2) for count in uncounted]
     return site, shifts, np.unique(np.concatenate(reach))
 
 
 def _step_of_sums(stream: IntegerStream) -> int:
-    """Return 2 if all points are odd or all are even, so that sums of as many of them are so too, else 1."""
+    """Return 2 if all points are odd or all are even, so that sums of as many signed ones are so too, else 1."""
     return 2 if stream.step % 2 == 0 and len(stream.points) > 1 else 1
 
 

@@ -6,8 +6,13 @@ import numpy as np
 
 from dataflow import InputError
 from quant.lowering.graph.operations import Elementwise
+from quant.lowering.streams.runs import Runs
 
-__all__ = ["Switch", "levels_of", "one_bit_levels", "switch_of"]
+__all__ = ["SeveralChangesError", "Switch", "levels_of", "one_bit_levels", "switch_of"]
+
+
+class SeveralChangesError(InputError):
+    """A bit changes more than once over the range of a channel."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,56 +36,50 @@ def one_bit_levels(quantizer: Elementwise) -> tuple[int, int] | None:
     return (int(low), int(high)) if one_bit else None
 
 
-def levels_of(quantizer: Elementwise, codes: np.ndarray) -> tuple[int, int] | None:
+def levels_of(quantizer: Elementwise, runs: Runs) -> tuple[int, int] | None:
     """Return the two codes of a quantizer, or None if more than two occur.
-
-    Parameters
-    ----------
-    codes : all codes that occur, (points, channels)
 
     Raises
     ------
     InputError
         A Sign meets zero.
     """
-    if quantizer.kind == "Sign" and (codes == 0).any():
-        channel = int(np.nonzero((codes == 0).any(axis=0))[0][0])
+    zero = (runs.codes == 0).any(axis=1)
+    if quantizer.kind == "Sign" and zero.any():
+        channel = int(zero.argmax())
         raise InputError(
             f"Node {quantizer.name!r} (Sign) must not meet zero, not in channel {channel}: "
             "use BipolarQuant, whose sign of 0 is +1"
         )
     levels = one_bit_levels(quantizer)
     if levels is None:
-        present = np.unique(codes)
+        present = np.unique(runs.codes)
         levels = (int(present[0]), int(present[-1])) if len(present) <= 2 else None
     return levels
 
 
-def switch_of(bits: np.ndarray, what: str, label: str, points: np.ndarray) -> Switch:
+def switch_of(bits: Runs, what: str, label: str) -> Switch:
     """Return the switches of bits that change at most once.
 
     Parameters
     ----------
-    bits : (points, channels) bool
+    bits : of which the codes are 0 and 1
     what : the node, for the error
     label : what people call the numbers, for the error
-    points : (points,) int64, what people know as the points
 
     Raises
     ------
-    InputError
+    SeveralChangesError
         A channel changes more than once.
     """
-    changes = bits[1:] != bits[:-1]
-    several = np.nonzero(changes.sum(axis=0) > 1)[0]
+    several = np.nonzero(bits.counts > 2)[0]
     if len(several):
-        places = points[1:][changes[:, several[0]]]
+        places = bits.first[several[0], 1 : bits.counts[several[0]]]
         shown = ", ".join(map(str, places[:3])) + (", ..." if len(places) > 3 else "")
-        raise InputError(
+        raise SeveralChangesError(
             f"Bit of node {what!r} must change at most once over the range of channel {several[0]} of {label}, "
             f"not at {shown}: use operators before it that only rise or only fall there"
         )
-    falling = bits[0] & ~bits[-1]
-    moved = bits ^ falling  # now every channel rises or is constant
-    place = np.where(moved.any(axis=0), moved.argmax(axis=0), len(bits))
-    return Switch(place.astype(np.int64), ~falling)
+    changes = bits.counts == 2
+    place = np.where(changes, bits.places[:, -1], np.where(bits.codes[:, 0] == 1, 0, len(bits.points)))
+    return Switch(place, ~(changes & (bits.codes[:, 0] == 1)))

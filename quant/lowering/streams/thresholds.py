@@ -23,10 +23,11 @@ from quant.lowering.graph.graph import Graph
 from quant.lowering.graph.operations import Join, MaxPooling
 from quant.lowering.graph.walks import Chain, between, pools_among, readings
 from quant.lowering.streams.functions import code_value, codes_of, directions_of, values_of
+from quant.lowering.streams.runs import Runs
 from quant.lowering.streams.stream import IntegerStream
 from quant.lowering.streams.switches import Switch, levels_of, switch_of
 
-__all__ = ["Cut", "bits_stream", "cut"]
+__all__ = ["Cut", "bits_stream", "check_variants", "cut", "wanted_later"]
 
 _HALF = Fraction(1, 2)
 
@@ -47,11 +48,14 @@ class Cut:
     bits: IntegerStream
 
 
-def cut(graph: Graph, chain: Chain, stream: IntegerStream, channels: int, *, invertible: bool) -> Cut | None:
+def cut(
+    graph: Graph, chain: Chain, stream: IntegerStream, codes: Runs, channels: int, *, invertible: bool
+) -> Cut | None:
     """Return the comparison that a quantizer is; None if it has more than two codes.
 
     Parameters
     ----------
+    codes : the quantizer's, over the points of the stream
     channels : how many the stream has
     invertible : whether the stream's points may be negated, channel by channel
 
@@ -60,14 +64,13 @@ def cut(graph: Graph, chain: Chain, stream: IntegerStream, channels: int, *, inv
     InputError
         A channel's bit changes more than once, or pools ask for bits that cannot be had.
     """
-    codes = codes_of(graph, chain, stream)
     levels = levels_of(chain.quantizer, codes)
     if levels is None:
         return None
     low, high = levels
-    _check_variants(graph, chain, stream, codes)
-    bits = np.broadcast_to(codes == high, (len(codes), channels))
-    switch = switch_of(bits, chain.quantizer.name, stream.label, stream.points)
+    check_variants(graph, chain, stream, codes)
+    bits = codes.with_codes(np.broadcast_to(codes.codes == high, (channels, codes.codes.shape[1])).astype(np.int64))
+    switch = switch_of(bits, chain.quantizer.name, stream.label)
     values = (code_value(graph, chain.quantizer, low), code_value(graph, chain.quantizer, high))
     # As they come, bits that fall are exchanged; with rows that can be inverted, none need be.
     exchanged = np.zeros(channels, bool) if invertible else ~switch.rising
@@ -106,11 +109,11 @@ def _chosen(where: np.ndarray, no: Exact, yes: Exact) -> Constant:
     return Constant.of(np.where(where, yes.values, no.values) if where.any() else no.values)
 
 
-def _check_variants(graph: Graph, chain: Chain, stream: IntegerStream, codes: np.ndarray) -> None:
+def check_variants(graph: Graph, chain: Chain, stream: IntegerStream, codes: Runs) -> None:
     """Refuse averages whose positions have different functions from the sum to the codes."""
     for slope, offset in stream.variants:
         other = replace(stream, slope=slope, offset=offset)
-        if pools_among(chain.before) or not (codes_of(graph, chain, other) == codes).all():
+        if pools_among(chain.before) or not codes_of(graph, chain, other).equals(codes):
             raise InputError(
                 f"Node {stream.name!r} (AveragePool) must have as many pixels below every position, "
                 "not fewer at the border: leave out its padding"
@@ -139,6 +142,14 @@ def _wanted_by_pools(
         inner = directions_of(graph, before, stream)
         _check(pool, np.where(constant, 1, inner) != 0, "operators that only rise or only fall before it")
         chosen = _agreed(pool, chosen, np.where(constant, 0, inner * np.where(switch.rising, 1, -1)))
+    return wanted_later(graph, chain, values, chosen)
+
+
+def wanted_later(
+    graph: Graph, chain: Chain, values: tuple[Exact, Exact], chosen: np.ndarray | None = None
+) -> np.ndarray:
+    """Return which bit the max pools ask for that read bits, where nothing is chosen yet: +1, -1 or 0 by channel."""
+    chosen = np.zeros((), np.int64) if chosen is None else chosen
     for pool in _later_pools(graph, chain.quantizer.output):
         chosen = _agreed(pool, chosen, _rise(graph, chain, pool.source, values))
     return chosen

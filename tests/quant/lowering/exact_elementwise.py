@@ -112,6 +112,7 @@ def _half(x: Fraction, *, up: bool) -> int:
 
 _ROUNDINGS: dict[str, Callable[[Fraction], int]] = {
     "ROUND": round,
+    "ROUND_TO_ZERO": int,
     "HALF_EVEN": round,
     "CEIL": ceil,
     "FLOOR": floor,

@@ -19,18 +19,18 @@ CAUSES = {
     "replace it by Clip (HardTanh), HardSigmoid or Relu",
     "shift": "Parameters of node 'shift' (Add) must be the same at every pixel of an image, "
     "not differ by row or column: use one per channel",
-    "bit": "Bit of node 'bit' must change at most once over the range of channel 0 of the pixels of 'image', "
-    "not at 64, 192: use operators before it that only rise or only fall there",
-    "weights": "Weights of node 'last' must be binary, -s or +s for each neuron, not -1, 0, 1 in neuron 1: "
-    "quantize them by a BipolarQuant",
+    "bit": "Node 'bit' (Sign) must not meet zero, not in channel 0: use BipolarQuant, whose sign of 0 is +1",
+    "weights": "Weights of node 'last' must be binary, or integers of 8 bits times one number for each neuron, "
+    "not -1, 0.001, 1 in neuron 1: quantize them by a BipolarQuant, or by a Quant of 2 to 8 bits",
 }
 
 
 def model_of(*broken: str) -> onnx.ModelProto:
     """Return a model of two convolutions and two dense layers, with these of its parts such that they are refused."""
     net = Builder((1, 2, 6, 6))
-    x = net("Sub", net("Abs", net("Sub", net.input, 0.5)), 0.25) if "bit" in broken else net("Sub", net.input, 0.5)
-    x = net.conv(net("BipolarQuant", x, 1.0, name="bit"), SIGNS[0], name="conv0", pads=[1, 1, 1, 1])
+    x = net("Sub", net("Mul", net.input, 255.0), 64.0)
+    x = net("Sign", x, name="bit") if "bit" in broken else net("BipolarQuant", x, 1.0, name="bit")
+    x = net.conv(x, SIGNS[0], name="conv0", pads=[1, 1, 1, 1])
     shift = np.arange(36.0).reshape(6, 6) if "shift" in broken else 0.5
     x = net("BipolarQuant", net("Add", x, shift, name="shift"), 1.0, name="sign0")
     x = net.conv(x, SIGNS[1], name="conv1", strides=[1, 1])
@@ -40,7 +40,7 @@ def model_of(*broken: str) -> onnx.ModelProto:
     x = net("Tanh", x, name="curve") if "curve" in broken else net("Relu", x, name="curve")
     x = net("BipolarQuant", net("Sub", x, 0.25), 1.0, name="sign2")
     weights = SIGNS[3].copy()
-    weights[1, 2] = 0.0 if "weights" in broken else weights[1, 2]
+    weights[1, 2] = 0.001 if "weights" in broken else weights[1, 2]
     return net.model(net("Gemm", x, weights, name="last", transB=1))
 
 
@@ -83,7 +83,7 @@ def test_a_cause_in_each_of_two_branches() -> None:
     net = Builder((1, 8))
     x = net("BipolarQuant", net("Sub", net.input, 0.5), 1.0)
     left = net("BipolarQuant", net("Erf", net("Add", net("Tanh", x, name="tanh"), 0.5), name="erf"), 1.0)
-    right = net("MatMul", x, np.arange(64.0).reshape(8, 8), name="wide")
+    right = net("MatMul", x, 0.5 + 7 * np.arange(64.0).reshape(8, 8), name="wide")
     joined = net("Add", left, net("BipolarQuant", right, 1.0), name="join")
     model = net.model(net.dense(net("BipolarQuant", net("Add", joined, 0.5), 1.0), np.ones((2, 8))))
     with pytest.raises(NotLowerableError) as caught:
@@ -98,7 +98,7 @@ def test_the_same_cause_at_two_nodes() -> None:
     net = Builder((1, 8))
     x = net("BipolarQuant", net("Sub", net.input, 0.5), 1.0)
     for name in ("first", "second"):
-        x = net("BipolarQuant", net("MatMul", x, np.arange(64.0).reshape(8, 8), name=name), 1.0)
+        x = net("BipolarQuant", net("MatMul", x, 0.5 + 7 * np.arange(64.0).reshape(8, 8), name=name), 1.0)
     with pytest.raises(NotLowerableError) as caught:
         lower(net.model(net.dense(x, np.ones((2, 8)))))
     assert [each.split(" must ")[0] for each in caught.value.refusals] == [

@@ -212,7 +212,7 @@ def test_numbers_that_bend() -> None:
             layer(net, net("Add", net("Relu", net.dense(x, W, name="fc0")), x, name="join"), "f"), W
         ),
         r"Input of node 'join' must be an affine function of the sums of 'fc0', not one that bends: "
-        r"put a BipolarQuant before it",
+        r"put a BipolarQuant, or a Quant, before it",
     )
 
 

@@ -368,9 +368,9 @@ def test_runs_of_points_are_decided_as_the_points_are(form: str, monkeypatch: py
     net = Builder(SHAPE)
     model = end(net, BENT[form](net, net.conv(net("Sub", net.input, 0.25), signs(5, 3, 3, 3), name="conv")), 60)
     each_point = lower(model).node("conv")
-    for length in (1, 7, 512, 1 << 20):
-        monkeypatch.setattr("quant.lowering.streams.functions._block", 1)
-        monkeypatch.setattr("quant.lowering.streams.functions._run", length)
+    for parts in (2, 7, 512, 1 << 20):
+        monkeypatch.setattr("quant.lowering.streams.functions._block", parts)
+        monkeypatch.setattr("quant.lowering.streams.functions._parts", parts)
         in_runs = lower(model).node("conv")
         assert isinstance(each_point, MatrixVector)
         assert isinstance(in_runs, MatrixVector)

@@ -135,9 +135,9 @@ READING: dict[str, tuple[Build, str]] = {
         "Bias of node 'conv' must be one number for each of its 4 neurons, not 3",
     ),
     "weights-of-many-values": (
-        lambda net, x: sign(net, net("Conv", x, np.arange(12).reshape(1, 3, 2, 2), name="conv")),
-        "Weights of node 'conv' must be binary, -s or +s for each neuron, not 0, 1, 2, 3, ... in neuron 0: "
-        "quantize them by a BipolarQuant",
+        lambda net, x: sign(net, net("Conv", x, 0.5 + 99 * np.arange(12).reshape(1, 3, 2, 2), name="conv")),
+        "Weights of node 'conv' must be binary, or integers of 8 bits times one number for each neuron, not 0.5, 99.5, "
+        "198.5, 297.5, ... in neuron 0: quantize them by a BipolarQuant, or by a Quant of 2 to 8 bits",
     ),
     "after-a-dense-layer": (
         lambda net, x: conv(
@@ -267,23 +267,16 @@ INPUT: dict[str, tuple[Build, str, str]] = {
         "Node 'pool' (MaxPool) must take bits that rise with the numbers before the quantizer 'a', "
         "not falling ones as in channel 1: use positive scales there",
     ),
-    "codes-that-bend": (
-        lambda net, x: sign(net, conv(net, codes(net))),
-        "uint8/255",
-        "Input of node 'conv' must be an affine function of the pixels of a frame, not one that bends at 1: "
-        "use input kind 'quant', where frames hold the codes of the input's Quant, or put a BipolarQuant "
-        "before it",
-    ),
     "pixels-that-bend": (
         lambda net, x: sign(net, conv(net, net("Relu", net("Sub", x, 0.5)))),
         "uint8/255",
         "Input of node 'conv' must be an affine function of the pixels of a frame, not one that bends at 127: "
-        "put a BipolarQuant before it",
+        "put a BipolarQuant, or a Quant, before it",
     ),
     "scales-by-channel": (
-        lambda net, x: sign(net, conv(net, net("Mul", x, by_channel(1, 2, 1)))),
+        lambda net, x: sign(net, conv(net, net("Mul", x, by_channel(1, 200, 1)))),
         "uint8/255",
-        "Inputs of node 'conv' must differ by one scale for all, not by 0.00784314 and 0.0156863: "
+        "Inputs of node 'conv' must differ by one scale for all, not by 0.00784314 and 1.56863: "
         "use one scale per tensor after the quantizer",
     ),
     "zero-padding-that-is-no-pixel": (

@@ -157,16 +157,11 @@ BENT: dict[str, tuple[Build, str]] = {
     "relu": (
         lambda net, x: net("Relu", x),
         "Input of node 'second' must be an affine function of the sums of 'first', not one that bends: "
-        "put a BipolarQuant before it",
-    ),
-    "codes": (
-        lambda net, x: net("Quant", x, 3.0, 0.0, 3.0, name="q", signed=1, narrow=0, rounding_mode="ROUND"),
-        "Input of node 'second' must be one bit, or an affine function of the sums of 'first', not the several codes "
-        "of node 'q' (Quant): use a BipolarQuant, or a Quant of one bit there",
+        "put a BipolarQuant, or a Quant, before it",
     ),
     "scales-by-channel": (
-        lambda net, x: net("Mul", x, by_channel(1, 2, 1, 1)),
-        "Inputs of node 'second' must differ by one scale for all, not by 2 and 4: "
+        lambda net, x: net("Mul", x, by_channel(1, 200, 1, 1)),
+        "Inputs of node 'second' must differ by one scale for all, not by 2 and 400: "
         "use one scale per tensor after the quantizer",
     ),
 }

@@ -184,61 +184,36 @@ BUILD: dict[str, tuple[Callable[[Builder, str], str], str]] = {
         lambda net, x: net("Transpose", net.reshape(net.dense(x, W0), 2, 3), perm=[1, 0]),
         "Output 't5' of the model must have the order of its last layer, not another",
     ),
-    "ternary": (
-        lambda net, x: net("Gemm", x, W0.T * (np.arange(12) != 5)[:, None], name="fc"),
-        "Weights of node 'fc' must be binary, -s or +s for each neuron, not -1, 0, 1 in neuron 0: "
-        "quantize them by a BipolarQuant",
-    ),
     "float-weights": (
-        lambda net, x: net("Gemm", x, np.arange(72.0).reshape(12, 6), name="fc"),
-        "Weights of node 'fc' must be binary, -s or +s for each neuron, not 0, 6, 12, 18, ... in neuron 0: "
-        "quantize them by a BipolarQuant",
+        lambda net, x: net("Gemm", x, 0.5 + 9 * np.arange(72.0).reshape(12, 6), name="fc"),
+        "Weights of node 'fc' must be binary, or integers of 8 bits times one number for each neuron, not 0.5, 54.5, "
+        "108.5, 162.5, ... in neuron 0: quantize them by a BipolarQuant, or by a Quant of 2 to 8 bits",
     ),
-    "zero-and-one-weights": (
-        lambda net, x: net("Gemm", x, W0.T > 0, name="fc"),
-        "Weights of node 'fc' must be binary, -s or +s for each neuron, not 0, 1 in neuron 0: "
-        "quantize them by a BipolarQuant",
+    "weights-of-nine-bits": (
+        lambda net, x: net("Gemm", x, np.arange(-64.0, 80.0, 2.0).reshape(12, 6) * 2 + 1, name="fc"),
+        "Weights of node 'fc' must be binary, or integers of 8 bits times one number for each neuron, not -127, -103, "
+        "-79, -55, ... in neuron 0: quantize them by a BipolarQuant, or by a Quant of 2 to 8 bits",
     ),
     "input-scales-differ": (
-        lambda net, x: net("Gemm", net("Mul", x, np.arange(1.0, 13)), W0.T, name="fc"),
-        "Inputs of node 'fc' must differ by one scale for all, not by 2 and 4: "
+        lambda net, x: net("Gemm", net("Mul", x, np.arange(1.0, 500, 45)), W0.T, name="fc"),
+        "Inputs of node 'fc' must differ by one scale for all, not by 2 and 92: "
         "use one scale per tensor after the quantizer",
-    ),
-    "dead-input": (
-        lambda net, x: net("Gemm", net("Mul", x, np.arange(12) != 5), W0.T, name="fc"),
-        "Inputs of node 'fc' must have two values, not one as input 5: "
-        "the scale between the quantizer and this node must not be zero",
     ),
     "no-sign": (
         lambda net, x: net("Gemm", net("Relu", net("Gemm", x, W0.T, name="fc0")), W1.T, name="fc1"),
         "Input of node 'fc1' must be an affine function of the sums of 'fc0', not one that bends: "
-        "put a BipolarQuant before it",
+        "put a BipolarQuant, or a Quant, before it",
     ),
     "sign-joined-with-its-input": (
         lambda net, x: net("Gemm", around_sign(net, net("Gemm", x, W0.T, name="fc0")), W1.T, name="fc1"),
         "Input of node 'fc1' must be an affine function of the sums of 'fc0', not one that bends: "
-        "put a BipolarQuant before it",
-    ),
-    "several-bits": (
-        lambda net, x: net(
-            "Gemm", net("Quant", net("Gemm", x, W0.T, name="fc0"), *QUANT4[0], name="act", **QUANT4[1]), W1.T
-        ),
-        "Input of node 'gemm_t4' must be one bit, or an affine function of the sums of 'fc0', not the several codes of "
-        "node 'act' (Quant): use a BipolarQuant, or a Quant of one bit there",
+        "put a BipolarQuant, or a Quant, before it",
     ),
     "sign-of-zero": (
         lambda net, x: net("Gemm", net("Sign", net("Gemm", x, W0.T), name="sign"), W1.T),
         "Node 'sign' (Sign) must not meet zero, not in channel 0: use BipolarQuant, whose sign of 0 is +1",
     ),
-    "not-monotone": (
-        lambda net, x: net.dense(
-            net("BipolarQuant", net("Sub", net("Abs", net("Gemm", x, W0.T)), 3.0), 1.0, name="a"), W1
-        ),
-        "Bit of node 'a' must change at most once over the range of channel 0 of the sums of 'gemm_t2', not at "
-        "-2, 4: use operators before it that only rise or only fall there",
-    ),
 }
-QUANT4 = ((3.0, 0.0, 4.0), {"signed": 1, "narrow": 1, "rounding_mode": "ROUND"})
 
 
 def turned(net: Builder, x: str) -> str:

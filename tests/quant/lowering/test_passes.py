@@ -132,7 +132,7 @@ def test_absorb_streams() -> None:
     assert isinstance(comparison, Thresholding)
     assert comparison.thresholds.tolist() == [4, -5, -8]
     assert isinstance(last, MatrixProduct)
-    np.testing.assert_array_equal(last.signs, -W1)  # since the scores fall with the sums
+    np.testing.assert_array_equal(last.weights, -W1)  # since the scores fall with the sums
     assert isinstance(classes, ClassDecision)
     np.testing.assert_array_equal(classes.logit_scale, [1.0, 1.0])
     np.testing.assert_array_equal(classes.logit_bias, [-1.0, 1.0])

@@ -190,30 +190,6 @@ def test_opset_of_the_future() -> None:
     )
 
 
-def test_first_layer_on_codes_that_are_no_affine_of_the_pixels() -> None:
-    net = Builder((1, 12))
-    x = net("Quant", net.input, 1 / 128, 0.0, 8.0, name="codes", signed=1, narrow=0, rounding_mode="ROUND")
-    model = net.model(net.dense(x, W0, name="fc0"))
-    assert_refused(
-        model,
-        "Input of node 'fc0' must be an affine function of the pixels of a frame, not one that bends at 1: "
-        "use input kind 'quant', where frames hold the codes of the input's Quant, or put a BipolarQuant before it",
-        input_kind="uint8/255",
-    )
-    assert lower(model, input_kind="quant").nodes[0].operand.width == 8
-
-
-def test_pixels_of_which_two_thresholds_make_a_bit() -> None:
-    net = Builder((1, 12))
-    x = net("Sub", net("Abs", net("Sub", net.input, 0.5)), 0.25)
-    model = net.model(net.dense(net("BipolarQuant", x, 1.0, name="binarize"), W0))
-    assert_refused(
-        model,
-        "Bit of node 'binarize' must change at most once over the range of channel 0 of the pixels of 'image', not at "
-        "64, 192: use operators before it that only rise or only fall there",
-    )
-
-
 def test_quantized_input_that_is_none() -> None:
     message = (
         "Input kind must be 'uint8/255' or 'uint8' for model 'test', whose input has no Quant of several bits, "

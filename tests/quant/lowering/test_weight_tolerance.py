@@ -108,22 +108,17 @@ def test_a_smaller_tolerance_is_not_enough() -> None:
 @pytest.mark.parametrize("tolerance", [0.0, 1e-6, 0.01])
 def test_weights_of_several_sizes_are_no_noise(tolerance: float) -> None:
     weights = np.where(np.arange(12) % 2, 0.5, 1.0) * SIGNS
-    message = (
-        f"Weights of node 'first' must be binary, -s or +s for each neuron, not "
-        f"{', '.join(f'{value:g}' for value in np.unique(weights[0]))} in neuron 0: quantize them by a BipolarQuant"
-    )
-    assert_refused(model_of(weights), message, weight_tolerance=tolerance)
+    network = assert_exact(model_of(weights), weight_tolerance=tolerance)
+    assert str(network.nodes[1].weight_element) == "int3"
+    assert "weights_changed" not in network.metadata
 
 
 def test_zeros_are_no_noise() -> None:
     weights = SIGNS.copy()
     weights[2, 4] = 0
-    size = f"{np.abs(SIGNS[0, 0]):g}"
-    message = (
-        f"Weights of node 'first' must be binary, -s or +s for each neuron, not -{size}, 0, {size} in neuron 2: "
-        "quantize them by a BipolarQuant"
-    )
-    assert_refused(model_of(weights), message, weight_tolerance=0.5)
+    network = assert_exact(model_of(weights), weight_tolerance=0.5)
+    assert str(network.nodes[1].weight_element) == "int2"
+    assert "weights_changed" not in network.metadata
 
 
 @pytest.mark.parametrize("tolerance", [-0.1, 1.0, float("nan")])
