@@ -24,7 +24,15 @@ from quant.lowering.reading.signatures import (
     shown_shape,
 )
 from quant.lowering.reading.sizes import MOST_NUMBERS, check_size
-from quant.lowering.reading.windows import conv_shape, read_average, read_pad, read_pool
+from quant.lowering.reading.windows import (
+    conv_shape,
+    further_channels,
+    pad_sides,
+    read_average,
+    read_pad,
+    read_pool,
+    read_slice,
+)
 from quant.lowering.refusals import NotLowerableError
 
 __all__ = ["type_operators"]
@@ -130,8 +138,10 @@ class _Typer:
             self._elementwise(operator, constant)
         elif operator.kind in REARRANGEMENTS:
             self._rearrangement(operator, constant)
-        elif operator.kind == "Concat" and all(name in self.shapes for name in operator.inputs):
-            self._keep(operator, concatenated_shape(operator, [self.shapes[name] for name in operator.inputs]))
+        elif operator.kind == "Concat" and not constant:
+            self._concat(operator)
+        elif operator.kind == "Slice" and operator.operands[0] in self.shapes:
+            self._slice(operator)
         elif operator.kind in {"Gemm", "MatMul"} and not constant:
             self._keep(operator, product_shape(operator, [self._shape_of(name) for name in operator.inputs]))
         elif operator.kind in _WINDOWED and operator.operands[0] in self.shapes:
@@ -232,9 +242,78 @@ class _Typer:
         elif operator.kind == "ReduceMean":
             self._reduce_mean(operator, image)
         elif operator.kind == "Pad":
-            self._keep(*read_pad(operator, image, self.constants))
+            self._pad(operator, image)
         else:
             self._keep(operator, conv_shape(operator, self._shape_of(operator.operands[1]), image))
+
+    def _slice(self, operator: Operator) -> None:
+        image = self.shapes[operator.operands[0]]
+        bounds = [self.constants.get(name) for name in operator.operands[1:]]
+        for name in operator.operands[1:]:
+            if name:
+                self._integers(operator, name)
+        numbers = Constant(np.arange(prod(image), dtype=np.float64).reshape(image))
+        self._keep(*read_slice(operator, image, fold_operator(operator, [numbers, *bounds]).values.astype(np.int64)))
+
+    def _pad(self, operator: Operator, image: tuple[int, ...]) -> None:
+        """Take rows and columns around an image as a Pad, and channels as a Conv of size 1 after it."""
+        sides, number = pad_sides(operator, image, self.constants)
+        before, after = (np.full(int(count), number.item(), object) for count in sides[:, 1])
+        source = operator.operands[0]
+        if sides[:, 2:].any() or not sides.any():
+            pad, image = read_pad(operator, image, sides, number)
+            if not sides[:, 1].any():
+                self._keep(pad, image)
+                return
+            source = parameter_name(operator.output, "padded")
+            self._keep(replace(pad, output=source), image)
+        self._add_channels(operator, source, image, before, after)
+
+    def _add_channels(
+        self, operator: Operator, source: str, image: tuple[int, ...], before: np.ndarray, after: np.ndarray
+    ) -> None:
+        names = tuple(parameter_name(operator.output, each) for each in ("weights", "bias"))
+        self.constants |= dict(zip(names, map(Constant.of, further_channels(image, before, after)), strict=True))
+        shape = (image[0], len(before) + image[1] + len(after), *image[2:])
+        self._keep(Operator(operator.name, operator.output, "Conv", (source, *names), {}), shape)
+
+    def _concat(self, operator: Operator) -> None:
+        """Take constant channels before and after the others as a Conv of size 1."""
+        shapes = [self._shape_of(name) for name in operator.operands]
+        shape = concatenated_shape(operator, shapes)
+        computed = [index for index, name in enumerate(operator.operands) if name in self.shapes]
+        if len(computed) == len(operator.operands):
+            self._keep(operator, shape)
+            return
+        first, last = computed[0], computed[-1] + 1
+        if last - first > len(computed) or len(shape) not in {3, 4}:
+            raise InputError(
+                f"Node {operator.name!r} (Concat) must put constant channels before or after those of images, "
+                "not between them, or beside vectors: leave them out"
+            )
+        before, after = (
+            np.concatenate([np.zeros(0, object), *(self._channel_numbers(operator, name) for name in part)])
+            for part in (operator.operands[:first], operator.operands[last:])
+        )
+        source, image = operator.operands[first], shapes[first]
+        if last - first > 1:
+            source = parameter_name(operator.output, "channels")
+            joined = replace(operator, output=source, operands=operator.operands[first:last])
+            image = concatenated_shape(joined, shapes[first:last])
+            self._keep(joined, image)
+        self._add_channels(operator, source, image, before, after)
+
+    def _channel_numbers(self, operator: Operator, name: str) -> np.ndarray:
+        """Return the number of each constant channel, (channels,)."""
+        constant = self.constants[name]
+        numbers = constant.exact().values.reshape(constant.shape[1], -1)
+        axis = operator.attributes.get("axis", 1)
+        if axis % len(constant.shape) != 1 or (numbers != numbers[:, :1]).any():
+            raise InputError(
+                f"Constant {name!r} of node {operator.name!r} (Concat) must be channels of one number each, "
+                "not numbers that differ by row or column: leave it out"
+            )
+        return np.asarray(numbers[:, 0])
 
     def _reduce_mean(self, operator: Operator, image: tuple[int, ...]) -> None:
         """Take a mean over rows and columns as an average pool, and leave them out by a rearrangement after it."""

@@ -45,7 +45,6 @@ _CONVOLUTIONAL = {
 #: What may stand for operators that people use and lowering does not know.
 _SUBSTITUTES = {
     "ReduceMax": "use GlobalMaxPool",
-    "Slice": "take every n-th pixel by a MaxPool of size 1 with strides",
 }
 
 

@@ -5,6 +5,8 @@ A signal of one dimension, (1, channels, length), is an image of height 1.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from fractions import Fraction
+from math import prod
 
 import numpy as np
 
@@ -14,7 +16,16 @@ from quant.lowering.graph.operations import AveragePooling, MaxPooling, Operator
 from quant.lowering.graph.sites import Window
 from quant.lowering.reading.sizes import check_size
 
-__all__ = ["conv_shape", "conv_window", "read_average", "read_pad", "read_pool"]
+__all__ = [
+    "conv_shape",
+    "conv_window",
+    "further_channels",
+    "pad_sides",
+    "read_average",
+    "read_pad",
+    "read_pool",
+    "read_slice",
+]
 
 Shape = tuple[int, ...]
 
@@ -125,13 +136,13 @@ def _pool_window(operator: Operator, image: Shape) -> Window:
     return window
 
 
-def read_pad(operator: Operator, image: Shape, constants: Mapping[str, Constant]) -> tuple[Pad, Shape]:
-    """Return a Pad and the shape of its output; `image` is that of its input.
+def pad_sides(operator: Operator, image: Shape, constants: Mapping[str, Constant]) -> tuple[np.ndarray, Constant]:
+    """Return what a Pad adds before and after each axis, (2, axes) int64, and the number.
 
     Raises
     ------
     InputError
-        Something else than rows and columns of one constant around an image.
+        Something else than rows, columns and channels of one constant around an image.
     """
     _check_image(operator, image)
     mode = operator.attributes.get("mode", "constant")
@@ -153,17 +164,59 @@ def read_pad(operator: Operator, image: Shape, constants: Mapping[str, Constant]
         raise InputError(
             f"pads of node {operator.name!r} (Pad) must be two integers for each of its axes, not give: {error}"
         ) from error
-    if sides.min() < 0 or sides[:, :2].any():
-        remedy = "leave it out" if sides.min() < 0 else "make further channels by a Conv of size 1"
+    if sides.min() < 0 or sides[:, 0].any():
         raise InputError(
-            f"pads of node {operator.name!r} (Pad) must add rows and columns around an image, "
-            f"not {tuple(int(side) for side in sides.ravel())}: {remedy}"
+            f"pads of node {operator.name!r} (Pad) must add rows, columns or channels around an image, "
+            f"not {tuple(int(side) for side in sides.ravel())}: leave it out"
         )
+    padded = (size + int(side) for size, side in zip(image, sides.sum(axis=0), strict=True))
+    check_size(f"Padded image of node {operator.name!r} (Pad)", tuple(padded))
+    return sides, _value_of(operator, constants[value]) if value else _default(operator)
+
+
+def read_pad(operator: Operator, image: Shape, sides: np.ndarray, number: Constant) -> tuple[Pad, Shape]:
+    """Return a Pad of rows and columns and the shape of its output; `image` is that of its input."""
     padding = _four_sides(tuple(int(side) for side in sides[:, 2:].ravel()))
-    number = _value_of(operator, constants[value]) if value else _default(operator)
-    shape = tuple(size + int(side) for size, side in zip(image, sides.sum(axis=0), strict=True))
-    check_size(f"Padded image of node {operator.name!r} (Pad)", shape)
+    shape = (*image[:2], *(size + int(side) for size, side in zip(image[2:], sides[:, 2:].sum(axis=0), strict=True)))
     return Pad(operator.name, operator.output, operator.operands[0], padding, number), shape
+
+
+def further_channels(image: Shape, before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return weights and bias of a Conv of size 1 that puts constant channels before and after those of an image.
+
+    Parameters
+    ----------
+    before, after : (channels,) exact numbers of these channels
+    """
+    channels = image[1]
+    weights = np.zeros((len(before) + channels + len(after), channels))
+    weights[len(before) : len(before) + channels] = np.eye(channels)
+    bias = np.concatenate([before, np.full(channels, Fraction(0), object), after])
+    return weights.reshape(*weights.shape, *[1] * (len(image) - 2)), bias
+
+
+def read_slice(operator: Operator, image: Shape, places: np.ndarray) -> tuple[MaxPooling, Shape]:
+    """Return a Slice of every n-th row and column of an image, which is a max pool of size 1, and its output's shape.
+
+    Parameters
+    ----------
+    places : the places in the flattened image of what it takes
+
+    Raises
+    ------
+    InputError
+        A Slice that takes something else.
+    """
+    everything = np.arange(prod(image)).reshape(image)
+    strides = [-(-size // max(1, taken)) for size, taken in zip(image, places.shape, strict=True)]
+    steps = tuple(slice(None, None, stride) for stride in strides)
+    if len(image) not in {3, 4} or strides[:2] != [1, 1] or not np.array_equal(everything[steps], places):
+        raise InputError(
+            f"Node {operator.name!r} (Slice) must take every n-th row and column of an image from the first on, "
+            f"not {_shown(places.shape)} others of {_shown(image)}: leave it out, or put a Conv in its place"
+        )
+    window = Window((1, 1), (strides[-2] if len(image) == 4 else 1, strides[-1]), (1, 1), (0, 0, 0, 0))
+    return MaxPooling(operator.name, operator.output, operator.operands[0], window), places.shape
 
 
 def _value_of(operator: Operator, value: Constant) -> Constant:

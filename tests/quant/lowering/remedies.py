@@ -344,15 +344,6 @@ def _shape_of(refused: Refused, tensor: str) -> tuple[int, ...]:
     return Evaluation(refused.model, {entry.name: Numbers.of(np.zeros(sizes))}).tensor(tensor).shape
 
 
-def _more_channels(refused: Refused, node: onnx.NodeProto, sentence: str) -> None:
-    """Let a Conv make the channels that a Pad adds."""
-    before, after = (_shape_of(refused, tensor) for tensor in (node.input[0], node.output[0]))
-    weights = np.where(np.arange(after[1] * before[1]) % 3, 1.0, -1.0).astype(np.float32)
-    node.op_type = "Conv"
-    del node.attribute[:], node.input[1:]
-    node.input.append(refused.constant(weights.reshape(after[1], before[1], *[1] * (len(before) - 2))))
-
-
 def _supported_operators(refused: Refused, node: onnx.NodeProto, sentence: str) -> None:
     """Write a node with operators of the documentation, or do without it."""
     if node.op_type == "ReduceMax":
@@ -361,12 +352,6 @@ def _supported_operators(refused: Refused, node: onnx.NodeProto, sentence: str) 
         del node.attribute[:], node.input[1:]
         for reader in [] if keep else refused.readers(node.output[0]):
             refused.insert(reader, list(reader.input).index(node.output[0]), "Flatten")
-    elif node.op_type == "Slice":
-        axis = int(np.ravel(refused.stored(node.input[3]))[0])
-        node.op_type = "MaxPool"
-        del node.input[1:]
-        refused.set_attribute(node, "kernel_shape", [1, 1])
-        refused.set_attribute(node, "strides", [2, 1] if axis == 2 else [1, 2])
     elif node.op_type == "ConvTranspose":
         node.op_type = "Conv"
     elif node.op_type == "Resize":
@@ -410,7 +395,6 @@ REMEDIES: dict[str, Remedy] = {
     r"Weights of .* must be binary.*: .*(quantize|BipolarQuant)": _binary_weights,
     r"must quantize to one bit.*: .*(BipolarQuant|one bit)": _one_bit,
     r"must have one output.*: ": _one_output,
-    r"make further channels by a Conv of size 1": _more_channels,
     r"leave the shuffle out": _not_rearranged,
     r"must be one that lowering supports.*: ": _supported_operators,
     r"at least 9, not .*: export it again": _newer_opset,

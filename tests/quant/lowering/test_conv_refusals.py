@@ -112,14 +112,9 @@ READING: dict[str, tuple[Build, str]] = {
         lambda net, x: net("Pad", x, net.constant([0, 0, 1, 1] * 2, I64), net.input, name="pad"),
         "Operand 'image' of node 'pad' (Pad) must be a constant, not computed from the input",
     ),
-    "pad-channels": (
-        lambda net, x: net("Pad", x, net.constant([0, 1, 0, 0] * 2, I64), 1.0, name="pad"),
-        "pads of node 'pad' (Pad) must add rows and columns around an image, not (0, 1, 0, 0, 0, 1, 0, 0): "
-        "make further channels by a Conv of size 1",
-    ),
     "pad-crops": (
         lambda net, x: net.pad(x, (-1, 0, 0, 0), 1.0, name="pad"),
-        "pads of node 'pad' (Pad) must add rows and columns around an image, not (0, 0, -1, 0, 0, 0, 0, 0): "
+        "pads of node 'pad' (Pad) must add rows, columns or channels around an image, not (0, 0, -1, 0, 0, 0, 0, 0): "
         "leave it out",
     ),
     "computed-weights": (

@@ -250,6 +250,29 @@ def test_downsampling_by_doubled_channels() -> None:
     assert_exact(ended(net, sign(net, x), 90))
 
 
+@pytest.mark.parametrize("form", ["pad", "concat"])
+def test_downsampling_by_slices_and_channels_of_zero(form: str) -> None:
+    net = Builder((1, 3, 7, 7))
+    x = quant(net, norm(net, first(net, pads=[1, 1, 1, 1]), 5), 8, 1 / 16)
+    branch = net.conv(sign(net, x), rng.choice([-1.0, 1.0], (10, 5, 3, 3)), pads=[1, 1, 1, 1], strides=[2, 2])
+    branch = quant(net, norm(net, branch, 10), 8, 1 / 16)
+    bounds = [net.constant(each, np.int64) for each in ([0, 0], [1 << 40, 7], [2, 3], [2, 2])]
+    way = net("Slice", x, *bounds)
+    if form == "pad":
+        way = net("Pad", way, net.constant([0, 2, 0, 0, 0, 3, 0, 0], np.int64), 0.0)
+    else:
+        way = net("Concat", np.zeros((1, 2, 4, 4)), way, np.zeros((1, 3, 4, 4)), axis=1)
+    x = net("Add", way, branch)
+    assert_exact(ended(net, sign(net, x), 160))
+
+
+def test_channels_of_a_number() -> None:
+    net = Builder((1, 3, 5, 5))
+    x = quant(net, norm(net, first(net), 5), 4, 0.25)
+    x = net("Pad", x, net.constant([0, 1, 1, 0, 0, 0, 1, 1], np.int64), 0.75)
+    assert_exact(ended(net, sign(net, net.conv(x, rng.choice([-1.0, 1.0], (2, 6, 2, 2)))), 24))
+
+
 def test_scales_that_do_not_meet() -> None:
     net = Builder((1, 3, 5, 5))
     x = quant(net, norm(net, first(net, pads=[1, 1, 1, 1]), 5), 8, 0.05)
