@@ -10,7 +10,8 @@ The types of the two factors decide how a term is made (`Terms.form`). RTL and c
 * ``digits``, narrow weights: the two highest bits of a weight are a digit of -2 to 1, each lower bit one of 0 or 1. A
   digit selects 0, the number, or twice the number, inverted if the digit is negative. A bit of that has four inputs,
   as a LUT has. Here too the missing ones are known in advance.
-* ``products``, the others: a multiplication, which becomes a DSP block if the family has them.
+* ``products``, the others: a multiplication, which becomes a DSP block if the family has them. Its factors are
+  registered too, because a block RAM and a DSP block together are too slow for one cycle.
 
 The sum of products with bits, ``x = 2*bit - 1``, is ``2 * (sum of w over bits 1) - sum of w``. So ``masks`` add weights
 whose bit is 1, as ``matches`` add ones, and the total is ``2*sum - rest``, with the same derivation.
@@ -62,8 +63,8 @@ class Terms:
 
     @property
     def stages(self) -> int:
-        """Registered stages before the sum of the terms."""
-        return int(self.form == "products" or self.parts > 1)
+        """Registered stages before the sum of the terms: factors and product, or the sum of several parts."""
+        return 2 if self.form == "products" else int(self.parts > 1)
 
     @property
     def unit(self) -> int:

@@ -346,7 +346,9 @@ class MatrixVector(Node):
         if terms.parts > 1:
             wide = weight if terms.form == "masks" else number
             found.sums.append(Adders(terms.parts, wide, terms.element.width - 1, copies))
-        found.registers += copies * terms.element.width * terms.stages
+        if terms.form == "products":
+            found.registers += self.simd * number + copies * weight
+        found.registers += copies * terms.element.width * min(1, terms.stages)
 
     def _count_accumulators(self, found: Parts) -> None:
         """Add the accumulators, their initial values, and the outputs."""

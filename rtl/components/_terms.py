@@ -22,7 +22,10 @@ def term(m: Module, terms: Terms, number: Value, weight: Value, *, name: str) ->
         m.d.comb += inverted.eq(weight.replicate(terms.element.width) ^ ~0)
         return number ^ inverted
     if terms.form == "products":
-        value = number * weight.as_signed()
+        left = Signal.like(number, name=f"number_{name}", reset_less=True)
+        right = Signal(signed(len(weight)), name=f"weight_{name}", reset_less=True)
+        m.d.sync += [left.eq(number), right.eq(weight)]
+        value = left * right
     else:
         value = (_masks if terms.form == "masks" else _digits)(m, terms, number, weight, name)
     found = Signal(signed(terms.element.width), name=f"term_{name}", reset_less=True)

@@ -31,7 +31,7 @@ class MatrixVector(NodeComponent[dataflow.MatrixVector]):
 
     Throughput one step per cycle, ``(neurons/pe) * (synapses/simd)`` steps per vector, each rounded up; latency
     ``1 + popcount_stages(simd) + 1 + 1`` cycles: memory read, popcount, accumulator, comparison. Products that take
-    more than a LUT per bit are registered, one cycle more (`dataflow.nodes.Terms`).
+    more than a LUT per bit are registered, up to two cycles more (`dataflow.nodes.Terms`).
 
     Parameters
     ----------

@@ -106,8 +106,8 @@ def test_words_of_integer_weights() -> None:
         (Integer(8, signed=True), TERNARY, "digits", 0, "int8"),
         (Integer(4), Integer(4, signed=True), "digits", 1, "int6"),
         (Integer(2), Integer(8, signed=True), "masks", 1, "int3"),
-        (Integer(4), Integer(5, signed=True), "products", 1, "int5"),
-        (Integer(8), Integer(8, signed=True), "products", 1, "int9"),
+        (Integer(4), Integer(5, signed=True), "products", 2, "int5"),
+        (Integer(8), Integer(8, signed=True), "products", 2, "int9"),
     ],
     ids=str,
 )
