@@ -15,13 +15,14 @@ from dataflow import (
     MatrixVector,
     MaxPool,
     Node,
+    Requantize,
     SlidingWindow,
     SumPool,
     Threshold,
     WidthConverter,
 )
 
-__all__ = ["FifoSample", "draws", "matrix", "window_name"]
+__all__ = ["FifoSample", "draws", "lines", "matrix", "steps", "table", "window_name"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,12 @@ def draws(seed: int, count: int) -> Iterator[tuple[str, Node | FifoSample]]:
     for kind in kinds:
         for _ in range(count):
             yield _possible(kind, rng)
+    # With generators of their own, so that a kind that is added changes no other sample.
+    later: list[Draw] = [_steps, _lines, _table]
+    for number, kind in enumerate(later, 2):
+        alone = np.random.default_rng((seed, number))
+        for _ in range(count // 2):
+            yield _possible(kind, alone)
 
 
 def _possible(kind: Draw, rng: np.random.Generator) -> tuple[str, Node | FifoSample]:
@@ -183,6 +190,78 @@ def _add(rng: np.random.Generator) -> tuple[str, Node]:
     pe, result = _size(rng, 1, 24), Integer(int(rng.integers(4, 9)), signed=True) if rng.random() < 0.3 else None
     name = f"add-{'-'.join(map(str, operands))}-pe{pe}{'' if result is None else f'-to-{result}'}"
     return name, Add("node", operands, (8 * pe,), result, pe)
+
+
+def _numbers(rng: np.random.Generator, widest: int) -> Integer:
+    return Integer(int(rng.integers(4, widest + 1)), signed=bool(rng.random() < 0.7))
+
+
+def _channels(rng: np.random.Generator, most: int) -> tuple[int, int, bool]:
+    """Return channels, numbers at once, and whether all channels have one function."""
+    channels = _rounded(rng, _size(rng, 8, 500))
+    return channels, _part(rng, channels, most), bool(rng.random() < 0.25)
+
+
+def _steps(rng: np.random.Generator) -> tuple[str, Node]:
+    return steps(_numbers(rng, 14), *_channels(rng, 12), int(rng.integers(2, 5)))
+
+
+def _lines(rng: np.random.Generator) -> tuple[str, Node]:
+    pieces, width = int(rng.choice([1, 1, 2, 3])), int(rng.integers(4, 13))
+    return lines(_numbers(rng, 14), *_channels(rng, 6), int(rng.integers(2, 9)), pieces, width)
+
+
+def _table(rng: np.random.Generator) -> tuple[str, Node] | None:
+    element, (channels, pe, shared), width = _numbers(rng, 8), _channels(rng, 4), int(rng.integers(2, 9))
+    if not shared and channels << element.width > 40_000:
+        return None
+    return table(element, channels, pe, shared, width)
+
+
+def steps(element: Integer, channels: int, pe: int, shared: bool, width: int) -> tuple[str, Requantize]:
+    """Return a node that compares, with codes of `width` bits, and its name. Some channels count down."""
+    rng = np.random.default_rng(channels * element.width + pe)
+    rows, codes = 1 if shared else channels, np.arange(1 << width)
+    spread = max(1, element.maximum // 3)
+    starts = (element.minimum + element.maximum) // 2 + rng.integers(-spread, spread + 1, (rows, len(codes) - 1))
+    offsets = np.where(rng.random((rows, 1)) < 0.3, codes[::-1], codes)
+    node = Requantize(
+        "node", element, (channels,), Integer(width), np.sort(starts), np.zeros_like(offsets), offsets, pe=pe
+    )
+    return _codes_name(node), node
+
+
+def lines(
+    element: Integer, channels: int, pe: int, shared: bool, width: int, pieces: int, multiplier_width: int
+) -> tuple[str, Requantize]:
+    """Return a node that multiplies, with codes of `width` bits, and its name."""
+    rng = np.random.default_rng(channels * element.width + pe)
+    rows, most = 1 if shared else channels, 1 << multiplier_width - 1
+    multipliers = rng.integers(most // 4, most, (rows, pieces)) * rng.choice([-1, 1], (rows, 1), p=[0.3, 0.7])
+    shift = max(0, element.width + multiplier_width - width - 2)
+    offsets = (1 << shift >> 1) + rng.integers(-2 << shift, 2 << shift, (rows, pieces))
+    spread = max(1, element.maximum // 3)
+    starts = (element.minimum + element.maximum) // 2 + rng.integers(-spread, spread + 1, (rows, pieces - 1))
+    result = Integer(width, signed=element.signed)
+    node = Requantize("node", element, (channels,), result, np.sort(starts), multipliers, offsets, shift, pe=pe)
+    return f"{_codes_name(node)}-{pieces}x{multiplier_width}", node
+
+
+def table(element: Integer, channels: int, pe: int, shared: bool, width: int) -> tuple[str, Requantize]:
+    """Return a node that reads tables of functions that fall and rise, with codes of `width` bits, and its name."""
+    rng = np.random.default_rng(channels * element.width + pe)
+    rows = 1 if shared else channels
+    numbers = np.linspace(-1, 1, 1 << element.width)
+    bend, lowest = rng.uniform(0.3, 1.5, (rows, 1)), rng.uniform(-0.6, 0.6, (rows, 1))
+    values = bend * (numbers - lowest) ** 2 * (1 << width)
+    codes = np.clip(np.floor(values), 0, (1 << width) - 1).astype(np.int64)
+    node = Requantize("node", element, (channels,), Integer(width), table=codes, pe=pe)
+    return _codes_name(node), node
+
+
+def _codes_name(node: Requantize) -> str:
+    shared = "-shared" if node.rows == 1 else ""
+    return f"{node.form}-{node.element}-{node.result}-{node.shape[-1]}-pe{node.pe}{shared}"
 
 
 def window_name(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.cost_draws import FifoSample, draws, matrix, window_name
+from benchmarks.cost_draws import FifoSample, draws, lines, matrix, steps, table, window_name
 from benchmarks.networks import SFC, TFC
 from dataflow import (
     BIPOLAR,
@@ -64,6 +64,9 @@ def samples() -> list[Sample]:
         _windows,
         _pools,
         _fifos,
+        _steps,
+        _lines,
+        _tables,
     ]
     found = []
     for part in parts:
@@ -270,6 +273,66 @@ def _window_sizes() -> list[tuple[Element, Sizes, Sizes, Sizes, Sizes, Sizes, in
         (BIPOLAR, (1, 128, 16), (1, 9), (1, 1), (1, 1), (0, 0, 4, 4), 16),
         (BIPOLAR, (8, 8, 96), (3, 3), (2, 2), (1, 1), (1, 1, 1, 1), 24),
     ]
+
+
+def _steps() -> Iterator[tuple[str, Node]]:
+    # (element, channels, pe, whether shared, bits of a code)
+    sizes = [
+        (Integer(8, signed=True), 64, 8, False, 2),
+        (Integer(10, signed=True), 64, 64, True, 2),
+        (Integer(8, signed=True), 32, 4, False, 3),
+        (Integer(12, signed=True), 128, 16, False, 2),
+        (Integer(6), 48, 6, False, 4),
+        (Integer(9, signed=True), 16, 16, False, 2),
+        (Integer(11), 256, 2, False, 2),
+        (Integer(8), 30, 7, True, 3),
+        (Integer(14, signed=True), 512, 1, False, 3),
+        (Integer(7, signed=True), 24, 12, False, 3),
+        (Integer(10, signed=True), 100, 10, False, 2),
+        (Integer(9), 20, 20, False, 4),
+    ]
+    for size in sizes:
+        yield steps(*size)
+
+
+def _lines() -> Iterator[tuple[str, Node]]:
+    # The same, then pieces and bits of a multiplier.
+    sizes = [
+        (Integer(8, signed=True), 64, 4, False, 4, 1, 8),
+        (Integer(12, signed=True), 64, 2, False, 8, 1, 10),
+        (Integer(10, signed=True), 32, 8, True, 4, 1, 6),
+        (Integer(9, signed=True), 64, 4, False, 3, 2, 6),
+        (Integer(6), 48, 6, False, 4, 2, 8),
+        (Integer(13, signed=True), 256, 1, False, 8, 1, 12),
+        (Integer(8), 6, 6, False, 4, 1, 7),
+        (Integer(7, signed=True), 30, 4, True, 4, 3, 5),
+        (Integer(11, signed=True), 48, 3, False, 6, 1, 9),
+        (Integer(10, signed=True), 512, 1, False, 5, 3, 8),
+        (Integer(5, signed=True), 60, 6, False, 3, 1, 4),
+        (Integer(12, signed=True), 32, 2, False, 8, 1, 20),
+        (Integer(8), 24, 6, True, 5, 3, 7),
+        (Integer(10, signed=True), 36, 3, True, 4, 3, 8),
+        (Integer(16, signed=True), 64, 1, False, 8, 1, 20),
+        (Integer(9, signed=True), 40, 4, True, 4, 2, 6),
+        (Integer(14, signed=True), 16, 2, False, 6, 1, 21),
+    ]
+    for size in sizes:
+        yield lines(*size)
+
+
+def _tables() -> Iterator[tuple[str, Node]]:
+    sizes = [
+        (Integer(5, signed=True), 32, 4, True, 3),
+        (Integer(8, signed=True), 64, 3, True, 4),
+        (Integer(6, signed=True), 6, 6, False, 3),
+        (Integer(7), 64, 4, True, 8),
+        (Integer(4, signed=True), 24, 6, False, 4),
+        (Integer(8), 32, 4, False, 8),
+        (Integer(8, signed=True), 20, 5, True, 2),
+        (Integer(5), 32, 4, False, 2),
+    ]
+    for size in sizes:
+        yield table(*size)
 
 
 def _windows() -> Iterator[tuple[str, Node]]:

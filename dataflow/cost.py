@@ -165,11 +165,19 @@ def _placed(unit: Structure, family: Family) -> _Placed:
 
 
 #: Parts that only some families have. With LUTs of 4 inputs each bit of a sum takes a LUT; with LUTs of 6 inputs, a bit
-#: that goes unchanged into the carry chain takes none.
+#: that goes unchanged into the carry chain takes none. Products are logic where there are no DSP blocks; elsewhere only
+#: what factors have above 18 bits. Functions of many inputs are made of tables with as many inputs as a LUT has.
 _ONLY_IN: dict[str, Callable[[Family], bool]] = {
     "limit_columns": lambda family: family.bare_carries,
     "address_sum_bits": lambda family: family.lut_inputs == 4,
     "moving_address_bits": lambda family: family.lut_inputs == 6,
+    "product_bits": lambda family: not family.multiplies,
+    "constant_product_bits": lambda family: not family.multiplies,
+    "wide_product_bits": lambda family: family.multiplies and not family.adds_products,
+    "tables_of_4": lambda family: family.lut_inputs == 4,
+    "choices_of_4": lambda family: family.lut_inputs == 4,
+    "tables_of_6": lambda family: family.lut_inputs == 6,
+    "choices_of_6": lambda family: family.lut_inputs == 6,
 }
 
 
@@ -178,13 +186,14 @@ def cost_parts(unit: Structure, family: Family) -> tuple[dict[str, float], dict[
     placed, rings = _placed(unit, family), [ring_luts(ring, family) for ring in unit.rings]
     parts = [(family.memory.parts(*size, written=True), size[1]) for size in placed.blocks]
     parts += [(family.memory.parts(*size), size[1]) for size in (*unit.weight_memories, *unit.read_only)]
+    sums = unit.sums if family.adds_products else (*unit.sums, *unit.product_sums)
     split = [(ram.parts(depth), width) for ram, depth, width in placed.lut_rams if depth > ram.depth]
     luts = {name: count for name, count in unit.parts.items() if name not in _ONLY_IN or _ONLY_IN[name](family)}
     luts |= {
         "one": 1.0,
         "rom_luts": sum(rom_luts(rom, family) for rom in unit.roms),
         "group_luts": sum(group_luts(groups, family) for groups in unit.groups),
-        "sum_luts": sum(sum_luts(sums, family) for sums in unit.sums),
+        "sum_luts": sum(sum_luts(each, family) for each in sums),
         "ring_luts": sum(each for each, _ in rings),
         "mux_luts": sum(mux_luts(mux, family) for mux in unit.muxes),
         "constant_luts": sum(constant_luts(bits, family) for bits in unit.constants),
@@ -200,7 +209,9 @@ def cost_parts(unit: Structure, family: Family) -> tuple[dict[str, float], dict[
     }
     ffs = {
         "one": 1.0,
-        "registers": unit.registers + sum(each for _, each in rings),
+        "registers": unit.registers
+        + sum(each for _, each in rings)
+        + (0 if family.adds_products else unit.product_registers),
         "lut_ram_bits": sum(width for _, _, width in placed.lut_rams),
         "block_bits": sum(width for _, width in set(placed.blocks)),
         "loose_bits": sum(depth * width for depth, width in placed.loose),

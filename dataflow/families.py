@@ -129,6 +129,7 @@ class Family:
     bare_carries : whether a carry has no LUT before it, so that inverting an operand takes separate LUTs
     shift_registers : whether a LUT can be a shift register
     multiplies : whether multiplications become DSP blocks
+    adds_products : whether these have the registers of factors and products, and the sum of a product and a number
     lut_rams : its writable memories made of LUTs
     lone_ffs : fraction of the flip-flops that take a logic cell without a LUT; the largest value of several networks
     luts_per_block : LUTs per block RAM on a usual device, which is the price of a block
@@ -142,6 +143,7 @@ class Family:
     bare_carries: bool = False
     shift_registers: bool = False
     multiplies: bool = True
+    adds_products: bool = False
     lut_rams: tuple[LutRam, ...] = ()
     lone_ffs: float = 0.0
     luts_per_block: int = 400
@@ -180,6 +182,7 @@ FAMILIES = {
             lut_inputs=6,
             wide_muxes=True,
             shift_registers=True,
+            adds_products=True,
             lut_rams=(LutRam(32, 1, 2, (0, 2)), LutRam(32, 6, 4, (1, 7)), LutRam(64, 3, 4, (1, 7))),
             luts_per_block=230,
         ),

@@ -40,6 +40,8 @@ class Structure:
     memories : (depth, width) of writable memories
     one_port : whether writable memories are read and written at the same word
     multipliers : (width, width) of multiplications
+    product_registers, product_sums : flip-flops and sums at multiplications, which are part of the DSP blocks of some
+        families
     """
 
     kind: str
@@ -56,6 +58,8 @@ class Structure:
     memories: tuple[tuple[int, int], ...] = ()
     one_port: bool = False
     multipliers: tuple[tuple[int, int], ...] = ()
+    product_registers: int = 0
+    product_sums: tuple[Adders, ...] = ()
 
 
 @dataclass
@@ -72,6 +76,8 @@ class Parts:
     constants: list[int] = field(default_factory=list)
     blocks: list[tuple[int, int]] = field(default_factory=list)
     memories: list[tuple[int, int]] = field(default_factory=list)
+    product_registers: int = 0
+    product_sums: list[Adders] = field(default_factory=list)
 
     def add(self, **parts: float) -> None:
         self.parts.update(parts)
@@ -158,6 +164,8 @@ class Parts:
             tuple(self.muxes),
             tuple(self.constants),
             memories=tuple(self.memories),
+            product_registers=self.product_registers,
+            product_sums=tuple(self.product_sums),
             **fields,
         )
 

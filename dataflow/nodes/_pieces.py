@@ -1,6 +1,7 @@
 """Functions of an integer that are linear in pieces, one for each row of their arrays."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -43,7 +44,7 @@ class Pieces:
         rows = np.full((len(self.starts), 1), self.element.maximum, np.int64)
         return np.concatenate([self.starts - 1, rows], axis=1)
 
-    @property
+    @cached_property
     def span(self) -> tuple[int, int]:
         """Least and greatest value, as Python integers."""
         reached = self.firsts <= self.lasts

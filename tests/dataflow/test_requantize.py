@@ -117,11 +117,24 @@ def test_lines_take_a_multiplier_per_lane_except_for_powers_of_two() -> None:
 
 def test_a_table_has_every_number_of_every_group_of_channels() -> None:
     rng = np.random.default_rng(0)
-    shared = table(rng.integers(-8, 8, (1, 256)), pe=3).structure()
-    assert [(rom.depth, rom.columns) for rom in shared.roms] == [(256, 4)] * 3
     by_channel = table(rng.integers(-8, 8, (6, 256)), pe=3).structure()
     assert by_channel.read_only == ((512, 4),) * 3
     assert table(rng.integers(-8, 8, (6, 256)), pe=6).structure().read_only == ()
+
+
+def test_a_table_in_luts_is_made_of_different_tables() -> None:
+    # Numbers from 0 on come first: of the 16 groups of 16 numbers, two are neither all 0 nor all 1.
+    one = table((np.arange(-128, 128) // 3 % 2 * ((np.arange(256) // 16 == 3) | (np.arange(256) // 16 == 8)))[None])
+    assert {name: one.structure().parts[name] for name in ("tables_of_4", "choices_of_4")} == {
+        "tables_of_4": 2,
+        "choices_of_4": 4 + 3,
+    }
+    three = one.folded({"pe": 3}).structure().parts
+    assert (three["tables_of_4"], three["tables_of_6"]) == (6, 3 * one.structure().parts["tables_of_6"])
+    rising = table(np.clip(np.arange(-128, 128), -8, 7)[None]).structure().parts
+    random = table(np.random.default_rng(0).integers(-8, 8, (1, 256))).structure().parts
+    assert random["tables_of_4"] > 60  # of 64
+    assert rising["tables_of_4"] == 6
 
 
 WIDE = Integer(63, signed=True)
