@@ -97,15 +97,17 @@ class Requantization(HardwareOperation):
     Parameters
     ----------
     runs : codes of the integers that occur, by channel or for all channels; for bits 0 and 1
+    span : least and greatest number that the codes' type must hold
     of_bits : whether the codes are bits
     """
 
     runs: Runs
+    span: tuple[int, int]
     of_bits: bool = False
 
     def nodes(self, name: str, streams: tuple[Stream, ...], further: Namer) -> Iterator[Node]:
         (stream,) = streams
-        result = BIPOLAR if self.of_bits else integer_for(*self.runs.span)
+        result = BIPOLAR if self.of_bits else integer_for(*self.span)
         yield cheapest_requantize(name, stream, result, self.runs)
 
 

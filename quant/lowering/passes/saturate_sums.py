@@ -21,7 +21,7 @@ def saturate_sums(graph: Graph) -> Graph:
             continue
         branches = made.get(cutting.sources[0])
         if isinstance(branches, BranchSum) and len(list(graph.readers_of(branches.output))) == 1:
-            fused[branches.output] = replace(branches, output=cutting.output, span=cutting.runs.span)
+            fused[branches.output] = replace(branches, output=cutting.output, span=cutting.span)
     gone = {branches.output for branches in fused.values()}
     operations = (fused.get(each.output, each) for each in graph.operations if each.output not in gone)
     return graph.with_operations(tuple(operations))
@@ -31,6 +31,6 @@ def _saturates(cutting: Requantization) -> bool:
     """Return whether codes are the points, saturated to the type of the codes."""
     if cutting.of_bits:
         return False
-    element, points = integer_for(*cutting.runs.span), cutting.runs.points
+    element, points = integer_for(*cutting.span), cutting.runs.points
     saturated = np.clip(points, element.minimum, element.maximum)[:, None]
     return cutting.runs.channels == 1 and cutting.runs.equals(Runs.of(points, saturated))

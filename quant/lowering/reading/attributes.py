@@ -15,7 +15,19 @@ __all__ = ["check_attributes"]
 
 _QUANT = {"signed": AttributeProto.INT, "narrow": AttributeProto.INT, "rounding_mode": AttributeProto.STRING}
 _oldest = 7  #: before it Add and its like had `broadcast`, which would change what they mean
-_QONNX: dict[str, Mapping[str, int]] = {"BipolarQuant": {}, "IntQuant": _QUANT, "Quant": _QUANT}
+_COUNTED = {
+    "data_layout": AttributeProto.STRING,
+    "out_bias": AttributeProto.FLOAT,
+    "out_dtype": AttributeProto.STRING,
+    "out_scale": AttributeProto.FLOAT,
+}
+_QONNX: dict[str, Mapping[str, int]] = {
+    "BipolarQuant": {},
+    "IntQuant": _QUANT,
+    "MultiThreshold": _COUNTED,
+    "Quant": _QUANT,
+    "Trunc": _QUANT,
+}
 
 
 def check_attributes(node: onnx.NodeProto, name: str, opset: int) -> None:

@@ -134,6 +134,16 @@ def _comparison(larger: int) -> Quantizer:
     return Quantizer(lambda x, a: x[larger] - x[1 - larger], lambda a: a["step"], lambda x, a: x[0])
 
 
+def _truncated(x: Sequence[Any], attributes: Attributes) -> Any:
+    """``x / scale + zero_point``, rounded, without its lowest bits, or with more of them."""
+    code = (x[0] / x[1] + x[2]).step("HALF_EVEN")
+    code = code * code.lift(Fraction(2) ** -attributes["dropped"])
+    if not attributes["clipped"]:
+        return code
+    low, high = (code.lift(Fraction(attributes[end])) for end in ("low", "high"))
+    return _clip(code, low, high)
+
+
 #: Comparisons with a constant, whose result is 0 or 1.
 COMPARISONS = {
     "Greater": _comparison(0),
@@ -142,12 +152,26 @@ COMPARISONS = {
     "LessOrEqual": _comparison(1),
 }
 
+
+def _count(x: Sequence[Any], attributes: Attributes) -> Any:
+    """Return how many of the thresholds are met."""
+    met = [(x[0] - threshold).step("not_negative") for threshold in x[1:]]
+    return reduce(lambda left, right: left + right, met)
+
+
+def _counted_value(x: Sequence[Any], attributes: Attributes) -> Any:
+    scale, bias = (x[0].lift(Fraction(float(attributes[name]))) for name in ("scale", "bias"))
+    return x[0] * scale + bias
+
+
 QUANTIZERS: dict[str, Quantizer] = {
     **COMPARISONS,
     "BipolarQuant": Quantizer(lambda x, a: x[0], lambda a: "bipolar", lambda x, a: x[0] * x[1]),
     "IntQuant": _quant,
+    "MultiThreshold": Quantizer(_count, lambda a: a["step"], _counted_value),
     "Quant": _quant,
     "Sign": Quantizer(lambda x, a: x[0], lambda a: "sign", lambda x, a: x[0]),
+    "Trunc": Quantizer(_truncated, lambda a: a["step"], lambda x, a: (x[0] - x[4]) * x[3]),
 }
 
 #: Operands that must be constants, by operator; an operand counts from 0.
@@ -161,10 +185,12 @@ CONSTANT_OPERANDS: dict[str, tuple[int, ...]] = {
     "IntQuant": (1, 2, 3),
     "Less": (1,),
     "LessOrEqual": (1,),
+    "MultiThreshold": (1,),
     "PRelu": (1,),
     "Pow": (1,),
     "Quant": (1, 2, 3),
+    "Trunc": (1, 2, 3, 4, 5),
 }
 
 #: Operand that must not be zero, by operator.
-DIVISORS: dict[str, int] = {"BatchNormalization": 4, "Div": 1, "IntQuant": 1, "Quant": 1}
+DIVISORS: dict[str, int] = {"BatchNormalization": 4, "Div": 1, "IntQuant": 1, "Quant": 1, "Trunc": 1}

@@ -116,29 +116,104 @@ _ROUNDINGS = {"ROUND": "HALF_EVEN", "HALF_EVEN": "HALF_EVEN", "ROUND_TO_ZERO": "
 }
 
 
+def _rounding(operator: Operator, default: str) -> str:
+    mode = str(operator.attributes.get("rounding_mode", default)).upper()
+    if mode not in _ROUNDINGS:
+        raise InputError(f"Rounding mode of node {operator.name!r} must be one of QONNX's, not {mode!r}")
+    return _ROUNDINGS[mode]
+
+
+def _bit_width(operator: Operator, constants: Constants, index: int) -> int:
+    width = _scalar(operator, constants, index)
+    if not isinstance(width, Fraction) or width.denominator != 1 or not 1 <= width <= 32:
+        raise InputError(f"Bit width of node {operator.name!r} must be an integer from 1 to 32, not {width}")
+    return int(width)
+
+
+def _code_range(bits: int, *, signed: bool, narrow: bool) -> dict[str, int]:
+    if not signed:
+        return {"low": 0, "high": (1 << bits) - 1 - narrow}
+    half = 1 << (bits - 1)
+    return {"low": -half + narrow, "high": half - 1}
+
+
 def _quant(operator: Operator, constants: Constants, shapes: Mapping[str, tuple[int, ...]]) -> Change:
     """The codes' range and the rounding.
 
     As QONNX has it, one signed bit is a sign, -1 or +1, whatever `narrow` says.
     """
-    width = _scalar(operator, constants, 3)
+    bits = _bit_width(operator, constants, 3)
     for index in (1, 2):
         _parameter(operator, constants, index)
-    if not isinstance(width, Fraction) or width.denominator != 1 or not 1 <= width <= 32:
-        raise InputError(f"Bit width of node {operator.name!r} must be an integer from 1 to 32, not {width}")
     signed, narrow = bool(operator.attributes.get("signed", 1)), bool(operator.attributes.get("narrow", 1))
-    mode = str(operator.attributes.get("rounding_mode", "ROUND")).upper()
-    if mode not in _ROUNDINGS:
-        raise InputError(f"Rounding mode of node {operator.name!r} must be one of QONNX's, not {mode!r}")
-    bits = int(width)
+    step = _rounding(operator, "ROUND")
+    attributes: dict[str, Any] = {"step": step, **_code_range(bits, signed=signed, narrow=narrow)}
     if signed and bits == 1:
         attributes = {"step": "bipolar", "low": -1, "high": 1}
-    elif signed:
-        half = 1 << (bits - 1)
-        attributes = {"step": _ROUNDINGS[mode], "low": -half + narrow, "high": half - 1}
-    else:
-        attributes = {"step": _ROUNDINGS[mode], "low": 0, "high": (1 << bits) - 1 - narrow}
     return {}, {"operands": operator.operands[:3], "attributes": attributes}
+
+
+def _trunc(operator: Operator, constants: Constants, shapes: Mapping[str, tuple[int, ...]]) -> Change:
+    """How many bits are dropped, or added below 0; scale and zero point of what is left.
+
+    The first version of the operator has the bits that are left as its last operand, and neither a scale of its own nor
+    bounds for what it makes. The second has both.
+    """
+    given = _bit_width(operator, constants, 3)
+    scale, zero_point = (_parameter(operator, constants, index) for index in (1, 2))
+    if len(operator.operands) < 6:
+        left = _bit_width(operator, constants, 4)
+        dropped, names = given - left, operator.operands[1:3]
+        ends, added = {"low": -(1 << left - 1), "high": (1 << left) - 1}, {}
+    else:
+        flags = {name: bool(operator.attributes.get(name, name == "signed")) for name in ("signed", "narrow")}
+        ends = _code_range(_bit_width(operator, constants, 5), **flags)
+        ratio = np.log2(_quotient(operator, _parameter(operator, constants, 4), scale))
+        dropped = int(np.rint(ratio.ravel()[0]))
+        exact = zero_point.exact()
+        below = parameter_name(operator.output, "zero")
+        added = {below: Constant.of((exact * exact.lift(Fraction(2) ** -dropped)).values)}
+        names = (operator.operands[4], below)
+        if (np.rint(ratio) != dropped).any() or abs(dropped) > 32:
+            raise InputError(
+                f"Scales of node {operator.name!r} (Trunc) must be in one ratio for all channels, at most 2**32, "
+                f"not from 2**{ratio.min():g} to 2**{ratio.max():g}"
+            )
+    clipped = len(operator.operands) == 6
+    attributes = {"step": _rounding(operator, "FLOOR"), "dropped": dropped, "clipped": clipped, **ends}
+    return added, {"operands": (*operator.operands[:3], *names), "attributes": attributes}
+
+
+def _quotient(operator: Operator, above: Constant, below: Constant) -> np.ndarray:
+    if not all((each.floats() > 0).all() for each in (above, below)):
+        raise InputError(f"Scales of node {operator.name!r} ({operator.kind}) must be above 0, not 0 or below")
+    return np.asarray(above.floats() / below.floats())
+
+
+def _multi_threshold(operator: Operator, constants: Constants, shapes: Mapping[str, tuple[int, ...]]) -> Change:
+    """Each threshold as an operand of one number per channel."""
+    thresholds, data = _parameter(operator, constants, 1), operator.operands[0]
+    shape = shapes[data] if data in shapes else constants[data].shape
+    layout = str(operator.attributes.get("data_layout", "NCHW"))
+    axis = len(shape) - 1 if layout.endswith("C") else 1
+    if len(thresholds.shape) != 2 or len(shape) < 2 or thresholds.shape[0] not in {1, shape[axis]}:
+        wanted = f"one row, or one for each of its {shape[axis] if len(shape) > 1 else 1} channels"
+        raise InputError(
+            f"Thresholds of node {operator.name!r} (MultiThreshold) must have {wanted}, "
+            f"not {'x'.join(map(str, thresholds.shape))}"
+        )
+    spread = [-1 if index == axis else 1 for index in range(len(shape))]
+    count = thresholds.shape[1]
+    names = [parameter_name(operator.output, f"threshold{index}") for index in range(count)]
+    columns = [thresholds.map(lambda values, k=index: values[:, k].reshape(spread)) for index in range(count)]  # type: ignore[misc]
+    attributes = {
+        "step": "FLOOR",
+        "low": 0,
+        "high": count,
+        "scale": operator.attributes.get("out_scale", 1.0),
+        "bias": operator.attributes.get("out_bias", 0.0),
+    }
+    return dict(zip(names, columns, strict=True)), {"operands": (data, *names), "attributes": attributes}
 
 
 #: What holds if the operands are exchanged.
@@ -155,6 +230,8 @@ _FORMS: dict[str, Callable[[Operator, Constants, Mapping[str, tuple[int, ...]]],
     "Clip": _clip,
     **dict.fromkeys(_MIRRORED, _comparison),
     "IntQuant": _quant,
+    "MultiThreshold": _multi_threshold,
     "Pow": _power,
     "Quant": _quant,
+    "Trunc": _trunc,
 }

@@ -36,7 +36,13 @@ NON_RATIONAL = {
     "Softsign": False,
     "Tanh": False,
 }
-_QONNX_OPERANDS = {"BipolarQuant": 2, "IntQuant": 4, "Quant": 4}
+_QONNX_OPERANDS = {
+    "BipolarQuant": (2, 2),
+    "IntQuant": (4, 4),
+    "MultiThreshold": (2, 2),
+    "Quant": (4, 4),
+    "Trunc": (5, 6),
+}
 _CONVOLUTIONAL = {
     *("ConvTranspose", "ConvInteger"),
     *("LpPool", "QuantAvgPool2d", "MaxPoolNHWC", "Im2Col"),
@@ -56,7 +62,7 @@ def shown_shape(shape: tuple[int, ...]) -> str:
 def check_operands(operator: Operator, opset: int) -> None:
     """Refuse a node with more or fewer operands than its operator has."""
     if operator.kind in _QONNX_OPERANDS:
-        least = most = _QONNX_OPERANDS[operator.kind]
+        least, most = _QONNX_OPERANDS[operator.kind]
     elif onnx.defs.has(operator.kind, opset):
         schema = onnx.defs.get_schema(operator.kind, opset)
         least, most = schema.min_input, schema.max_input

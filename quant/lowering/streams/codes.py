@@ -7,10 +7,12 @@ A bit that changes more than once over the range, as after a PReLU with a negati
 """
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
 from quant.lowering.exact.numbers import Constant, Exact
+from quant.lowering.exact.surds import divide
 from quant.lowering.graph.graph import Graph
 from quant.lowering.graph.walks import Chain, between, pools_among
 from quant.lowering.streams.functions import code_value, directions_of
@@ -40,7 +42,20 @@ def tabled(graph: Graph, chain: Chain, stream: IntegerStream, runs: Runs) -> Cod
     """Return the table of a quantizer's codes, which are given as runs over the points of a stream."""
     check_variants(graph, chain, stream, runs)
     low, high = runs.span
-    return Codes(runs.joined(), codes_stream(graph, chain, points_within(low, high, 1)))
+    # The code of zero as well, with which images are padded.
+    zeros = [0, *_zero_points(graph, chain)]
+    least, most = (chain.quantizer.attributes[end] for end in ("low", "high"))
+    within = [zero for zero in zeros if least <= zero <= most]
+    points = points_within(min([low, *within]), max([high, *within]), 1)
+    return Codes(runs.joined(), codes_stream(graph, chain, points))
+
+
+def _zero_points(graph: Graph, chain: Chain) -> list[int]:
+    """Return the code of zero if it is a whole number, the same for all channels."""
+    quantizer = chain.quantizer
+    zero, one = (code_value(graph, quantizer, code).values.ravel() for code in (0, 1))
+    places = {divide(-each, step) for each, step in zip(zero, one - zero, strict=False)}
+    return [int(place) for place in places if isinstance(place, Fraction) and place.denominator == 1][:1]
 
 
 def codes_stream(graph: Graph, chain: Chain, points: np.ndarray) -> IntegerStream:

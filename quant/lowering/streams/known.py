@@ -195,13 +195,15 @@ class KnownStreams:
 
     def _tabled(self, stream: IntegerStream, chain: Chain, codes: Codes) -> IntegerStream:
         """Return the stream of a table of codes, or of bits."""
-        of_bits = codes.stream.of_bits
+        made, of_bits = codes.stream, codes.stream.of_bits
         self._keep_before_pools(
             chain,
-            lambda output: Requantization(chain.quantizer.name, output, (stream.tensor,), codes.runs, of_bits),
+            lambda output: Requantization(
+                chain.quantizer.name, output, (stream.tensor,), codes.runs, (made.low, made.high), of_bits
+            ),
         )
-        self.streams[chain.quantizer.output] = codes.stream
-        return codes.stream
+        self.streams[chain.quantizer.output] = made
+        return made
 
     def _rising(self, stream: IntegerStream, pool: MaxPooling) -> IntegerStream:
         """Return the stream, inverted where it can be in channels in which what a max pool reads only falls."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from decimal import Context, Decimal
 from fractions import Fraction
 from functools import reduce
-from math import ceil, floor
+from math import ceil, floor, log2
 from typing import Any
 
 import numpy as np
@@ -151,6 +151,43 @@ def _quant(x: Operands, a: Attributes) -> Numbers:
     return (codes - zero_point) * scale
 
 
+def _multi_threshold(x: Operands, a: Attributes) -> Numbers:
+    data, thresholds = x
+    axis = len(data.shape) - 1 if a.get("data_layout", b"NCHW").decode().endswith("C") else 1
+    spread = [-1 if index == axis else 1 for index in range(len(data.shape))]
+    columns = [
+        thresholds.move(lambda values, k=column: values[..., k].reshape(1, *spread))
+        for column in range(thresholds.shape[1])
+    ]
+    total = reduce(lambda a, b: a + b, [(data - each).step(lambda v: int(v >= 0)) for each in columns])
+    scale, bias = (
+        Numbers.of(np.array(a.get(name, default))) for name, default in (("out_scale", 1.0), ("out_bias", 0.0))
+    )
+    return total * scale + bias
+
+
+def _trunc(x: Operands, a: Attributes) -> Numbers:
+    data, scale, zero_point, width, *rest = x
+    mode = _ROUNDINGS[a.get("rounding_mode", b"FLOOR").decode().upper()]
+    if len(rest) == 1:
+        dropped = width.integers()[0] - rest[0].integers()[0]
+        low, high = None, None
+        scale_left, zero_left = scale, zero_point
+    else:
+        scale_left, (bits,) = rest[0], rest[1].integers()
+        dropped = round(log2((scale_left / scale).fractions().ravel()[0]))
+        zero_left = zero_point / Numbers.of(np.array(2.0**dropped))
+        signed, narrow = a.get("signed", 1), a.get("narrow", 0)
+        low = -(1 << (bits - 1)) + narrow if signed else 0
+        high = (1 << (bits - 1)) - 1 if signed else (1 << bits) - 1 - narrow
+
+    def code(v: Fraction) -> int:
+        kept = round(v) / Fraction(2) ** dropped
+        return mode(kept if low is None else min(max(kept, Fraction(low)), Fraction(high)))
+
+    return ((data / scale + zero_point).step(code) - zero_left) * scale_left
+
+
 def _step(function: Callable[[Fraction], int]) -> Callable[[Operands, Attributes], Numbers]:
     return lambda x, a: x[0].step(function)
 
@@ -241,7 +278,9 @@ OPERATORS: dict[str, Callable[[Operands, Attributes], Numbers]] = {
     "Neg": lambda x, a: -x[0],
     "PRelu": lambda x, a: _leaky(x[0], x[1]),
     "Pow": _power,
+    "MultiThreshold": _multi_threshold,
     "Quant": _quant,
+    "Trunc": _trunc,
     "Reciprocal": lambda x, a: x[0].reciprocal(),
     "Relu": lambda x, a: x[0].maximum(_zero),
     "Round": _step(round),

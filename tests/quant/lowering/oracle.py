@@ -38,7 +38,7 @@ class Builder:
     def __call__(self, kind: str, *inputs: Any, name: str | None = None, **attributes: Any) -> str:
         names = [each if isinstance(each, str) else self.constant(each) for each in inputs]
         output = f"t{len(self._nodes)}"
-        domain = QONNX if kind in {"BipolarQuant", "Quant", "IntQuant"} else ""
+        domain = QONNX if kind in {"BipolarQuant", "IntQuant", "MultiThreshold", "Quant", "Trunc"} else ""
         node = helper.make_node(kind, names, [output], name or f"{kind.lower()}_{output}", domain=domain, **attributes)
         self._nodes.append(node)
         return output

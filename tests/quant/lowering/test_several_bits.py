@@ -131,6 +131,34 @@ ACTIVATIONS: dict[str, tuple[Build, str]] = {
         ),
         "",
     ),
+    "multi-threshold": (
+        lambda net, x: net(
+            "MultiThreshold", x, np.sort(rng.normal(size=(5, 3)) * 9), out_scale=0.5, out_bias=-1.0, out_dtype="INT4"
+        ),
+        "steps",
+    ),
+    "multi-threshold-for-all": (
+        lambda net, x: net("MultiThreshold", x, [[-5.0, 1.0, 4.0]], out_dtype="UINT2"),
+        "",
+    ),
+    "truncated-again": (
+        lambda net, x: net(
+            "Trunc",
+            quant(net, norm(net, x, 5), 8, 0.0625),
+            0.0625,
+            0.0,
+            8.0,
+            0.25,
+            4.0,
+            signed=1,
+            rounding_mode="ROUND",
+        ),
+        "",
+    ),
+    "truncated": (
+        lambda net, x: net("Trunc", quant(net, norm(net, x, 5), 8, 0.0625), 0.0625, 0.0, 8.0, 4.0),
+        "",
+    ),
     "prelu": (
         lambda net, x: quant(net, net("PRelu", norm(net, x, 5, by=1.0), np.full((5, 1, 1), 0.3)), 8, 0.0625),
         "",
