@@ -6,19 +6,68 @@ import numpy as np
 
 from dataflow import MatrixVector
 from hwsim.packed._bits import pack, word_width
-from hwsim.packed._tensors import Tensor, Windows, integer_type, remembered, tensor_of
-from hwsim.packed._tiles import byte_vector_width, multiply, tile_neurons, tile_rows
+from hwsim.packed._tensors import Tensor, Windows, fits, integer_type, remembered, tensor_of
+from hwsim.packed._tiles import (
+    byte_vector_width,
+    looks_up_bits,
+    multiplies_pairs,
+    multiply,
+    tile_neurons,
+    tile_rows,
+)
 
-__all__ = ["by_fours", "grouped_product", "product"]
+__all__ = ["grouped", "grouped_product", "product"]
+
+
+@dataclass(frozen=True)
+class _Form:
+    """The types with which a matrix is multiplied; see `hwsim.packed._tiles.multiply`.
+
+    Parameters
+    ----------
+    pixels, weights, sums : types of the elements of pixels, of those of weights, and of sums
+    count : neighbouring numbers that a step reads
+    least : the number that pixels of bytes count from
+    """
+
+    pixels: type[np.integer]
+    weights: type[np.integer]
+    sums: type[np.signedinteger]
+    count: int = 1
+    least: int = 0
+
+
+@remembered
+def _form(node: MatrixVector) -> _Form:
+    """Return the fastest of the ways to multiply a node's matrix in which no sum overflows."""
+    totals = (0, 0) if node.thresholds is not None else (node.element.minimum, node.element.maximum)
+    if node.counts_matches:
+        looks_up = looks_up_bits() and fits(np.int16, -1, node.synapses) and fits(np.int16, *totals)
+        return _Form(np.uint8, np.uint8, np.int16) if looks_up else _Form(np.uint64, np.uint64, np.int64)
+    low, high = node.operand.minimum, node.operand.maximum
+    # No sum of any of the products is greater than the sum of their absolute values. Totals may be, but overflow on the
+    # way to a total that fits does not change it.
+    heaviest = int(np.abs(node.weights.astype(np.int64)).sum(axis=1).max())
+    bytewise, numbered = (high - low) * heaviest, max(abs(low), high) * heaviest
+    fits_int32 = fits(np.int32, *totals)
+    if high - low < 256 and byte_vector_width() and bytewise < np.iinfo(np.int32).max and fits_int32:
+        return _Form(np.uint8, np.int32, np.int32, 4, low)
+    if high - low < 256 and multiplies_pairs() and bytewise < np.iinfo(np.int16).max and fits(np.int16, *totals):
+        return _Form(np.uint8, np.int16, np.int16, 2, low)
+    if fits(np.int16, low, high) and multiplies_pairs() and numbered < np.iinfo(np.int32).max and fits_int32:
+        return _Form(np.int16, np.int32, np.int32, 2)
+    least, greatest = node.counted
+    wide = integer_type(min(low, least, totals[0]), max(high, greatest + 1, totals[1]))
+    return _Form(wide, wide, wide)
 
 
 @dataclass(frozen=True, eq=False)
 class _Matrix:
-    """A matrix, its limits and the elements of a window that it reads; see `hwsim.packed._tiles.multiply`.
+    """A matrix, its limits and what it reads of a window; see `hwsim.packed._tiles.multiply`.
 
     Parameters
     ----------
-    weights : (blocks, steps, neurons of a tile)
+    weights : (blocks, steps, elements of a tile)
     limits : (classes, neurons of all blocks)
     levels : (positions,) int64
     offsets : (steps,) int64
@@ -34,83 +83,120 @@ class _Matrix:
 def _matrix(node: MatrixVector, channels: int, positions: int, window: bytes) -> _Matrix:
     """Return a node's matrix for windows of pixels with the given number of channels.
 
-    For bits, the unused bits after a pixel's channels are zero in both factors, so they never differ. And
-    ``ones >= threshold`` is ``synapses - ones <= synapses - threshold``: the limit is the number of bits that may
-    differ. Padding neurons have a limit that is never met. Bits that meet integers are the numbers 0 and 1, and
-    limits apply to the sum of the weights whose bit is 1 (`dataflow.nodes._terms`).
+    For bits, the unused bits after a pixel's channels are zero in both factors, so they never differ. Padding neurons
+    have a limit that is never met. Bits that meet integers are the numbers 0 and 1, and limits apply to the sum of the
+    weights whose bit is 1 (`dataflow.nodes._terms`).
 
     Parameters
     ----------
     window : the offsets of a window's elements, int64
     """
-    offsets = np.frombuffer(window, np.int64)
+    form, offsets = _form(node), np.frombuffer(window, np.int64)
     levels = np.zeros(positions, np.int64) if node.position_classes is None else node.position_classes.copy()
-    limits = np.zeros((1, node.neurons), np.int64) if node.thresholds is None else node.sum_thresholds
+    rows = node.weights
     if node.counts_matches:
         bits = node.weight_element.bits_of(node.weights).reshape(node.neurons, -1, channels)
         rows = pack(bits).reshape(node.neurons, -1)
-        limits, never = (node.synapses - limits).astype(np.int64), -1
-        neurons = tile_neurons(rows.dtype)
-    elif _takes_bytes(node):
-        rows, offsets = by_fours(node.weights, offsets)
-        limits, never = (limits - _bias(node)).astype(np.int32), np.iinfo(np.int32).max
-        neurons = tile_neurons(np.dtype(np.uint8))
-    else:
-        low, high = node.counted
-        rows = node.weights.astype(integer_type(low, high + 1))
-        limits, never = limits.astype(rows.dtype), np.iinfo(rows.dtype).max
-        neurons = tile_neurons(rows.dtype)
-    blocks = -(-node.neurons // neurons)
-    more = blocks * neurons - node.neurons
-    tiles = np.pad(rows, ((0, more), (0, 0))).reshape(blocks, neurons, -1).transpose(0, 2, 1)
-    full = np.pad(limits, ((0, 0), (0, more)), constant_values=never)
-    return _Matrix(np.ascontiguousarray(tiles), full, levels, offsets)
+        if form.weights == np.uint8:
+            rows, offsets = _used_bytes(rows, offsets, channels)
+    elif form.count > 1:
+        rows, offsets = grouped(node.weights, offsets, form.count, form.weights)
+    neurons = tile_neurons(np.dtype(form.pixels), np.dtype(form.weights), node.neurons)
+    more = -node.neurons % neurons
+    tiles = np.pad(rows, ((0, more), (0, 0))).reshape(-1, neurons, rows.shape[1]).transpose(0, 2, 1)
+    weights = _by_halves(tiles) if form.weights == np.uint8 else tiles.astype(form.weights)
+    never = -1 if node.counts_matches else np.iinfo(form.sums).max
+    limits = np.pad(_limits(node, form), ((0, 0), (0, more)), constant_values=never)
+    return _Matrix(np.ascontiguousarray(weights), limits.astype(form.sums), levels, offsets)
 
 
-def by_fours(weights: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return weights in groups of four bytes, and the offsets at which the four numbers of each group are read.
+def _limits(node: MatrixVector, form: _Form) -> np.ndarray:
+    """Return the limits of sums, or what is added to them, (classes, neurons) int64.
+
+    For bits, ``ones >= threshold`` is ``synapses - ones <= synapses - threshold``: the limit is the number of bits that
+    may differ. Bytes count from the least number, so all sums of a neuron differ by the same bias. A limit that sums
+    of this type cannot reach, as the type of the weights allows more than there is, becomes the last that they can.
+    """
+    if node.thresholds is None:
+        offsets = np.zeros((1, node.neurons), np.int64) if node.offsets is None else node.offsets
+        if node.counts_matches:
+            return node.synapses + offsets
+        return np.zeros_like(offsets) if node.terms.doubled else _bias(node, form) + offsets
+    if node.counts_matches:
+        return node.synapses - node.sum_thresholds
+    ends = np.iinfo(form.sums)
+    return np.clip(node.sum_thresholds - _bias(node, form), ends.min, ends.max)
+
+
+def _bias(node: MatrixVector, form: _Form) -> np.ndarray:
+    """Return what the sums of each neuron lack, (neurons,) int64."""
+    return form.least * node.weights.sum(axis=1, dtype=np.int64)
+
+
+def grouped(
+    weights: np.ndarray, offsets: np.ndarray, count: int, dtype: type[np.integer]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return weights in groups, and the offsets at which the neighbouring numbers of each group are read.
 
     Parameters
     ----------
     weights : (neurons, elements of a window) int8
     offsets : (elements of a window,) int64, each once
+    count : numbers of a group
+    dtype : type of a group, of as many bytes as its numbers have together
 
     Returns
     -------
-    (neurons, steps) int32, each of four int8 with the first lowest, 0 if the window has no element there; (steps,)
+    (neurons, steps) of that type, each with the first weight lowest, 0 if the window has no element there; (steps,)
     int64
     """
     firsts = list[int]()
     for offset in sorted(offsets.tolist()):
-        if not firsts or offset >= firsts[-1] + 4:
+        if not firsts or offset >= firsts[-1] + count:
             firsts.append(offset)
     starts = np.array(firsts, np.int64)
     step = np.searchsorted(starts, offsets, side="right") - 1
-    fours = np.zeros((len(weights), len(starts), 4), np.int8)
-    fours[:, step, offsets - starts[step]] = weights
-    return fours.view("<i4")[:, :, 0].astype(np.int32, copy=False), starts
+    groups = np.zeros((len(weights), len(starts), count), f"<i{np.dtype(dtype).itemsize // count}")
+    groups[:, step, offsets - starts[step]] = weights
+    return groups.view(f"<i{np.dtype(dtype).itemsize}")[:, :, 0].astype(dtype, copy=False), starts
 
 
-def _takes_bytes(node: MatrixVector) -> bool:
-    """Return whether the processor can multiply a node's integers as bytes, with sums that fit into 32 bits."""
-    low, high = node.operand.minimum, node.operand.maximum
-    heaviest = max(map(abs, node.weight_element.span))
-    fits = heaviest <= 128 and node.synapses * heaviest * (abs(low) + high - low) < np.iinfo(np.int32).max
-    return byte_vector_width() > 0 and high - low < 256 and fits
+def _used_bytes(words: np.ndarray, offsets: np.ndarray, channels: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return those bytes of words that have bits of channels, and their offsets in a window.
+
+    Parameters
+    ----------
+    words : (neurons, elements of a window) uint64
+    offsets : (elements of a window,) int64
+    """
+    of_pixel = -(-channels // word_width)
+    used = np.arange(8 * of_pixel) < -(-channels // 8)
+    octets = words.astype("<u8").view(np.uint8).reshape(len(words), -1, 8 * of_pixel)[:, :, used]
+    places = (8 * offsets[:, None] + np.arange(8)).reshape(-1, 8 * of_pixel)[:, used]
+    return octets.reshape(len(words), -1), places.reshape(-1)
 
 
-def _bias(node: MatrixVector) -> np.ndarray:
-    """Return the correction of each sum of bytes, (neurons,) int64, since bytes count from the least integer."""
-    return node.operand.minimum * node.weights.sum(axis=1, dtype=np.int64)
+def _by_halves(octets: np.ndarray) -> np.ndarray:
+    """Return bytes of 16 neurons each as their lower four bits and then their upper four.
+
+    Parameters
+    ----------
+    octets : (blocks, steps, neurons of a tile) uint8
+
+    Returns
+    -------
+    (blocks, steps, 2 * neurons of a tile) uint8
+    """
+    by_lanes = octets.reshape(*octets.shape[:2], -1, 16)
+    return np.stack([by_lanes & 15, by_lanes >> 4], axis=-2).reshape(*octets.shape[:2], -1)
 
 
 def product(node: MatrixVector, x: Windows) -> Tensor:
     """Return the result of a matrix for windows, or for single vectors as windows of one pixel."""
-    stream, bits = node.output_streams[0], node.counts_matches
-    if not bits:
+    stream, form = node.output_streams[0], _form(node)
+    if not node.counts_matches:
         x = x.numbers
     matrix = _matrix(node, x.channels, len(x.starts), x.offsets.tobytes())
-    bytewise = not bits and _takes_bytes(node)
     rows = len(x.pixels) * len(x.starts)
     size = -(-rows // tile_rows) * tile_rows
     if node.thresholds is not None:
@@ -118,30 +204,35 @@ def product(node: MatrixVector, x: Windows) -> Tensor:
         make = np.zeros if node.neurons % word_width else np.empty
         out = make((size, 8 * -(-node.neurons // word_width)), np.uint8)
     else:
-        out = np.empty((size, matrix.limits.shape[1]), matrix.limits.dtype)
-    pixels = _bytes(x.pixels, node.operand.minimum) if bytewise else x.pixels.astype(matrix.weights.dtype, copy=False)
-    multiply(pixels, x.starts, matrix.offsets, matrix.weights, matrix.limits, matrix.levels, out)
+        out = np.empty((size, matrix.limits.shape[1]), form.sums)
+    pixels, starts = _pixels(form, x)
+    multiply(pixels, starts, matrix.offsets, matrix.weights, matrix.limits, matrix.levels, out)
     if node.thresholds is not None:
         words = out.view("<u8").astype(np.uint64, copy=False)[:rows]
         return Tensor(words.reshape(-1, *stream.shape[:-1], words.shape[1]), stream.shape, True)
-    # For bits, the sums count those that differ, and each of these reduces the total by 2 from its maximum.
-    total = out[:rows, : node.neurons].astype(np.int64)
-    if bits:
-        total = node.synapses - 2 * total
-    else:
-        total += _bias(node) if bytewise else 0
-        if node.terms.doubled:
-            total = 2 * total - node.terms.rest(node.weights)
-    if node.offsets is not None:
-        total = total.reshape(len(x.pixels), -1, node.neurons) + node.offsets[matrix.levels]
+    total = out[:rows, : node.neurons]
+    if node.terms.doubled and not node.counts_matches:
+        total = 2 * total.astype(np.int64) - node.terms.rest(node.weights)
+        if node.offsets is not None:
+            total = total.reshape(len(x.pixels), -1, node.neurons) + node.offsets[matrix.levels]
     return Tensor(total.reshape(-1, *stream.shape), stream.shape, False)
 
 
-def _bytes(pixels: np.ndarray, least: int) -> np.ndarray:
-    """Return pixels minus the least integer as uint8, with 3 more bytes of memory after them."""
-    memory = np.empty(pixels.size + 3, np.uint8)
-    # Modulo 256 there is no overflow.
-    return np.subtract(pixels.astype(np.uint8), np.uint8(least % 256), out=memory[:-3].reshape(pixels.shape))
+def _pixels(form: _Form, x: Windows) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pixels and the starts of windows in the form in which a matrix reads them."""
+    if x.packed and form.pixels == np.uint8:
+        return x.pixels.astype("<u8", copy=False).view(np.uint8), 8 * x.starts
+    if form.count == 1:
+        return x.pixels.astype(form.pixels, copy=False), x.starts
+    # The last group may begin with the last number, and what comes after it in memory is multiplied by zero.
+    memory = np.empty(x.pixels.size + form.count - 1, form.pixels)
+    pixels = memory[: x.pixels.size].reshape(x.pixels.shape)
+    if form.pixels == np.uint8:
+        # Modulo 256 there is no overflow.
+        np.subtract(x.pixels.astype(np.uint8), np.uint8(form.least % 256), out=pixels)
+    else:
+        pixels[:] = x.pixels
+    return pixels, x.starts
 
 
 def grouped_product(node: MatrixVector, x: Tensor) -> Tensor:

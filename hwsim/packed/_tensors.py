@@ -14,6 +14,7 @@ from hwsim.packed._bits import pack, unpack, word_width
 __all__ = [
     "Tensor",
     "Windows",
+    "fits",
     "grouped_windows_of",
     "integer_type",
     "numbers_in",
@@ -41,10 +42,12 @@ def remembered(make: Callable[..., T]) -> Callable[..., T]:
 
 def integer_type(low: int, high: int) -> type[np.signedinteger]:
     """Return the narrowest type of the compiled loops that holds `low` to `high`."""
-    for dtype in (np.int16, np.int32):
-        if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
-            return dtype
-    return np.int64
+    return next((dtype for dtype in (np.int16, np.int32) if fits(dtype, low, high)), np.int64)
+
+
+def fits(dtype: type[np.signedinteger], low: int, high: int) -> bool:
+    """Return whether a type holds `low` to `high`."""
+    return bool(np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,18 +1,22 @@
 """Matrix products in compiled tiles: a few rows by a few vectors of neurons, whose sums stay in registers.
 
 Neurons are in neighbouring lanes of a vector, so that a sum needs no addition across lanes and a comparison gives
-bits that are already packed. A step of a tile adds one of these to the sums:
+bits that are already packed. The types of pixels and weights decide what a step of a tile adds to the sums:
 
-* for numbers, one synapse: ``x * w``
-* for bytes, four synapses at once, if the processor multiplies bytes and adds groups of four products
-* for bits, a word of 64 synapses: ``popcount(x XOR w)``, the synapses that differ
+* `_Numbers`, numbers: one synapse, ``x * w``
+* `_Words`, words of bits: 64 synapses, ``popcount(x XOR w)``, those that differ
+* `_Fours`, bytes: four synapses at once, if the processor multiplies bytes and adds groups of four products (VNNI)
+* `_Nibbles`, bytes of bits: 8 synapses, whose number that differ is looked up in a register, in halves
+* `_BytePairs` and `_NumberPairs`, bytes and int16: two synapses at once
 
-LLVM splits its vectors on a machine with narrower ones, so the code is not bound to one processor. All compiled code is
-in this one file, because numba's cache is valid only as long as the file of a function does not change.
+The last two lines are for processors with vectors of 256 bits (AVX2), the others for any: LLVM splits their vectors on
+a machine with narrower ones. All compiled code is in this one file, because numba's cache is valid only as long as the
+file of a function does not change.
 """
 
 from functools import cache
-from typing import Any
+from itertools import chain
+from typing import Any, ClassVar
 
 import numpy as np
 from llvmlite import ir
@@ -21,33 +25,49 @@ from numba.core import cgutils
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
-__all__ = ["byte_vector_width", "join", "multiply", "tile_neurons", "tile_rows"]
+__all__ = [
+    "byte_vector_width",
+    "join",
+    "looks_up_bits",
+    "multiplies_pairs",
+    "multiply",
+    "tile_neurons",
+    "tile_rows",
+]
 
-#: Rows of a tile, and vectors of neurons: the sums take 24 of 32 registers.
+#: Rows of a tile, and how many of them can be done at once.
 tile_rows = 6
-tile_vectors = 4
+_row_counts = (1, 2, 3, 6)
 
-#: Bits of a vector.
-vector_width = 512
-
-_i32, _i64 = ir.IntType(32), ir.IntType(64)
+_i8, _i16, _i32, _i64 = (ir.IntType(width) for width in (8, 16, 32, 64))
 
 
 @cache
+def _features() -> frozenset[str]:
+    """Return the instruction sets for which numba compiles."""
+    flags = cpu_target.target_context.codegen().magic_tuple()[-1].split(",")
+    return frozenset(flag[1:] for flag in flags if flag.startswith("+"))
+
+
 def byte_vector_width() -> int:
     """Return the width of vectors whose bytes the processor multiplies and adds in groups of four, or 0."""
-    features = cpu_target.target_context.codegen().magic_tuple()[-1].split(",")
-    return 512 if "+avx512vnni" in features else 256 if "+avxvnni" in features else 0
+    return 512 if "avx512vnni" in _features() else 256 if "avxvnni" in _features() else 0
 
 
-def tile_neurons(dtype: np.dtype) -> int:
-    """Return the neurons of a tile for pixels of this type: as many as fill its vectors, or a word if that is fewer."""
-    return min(64, tile_vectors * vector_width // _sum_width(dtype))
+def multiplies_pairs() -> bool:
+    """Return whether the processor multiplies bytes and numbers of 16 bits and adds pairs of products."""
+    return "avx2" in _features()
 
 
-def _sum_width(dtype: np.dtype) -> int:
-    """Return the bits of a sum for pixels of this type."""
-    return 32 if dtype == np.uint8 else 8 * dtype.itemsize
+def looks_up_bits() -> bool:
+    """Return whether bits are counted fastest by looking them up: without an instruction that counts them."""
+    return "avx2" in _features() and "avx512vpopcntdq" not in _features()
+
+
+def tile_neurons(pixels: np.dtype, weights: np.dtype, neurons: int) -> int:
+    """Return the neurons of a tile for pixels and weights of these types, in a matrix with so many neurons."""
+    kind = _kind_of(pixels, weights)
+    return next((size for size in kind.sizes(weights) if size >= neurons), kind.sizes(weights)[-1])
 
 
 @intrinsic
@@ -80,55 +100,115 @@ def _tile(
             context.make_array(kind)(context, builder, value) if isinstance(kind, types.Array) else value
             for kind, value in zip(signature.args, arguments, strict=True)
         ]
-        dtype = np.dtype(pixels.dtype.name)
-        kind = {np.dtype(np.uint64): _Words, np.dtype(np.uint8): _Bytes}.get(dtype, _Tile)
-        kind(builder, dtype, out.dtype == types.uint8, *views).emit()
+        dtypes = np.dtype(pixels.dtype.name), np.dtype(weights.dtype.name)
+        _kind_of(*dtypes)(builder, dtypes[1], out.dtype == types.uint8, *views).emit()
         return context.get_dummy_value()
 
     return signature, generate
 
 
 class _Tile:
-    """The instructions of one tile of numbers."""
+    """The instructions of one tile."""
 
     #: Relation between a sum and its limit for which a bit is one.
     relation = ">="
 
-    def __init__(self, builder: Any, dtype: np.dtype, packs: bool, *arguments: Any) -> None:
-        self.builder, self.packs = builder, packs
+    #: What a sum counts in the total, which starts with the limit.
+    factor = 1
+
+    #: Bits of a vector, and vectors of neurons: 24 of 32 registers for the sums of all rows.
+    vector_width = 512
+    vectors = 4
+
+    #: Sums that are in registers at once; rows are done one group after another.
+    most_sums = 24
+
+    def __init__(self, builder: Any, weights: np.dtype, packs: bool, *arguments: Any) -> None:
+        self.builder, self.packs, self.weight_dtype = builder, packs, weights
         self.pixels, self.places, self.offsets, self.weights, self.block = arguments[:5]
         self.limits, self.levels, self.out, self.first = arguments[5:]
-        self.number = ir.IntType(_sum_width(dtype))
-        self.lanes = vector_width // self.number.width
-        self.neurons = tile_neurons(dtype)
+        self.number = ir.IntType(self.sum_width(weights))
+        self.lanes = self.vector_width // self.number.width
         self.vector = ir.VectorType(self.number, self.lanes)
 
+    @classmethod
+    def sum_width(cls, weights: np.dtype) -> int:
+        """Return the bits of a sum for weights of this type."""
+        return 8 * weights.itemsize
+
+    @classmethod
+    def sizes(cls, weights: np.dtype) -> tuple[int, ...]:
+        """Return for how many neurons there are tiles, rising: what fills the vectors, or a word if that is fewer."""
+        return (min(64, cls.vectors * cls.vector_width // cls.sum_width(weights)),)
+
     def emit(self) -> None:
-        """Sum over all steps, then write the bits, or the sums."""
+        """Do what the tile of as many neurons as the weights have does."""
         builder = self.builder
-        zero = ir.Constant(self.vector, [0] * self.lanes)
-        vectors = range(self.neurons // self.lanes)
-        sums = [[cgutils.alloca_once_value(builder, zero) for _ in vectors] for _ in range(tile_rows)]
-        steps = builder.extract_value(self.weights.shape, 1)
-        before = builder.mul(self.block, steps)
-        windows = [self._at(self.pixels, self._number(self.places, _i64(row))) for row in range(tile_rows)]
-        with cgutils.for_range(builder, steps) as loop:
-            offset = self._number(self.offsets, loop.index)
-            start = builder.mul(builder.add(before, loop.index), _i64(self.neurons))
-            weights = [self._load(self.weights, builder.add(start, _i64(vector * self.lanes))) for vector in vectors]
-            for totals, window in zip(sums, windows, strict=True):
-                x = self._spread(self._element(builder.gep(window, [offset])))
-                for total, weight in zip(totals, weights, strict=True):
-                    builder.store(self._added(builder.load(total), x, weight), total)
+        self.steps = builder.extract_value(self.weights.shape, 1)
+        self.elements = builder.extract_value(self.weights.shape, 2)
+        self.neurons = builder.udiv(self.elements, _i64(self._element_count // self.lanes))
+        sizes = self.sizes(self.weight_dtype)
+        for size in sizes:
+            if len(sizes) == 1:
+                self._emit(size // self.lanes)
+                return
+            with builder.if_then(builder.icmp_signed("==", self.neurons, _i64(size))):
+                self._emit(size // self.lanes)
+
+    def _emit(self, vectors: int) -> None:
+        """Sum over all steps, then write the bits, or the totals."""
+        builder = self.builder
         # Loaded before the first store, because after it LLVM would load everything in memory again.
         levels = [self._number(self.levels, _i64(row)) for row in range(tile_rows)]
-        for row, level in enumerate(levels):
-            for vector in vectors:
-                self._write(builder.load(sums[row][vector]), level, row, vector)
+        windows = [self._at(self.pixels, self._number(self.places, _i64(row))) for row in range(tile_rows)]
+        rows = max(count for count in _row_counts if count * vectors <= self.most_sums)
+        for first in range(0, tile_rows, rows):
+            group = range(first, first + rows)
+            sums = self._sums([windows[row] for row in group], vectors)
+            for row, totals in zip(group, sums, strict=True):
+                for vector, total in enumerate(totals):
+                    self._write(builder.load(total), levels[row], row, vector)
+
+    def _sums(self, windows: list[Any], vectors: int) -> list[list[Any]]:
+        """Return the places of the sums over all steps, of each window and vector."""
+        sums = self._zeros(self.vector, len(windows), vectors)
+        with cgutils.for_range(self.builder, self.steps) as loop:
+            self._step(loop.index, windows, sums)
+        return sums
+
+    def _zeros(self, kind: Any, rows: int, vectors: int) -> list[list[Any]]:
+        zero = ir.Constant(kind, [0] * kind.count)
+        return [[cgutils.alloca_once_value(self.builder, zero) for _ in range(vectors)] for _ in range(rows)]
+
+    def _step(self, step: Any, windows: list[Any], sums: list[list[Any]]) -> None:
+        """Add a step to all sums."""
+        builder = self.builder
+        offset = self._number(self.offsets, step)
+        start = builder.mul(builder.add(builder.mul(self.block, self.steps), step), self.elements)
+        kind = self._weight_vector
+        places = [builder.add(start, _i64(vector * self._element_count)) for vector in range(len(sums[0]))]
+        weights = [self._load(self.weights, place, kind) for place in places]
+        factors = [self._spread(builder.gep(window, [offset])) for window in windows]
+        for vector, weight in enumerate(weights):
+            for x, totals in zip(factors, sums, strict=True):
+                builder.store(self._added(builder.load(totals[vector]), x, weight), totals[vector])
+
+    @property
+    def _element_count(self) -> int:
+        """Elements of the weights in a vector."""
+        return self.vector_width // (8 * self.weight_dtype.itemsize)
+
+    @property
+    def _weight_vector(self) -> Any:
+        return ir.VectorType(ir.IntType(8 * self.weight_dtype.itemsize), self._element_count)
+
+    def _spread(self, place: Any) -> Any:
+        """Return what a step reads of a window, in every lane."""
+        return self._broadcast(self.builder.load(place), self.vector)
 
     def _added(self, total: Any, x: Any, weight: Any) -> Any:
         """Return a total after a step."""
-        return self.builder.add(total, self.builder.mul(x, weight))
+        raise NotImplementedError
 
     def _at(self, array: Any, place: Any) -> Any:
         return self.builder.gep(array.data, [place])
@@ -136,74 +216,205 @@ class _Tile:
     def _number(self, array: Any, place: Any) -> Any:
         return self.builder.load(self._at(array, place))
 
-    def _element(self, place: Any) -> Any:
-        return self.builder.load(place)
-
     def _write(self, total: Any, level: Any, row: int, vector: int) -> None:
         builder = self.builder
         width = builder.extract_value(self.out.shape, 1)
         place = builder.mul(builder.add(self.first, _i64(row)), width)
-        neuron = builder.add(builder.mul(self.block, _i64(self.neurons)), _i64(vector * self.lanes))
+        neuron = builder.add(builder.mul(self.block, self.neurons), _i64(vector * self.lanes))
+        start = builder.mul(level, builder.extract_value(self.limits.shape, 1))
+        limit = self._load(self.limits, builder.add(start, neuron), self.vector)
         if self.packs:
-            start = builder.mul(level, builder.extract_value(self.limits.shape, 1))
-            limit = self._load(self.limits, builder.add(start, neuron))
             total = builder.bitcast(builder.icmp_signed(self.relation, total, limit), ir.IntType(self.lanes))
             neuron = builder.udiv(neuron, _i64(8))
+        else:
+            total = builder.add(limit, builder.mul(total, ir.Constant(self.vector, [self.factor] * self.lanes)))
         target = builder.bitcast(self._at(self.out, builder.add(place, neuron)), total.type.as_pointer())
         builder.store(total, target).align = 1
 
-    def _load(self, array: Any, place: Any) -> Any:
-        loaded = self.builder.load(self.builder.bitcast(self._at(array, place), self.vector.as_pointer()))
-        loaded.align = self.number.width // 8
+    def _load(self, array: Any, place: Any, kind: Any) -> Any:
+        loaded = self.builder.load(self.builder.bitcast(self._at(array, place), kind.as_pointer()))
+        loaded.align = kind.element.width // 8
         return loaded
 
-    def _spread(self, number: Any) -> Any:
-        nothing = ir.Constant(self.vector, ir.Undefined)
+    def _read(self, place: Any, number: Any) -> Any:
+        """Return a number that is read at the place of its first byte."""
+        read = self.builder.load(self.builder.bitcast(place, number.as_pointer()))
+        read.align = 1
+        return read
+
+    def _broadcast(self, number: Any, kind: Any) -> Any:
+        nothing = ir.Constant(kind, ir.Undefined)
         alone = self.builder.insert_element(nothing, number, _i32(0))
         return self.builder.shuffle_vector(
-            alone, nothing, ir.Constant(ir.VectorType(_i32, self.lanes), [0] * self.lanes)
+            alone, nothing, ir.Constant(ir.VectorType(_i32, kind.count), [0] * kind.count)
         )
 
-    def _call(self, name: str, *arguments: Any) -> Any:
-        kind = ir.FunctionType(arguments[0].type, [argument.type for argument in arguments])
+    def _lanes(self, left: Any, right: Any, first: int, count: int) -> Any:
+        numbers = list(range(first, first + count))
+        return self.builder.shuffle_vector(left, right, ir.Constant(ir.VectorType(_i32, count), numbers))
+
+    def _call(self, name: str, result: Any, *arguments: Any) -> Any:
+        kind = ir.FunctionType(result, [argument.type for argument in arguments])
         return self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, name), arguments)
 
 
-class _Words(_Tile):
-    """The instructions of a tile of bits."""
-
-    relation = "<="
+class _Numbers(_Tile):
+    """The instructions of a tile of numbers."""
 
     def _added(self, total: Any, x: Any, weight: Any) -> Any:
-        ones = self._call(f"llvm.ctpop.v{self.lanes}i{self.number.width}", self.builder.xor(x, weight))
-        return self.builder.add(total, ones)
+        return self.builder.add(total, self.builder.mul(x, weight))
 
 
-class _Bytes(_Tile):
+class _Words(_Tile):
+    """The instructions of a tile of words of bits.
+
+    A sum counts the bits that differ, and each of these reduces the total by 2 from its maximum.
+    """
+
+    relation, factor = "<=", -2
+
+    def _added(self, total: Any, x: Any, weight: Any) -> Any:
+        name = f"llvm.ctpop.v{self.lanes}i{self.number.width}"
+        return self.builder.add(total, self._call(name, self.vector, self.builder.xor(x, weight)))
+
+
+class _Fours(_Tile):
     """The instructions of a tile of bytes, four of which are read as one number.
 
     A product is of an unsigned and a signed byte. The sum of four products is added in 32 bits without saturation.
     """
 
-    def _element(self, place: Any) -> Any:
-        element = self.builder.load(self.builder.bitcast(place, self.number.as_pointer()))
-        element.align = 1
-        return element
+    def _spread(self, place: Any) -> Any:
+        return self._broadcast(self._read(place, self.number), self.vector)
 
     def _added(self, total: Any, x: Any, weight: Any) -> Any:
-        parts = vector_width // byte_vector_width()
+        parts = self.vector_width // byte_vector_width()
         operands = [self._parts(vector, parts) for vector in (total, x, weight)]
         name = f"llvm.x86.avx512.vpdpbusd.{byte_vector_width()}"
-        sums = [self._call(name, *part) for part in zip(*operands, strict=True)]
+        sums = [self._call(name, part[0].type, *part) for part in zip(*operands, strict=True)]
         return sums[0] if parts == 1 else self._lanes(sums[0], sums[1], 0, self.lanes)
 
     def _parts(self, vector: Any, parts: int) -> list[Any]:
         size = self.lanes // parts
         return [self._lanes(vector, vector, part * size, size) for part in range(parts)]
 
-    def _lanes(self, left: Any, right: Any, first: int, count: int) -> Any:
-        numbers = list(range(first, first + count))
-        return self.builder.shuffle_vector(left, right, ir.Constant(ir.VectorType(_i32, count), numbers))
+
+class _Half(_Tile):
+    """The instructions of a tile with vectors of 256 bits and 16 registers, of which the sums take at most half.
+
+    Matrices of few neurons have smaller tiles, with more rows at once.
+    """
+
+    vector_width = 256
+    most_sums = 8
+
+    @classmethod
+    def sizes(cls, weights: np.dtype) -> tuple[int, ...]:
+        return tuple(size for size in (16, 32, 64) if size <= super(_Half, cls).sizes(weights)[0])
+
+
+class _Pairs(_Half):
+    """The instructions of a tile of numbers, two of which are read as one, and multiplied with two weights.
+
+    Parameters
+    ----------
+    name : instruction that multiplies the elements of two vectors and adds neighbouring products
+    width : bits of its elements
+    """
+
+    name: ClassVar[str]
+    width: ClassVar[int]
+
+    def _spread(self, place: Any) -> Any:
+        return self._broadcast(self._read(place, self.number), self.vector)
+
+    def _added(self, total: Any, x: Any, weight: Any) -> Any:
+        elements = ir.VectorType(ir.IntType(self.width), self.vector_width // self.width)
+        factors = [self.builder.bitcast(factor, elements) for factor in (x, weight)]
+        return self.builder.add(total, self._call(self.name, self.vector, *factors))
+
+
+class _BytePairs(_Pairs):
+    """Unsigned bytes with signed weights.
+
+    Sums have 16 bits and those of two products saturate, so matrices must be light enough for neither to overflow.
+    """
+
+    name, width = "llvm.x86.avx2.pmadd.ub.sw", 8
+
+
+class _NumberPairs(_Pairs):
+    """Numbers of 16 bits, with sums of 32 bits. Weights are bytes, so that two products fit."""
+
+    name, width = "llvm.x86.avx2.pmadd.wd", 16
+
+
+class _Nibbles(_Half):
+    """The instructions of a tile of bytes of bits.
+
+    There are 16 possible groups of four weights. The numbers of synapses that differ between each of them and four
+    bits of a window are a table in a register, in which one instruction (`vpshufb`) looks up the groups of 16 neurons.
+    A vector has the lower four synapses of these neurons and then their upper four, and the tables of all bytes are in
+    memory. What was looked up is at most 4 and is added in bytes, which are added to the sums before they overflow.
+    """
+
+    relation, factor = "<=", -2
+
+    #: Steps whose counts fit into bytes.
+    most_steps = 255 // 4
+
+    @classmethod
+    def sum_width(cls, weights: np.dtype) -> int:
+        return 16
+
+    def _sums(self, windows: list[Any], vectors: int) -> list[list[Any]]:
+        builder, half = self.builder, ir.VectorType(_i16, self.lanes)
+        sums = self._zeros(self.vector, len(windows), vectors)
+        with cgutils.for_range_slice(builder, _i64(0), self.steps, _i64(self.most_steps), _i64) as (first, _):
+            counts = self._zeros(self._weight_vector, len(windows), vectors)
+            rest = builder.sub(self.steps, first)
+            short = builder.icmp_signed("<", rest, _i64(self.most_steps))
+            with cgutils.for_range(builder, builder.select(short, rest, _i64(self.most_steps))) as loop:
+                self._step(builder.add(first, loop.index), windows, counts)
+            for total, count in zip(chain(*sums), chain(*counts), strict=True):
+                counted = builder.load(count)
+                for part in range(2):
+                    wide = builder.zext(self._lanes(counted, counted, part * self.lanes, self.lanes), half)
+                    builder.store(builder.add(builder.load(total), wide), total)
+        return sums
+
+    def _spread(self, place: Any) -> Any:
+        """Return the tables of a byte of bits."""
+        builder = self.builder
+        tables = cgutils.global_constant(builder, "differing", ir.Constant(_tables_type, _tables))
+        byte = builder.zext(builder.load(place), _i64)
+        table = builder.bitcast(builder.gep(tables, [_i64(0), byte, _i64(0)]), self._weight_vector.as_pointer())
+        loaded = builder.load(table)
+        loaded.align = 1
+        return loaded
+
+    def _added(self, total: Any, x: Any, weight: Any) -> Any:
+        return self.builder.add(total, self._call("llvm.x86.avx2.pshuf.b", x.type, x, weight))
+
+
+#: For each byte of bits, the bits that differ between its lower four and each number of four bits, and the same for its
+#: upper four.
+_tables = [
+    [(four ^ other).bit_count() for four in (byte & 15, byte >> 4) for other in range(16)] for byte in range(256)
+]
+_tables_type = ir.ArrayType(ir.ArrayType(_i8, 32), 256)
+
+_KINDS: dict[tuple[type, type], type[_Tile]] = {
+    (np.uint64, np.uint64): _Words,
+    (np.uint8, np.int32): _Fours,
+    (np.uint8, np.uint8): _Nibbles,
+    (np.uint8, np.int16): _BytePairs,
+    (np.int16, np.int32): _NumberPairs,
+}
+
+
+def _kind_of(pixels: np.dtype, weights: np.dtype) -> type[_Tile]:
+    return _KINDS.get((pixels.type, weights.type), _Numbers)
 
 
 @njit(cache=True, nogil=True)
@@ -212,17 +423,21 @@ def multiply(pixels, starts, offsets, weights, limits, levels, out):  # type: ig
 
     Parameters
     ----------
-    pixels : (frames, elements) uint64 words of bits, or int16, int32, int64 numbers; or uint8 numbers, with 3 more
-        bytes in memory after the last
+    pixels : (frames, elements) uint64 words or uint8 bytes of bits, or int16, int32, int64 numbers; or uint8 numbers,
+        with 3 more bytes in memory after the last, and for pairs int16 numbers with one more
     starts : (positions,) int64, the element of a frame with which each window starts
-    offsets : (elements of a window,) int64, their offsets from its start; for bytes, of groups of four elements
-    weights : (blocks, elements of a window, neurons of a tile), of the type of the pixels; for bytes int32 that hold
-        four int8, the first lowest
-    limits : (classes, neurons of all blocks) int64 for bits, int32 for bytes, else of the type of the pixels: the
-        largest number of synapses that may differ, or the least sum, for which a bit is one
+    offsets : (steps,) int64, what a step reads, from the start of the window: an element, or the first of several
+    weights : (blocks, steps, neurons of a tile), of the type of the pixels; for fours int32 that hold four int8, the
+        first lowest; for pairs of bytes int16 that hold two int8, and for pairs of numbers int32 that hold two int16.
+        For bytes of bits (blocks, steps, 2 * neurons of a tile) uint8: of each 16 neurons the lower four bits and then
+        the upper four
+    limits : (classes, neurons of all blocks) of the type of the sums: int64 for words of bits, int16 for bytes of bits
+        and pairs of bytes, int32 for fours and pairs of numbers, else as the pixels. If `out` takes bits, the largest
+        number of synapses that may differ, or the least sum, for which a bit is one; else what is added to each sum
     levels : (positions,) int64, the class of limits of each position
     out : (rows, bytes) uint8, for bits, with neuron 0 lowest, or (rows, neurons of all blocks) of the type of limits,
-        for sums; its rows are frames times positions, and up to `tile_rows` - 1 more are written
+        for totals: the limit plus the sum, or for bits less twice the number that differ. Its rows are frames times
+        positions, and up to `tile_rows` - 1 more are written
     """
     places, classes = np.zeros(tile_rows, np.int64), np.zeros(tile_rows, np.int64)
     frame = position = 0

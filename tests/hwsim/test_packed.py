@@ -23,8 +23,8 @@ from dataflow import (
 from hwsim import packed, reference
 from hwsim.packed import _matrices
 from hwsim.packed._bits import pack, unpack
-from hwsim.packed._matrices import by_fours
-from hwsim.packed._tiles import byte_vector_width, tile_rows
+from hwsim.packed._matrices import grouped
+from hwsim.packed._tiles import tile_rows
 from hwsim.reference.matrix_vector import matrix_vector
 from sim_tests.cases import CASES, Case, random_frames
 from sim_tests.strategies import dense_networks
@@ -99,6 +99,27 @@ def test_matrices_at_borders_of_words_and_tiles(synapses: int, rows: int, neuron
     assert (y.values == ((expected + synapses) // 2 >= bits.thresholds)).all()
 
 
+@pytest.mark.parametrize("looked_up", [True, False])
+@pytest.mark.parametrize("synapses", [500, 504, 505, 512, 1008, 1009, 2**15 - 1, 2**15])
+@pytest.mark.parametrize("neurons", [1, 16, 17, 32, 33, 64, 65])
+def test_all_bits_differ_or_none(monkeypatch: pytest.MonkeyPatch, neurons: int, synapses: int, looked_up: bool) -> None:
+    """Counts in bytes are added to the sums after 63 steps of 8 synapses; sums of 16 bits hold 2**15 - 1 synapses."""
+    if not looked_up:
+        monkeypatch.setattr(_matrices, "looks_up_bits", lambda: False)
+    weights = np.ones((neurons, synapses), np.int8)
+    weights[-1] = -1
+    x = np.zeros((tile_rows + 1, synapses), np.int64)
+    x[::2] = 1
+    x[1, -1] = 1
+    expected = (2 * x - 1) @ weights.T.astype(np.int64)
+    tensor = packed.Tensor(pack(x), (synapses,), True)
+    (totals,) = packed.apply(MatrixVector("m", weights), tensor)
+    np.testing.assert_array_equal(totals.values, expected, strict=True)
+    for limits in (np.zeros(neurons, np.int64), (expected[1] + synapses) // 2, np.full(neurons, synapses + 1)):
+        (y,) = packed.apply(MatrixVector("m", weights, limits), tensor)
+        np.testing.assert_array_equal(y.values, ((expected + synapses) // 2 >= limits).astype(np.int64), strict=True)
+
+
 @pytest.mark.parametrize("frames", [1, 5])
 def test_limits_by_class_in_tiles_that_span_frames(frames: int) -> None:
     rng = np.random.default_rng(frames)
@@ -110,19 +131,26 @@ def test_limits_by_class_in_tiles_that_span_frames(frames: int) -> None:
     assert (y.values == (((2 * x - 1) @ weights.T.astype(np.int64) + 27) // 2 >= node.thresholds[classes])).all()
 
 
+def choose_way(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    """Let matrices of integers be multiplied in fours, pairs, or one number after another.
+
+    If the processor cannot do one of them, it is the next.
+    """
+    if way != "fours":
+        monkeypatch.setattr(_matrices, "byte_vector_width", lambda: 0)
+    if way == "numbers":
+        monkeypatch.setattr(_matrices, "multiplies_pairs", lambda: False)
+
+
 BYTES = [Integer(8), Integer(8, signed=True), Integer(7), Integer(3, signed=True), Integer(1)]
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("bytewise", [True, False])
+@pytest.mark.parametrize("way", ["fours", "pairs", "numbers"])
 @pytest.mark.parametrize("operand", BYTES, ids=str)
-@pytest.mark.parametrize("synapses", [1, 3, 4, 5, 27, 1023])
-def test_bytes_at_their_extremes(
-    monkeypatch: pytest.MonkeyPatch, synapses: int, operand: Integer, bytewise: bool
-) -> None:
-    # If the processor does not multiply bytes, both ways are the same.
-    width = byte_vector_width() if bytewise else 0
-    monkeypatch.setattr(_matrices, "byte_vector_width", lambda: width)
+@pytest.mark.parametrize("synapses", [1, 3, 4, 5, 27, 128, 129, 1023])
+def test_bytes_at_their_extremes(monkeypatch: pytest.MonkeyPatch, synapses: int, operand: Integer, way: str) -> None:
+    choose_way(monkeypatch, way)
     rng = np.random.default_rng(synapses)
     signs = rng.choice(np.array([-1, 1], np.int8), (33, synapses))
     weights = np.concatenate([signs, np.full((1, synapses), 1, np.int8), np.full((1, synapses), -1, np.int8)])
@@ -144,17 +172,16 @@ def test_bytes_at_their_extremes(
 WEIGHTS = [Integer(2, signed=True), Integer(5, signed=True), Integer(8, signed=True)]
 
 
-@pytest.mark.parametrize("bytewise", [True, False])
+@pytest.mark.parametrize("way", ["fours", "pairs", "numbers"])
 @pytest.mark.parametrize("element", WEIGHTS, ids=str)
 @pytest.mark.parametrize(
     "operand", [BIPOLAR, Integer(1), Integer(2), Integer(8), Integer(8, signed=True), Integer(16)], ids=str
 )
 @pytest.mark.parametrize("synapses", [1, 5, 70])
 def test_integer_weights_at_their_extremes(
-    monkeypatch: pytest.MonkeyPatch, synapses: int, operand: Element, element: Integer, bytewise: bool
+    monkeypatch: pytest.MonkeyPatch, synapses: int, operand: Element, element: Integer, way: str
 ) -> None:
-    width = byte_vector_width() if bytewise else 0
-    monkeypatch.setattr(_matrices, "byte_vector_width", lambda: width)
+    choose_way(monkeypatch, way)
     rng = np.random.default_rng(synapses)
     weights = rng.integers(element.minimum, element.maximum + 1, (33, synapses))
     weights[0], weights[1] = element.minimum, element.maximum
@@ -217,7 +244,7 @@ def test_weights_of_four_bytes_stand_at_the_elements_that_are_read(places: set[i
     rng = np.random.default_rng(seed)
     offsets = rng.permutation(np.array(sorted(places), np.int64))
     weights, frame = rng.choice(np.array([-1, 1], np.int8), (3, len(offsets))), rng.integers(0, 256, 64)
-    fours, starts = by_fours(weights, offsets)
+    fours, starts = grouped(weights, offsets, 4, np.int32)
     assert fours.dtype == np.int32
     assert (np.diff(starts) >= 4).all()
     bytes_of = fours.astype("<i4").view(np.int8).reshape(3, -1)
