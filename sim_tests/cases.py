@@ -28,7 +28,18 @@ from dataflow import (
 )
 from dataflow.nodes import Node
 
-__all__ = ["CASES", "INT2", "INT4", "INT8", "UINT8", "Case", "dense_network", "random_frames", "random_weights"]
+__all__ = [
+    "CASES",
+    "INT2",
+    "INT4",
+    "INT8",
+    "UINT8",
+    "Case",
+    "dense_case",
+    "dense_network",
+    "random_frames",
+    "random_weights",
+]
 
 
 UINT8 = Integer(8)
@@ -239,3 +250,9 @@ CASES = (
     ),
     Case("integer-weights-bits", (14, 6, 5), {"fc1": {"pe": 3, "simd": 4}}, outputs="bits", weights=(BIPOLAR, INT2)),
 )
+
+
+def dense_case(name: str) -> Network:
+    """Return the network of the case with this name."""
+    (case,) = (case for case in CASES if case.name == name)
+    return case.network()

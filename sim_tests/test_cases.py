@@ -26,14 +26,16 @@ def simulators() -> list[ParameterSet]:
 
 
 #: Cases that the default suite runs in the simulators of Verilog too, which take long to compile.
-REPRESENTATIVES = {"both", "wide", "inert", "bits", "stacked", "codes-stacked"}
+REPRESENTATIVES = {"both", "inert", "codes-stacked"}
+#: Cases that take long in Amaranth's simulator, which runs Python for every cycle.
+LONG = {"inert-image", "stacked-image"}
 
 
 def every_case() -> Iterator[ParameterSet]:
     """Yield every case in every simulator."""
     for case in (*CASES, *RESIDUAL_CASES):
         for simulator in simulators():
-            often = simulator.values == ("amaranth",) or str(case) in REPRESENTATIVES
+            often = str(case) not in LONG if simulator.values == ("amaranth",) else str(case) in REPRESENTATIVES
             marks = [*simulator.marks, *([] if often else [pytest.mark.slow])]
             yield pytest.param(case, *simulator.values, marks=marks, id=f"{case}-{simulator.values[0]}")
 

@@ -211,6 +211,7 @@ def test_packed_oracle_and_progress_are_told() -> None:
     ]
 
 
+@pytest.mark.long
 def test_long_runs_use_the_packed_oracle_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sim_tests.verification.REFERENCE_LIMIT", 3 * (12 * 6 + 6 * 4))
     assert verify_rtl(NETWORK, FRAMES, simulator="amaranth").oracle == "reference"

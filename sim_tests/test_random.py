@@ -57,11 +57,11 @@ def needs(simulator: str) -> pytest.MarkDecorator:
 
 DENSE, CONVOLUTIONS, SHORTCUTS = (dense_networks(), 12), (conv_networks(), 3), (residual_networks(), 3)
 
-test_random_networks_in_amaranth = agreement("amaranth", *DENSE, examples(20, many=200))
-test_random_convolutions_in_amaranth = agreement("amaranth", *CONVOLUTIONS, examples(15, many=150))
-test_random_shortcuts_in_amaranth = agreement("amaranth", *SHORTCUTS, examples(15, many=150))
-test_random_networks_in_icarus = needs("icarus")(agreement("icarus", *DENSE, examples(4, many=60)))
-test_random_convolutions_in_icarus = needs("icarus")(agreement("icarus", *CONVOLUTIONS, examples(4, many=40)))
-test_random_shortcuts_in_icarus = needs("icarus")(agreement("icarus", *SHORTCUTS, examples(4, many=60)))
+test_random_networks_in_amaranth = agreement("amaranth", *DENSE, examples(10, many=100))
+test_random_convolutions_in_amaranth = agreement("amaranth", *CONVOLUTIONS, examples(8, many=100))
+test_random_shortcuts_in_amaranth = agreement("amaranth", *SHORTCUTS, examples(8, many=200))
+test_random_networks_in_icarus = pytest.mark.slow(needs("icarus")(agreement("icarus", *DENSE, 15)))
+test_random_convolutions_in_icarus = pytest.mark.slow(needs("icarus")(agreement("icarus", *CONVOLUTIONS, 10)))
+test_random_shortcuts_in_icarus = pytest.mark.slow(needs("icarus")(agreement("icarus", *SHORTCUTS, 15)))
 test_random_networks_in_verilator = pytest.mark.slow(needs("verilator")(agreement("verilator", *DENSE, 20)))
 test_random_shortcuts_in_verilator = pytest.mark.slow(needs("verilator")(agreement("verilator", *SHORTCUTS, 12)))

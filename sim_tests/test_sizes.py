@@ -98,12 +98,7 @@ def verify_size(name: str, build_dir: Path) -> None:
     assert verification.beats_compared == frames * sum(network.stream(fifo).beats for fifo in network.fifos)
 
 
-@pytest.mark.parametrize("name", ["tfc-224", pytest.param("sfc-256", marks=pytest.mark.slow)])
-def test_real_size(name: str, tmp_path: Path) -> None:
-    verify_size(name, tmp_path)
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["tfc-ragged", "tfc-parallel", "tfc-thin", "sfc-64"])
-def test_real_size_in_further_foldings(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", SIZES)
+def test_real_size(name: str, tmp_path: Path) -> None:
     verify_size(name, tmp_path)

@@ -14,11 +14,11 @@ def examples(default: int, many: int | None = None) -> int:
     Parameters
     ----------
     default : of ``make test``; ``make quick`` tries a fifth of them
-    many : of ``make test-slow``; without, three times as many as in ``make test``
+    many : of ``make test-slow``; without, twice as many as in ``make test``
     """
     profile = settings.get_current_profile_name()
     if profile == QUICK:
         return max(2, default // 5)
     if profile == MANY:
-        return 3 * default if many is None else many
+        return 2 * default if many is None else many
     return default

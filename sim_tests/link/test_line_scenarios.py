@@ -25,6 +25,10 @@ def simulators() -> list[ParameterSet]:
     ]
 
 
+def slow(parameter: ParameterSet) -> ParameterSet:
+    return pytest.param(*parameter.values, marks=[*parameter.marks, pytest.mark.slow])
+
+
 def small_network() -> Network:
     return dense_network((12, 6, 4), outputs="both")
 
@@ -41,7 +45,7 @@ def test_model_answers_every_scenario(element: Integer, outputs: str) -> None:
         assert tuple(model.feed(characters_of(scenario.wave))) == scenario.replies, scenario.name
 
 
-@pytest.mark.parametrize("simulator", simulators())
+@pytest.mark.parametrize("simulator", [simulators()[0], *map(slow, simulators()[1:])])
 def test_board_answers_every_scenario(simulator: str, tmp_path: Path) -> None:
     run_link(small_network(), tmp_path, simulator=simulator)
 

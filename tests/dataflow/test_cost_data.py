@@ -27,6 +27,7 @@ def test_every_sample_was_measured_for_every_family() -> None:
     assert set(measured()) == {(name, family) for name in names for family in FAMILIES}
 
 
+@pytest.mark.long
 def test_data_are_what_the_cells_come_to() -> None:
     with DATA.open(newline="") as file:
         found = {(row["sample"], row["family"]): row for row in csv.DictReader(file)}
@@ -45,6 +46,7 @@ def test_the_page_tells_the_errors_of_the_data() -> None:
     assert tables(rows()) in PAGE.read_text()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("family", FAMILIES)
 def test_units_that_were_not_fitted_to_are_within_a_quarter(family: str) -> None:
     units = [row for row in rows() if row.family == family and not row.is_network and not row.sample.fitted]

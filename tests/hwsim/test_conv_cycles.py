@@ -53,6 +53,7 @@ def test_random_networks(network: Network, frames: int, seed: int | None) -> Non
     event("periodic within the frames" if run.simulated_frames < frames else "stepped to the end")
 
 
+@pytest.mark.long
 @settings(max_examples=examples(300))
 @given(window_nodes())
 @example(SlidingWindow("node", BIPOLAR, (7, 4, 1), (3, 3), (3, 2), padding=(0, 0, 0, 1)))  # stride as large as kernel
@@ -66,6 +67,7 @@ def test_frames_follow_each_other_without_a_bubble(node: WindowNode) -> None:
     event("beats in decide" if node.steps > node.schedule().drain.steps else "beats read decide")
 
 
+@pytest.mark.long
 @settings(max_examples=examples(200))
 @given(window_nodes())
 def test_one_place_less_than_the_fewest_costs_a_bubble(node: WindowNode) -> None:
@@ -130,6 +132,7 @@ def buffers(draw: st.DrawFn) -> Buffer:
     return Buffer("node", places, tuple(needs), tuple(frees), emits, draw(st.integers(1, 4)), draw(st.integers(1, 3)))
 
 
+@pytest.mark.long
 @settings(max_examples=examples(300))
 @given(buffers(), st.integers(1, 8), st.integers(1, 4), st.none() | st.integers(0, 1000))
 def test_random_buffers(node: Buffer, frames: int, depth: int, seed: int | None) -> None:

@@ -161,6 +161,7 @@ def test_packed_windows_of_any_numbers(node: WindowNode, frames: int, seed: int)
     assert_same(network, random_frames(network, frames, seed=seed))
 
 
+@pytest.mark.long
 @settings(max_examples=examples(60))
 @given(conv_networks(), st.integers(1, 3), st.integers(0, 2**32 - 1))
 def test_packed_random_networks(network: Network, frames: int, seed: int) -> None:

@@ -12,7 +12,7 @@ from hwsim import Run, Stalls, random_stalls, simulate
 from hwsim.cycle import step_slowly
 from hwsim.cycle.deadlock import remedy_of
 from hwsim.cycle.stepper import Stepper
-from sim_tests.cases import CASES, Case, dense_network
+from sim_tests.cases import CASES, Case, dense_case, dense_network
 from sim_tests.standstill import deadlock_of
 from sim_tests.strategies import dense_networks
 from tests.examples import examples
@@ -58,6 +58,7 @@ def test_every_case(case: Case, seed: int | None) -> None:
         assert_exact(network, frames, stalls_of(network, seed))
 
 
+@pytest.mark.long
 @settings(max_examples=examples(60))
 @given(dense_networks(), st.integers(1, 4), st.none() | st.integers(0, 1000))
 def test_random_dense_networks(network: Network, frames: int, seed: int | None) -> None:
@@ -65,6 +66,7 @@ def test_random_dense_networks(network: Network, frames: int, seed: int | None) 
     assert_exact(network, frames, stalls_of(network, seed))
 
 
+@pytest.mark.long
 @settings(max_examples=examples(200))
 @given(pattern_networks(), st.integers(1, 12), st.none() | st.integers(0, 1000))
 def test_random_schedules(network: Network, frames: int, seed: int | None) -> None:
@@ -164,7 +166,7 @@ def test_stalls_too_long_for_a_period_give_the_mean() -> None:
 
 
 def test_a_deeper_fifo_delays_nothing() -> None:
-    network = CASES[-1].network()
+    network = dense_case("inert-wide")
     deeper = network.with_depths({fifo.name: fifo.depth + 1 for fifo in network.fifos})
     shallow_run, deep_run = simulate(network, 9, record=True), simulate(deeper, 9, record=True)
     assert shallow_run.total > deep_run.total

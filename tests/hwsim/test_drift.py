@@ -53,6 +53,7 @@ def test_random_dense_networks_with_a_deep_fifo(network: Network, frames: int, d
     event("leapt" if run.simulated_frames < frames and run.periodic is None else "stepped")
 
 
+@pytest.mark.long
 @settings(max_examples=examples(100))
 @given(pattern_networks(), st.integers(10, 200))
 def test_random_networks_with_branches(network: Network, frames: int) -> None:
@@ -63,6 +64,7 @@ def test_random_networks_with_branches(network: Network, frames: int) -> None:
     event("leapt" if run.simulated_frames < frames and run.periodic is None else "stepped")
 
 
+@pytest.mark.long
 @settings(max_examples=examples(60))
 @given(pattern_networks())
 def test_the_rate_is_that_of_the_periodic_state(network: Network) -> None:

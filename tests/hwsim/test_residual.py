@@ -88,6 +88,7 @@ def test_packed_equals_reference(case: ResidualCase) -> None:
         np.testing.assert_array_equal(each, fast[name], err_msg=name)
 
 
+@pytest.mark.long
 @settings(max_examples=examples(30))
 @given(residual_networks(), st.integers(1, 4), st.one_of(st.none(), st.integers(0, 999)))
 def test_solved_equals_stepped(network: Network, frames: int, seed: int | None) -> None:
@@ -110,6 +111,7 @@ def test_solved_equals_stepped(network: Network, frames: int, seed: int | None) 
     assert {node.name: (node.busy, node.starved, node.blocked) for node in run.nodes} == slow.activity
 
 
+@pytest.mark.long
 @settings(max_examples=examples(40))
 @given(residual_networks())
 def test_default_depths_free_and_keep_the_interval(network: Network) -> None:

@@ -11,7 +11,7 @@ from dataflow import InputError, Network
 from hwsim import Stalls, Timeline, random_stalls, simulate, unroll
 from hwsim.cycle import step_slowly
 from hwsim.timeline import BLOCKED, BUSY, STATES, FifoTrack, NodeTrack
-from sim_tests.cases import CASES, Case, dense_network
+from sim_tests.cases import CASES, Case, dense_case, dense_network
 from sim_tests.strategies import conv_networks
 from tests.examples import examples
 from tests.hwsim.pattern_networks import pattern_networks
@@ -69,6 +69,7 @@ def test_cases(case: Case, seed: int | None) -> None:
     check(network, 3, Stalls.none() if seed is None else random_stalls(network, seed))
 
 
+@pytest.mark.long
 @given(pattern_networks(), st.integers(1, 3), st.none() | st.integers(0, 99))
 def test_any_patterns(network: Network, frames: int, seed: int | None) -> None:
     try:
@@ -77,6 +78,7 @@ def test_any_patterns(network: Network, frames: int, seed: int | None) -> None:
         assume(False)
 
 
+@pytest.mark.long
 @settings(max_examples=examples(40, many=300))
 @given(conv_networks(), st.integers(1, 3), st.none() | st.integers(0, 99))
 def test_windows(network: Network, frames: int, seed: int | None) -> None:
@@ -110,7 +112,7 @@ def test_quiet_steps_take_no_memory() -> None:
 
 
 def test_an_earlier_frame_does_not_depend_on_later_ones() -> None:
-    network = CASES[-1].network()
+    network = dense_case("inert-wide")
     short, long = unroll(network, 2), unroll(network, 5)
     for few, many in zip(short.nodes, long.nodes, strict=True):
         assert (few.spans == many.spans[:2]).all()

@@ -223,6 +223,7 @@ def test_without_a_network_nothing_is_guessed(
         assert raw(remedy(array), tmp_path).values.shape == (5, 8, 6, 3)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("command", [("simulate",), ("verify", "--simulator", "amaranth")], ids=["simulate", "verify"])
 def test_commands_say_what_was_done(
     command: tuple[str, ...], tmp_path: Path, capfd: pytest.CaptureFixture[str]

@@ -84,6 +84,7 @@ def test_a_target_that_cannot_be_reached_gives_the_nearest(
     assert run("show", out) == 0
 
 
+@pytest.mark.long
 def test_a_network_that_no_board_holds_gives_the_smallest(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     save_network(dense_network((784, 512, 512, 10)), tmp_path / "big.xnf")
     out = tmp_path / "f.xnf"
@@ -97,6 +98,7 @@ def test_a_network_that_no_board_holds_gives_the_smallest(tmp_path: Path, capfd:
     assert out.exists()
 
 
+@pytest.mark.long
 def test_fold_for_a_board_fits_it(net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_network(dense_network((196, 64, 10)), tmp_path / "net.xnf")
     intervals = []
@@ -162,6 +164,7 @@ def test_fold_as_a_file_says(net: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert result["interval"] == 6  # that of fc0; the others follow
 
 
+@pytest.mark.long
 def test_fold_trades_places_for_interval(net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def folded(*options: object) -> tuple[int, int | float]:
         out = tmp_path / "f.xnf"
@@ -280,6 +283,7 @@ def test_simulate_a_data_set(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert 0 <= result["accuracy"] <= 1
 
 
+@pytest.mark.long
 def test_verilog_writes_axi_ports(net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("verilog", net, "-o", tmp_path / "v", "--json") == 0
     text = Path(json.loads(capsys.readouterr().out)["verilog"]).read_text()

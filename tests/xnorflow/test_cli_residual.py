@@ -31,6 +31,7 @@ def places(network: Network) -> int:
     return sum(network.stream(fifo).width * fifo.depth for fifo in network.fifos)
 
 
+@pytest.mark.long
 def test_folded_networks_keep_their_interval(net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folded = {}
     for how in ("auto", "full"):
@@ -80,6 +81,7 @@ def test_a_shortcut_with_too_few_places_is_one_sentence(
     )
 
 
+@pytest.mark.long
 def test_a_folding_file_with_too_few_places_is_one_sentence(
     net: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -115,6 +115,7 @@ def test_json_gets_one_object_if_a_table_fails(
     assert list(json.loads(capfd.readouterr().out)) == ["error"]
 
 
+@pytest.mark.long
 def test_a_program_that_fails() -> None:
     said = call_faulty("return {}['fc0']", "show", "a net.xnf", "--json")
     assert said.returncode == 3
@@ -124,6 +125,7 @@ def test_a_program_that_fails() -> None:
     assert list(json.loads(said.stdout)) == ["error"]
 
 
+@pytest.mark.long
 def test_a_program_that_fails_with_debug() -> None:
     said = call_faulty("return {}['fc0']", "show", "net.xnf", XNORFLOW_DEBUG="1")
     assert said.returncode == 3
@@ -150,6 +152,7 @@ def test_an_interruption_in_process(
     assert captured.out == ""
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT of a process there")
 def test_a_program_that_is_interrupted() -> None:
     # A process started in the background of a shell ignores SIGINT until it is told otherwise.

@@ -21,10 +21,10 @@ def saved(model: onnx.ModelProto, tmp_path: Path) -> Path:
 
 
 def blocked() -> onnx.ModelProto:
-    """Return a model with two causes: weights of many values, and a Tanh between layers."""
+    """Return a model with two causes: weights that are no integers, and a Tanh between layers."""
     net = Builder((1, 4))
     x = net("BipolarQuant", net("Sub", net.input, 0.5), 1.0)
-    x = net("MatMul", x, np.array([[1.0, 2.0], [3.0, 1.0], [1.0, 1.0], [1.0, 1.0]]), name="first")
+    x = net("MatMul", x, np.array([[1.0, 2.0], [3.7, 1.0], [1.0, 1.0], [1.01, 1.0]]), name="first")
     x = net("Mul", net("Tanh", x, name="tanh"), 2.0)
     x = net("BipolarQuant", net("Add", x, 0.25), 1.0)
     return net.model(net.dense(x, SIGNS[:, :2], name="last"))

@@ -13,13 +13,13 @@ from dataflow import Fifo, InputError, Network, expose_scores, network_cost
 from dataflow.nodes import Fork
 from hwsim import random_stalls, simulate, unroll
 from hwsim.timeline import BLOCKED, BUSY
-from sim_tests.cases import CASES, dense_network
+from sim_tests.cases import CASES, dense_case, dense_network
 from xnorflow.report import write_report
 from xnorflow.report.charts import axis_of, bars_of, blocked_of, curve_of, runs
 from xnorflow.report.graph import BOX, BOX_HEIGHT, Drawing, drawing_of
 from xnorflow.timing import Clock
 
-NETWORK = CASES[-1].network()
+NETWORK = dense_case("inert-wide")
 
 
 def columns_of(outline: str) -> list[tuple[float, float]]:

@@ -113,6 +113,7 @@ def residual() -> Network:
 NETWORKS = {"dense": CASES[6].network, "convolutional": convolutional, "residual": residual}
 
 
+@pytest.mark.long
 @pytest.mark.skipif(BROWSER is None, reason=f"No browser here (none of {', '.join(BROWSERS)})")
 @pytest.mark.parametrize("built", [False, True], ids=["assumed", "built"])
 @pytest.mark.parametrize("which", ["dense", "convolutional", "residual"])
@@ -139,6 +140,7 @@ def test_every_mark_is_drawn(which: str, built: bool, tmp_path: Path) -> None:
     assert "rgb(0, 0, 0)" not in seen["fills"]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(BROWSER is None, reason=f"No browser here (none of {', '.join(BROWSERS)})")
 def test_the_probe_sees_what_is_wrong(tmp_path: Path) -> None:
     network = CASES[0].network()

@@ -184,6 +184,7 @@ operators = st.one_of(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=examples(150))
 @given(chain=st.lists(operators, min_size=1, max_size=6), scale=st.sampled_from([1.0, -1.0, 0.3]))
 def test_random_chain(chain: list[tuple[Any, ...]], scale: float) -> None:

@@ -39,6 +39,7 @@ def numbers(draw: st.DrawFn) -> Number:
     return number
 
 
+@pytest.mark.long
 @given(numbers(), numbers())
 def test_arithmetic_of_roots(a: Number, b: Number) -> None:
     with localcontext() as context:

@@ -30,6 +30,7 @@ def assert_graphs(seeds: range) -> None:
     assert not failures, f"{len(failures)} of {len(seeds)} graphs fail\n" + "\n".join(texts)
 
 
+@pytest.mark.long
 def test_random_graphs() -> None:
     assert_graphs(range(60))
 
@@ -40,6 +41,7 @@ def test_many_random_graphs(part: int) -> None:
     assert_graphs(range(1000 + 100 * part, 1000 + 100 * (part + 1)))
 
 
+@pytest.mark.long
 def test_a_threshold_that_is_off_by_one_is_found() -> None:
     """The comparison has teeth: of some graph at least, a threshold cannot move unseen."""
     found = 0

@@ -214,6 +214,7 @@ def test_keys_tie_exactly_beside_a_root() -> None:
     assert_keys_decide([Fraction(0), Fraction(1), Fraction(3)], [square_root(Fraction(2)), Fraction(0), Fraction(0)], 3)
 
 
+@pytest.mark.long
 def test_keys_of_many_classes() -> None:
     scales = [Fraction(float(each)) for each in rng.random(40).astype(np.float32) + 0.5]
     biases = [Fraction(float(each)) for each in rng.normal(size=40).astype(np.float32)]

@@ -226,6 +226,7 @@ def test_tool_that_is_compiled_first_says_so(tool, tmp_path: Path) -> None:
     assert (tmp_path / "tools.log").read_text().splitlines()[-1] == "done"
 
 
+@pytest.mark.long
 def test_failing_tool_leaves_its_log_and_no_folder(tool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
