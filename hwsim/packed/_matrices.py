@@ -6,7 +6,7 @@ import numpy as np
 
 from dataflow import MatrixVector
 from hwsim.packed._bits import pack, word_width
-from hwsim.packed._tensors import Tensor, Windows, fits, integer_type, remembered, tensor_of
+from hwsim.packed._tensors import Tensor, Windows, fits, integer_type, output_stream, remembered, tensor_of
 from hwsim.packed._tiles import (
     byte_vector_width,
     looks_up_bits,
@@ -57,7 +57,8 @@ def _form(node: MatrixVector) -> _Form:
     if fits(np.int16, low, high) and multiplies_pairs() and numbered < np.iinfo(np.int32).max and fits_int32:
         return _Form(np.int16, np.int32, np.int32, 2)
     least, greatest = node.counted
-    wide = integer_type(min(low, least, totals[0]), max(high, greatest + 1, totals[1]))
+    narrowest = integer_type(min(low, least, totals[0]), max(high, greatest + 1, totals[1]))
+    wide = np.promote_types(narrowest, np.int16).type
     return _Form(wide, wide, wide)
 
 
@@ -193,7 +194,7 @@ def _by_halves(octets: np.ndarray) -> np.ndarray:
 
 def product(node: MatrixVector, x: Windows) -> Tensor:
     """Return the result of a matrix for windows, or for single vectors as windows of one pixel."""
-    stream, form = node.output_streams[0], _form(node)
+    stream, form = output_stream(node), _form(node)
     if not node.counts_matches:
         x = x.numbers
     matrix = _matrix(node, x.channels, len(x.starts), x.offsets.tobytes())

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import wraps
+from functools import cache, wraps
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
@@ -10,14 +10,17 @@ import numpy as np
 
 from dataflow import Bipolar, Element, Node, SlidingWindow, Stream
 from hwsim.packed._bits import pack, unpack, word_width
+from hwsim.packed._loops import pad
 
 __all__ = [
     "Tensor",
     "Windows",
+    "by_pixel",
     "fits",
     "grouped_windows_of",
     "integer_type",
     "numbers_in",
+    "output_stream",
     "remembered",
     "tensor_of",
     "windows_of",
@@ -40,14 +43,23 @@ def remembered(make: Callable[..., T]) -> Callable[..., T]:
     return get
 
 
+@cache
 def integer_type(low: int, high: int) -> type[np.signedinteger]:
-    """Return the narrowest type of the compiled loops that holds `low` to `high`."""
-    return next((dtype for dtype in (np.int16, np.int32) if fits(dtype, low, high)), np.int64)
+    """Return the narrowest type that holds `low` to `high`."""
+    return next((dtype for dtype in (np.int8, np.int16, np.int32) if fits(dtype, low, high)), np.int64)
 
 
+@cache
 def fits(dtype: type[np.signedinteger], low: int, high: int) -> bool:
     """Return whether a type holds `low` to `high`."""
     return bool(np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max)
+
+
+@remembered
+def output_stream(node: Node) -> Stream:
+    """Return the only output of a node."""
+    (stream,) = node.output_streams
+    return stream
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +173,14 @@ def tensor_of(values: np.ndarray, stream: Stream) -> Tensor:
 
 def numbers_in(x: Tensor | Windows, element: Element) -> np.ndarray:
     """Return what a stream's values stand for, bits for -1 and +1."""
-    return 2 * x.values - 1 if isinstance(element, Bipolar) else x.values
+    if not isinstance(element, Bipolar):
+        return x.plain.data
+    return 2 * x.values.astype(np.int8) - np.int8(1)
+
+
+def by_pixel(numbers: np.ndarray, channels: int) -> np.ndarray:
+    """Return the numbers of all frames as (pixels, channels), in contiguous memory."""
+    return np.ascontiguousarray(numbers).reshape(-1, channels)
 
 
 def windows_of(node: SlidingWindow, x: Tensor) -> Windows:
@@ -190,18 +209,16 @@ def _padded(node: SlidingWindow, data: np.ndarray) -> np.ndarray:
         return data
     frames, height, width, elements = data.shape
     top, bottom, left, right = node.padding
-    outside = _outside(node.element, node.shape[-1], node.pad)
     padded = np.empty((frames, height + top + bottom, width + left + right, elements), data.dtype)
-    padded[:, :top] = padded[:, top + height :] = outside
-    padded[:, :, :left] = padded[:, :, left + width :] = outside
-    padded[:, top : top + height, left : left + width] = data
+    pad(np.ascontiguousarray(data), top, left, _outside(node).astype(data.dtype), padded)
     return padded
 
 
-def _outside(element: Element, channels: int, pad: int) -> np.ndarray:
+@remembered
+def _outside(node: SlidingWindow) -> np.ndarray:
     """Return the elements of a pixel outside the image."""
-    numbers = np.full(channels, pad, np.int64)
-    return pack(numbers) if isinstance(element, Bipolar) else numbers
+    numbers = np.full(node.shape[-1], node.pad, np.int64)
+    return pack(numbers) if isinstance(node.element, Bipolar) else numbers
 
 
 @remembered

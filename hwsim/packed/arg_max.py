@@ -3,7 +3,7 @@
 import numpy as np
 
 from dataflow import ArgMax
-from hwsim.packed._tensors import Tensor, Windows, tensor_of
+from hwsim.packed._tensors import Tensor, Windows, output_stream, tensor_of
 
 __all__ = ["arg_max"]
 
@@ -12,4 +12,4 @@ def arg_max(node: ArgMax, x: Tensor | Windows) -> Tensor:
     """Find each frame's class with the highest key; the lowest index at a tie."""
     # np.argmax returns the first of equal keys, which fit int64 in every node.
     best = (node.scale * x.values + node.offset).argmax(axis=1).astype(np.int64)
-    return tensor_of(best[:, None], node.output_streams[0])
+    return tensor_of(best[:, None], output_stream(node))

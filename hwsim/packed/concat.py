@@ -3,12 +3,12 @@
 import numpy as np
 
 from dataflow import Concat
-from hwsim.packed._tensors import Tensor, Windows, tensor_of
+from hwsim.packed._tensors import Tensor, Windows, output_stream, tensor_of
 
 __all__ = ["concat"]
 
 
 def concat(node: Concat, *inputs: Tensor | Windows) -> Tensor:
     """Concatenate the channels of all inputs, at every position."""
-    values = np.concatenate([x.values for x in inputs], axis=-1)
-    return tensor_of(values, node.output_streams[0])
+    numbers = [x.values if x.packed else x.plain.data for x in inputs]
+    return tensor_of(np.concatenate(numbers, axis=-1), output_stream(node))

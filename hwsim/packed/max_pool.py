@@ -3,8 +3,8 @@
 import numpy as np
 
 from dataflow import MaxPool
-from hwsim.packed._pools import taps_of
-from hwsim.packed._tensors import Tensor, Windows
+from hwsim.packed._loops import pool_greatest
+from hwsim.packed._tensors import Tensor, Windows, output_stream
 from hwsim.packed._tiles import join
 
 __all__ = ["max_pool"]
@@ -12,12 +12,13 @@ __all__ = ["max_pool"]
 
 def max_pool(node: MaxPool, x: Tensor | Windows) -> Tensor:
     """Find the greatest number of each channel under the kernel, at each of its positions."""
-    data = x.plain.data
-    shape = node.output_streams[0].shape
+    data = np.ascontiguousarray(x.plain.data)
+    shape = output_stream(node).shape
+    pixels = data.reshape(len(data), -1, data.shape[-1])
+    greatest = np.empty((len(data), len(node.tap_pixels), data.shape[-1]), data.dtype)
     if x.packed:
         # For words, the maximum of each bit is their OR, and a tap outside the image sets no bit.
-        joined = np.empty((len(data), len(node.tap_pixels), data.shape[-1]), np.uint64)
-        join(np.ascontiguousarray(data).reshape(len(data), -1, data.shape[-1]), node.tap_pixels, joined)
-        return Tensor(joined.reshape(len(data), *shape[:-1], -1), shape, True)
-    greatest = taps_of(node, data, node.element.minimum).max(axis=2)
-    return Tensor(greatest.reshape(len(data), *shape), shape, False)
+        join(pixels, node.tap_pixels, greatest)
+    else:
+        pool_greatest(pixels, node.tap_pixels, node.element.minimum, greatest)
+    return Tensor(greatest.reshape(len(data), *shape[:-1], -1), shape, x.packed)

@@ -1,75 +1,133 @@
-"""Requantize on packed tensors: by a table of all numbers where it is small, else piece by piece."""
+"""Requantize on packed tensors: by a few lines, by a table of all numbers where it is small, or by pieces."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
 from dataflow import Requantize
-from hwsim.packed._tensors import Tensor, Windows, integer_type, remembered, tensor_of
+from hwsim.packed._loops import follow_line, follow_lines, follow_pieces, look_up
+from hwsim.packed._tensors import Tensor, Windows, fits, integer_type, output_stream, remembered, tensor_of
 
 __all__ = ["requantize"]
 
 #: Codes of the largest table that is made of pieces, so that it stays in a core's cache.
 most_codes = 1 << 20
 
+#: Numbers of the longest row of a loop. A row is several pixels if these have few channels.
+longest_row = 1024
+
+#: Bits of a number by which its first piece is looked up.
+place_width = 10
+
+#: Lines that a loop follows at once.
+line_count = 3
+
 
 def requantize(node: Requantize, x: Tensor | Windows) -> Tensor:
     """Map every number to a code, by a function of its channel."""
-    numbers = x.plain.data
-    small = node.rows << node.element.width <= most_codes
-    codes = _looked_up(node, numbers) if node.table is not None or small else _computed(node, numbers)
-    return tensor_of(codes, node.output_streams[0])
+    data, way, stream = np.ascontiguousarray(x.plain.data), _way(node), output_stream(node)
+    codes = np.empty(data.shape, way.codes)
+    way.loop(data.reshape(-1, way.row), *way.arguments, codes.reshape(-1, way.row))
+    return tensor_of(codes, stream) if stream.element.width == 1 else Tensor(codes, stream.shape, False)
 
 
-def _looked_up(node: Requantize, numbers: np.ndarray) -> np.ndarray:
-    """Return the codes of numbers from one table for all channels."""
-    codes, starts = _codes(node)
-    # Numbers and indices are legal, and `take` is fastest if it neither checks nor wraps them.
-    return codes.take(numbers + starts, mode="clip")
+@dataclass(frozen=True)
+class _Way:
+    """A loop over rows of numbers, and what it reads besides them.
+
+    Parameters
+    ----------
+    row : numbers of a row
+    codes : type of the codes
+    """
+
+    loop: Callable[..., None]
+    row: int
+    arguments: tuple[object, ...]
+    codes: type[np.signedinteger]
 
 
 @remembered
-def _codes(node: Requantize) -> tuple[np.ndarray, np.ndarray]:
-    """Return the codes of all channels and numbers, (rows * numbers,), and the place of each channel's number 0."""
+def _way(node: Requantize) -> _Way:
+    """Return the fastest way to compute the codes of a node."""
+    size, channels = prod(node.shape), node.shape[-1]
+    row = channels
+    while 2 * row <= longest_row and size % (2 * row) == 0:
+        row *= 2
+    codes = integer_type(node.result.minimum, node.result.maximum)
+    if node.form == "lines" and _fits_32_bits(node):
+        if node.pieces.count == 1:
+            return _Way(follow_line, row, _lines(node, row), codes)
+        if node.rows == 1 and node.pieces.count <= line_count and node.element.maximum < np.iinfo(np.int32).max:
+            return _Way(follow_lines, row, _lines(node, row), codes)
+    if node.table is not None or node.rows << node.element.width <= most_codes:
+        return _Way(look_up, row, _table(node, row), codes)
+    return _Way(follow_pieces, channels, _pieces(node, channels), codes)
+
+
+def _fits_32_bits(node: Requantize) -> bool:
+    """Return whether all numbers, sums and codes of a node fit into 32 bits."""
+    ends = node.element.minimum, node.element.maximum
+    return all(fits(np.int32, *span) for span in (ends, node.pieces.span, (node.result.minimum, node.result.maximum)))
+
+
+def _lines(node: Requantize, row: int) -> tuple[object, ...]:
+    """Return what `follow_line` reads for rows of numbers, or `follow_lines` if there are several."""
+    # In 32 bits, what does not fit differs by a multiple of 2**32, and the sum is exact again.
+    pieces = node.pieces
+    functions = [each.astype(np.int32) for each in (pieces.multipliers, pieces.offsets)]
+    ends = map(np.int32, (min(node.shift, 31), node.result.minimum, node.result.maximum))
+    if pieces.count == 1:
+        return (*(np.resize(each, row) for each in functions), *ends)
+    # The lines that are added start after the last number.
+    more = line_count - pieces.count
+    starts = np.pad(pieces.starts[0], (0, more), constant_values=node.element.maximum + 1).astype(np.int32)
+    return (tuple(starts), *(tuple(np.pad(each[0], (0, more))) for each in functions), *ends)
+
+
+def _table(node: Requantize, row: int) -> tuple[object, ...]:
+    """Return what `look_up` reads for rows of numbers: the codes, and the place of each number 0."""
     size = 1 << node.element.width
     if node.table is None:
         every = np.arange(node.element.minimum, node.element.maximum + 1)
-        codes = _computed(node, np.broadcast_to(every[:, None], (size, node.rows))).T
+        codes = np.empty((size, node.rows), np.int64)
+        follow_pieces(np.repeat(every[:, None], node.rows, axis=1), *_pieces(node, node.rows), codes)
+        codes = codes.T
     else:
         codes = node.table
     narrow = codes.astype(integer_type(node.result.minimum, node.result.maximum))
     starts = np.arange(node.rows) * size - node.element.minimum
-    # Sums of two arrays are as wide as the wider one, so places are no wider than all of them together require.
-    return narrow.ravel(), starts.astype(integer_type(0, node.rows * size))
+    return narrow.ravel(), np.resize(starts, row)
 
 
-def _computed(node: Requantize, numbers: np.ndarray) -> np.ndarray:
-    """Return the codes of numbers by the pieces of their channels.
-
-    Parameters
-    ----------
-    numbers : (..., channels) integers; with one row for all channels, as many of them as there are
-    """
-    pieces = node.pieces
-    low, high = pieces.span
-    dtype = integer_type(min(low, node.element.minimum), max(high, node.element.maximum))
-    numbers = numbers.astype(dtype, copy=False)
-    met = [numbers >= start for start in pieces.starts.astype(dtype).T]
-    # In a type that holds all sums, what does not fit differs by a multiple of 2**n, and the sum is exact again.
-    offsets = _selected(met, pieces.offsets.astype(dtype))
-    if node.form == "steps":
-        return np.broadcast_to(offsets, numbers.shape)
-    totals = numbers * _selected(met, pieces.multipliers.astype(dtype)) + offsets
-    return node.clipped(totals >> node.shift)
-
-
-def _selected(met: list[np.ndarray], values: np.ndarray) -> np.ndarray:
-    """Return for every number the value of its piece.
-
-    Parameters
-    ----------
-    met : whether it is at least the start of each piece after the first
-    values : (rows, pieces)
-    """
-    selected = values[:, 0]
-    for flag, change in zip(met, np.diff(values).T, strict=True):
-        selected = selected + flag * change
-    return selected
+def _pieces(node: Requantize, rows: int) -> tuple[object, ...]:
+    """Return what `follow_pieces` reads for rows of numbers."""
+    pieces, element = node.pieces.with_rows(rows), node.element
+    starts = pieces.starts
+    lows = starts[:, 0] - 1 if starts.size else np.zeros(rows, np.int64)
+    highs = np.minimum(starts[:, -1], element.maximum) if starts.size else lows
+    drops = np.array([max(0, int(span).bit_length() - place_width) for span in highs - lows])
+    # The places of a channel are from its least number to its greatest, or beyond.
+    from_low = np.arange(1 << place_width) << drops[:, None]
+    spans, last = (highs - lows)[:, None], (1 << drops[:, None]) - 1
+    before, after = (
+        np.array([np.searchsorted(*pair, side="right") for pair in zip(starts, lows[:, None] + each, strict=True)])
+        for each in (np.minimum(from_low, spans), np.minimum(from_low + last, spans))
+    )
+    most = 1 << int((after - before).max()).bit_length() >> 1
+    # One that is not reached may be the last number that can be represented, so the functions after it are alike.
+    size = pieces.count + 2 * most
+    never = min(element.maximum + 1, np.iinfo(np.int64).max)
+    starts = np.pad(starts, ((0, 0), (0, size - starts.shape[1])), constant_values=never)
+    more = (0, 0), (0, size - pieces.count)
+    multipliers, offsets = (np.pad(each, more, mode="edge") for each in (pieces.multipliers, pieces.offsets))
+    before, *functions = (
+        np.ascontiguousarray(each.astype(integer_type(int(each.min()), int(each.max()))))
+        for each in (before, starts, multipliers, offsets)
+    )
+    # The offsets of "steps" are the codes.
+    shift = node.shift if node.form == "lines" else 0
+    places = np.stack([lows, highs, drops])
+    return (places, before, most, *functions, shift, node.result.minimum, node.result.maximum)

@@ -1,13 +1,28 @@
 """Threshold on packed tensors."""
 
+import numpy as np
+
 from dataflow import Threshold
-from hwsim.packed._tensors import Tensor, Windows, integer_type, tensor_of
+from hwsim.packed._bits import word_width
+from hwsim.packed._loops import compare, compared_at_once
+from hwsim.packed._tensors import Tensor, Windows, integer_type, remembered
 
 __all__ = ["threshold"]
 
 
 def threshold(node: Threshold, x: Tensor | Windows) -> Tensor:
     """Compare every number with its channel's threshold."""
-    dtype = integer_type(node.element.minimum, node.element.maximum + 1)
-    bits = x.plain.data.astype(dtype, copy=False) >= node.thresholds.astype(dtype)
-    return tensor_of(bits, node.output_streams[0])
+    data, channels = np.ascontiguousarray(x.plain.data), x.shape[-1]
+    limits = _limits(node, channels, data.dtype)
+    words = -(-channels // word_width)
+    bits = np.empty((*data.shape[:-1], words * word_width // compared_at_once), "<u2")
+    numbers = data.reshape(-1, channels).astype(limits.dtype, copy=False)
+    compare(numbers, limits, bits.reshape(len(numbers), -1))
+    return Tensor(bits.view("<u8").astype(np.uint64, copy=False), x.shape, True)
+
+
+@remembered
+def _limits(node: Threshold, channels: int, numbers: np.dtype) -> np.ndarray:
+    """Return the threshold of each channel, in a type that holds it and the numbers."""
+    dtype = np.promote_types(numbers, integer_type(int(node.thresholds.min()), int(node.thresholds.max())))
+    return np.broadcast_to(node.thresholds, channels).astype(dtype)

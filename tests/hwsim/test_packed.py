@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from dataflow import (
     BIPOLAR,
+    Add,
     Element,
     Fifo,
     Integer,
@@ -17,6 +18,7 @@ from dataflow import (
     SlidingWindow,
     Stream,
     Terminal,
+    Threshold,
     verify,
     zero_padded,
 )
@@ -260,3 +262,31 @@ def test_evaluate_only_keeps_what_is_asked_for() -> None:
     values = packed.evaluate_only(network, frames, [name])
     assert list(values) == [name]
     assert (values[name] == reference.evaluate(network, frames)[name]).all()
+
+
+@pytest.mark.parametrize(
+    "element", [Integer(1), Integer(8), Integer(8, signed=True), Integer(15), Integer(40)], ids=str
+)
+@pytest.mark.parametrize("channels", [1, 15, 16, 17, 33, 63, 64, 65, 80])
+def test_thresholds_at_borders_of_words(channels: int, element: Integer) -> None:
+    rng, (low, high) = np.random.default_rng(channels), (element.minimum, element.maximum)
+    x = rng.integers(low, high + 1, (3, 5, channels))
+    x[0], x[1] = low, high
+    for limits in (x[2, 0], np.full(channels, low), np.full(channels, high + 1), x[2, 0, :1]):
+        node = Threshold("t", element, (5, channels), limits)
+        (bits,) = packed.apply(node, packed.tensor_of(x, node.input_streams[0]))
+        np.testing.assert_array_equal(bits.values, (x >= limits).astype(np.int64), strict=True)
+        assert (bits.plain.data == pack(x >= limits)).all()
+
+
+@pytest.mark.parametrize("factors", [(), (1, 3), (2**30, 1)])
+@pytest.mark.parametrize("width", [1, 8, 16, 31, 32])
+def test_sums_at_borders_of_types(width: int, factors: tuple[int, ...]) -> None:
+    element = Integer(width, signed=True)
+    ends = np.array([element.minimum, -1, 0, element.maximum])
+    left, right = (each.reshape(1, -1) for each in np.meshgrid(ends, ends))
+    for result in (None, Integer(7, signed=True)):
+        node = Add("a", (element, element), (16,), result, factors=factors)
+        (sums,) = packed.apply(node, *(packed.tensor_of(x, node.input_streams[0]) for x in (left, right)))
+        (expected,) = reference.apply(node, left, right)
+        np.testing.assert_array_equal(sums.values, expected, strict=True)

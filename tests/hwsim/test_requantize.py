@@ -78,3 +78,39 @@ def test_numbers_of_other_widths(width: int, signed: bool) -> None:
         (values,) = packed.apply(node, packed.tensor_of(x, node.input_streams[0]))
         np.testing.assert_array_equal(values.values, expected, strict=True)
         assert len(np.unique(expected)) > 3
+
+
+@pytest.mark.parametrize("width", [20, 40])
+@pytest.mark.parametrize("spread", [1, 300, 4000])
+def test_many_steps(spread: int, width: int) -> None:
+    """Starts that are far apart, close together, all alike, and never reached, which share places in different ways."""
+    rng, element = np.random.default_rng(spread), Integer(width, signed=True)
+    starts = np.sort(rng.integers(-spread, spread + 1, (6, 255)) * rng.integers(1, 130, (6, 1)), axis=1)
+    starts[1], starts[2], starts[3, 100:] = 7, element.maximum + 1, element.maximum + 1
+    starts[4] = np.linspace(element.minimum, element.maximum, 255).astype(np.int64)
+    node = Requantize("q", element, (6,), INT8, starts, np.zeros((1, 256), np.int64), np.arange(-128, 128)[None])
+    x = np.concatenate([starts + change for change in (-1, 0, 1)], axis=1).T
+    x = np.concatenate([x, rng.integers(element.minimum, element.maximum + 1, (99, 6))])
+    x = x.clip(element.minimum, element.maximum)
+    (expected,) = reference.apply(node, x)
+    (values,) = packed.apply(node, packed.tensor_of(x, node.input_streams[0]))
+    np.testing.assert_array_equal(values.values, expected, strict=True)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("pieces", [1, 2, 3, 4])
+@pytest.mark.parametrize("widths", [(9, 8), (9, 1), (16, 16), (31, 20), (32, 8)])
+def test_few_lines(widths: tuple[int, int], pieces: int, rows: int) -> None:
+    """Products and sums of up to 32 bits and of more."""
+    rng, element = np.random.default_rng(pieces), Integer(widths[0], signed=True)
+    low, high = element.minimum, element.maximum
+    starts = np.sort(rng.integers(low, high + 2, (rows, pieces - 1)), axis=1)
+    for most, shift in ((1, 0), (60, 5), (2**20, 40)):
+        multipliers, offsets = (rng.integers(-most, most + 1, (rows, pieces)) for _ in range(2))
+        result = Integer(widths[1], signed=widths[1] > 1)
+        node = Requantize("q", element, (7, 3), result, starts, multipliers, offsets << shift // 2, shift)
+        x = rng.integers(low, high + 1, (5, 7, 3))
+        x[0], x[1], x[2] = low, high, starts[0, 0] - 1 if starts.size and starts[0, 0] > low else 0
+        (expected,) = reference.apply(node, x)
+        (values,) = packed.apply(node, packed.tensor_of(x, node.input_streams[0]))
+        np.testing.assert_array_equal(values.values, expected, strict=True)
