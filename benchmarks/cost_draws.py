@@ -1,7 +1,7 @@
 """Nodes and FIFOs of random sizes, for calibrating the cost model and for judging it."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from dataflow import (
     Threshold,
     WidthConverter,
 )
+from sim_tests.cases import random_weights
 
 __all__ = ["FifoSample", "draws", "lines", "matrix", "steps", "table", "window_name"]
 
@@ -46,10 +47,10 @@ def draws(seed: int, count: int) -> Iterator[tuple[str, Node | FifoSample]]:
         for _ in range(count):
             yield _possible(kind, rng)
     # With generators of their own, so that a kind that is added changes no other sample.
-    later: list[Draw] = [_steps, _lines, _table]
-    for number, kind in enumerate(later, 2):
+    later: list[tuple[Draw, int]] = [(_product_matrix, count), *((kind, count // 2) for kind in (_steps, _lines, _table))]
+    for number, (kind, times) in enumerate(later, 1):
         alone = np.random.default_rng((seed, number))
-        for _ in range(count // 2):
+        for _ in range(times):
             yield _possible(kind, alone)
 
 
@@ -99,20 +100,37 @@ def _integer_matrix(rng: np.random.Generator) -> tuple[str, Node] | None:
     return matrix(neurons, synapses, pe, simd, operand, rng.random() < 0.8)
 
 
+def _product_matrix(rng: np.random.Generator) -> tuple[str, Node] | None:
+    operand: Element = BIPOLAR
+    if rng.random() < 0.7:
+        operand = Integer(int(rng.integers(2, 9)), signed=bool(rng.random() < 0.3))
+    weight_element = Integer(int(rng.integers(2, 9)), signed=True)
+    neurons, synapses = _rounded(rng, _size(rng, 8, 64)), _size(rng, 6, 120)
+    pe, simd = _part(rng, neurons, 8), _part(rng, synapses, 16)
+    if pe * simd * operand.width * weight_element.width > 1500:
+        return None
+    return matrix(neurons, synapses, pe, simd, operand, rng.random() < 0.7, weight_element)
+
+
 def matrix(
-    neurons: int, synapses: int, pe: int, simd: int, operand: Element, thresholded: bool
+    neurons: int,
+    synapses: int,
+    pe: int,
+    simd: int,
+    operand: Element,
+    thresholded: bool,
+    weight_element: Element = BIPOLAR,
 ) -> tuple[str, MatrixVector]:
     """Return a matrix of random weights, with thresholds or sums, and its name."""
     rng = np.random.default_rng(neurons * synapses + pe * simd)
-    weights = rng.choice(np.array([-1, 1], np.int8), (neurons, synapses))
-    bare = MatrixVector("node", weights, None, pe, simd, operand=operand)
+    weights = random_weights(rng, (neurons, synapses), weight_element)
+    bare = MatrixVector("node", weights, None, pe, simd, operand=operand, weight_element=weight_element)
     low, high = bare.counted
     spread = round((synapses**0.5) * max(abs(operand.minimum), operand.maximum))
     levels = np.clip((low + high) // 2 + rng.integers(-spread, spread + 1, neurons), low, high + 1)
     name = f"matrix-{neurons}x{synapses}-pe{pe}-simd{simd}-{operand}{'' if thresholded else '-sums'}"
-    if not thresholded:
-        return name, bare
-    return name, MatrixVector("node", weights, levels, pe, simd, operand=operand)
+    name += "" if weight_element == BIPOLAR else f"-{weight_element}"
+    return name, replace(bare, thresholds=levels) if thresholded else bare
 
 
 def _threshold(rng: np.random.Generator) -> tuple[str, Node]:

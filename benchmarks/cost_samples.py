@@ -67,6 +67,7 @@ def samples() -> list[Sample]:
         _steps,
         _lines,
         _tables,
+        _product_matrices,
     ]
     found = []
     for part in parts:
@@ -121,6 +122,39 @@ def _integer_matrices() -> Iterator[tuple[str, Node]]:
         (16, 32, 8, 8, Integer(3), True),
         (64, 27, 16, 9, Integer(8), True),
         (12, 20, 2, 5, Integer(6, signed=True), False),
+    ]
+    for size in sizes:
+        yield matrix(*size)
+
+
+def _product_matrices() -> Iterator[tuple[str, Node]]:
+    int2, int3, int4, int5, int6, int8 = (Integer(width, signed=True) for width in (2, 3, 4, 5, 6, 8))
+    # Masks, digits, products.
+    sizes: list[tuple[int, int, int, int, Element, bool, Element]] = [
+        (16, 64, 4, 8, BIPOLAR, True, int2),
+        (10, 128, 2, 16, BIPOLAR, False, int8),
+        (10, 64, 10, 4, BIPOLAR, False, int4),
+        (32, 36, 8, 12, BIPOLAR, True, int2),
+        (24, 48, 6, 6, Integer(2), True, int8),
+        (12, 40, 4, 5, Integer(1), True, int3),
+        (10, 60, 2, 6, Integer(2), False, int5),
+        (16, 27, 4, 9, Integer(3), True, int8),
+        (16, 27, 4, 9, Integer(8), True, int2),
+        (64, 27, 8, 9, Integer(8), True, int2),
+        (32, 64, 4, 8, Integer(2), True, int2),
+        (24, 48, 3, 16, int2, True, int2),
+        (16, 36, 4, 6, Integer(4), True, int4),
+        (10, 64, 2, 8, Integer(4), False, int3),
+        (12, 20, 2, 5, int6, False, int4),
+        (8, 16, 8, 4, Integer(8), True, int4),
+        (16, 27, 4, 3, Integer(8), True, int8),
+        (8, 27, 2, 9, Integer(8), True, int8),
+        (10, 32, 2, 4, Integer(4), False, int8),
+        (16, 16, 2, 2, int8, True, int8),
+        (12, 20, 1, 5, Integer(6), False, int6),
+        (8, 12, 4, 4, Integer(8), True, int5),
+        (64, 27, 8, 3, Integer(8), True, int8),
+        (10, 48, 1, 8, int5, False, int8),
     ]
     for size in sizes:
         yield matrix(*size)
