@@ -47,7 +47,10 @@ def draws(seed: int, count: int) -> Iterator[tuple[str, Node | FifoSample]]:
         for _ in range(count):
             yield _possible(kind, rng)
     # With generators of their own, so that a kind that is added changes no other sample.
-    later: list[tuple[Draw, int]] = [(_product_matrix, count), *((kind, count // 2) for kind in (_steps, _lines, _table))]
+    later: list[tuple[Draw, int]] = [
+        (_product_matrix, count),
+        *((kind, count // 2) for kind in (_steps, _lines, _table)),
+    ]
     for number, (kind, times) in enumerate(later, 1):
         alone = np.random.default_rng((seed, number))
         for _ in range(times):

@@ -186,14 +186,13 @@ def cost_parts(unit: Structure, family: Family) -> tuple[dict[str, float], dict[
     placed, rings = _placed(unit, family), [ring_luts(ring, family) for ring in unit.rings]
     parts = [(family.memory.parts(*size, written=True), size[1]) for size in placed.blocks]
     parts += [(family.memory.parts(*size), size[1]) for size in (*unit.weight_memories, *unit.read_only)]
-    sums = unit.sums if family.adds_products else (*unit.sums, *unit.product_sums)
     split = [(ram.parts(depth), width) for ram, depth, width in placed.lut_rams if depth > ram.depth]
     luts = {name: count for name, count in unit.parts.items() if name not in _ONLY_IN or _ONLY_IN[name](family)}
     luts |= {
         "one": 1.0,
         "rom_luts": sum(rom_luts(rom, family) for rom in unit.roms),
         "group_luts": sum(group_luts(groups, family) for groups in unit.groups),
-        "sum_luts": sum(sum_luts(each, family) for each in sums),
+        "sum_luts": sum(sum_luts(each, family) for each in unit.sums),
         "ring_luts": sum(each for each, _ in rings),
         "mux_luts": sum(mux_luts(mux, family) for mux in unit.muxes),
         "constant_luts": sum(constant_luts(bits, family) for bits in unit.constants),

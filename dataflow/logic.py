@@ -59,12 +59,14 @@ class Adders:
     """Registered sums: `copies`, each of `operands` numbers, `width` bits wide.
 
     `operand_width` is the width of the second widest operand; for two signed ones, of their sum without the sign.
+    `multiplied` operands are products each of which some families add to another operand in its DSP block.
     """
 
     operands: int
     operand_width: int
     width: int
     copies: int
+    multiplied: int = 0
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,9 @@ def _between(points: tuple[tuple[int, float], ...], place: float) -> float:
 @cache
 def sum_luts(sums: Adders, family: Family) -> float:
     """Return the LUTs of sums: a full adder of two LUTs per bit for each number after the second, and an adder."""
-    if sums.operands == 1:
+    if sums.multiplied and family.adds_products:
+        sums = Adders(sums.operands - sums.multiplied, sums.operand_width + 1, sums.width, sums.copies)
+    if sums.operands <= 1:
         return 0.0
     if family.lut_inputs == 6:
         adder = sums.operand_width if sums.operands == 2 else sums.width - 2

@@ -40,8 +40,7 @@ class Structure:
     memories : (depth, width) of writable memories
     one_port : whether writable memories are read and written at the same word
     multipliers : (width, width) of multiplications
-    product_registers, product_sums : flip-flops and sums at multiplications, which are part of the DSP blocks of some
-        families
+    product_registers : flip-flops at multiplications, which are part of the DSP blocks of some families
     """
 
     kind: str
@@ -59,7 +58,6 @@ class Structure:
     one_port: bool = False
     multipliers: tuple[tuple[int, int], ...] = ()
     product_registers: int = 0
-    product_sums: tuple[Adders, ...] = ()
 
 
 @dataclass
@@ -77,7 +75,6 @@ class Parts:
     blocks: list[tuple[int, int]] = field(default_factory=list)
     memories: list[tuple[int, int]] = field(default_factory=list)
     product_registers: int = 0
-    product_sums: list[Adders] = field(default_factory=list)
 
     def add(self, **parts: float) -> None:
         self.parts.update(parts)
@@ -146,11 +143,16 @@ class Parts:
         counts = np.bincount(np.maximum(inputs, 1))
         self.muxes += [Mux(size, width * int(count)) for size, count in enumerate(counts) if size > 1 and count]
 
-    def total(self, operands: Sequence[int], width: int, copies: int) -> None:
-        """Add `copies` registered sums of `width` bits, of operands with the given widths."""
+    def total(self, operands: Sequence[int], width: int, copies: int, multiplied: int = 0) -> None:
+        """Add `copies` registered sums of `width` bits, of operands with the given widths.
+
+        Parameters
+        ----------
+        multiplied : see `Adders`
+        """
         self.registers += copies * width
         if len(operands) > 1:
-            self.sums.append(Adders(len(operands), sorted(operands)[-2], width, copies))
+            self.sums.append(Adders(len(operands), sorted(operands)[-2], width, copies, multiplied))
 
     def structure(self, kind: str, **fields: Any) -> Structure:
         return Structure(
@@ -165,7 +167,6 @@ class Parts:
             tuple(self.constants),
             memories=tuple(self.memories),
             product_registers=self.product_registers,
-            product_sums=tuple(self.product_sums),
             **fields,
         )
 

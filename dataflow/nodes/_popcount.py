@@ -39,12 +39,24 @@ def count_matches(found: Parts, simd: int, copies: int, fixed: float) -> None:
             found.total([limit.bit_length() for limit in group], sum(group).bit_length(), copies)
 
 
-def count_integer_sum(found: Parts, factor: Integer, simd: int, copies: int) -> None:
-    """Add the registered sums of integers of one type."""
+def count_integer_sum(found: Parts, factor: Integer, simd: int, copies: int, *, multiplied: bool = False) -> None:
+    """Add the registered sums of integers of one type.
+
+    Parameters
+    ----------
+    multiplied : whether the integers are products
+    """
     counts, size = [1] * simd, popcount_group
     while len(counts) > 1 or size == popcount_group:
         groups = [counts[start : start + size] for start in range(0, len(counts), size)]
         counts, size = [sum(group) for group in groups], 3
         for group in groups:
             widths = [signed_for(each * factor.minimum, each * factor.maximum).width for each in (*group, sum(group))]
-            found.total(widths[:-1] if len(group) > 2 else [widths[-1] - 1] * len(group), widths[-1], copies)
+            operands = widths[:-1] if len(group) > 2 else [widths[-1] - 1] * len(group)
+            # Products are added in pairs first, each pair in the DSP block of one of them. The last addition and its
+            # register are in one too, if one of its operands is a product: if they are odd or a single pair.
+            found.total(operands, widths[-1], copies, (len(group) + 1) // 2 if multiplied else 0)
+            if multiplied and len(group) in (1, 2, 3, 5):
+                found.registers -= copies * widths[-1]
+                found.product_registers += copies * widths[-1]
+        multiplied = False

@@ -109,7 +109,7 @@ def _count_lines(node: "Requantize", found: Parts) -> None:
             if pieces.count > 1:
                 found.product_registers += node.element.width + selected
                 found.registers -= node.element.width + selected
-            found.product_sums += [Adders(2, product, width, 1)] * (len(operands) - 1)
+            found.sums += [Adders(2, product, width, 1, multiplied=1)] * (len(operands) - 1)
         else:
             found.registers += product + kept - width
             found.total(operands, width, 1)

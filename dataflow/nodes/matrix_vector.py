@@ -302,13 +302,17 @@ class MatrixVector(Node):
         found.registers += 4 + self.sum_stages + self.latency
         repeated = self.neuron_folds > 1
         found.held_vector(self.synapse_folds if repeated else 1, self.simd * self.operand.width, repeated=repeated)
+        before = found.registers
         fixed = found.read_only(steps, self.word_width, lambda: self.weight_words)
         weight_memories, found.blocks = tuple(found.blocks), []
+        # Bits of weights that are equal are one.
+        columns = found.registers - before + sum(width for _, width in weight_memories)
         if self.counts_matches:
             count_matches(found, self.simd, self.pe, fixed)
         else:
-            self._count_terms(found, fixed)
-            count_integer_sum(found, self.accumulator.term, self.simd, self.pe)
+            self._count_terms(found, fixed, columns)
+            multiplied = self.terms.form == "products"
+            count_integer_sum(found, self.accumulator.term, self.simd, self.pe, multiplied=multiplied)
         self._count_accumulators(found)
         found.watch_inert(self.output_streams[0])
         if self.position_classes is not None:
@@ -328,27 +332,48 @@ class MatrixVector(Node):
         widths = (self.operand.width, self.weight_element.width)
         return (widths,) * (self.pe * self.simd if self.terms.form == "products" else 0)
 
-    def _count_terms(self, found: Parts, fixed: float) -> None:
+    def _count_terms(self, found: Parts, fixed: float, columns: int) -> None:
         """Add what makes the terms of integers.
 
         Parameters
         ----------
         fixed : part of the weights that never change
+        columns : bits of a step's weights that differ from each other
         """
         terms, copies = self.terms, self.pe * self.simd
         number, weight, moving = self.operand.width, self.weight_element.width, copies * (1 - fixed)
         if terms.form == "signs":
             found.add(inverted_bits=moving * number)
         elif terms.form == "masks":
-            found.add(masked_bits=moving * number * weight)
+            found.add(masked_bits=number * self._different(0, weight, 1, fixed))
         elif terms.form == "digits":
-            found.add(digit_bits=moving * (number + 1), masked_bits=moving * number * (weight - 2))
+            found.add(digit_bits=(number + 1) * self._different(weight - 2, weight, 2, fixed))
+            found.add(masked_bits=number * self._different(0, weight - 2, 1, fixed))
         if terms.parts > 1:
             wide = weight if terms.form == "masks" else number
             found.sums.append(Adders(terms.parts, wide, terms.element.width - 1, copies))
         if terms.form == "products":
-            found.registers += self.simd * number + copies * weight
-        found.registers += copies * terms.element.width * min(1, terms.stages)
+            found.product_registers += self.simd * number + columns + copies * terms.element.width
+        elif terms.stages:
+            found.registers += copies * terms.element.width
+
+    def _different(self, start: int, stop: int, size: int, fixed: float) -> float:
+        """Return how many groups of bits of the weights differ from each other in a lane, and from constants.
+
+        In few steps many are equal, and what is made of them and of the lane's number is shared.
+
+        Parameters
+        ----------
+        start, stop : bits of each weight that form groups of `size` bits
+        fixed : part of the weights that never change
+        """
+        steps, groups = self.groups * self.neuron_folds * self.synapse_folds, (stop - start) // size
+        if steps > 8:
+            return self.pe * self.simd * groups * (1 - fixed)
+        words = self.weight_words.reshape(steps, self.pe, self.simd, self.weight_element.width)[..., start:stop]
+        kinds = np.packbits(words.reshape(steps, self.pe, self.simd, groups, size), axis=4)
+        lanes = kinds.transpose(2, 0, 1, 3, 4).reshape(self.simd, steps, -1)
+        return sum(len({kind.tobytes() for kind in lane[:, (lane != lane[0]).any(axis=0)].T}) for lane in lanes)
 
     def _count_accumulators(self, found: Parts) -> None:
         """Add the accumulators, their initial values, and the outputs."""
