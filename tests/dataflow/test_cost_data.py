@@ -10,6 +10,7 @@ import pytest
 from benchmarks.calibrate_cost import FIT, fit
 from benchmarks.cost_errors import DATA, PAGE, Compared, compared, measured, tables
 from benchmarks.cost_samples import samples
+from dataflow import MatrixVector
 from dataflow.families import FAMILIES
 
 #: Largest errors of single units that were not used for fitting, and of networks, none of which was used.
@@ -59,6 +60,12 @@ def test_networks_are_within_their_bound(family: str) -> None:
     networks = [row for row in rows() if row.family == family and row.is_network]
     assert len(networks) == 7
     assert [row.sample.name for row in networks if row.error > MOST_OF_NETWORKS] == []
+
+
+def test_dsps_of_matrices_are_exact() -> None:
+    matrices = [row for row in rows() if isinstance(row.sample.thing, MatrixVector)]
+    assert any(row.use.dsps for row in matrices)
+    assert [(row.sample.name, row.family) for row in matrices if row.said.dsps != row.use.dsps] == []
 
 
 def test_block_rams_are_exact() -> None:
