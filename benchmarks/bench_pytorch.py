@@ -1,35 +1,76 @@
-"""The packed reference compared with PyTorch's inference of the same model, on the same cores at the same time."""
+"""The packed reference compared with PyTorch's inference of the same model, on the same cores at the same time.
 
+Both are measured as they are, and once more in a process that is limited to vectors of 256 bits, as on a processor
+without AVX-512.
+"""
+
+import json
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import llvmlite.binding
 import numpy as np
 import torch
 
 from benchmarks.networks import CNV_CONVOLUTIONS, CNV_DENSE
-from benchmarks.rows import Measurement
+from benchmarks.rows import Measurement, run_python
 from dataflow import Network
 from hwsim import predict
 from quant.export import export
 from quant.lowering import lower
-from quant.models import convolutional
+from quant.models import build, convolutional
+from quant.recipes import load
 
 __all__ = ["rows"]
 
 SHAPE = (3, 32, 32)
-BATCHES = (64, 128, 256)
-IMAGES, FRAMES, ROUNDS = 256, 4096, 5
+BATCHES = (64, 128)
+IMAGES, FRAMES, ROUNDS = 128, 4096, 3
 
 
 def rows() -> list[Measurement]:
-    """Return images per second of both and the ratio, each the best of several alternating rounds.
+    """Return images per second of both and the ratio, as they are and limited to AVX2."""
+    with TemporaryDirectory() as folder:
+        limited = run_python(["-m", "benchmarks.bench_pytorch"], environment=_only_avx2() | {"NUMBA_CACHE_DIR": folder})
+    return [*_measured("", {"CNV": 20, "ResNet-20": 10}), *(Measurement(**row) for row in json.loads(limited.output))]
+
+
+def _only_avx2() -> dict[str, str]:
+    """Return the variables with which numba, PyTorch and its libraries use no instructions later than AVX2."""
+    later = ("+avx512", "+avx10", "+avxvnni", "+amx")
+    flags = llvmlite.binding.get_host_cpu_features().flatten().split(",")
+    return {
+        "NUMBA_CPU_NAME": "haswell",
+        "NUMBA_CPU_FEATURES": ",".join(f"-{flag[1:]}" if flag.startswith(later) else flag for flag in flags),
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+    }
+
+
+def _measured(case: str, goals: dict[str, int]) -> list[Measurement]:
+    """Return the figures of both networks.
+
+    Parameters
+    ----------
+    case : what to add to a network's name
+    goals : how many times as fast the packed reference should be
+    """
+    models = {"CNV": _cnv(), "ResNet-20": build(load("resnet20-w1a1"), SHAPE, 10)}
+    return [
+        row for name, model in models.items() for row in _compared(f"{name}{case}", _with_norms(model), goals[name])
+    ]
+
+
+def _compared(name: str, model: torch.nn.Sequential, goal: int) -> list[Measurement]:
+    """Return the figures of one network, each the best of several alternating rounds.
 
     Other work on the machine slows both down, but not equally. The processor time of all threads shows how much of the
     cores each of them uses.
     """
-    model = _model()
     network = _lowered(model)
     codes = np.random.default_rng(0).integers(-128, 128, (FRAMES, *SHAPE[1:], SHAPE[0]), dtype=np.int8)
     # The model maps pixels from 0 to 1 to numbers from -1 to +1, and a code is such a number in units of 1/128.
@@ -46,28 +87,32 @@ def rows() -> list[Measurement]:
     for _ in range(ROUNDS):
         for way, work in ways.items():
             slow[way].append(_seconds(work) / IMAGES)
-        fast.append(_seconds(lambda: predict(network, codes)) / FRAMES)
+            fast.append(_seconds(lambda: predict(network, codes)) / FRAMES)
     (batch, layout), _ = min(slow.items(), key=lambda pair: min(seconds[0] for seconds in pair[1]))
     pytorch, packed = np.min([seconds for way in slow.values() for seconds in way], axis=0), np.min(fast, axis=0)
     how = f"batches of {batch}, {str(layout).removeprefix('torch.')}, {torch.get_num_threads()} threads"
     return [
-        Measurement(f"CNV, PyTorch's inference of the Brevitas model, best with {how}", 1 / pytorch[0], "frames/s"),
-        Measurement(f"CNV, packed predictions of {FRAMES:,} frames", 1 / packed[0], "frames/s"),
-        Measurement("CNV, packed over PyTorch", pytorch[0] / packed[0], "times", ">= 20 times"),
-        Measurement("CNV, processor time of a frame, PyTorch", 1e6 * pytorch[1], "us"),
-        Measurement("CNV, processor time of a frame, packed", 1e6 * packed[1], "us"),
-        Measurement("CNV, packed over PyTorch, processor time", pytorch[1] / packed[1], "times"),
-        Measurement(f"CNV, predictions that differ of {IMAGES}", differ, "frames", "0 frames"),
+        Measurement(f"{name}, PyTorch's inference of the Brevitas model, best with {how}", 1 / pytorch[0], "frames/s"),
+        Measurement(f"{name}, packed predictions of {FRAMES:,} frames", 1 / packed[0], "frames/s"),
+        Measurement(f"{name}, packed over PyTorch", pytorch[0] / packed[0], "times", f">= {goal} times"),
+        Measurement(f"{name}, processor time of a frame, PyTorch", 1e6 * pytorch[1], "us"),
+        Measurement(f"{name}, processor time of a frame, packed", 1e6 * packed[1], "us"),
+        Measurement(f"{name}, packed over PyTorch, processor time", pytorch[1] / packed[1], "times"),
+        Measurement(f"{name}, predictions that differ of {IMAGES}", differ, "frames", "0 frames"),
     ]
 
 
-def _model() -> torch.nn.Sequential:
-    """Return an untrained CNV whose batch norms are random, so that its thresholds differ."""
+def _cnv() -> torch.nn.Sequential:
     layers: list[int | str] = []
     for neurons, pooled in CNV_CONVOLUTIONS:
         layers += [neurons, "P"] if pooled else [neurons]
     torch.manual_seed(0)
-    model = convolutional(SHAPE, tuple(layers), CNV_DENSE[:-1], CNV_DENSE[-1])
+    return convolutional(SHAPE, tuple(layers), CNV_DENSE[:-1], CNV_DENSE[-1])
+
+
+def _with_norms(model: torch.nn.Sequential) -> torch.nn.Sequential:
+    """Return an untrained model whose batch norms are random, so that its thresholds differ."""
+    torch.manual_seed(0)
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
             torch.nn.init.normal_(module.weight)
@@ -77,7 +122,7 @@ def _model() -> torch.nn.Sequential:
 
 def _lowered(model: torch.nn.Sequential) -> Network:
     with TemporaryDirectory() as folder:
-        path = Path(folder) / "cnv.onnx"
+        path = Path(folder) / "model.onnx"
         export(model, SHAPE, path)
         return lower(path, input_kind="quant")
 
@@ -107,3 +152,7 @@ def _seconds(work: Callable[[], object]) -> np.ndarray:
     start = time.perf_counter(), time.process_time()
     work()
     return np.array([time.perf_counter() - start[0], time.process_time() - start[1]])
+
+
+if __name__ == "__main__":
+    print(json.dumps([asdict(row) for row in _measured(", AVX2 only", {"CNV": 15, "ResNet-20": 10})]))

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 __all__ = ["Measurement", "Process", "processor_seconds_of", "run_python", "seconds_of"]
@@ -56,8 +56,12 @@ def _best_of(work: Callable[[], object], repeats: int, clock: Callable[[], float
     return min(times)
 
 
-def run_python(arguments: Sequence[str]) -> Process:
+def run_python(arguments: Sequence[str], *, environment: Mapping[str, str] | None = None) -> Process:
     """Run Python with arguments in a fresh process.
+
+    Parameters
+    ----------
+    environment : variables in addition to those of this process
 
     Raises
     ------
@@ -65,7 +69,8 @@ def run_python(arguments: Sequence[str]) -> Process:
         It failed; the message contains its output.
     """
     start = time.perf_counter()
-    with subprocess.Popen([sys.executable, *arguments], stdout=subprocess.PIPE, text=True) as process:
+    variables = os.environ | (environment or {})
+    with subprocess.Popen([sys.executable, *arguments], stdout=subprocess.PIPE, text=True, env=variables) as process:
         assert process.stdout is not None
         output = process.stdout.read()
         _, status, usage = os.wait4(process.pid, 0)

@@ -193,7 +193,7 @@ def windows_of(node: SlidingWindow, x: Tensor) -> Windows:
     data = _padded(node, x.data)
     starts, offsets = _places(node, data.shape[-1])
     pixels = np.ascontiguousarray(data).reshape(len(data), -1)
-    return Windows(pixels, starts, offsets, node.shape[-1], node.output_streams[0].shape, x.packed)
+    return Windows(pixels, starts, offsets, node.shape[-1], output_stream(node).shape, x.packed)
 
 
 def grouped_windows_of(node: SlidingWindow, x: Tensor) -> Tensor:

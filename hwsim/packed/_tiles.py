@@ -142,21 +142,17 @@ class _Tile:
         return (min(64, cls.vectors * cls.vector_width // cls.sum_width(weights)),)
 
     def emit(self) -> None:
-        """Do what the tile of as many neurons as the weights have does."""
+        """Emit the tiles of all sizes, of which the one is done that has as many neurons as the weights."""
         builder = self.builder
         self.steps = builder.extract_value(self.weights.shape, 1)
         self.elements = builder.extract_value(self.weights.shape, 2)
         self.neurons = builder.udiv(self.elements, _i64(self._element_count // self.lanes))
-        sizes = self.sizes(self.weight_dtype)
-        for size in sizes:
-            if len(sizes) == 1:
-                self._emit(size // self.lanes)
-                return
+        for size in self.sizes(self.weight_dtype):
             with builder.if_then(builder.icmp_signed("==", self.neurons, _i64(size))):
                 self._emit(size // self.lanes)
 
     def _emit(self, vectors: int) -> None:
-        """Sum over all steps, then write the bits, or the totals."""
+        """Emit a tile: for one group of rows after another, sum over all steps, then write the bits, or the totals."""
         builder = self.builder
         # Loaded before the first store, because after it LLVM would load everything in memory again.
         levels = [self._number(self.levels, _i64(row)) for row in range(tile_rows)]
