@@ -13,6 +13,9 @@ from rtl.steps import advanced
 
 __all__ = ["PieceReader"]
 
+#: Values that are combined one after the other.
+_XORS = 16
+
 
 class PieceReader:
     """The numbers that pass, and the values of their pieces.
@@ -76,8 +79,11 @@ class PieceReader:
             shape = signed(element.width) if element.signed else unsigned(element.width)
             value = Signal(shape, name=f"{name}_{k}", reset_less=True)
             met = self._met_in(k, cycle - 1)
-            flips = [each & met[p].replicate(element.width) for p, each in enumerate(later)]
-            self.m.d.sync += value.eq(reduce(xor, flips, first))
+            terms = [first, *(each & met[p].replicate(element.width) for p, each in enumerate(later))]
+            # A tree, because Yosys has too little stack for a chain of hundreds.
+            while len(terms) > 1:
+                terms = [reduce(xor, terms[start : start + _XORS]) for start in range(0, len(terms), _XORS)]
+            self.m.d.sync += value.eq(terms[0])
             lanes.append(value)
         return lanes
 

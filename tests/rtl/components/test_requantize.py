@@ -45,6 +45,16 @@ def test_starts_of_many_channels_come_from_a_memory() -> None:
     assert_equal(node, 1)
 
 
+@pytest.mark.long
+def test_a_thousand_starts_are_no_chain() -> None:
+    """Amaranth and Yosys follow a chain by recursion, which has a limit."""
+    starts = np.arange(1000) + np.arange(3)[:, None]
+    codes = np.random.default_rng(3).integers(0, 256, (3, 1001))
+    element, result = dataflow.Integer(10), dataflow.Integer(8)
+    node = dataflow.Requantize("requantize", element, (3,), result, starts, 0 * codes, codes)
+    assert_equal(node, 3)
+
+
 @pytest.mark.parametrize("width", [13, 24, 43])
 def test_wide_sums(width: int) -> None:
     """Products of up to 61 bits, which are as wide as a shift needs them."""
