@@ -24,12 +24,14 @@ __all__ = ["cheapest_requantize"]
 
 #: Lines are tried with up to this many pieces, and comparisons with up to this many.
 _most_lines, _most_steps = 4, 64
-#: The greatest shift: multipliers of far more bits than a DSP block multiplies.
-_widest_shift = 24
+#: The greatest shift. The sums of a layer of 8-bit weights on pixels need more than those of a binary one.
+_widest_shift = 36
 #: A memory is tried up to this many codes.
 _most_codes = 1 << 18
 #: LUTs that a DSP block counts as much as, beside the family's LUTs per block RAM.
 _luts_per_dsp = 200
+#: Bits of a factor of a DSP block; wider factors take several blocks.
+_dsp_width = 18
 _family = "ecp5"
 
 
@@ -46,8 +48,11 @@ def cheapest_requantize(name: str, stream: Stream, result: Element, runs: Runs) 
 
 
 def _price(node: Requantize) -> float:
-    cost = node_cost(node, _family)
-    return cost.weight(_family) + _luts_per_dsp * cost.dsps
+    cost, blocks = node_cost(node, _family), 1
+    if node.multipliers is not None:
+        widest = max(int(np.abs(node.multipliers).max()).bit_length() + 1, 1)
+        blocks = -(-widest // _dsp_width) * -(-node.element.width // _dsp_width)
+    return cost.weight(_family) + _luts_per_dsp * cost.dsps * blocks
 
 
 def _candidates(name: str, stream: Stream, element: Integer, result: Element, runs: Runs) -> Iterator[Requantize]:
