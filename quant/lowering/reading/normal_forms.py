@@ -204,6 +204,11 @@ def _multi_threshold(operator: Operator, constants: Constants, shapes: Mapping[s
         )
     spread = [-1 if index == axis else 1 for index in range(len(shape))]
     count = thresholds.shape[1]
+    if not count or not operator.attributes.get("out_scale", 1.0):
+        raise InputError(
+            f"Node {operator.name!r} (MultiThreshold) must have a threshold and a scale other than 0, "
+            f"not {count} thresholds and {operator.attributes.get('out_scale', 1.0):g}"
+        )
     names = [parameter_name(operator.output, f"threshold{index}") for index in range(count)]
     columns = [thresholds.map(lambda values, k=index: values[:, k].reshape(spread)) for index in range(count)]  # type: ignore[misc]
     attributes = {

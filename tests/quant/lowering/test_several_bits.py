@@ -297,3 +297,12 @@ def test_a_branch_that_is_not_quantized() -> None:
         "Input of node 'join' must be an affine function of the sums of 'branch', not one that bends: "
         "put a BipolarQuant, or a Quant, before it",
     )
+
+
+def test_thresholds_whose_scale_is_zero() -> None:
+    net = Builder((1, 3, 5, 5))
+    x = net("MultiThreshold", first(net), [[-5.0, 1.0, 4.0]], name="steps", out_scale=0.0)
+    assert_refused(
+        ended(net, net.conv(x, SIGNS[1]), 4),
+        "Node 'steps' (MultiThreshold) must have a threshold and a scale other than 0, not 3 thresholds and 0",
+    )
