@@ -10,6 +10,9 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --durations=25 --durations-min=1
 # Verilator's run-time library, compiled once for all simulations: it costs several times as much as a small design.
 export XNORFLOW_VERILATOR_RUNTIME ?= $(abspath $(VENV))/verilator-runtime
 
+# Where it is set, pytest rewrites every assertion and Python compiles every module again in each process of each run.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo quick test test-slow lint format bench clean
 

@@ -144,6 +144,7 @@ def network_with(kind: type[Node]) -> Network:
     return fold(network, {"minus": {"pe": 3}, "sign": {"pe": 4}, "fc": {"pe": 2, "simd": 2}})
 
 
+@pytest.mark.long
 def test_a_new_kind_needs_a_file_per_level_and_the_list(negate: type[Node], tmp_path: Path) -> None:
     assert [missing(negate, level) for level in LEVELS] == [None] * len(LEVELS)
     network = network_with(negate)

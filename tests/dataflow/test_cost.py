@@ -31,6 +31,7 @@ from sim_tests.cases import CASES, Case, dense_network
 from sim_tests.conv_cases import conv_network
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_network_costs_its_nodes_fifos_and_ports(case: Case, family: str) -> None:

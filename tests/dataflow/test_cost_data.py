@@ -22,6 +22,7 @@ def rows() -> list[Compared]:
     return compared()
 
 
+@pytest.mark.long
 def test_every_sample_was_measured_for_every_family() -> None:
     names = [sample.name for sample in samples()]
     assert len(set(names)) == len(names)
@@ -55,6 +56,7 @@ def test_units_that_were_not_fitted_to_are_within_a_quarter(family: str) -> None
     assert [row.sample.name for row in units if row.error > MOST_OF_UNITS] == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("family", FAMILIES)
 def test_networks_are_within_their_bound(family: str) -> None:
     networks = [row for row in rows() if row.family == family and row.is_network]
@@ -62,6 +64,7 @@ def test_networks_are_within_their_bound(family: str) -> None:
     assert [row.sample.name for row in networks if row.error > MOST_OF_NETWORKS] == []
 
 
+@pytest.mark.long
 def test_dsps_of_matrices_are_exact() -> None:
     matrices = [row for row in rows() if isinstance(row.sample.thing, MatrixVector)]
     assert any(row.use.dsps for row in matrices)

@@ -60,6 +60,7 @@ def numbers(moves: np.ndarray, stream: Stream) -> np.ndarray:
     return vectors * stream.vector + rest * stream.lanes
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("node", list(all_nodes()), ids=lambda node: f"{node.kind}-{node.name}-{node.folding}")
 def test_a_frame_of_steps_moves_a_frame_of_beats(node: Node) -> None:
     schedule = node.schedule()

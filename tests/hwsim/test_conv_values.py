@@ -154,6 +154,7 @@ def test_a_convolution_is_a_sum_over_taps(height: int, width: int, channels: int
     assert (matrix_vector(matrix, sliding_window(node, x)) == expected).all()
 
 
+@pytest.mark.long
 @settings(max_examples=examples(150))
 @given(window_nodes(ELEMENTS), st.integers(1, 3), st.integers(0, 2**32 - 1))
 def test_packed_windows_of_any_numbers(node: WindowNode, frames: int, seed: int) -> None:
@@ -168,6 +169,7 @@ def test_packed_random_networks(network: Network, frames: int, seed: int) -> Non
     assert_same(network, random_frames(network, frames, seed=seed))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("channels", [(63,), (64,), (65, 2), (64, 128), (128, 3)])
 @pytest.mark.parametrize("pool", [None, (2, 2)])
 def test_packed_at_word_borders(channels: tuple[int, ...], pool: tuple[int, int] | None) -> None:
@@ -229,6 +231,7 @@ def convolutions(draw: st.DrawFn) -> Network:
     return fold(network, {window.name: window.folding, "m": {"simd": window.output_streams[0].lanes}})
 
 
+@pytest.mark.long
 @settings(max_examples=examples(100))
 @given(convolutions(), st.integers(1, 4), st.integers(0, 2**32 - 1))
 def test_packed_convolutions_of_any_numbers(network: Network, frames: int, seed: int) -> None:

@@ -51,7 +51,9 @@ def stalls_of(network: Network, seed: int | None) -> Stalls:
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-@pytest.mark.parametrize("seed", [None, 0, 1, 2])
+@pytest.mark.parametrize(
+    "seed", [None, pytest.param(0, marks=pytest.mark.long), pytest.param(1, marks=pytest.mark.long), 2]
+)
 def test_every_case(case: Case, seed: int | None) -> None:
     network = case.network()
     for frames in (1, 2, 5):

@@ -44,6 +44,7 @@ def test_leaps_over_even_drift(name: str, frames: int) -> None:
     assert run.simulated_frames < frames
 
 
+@pytest.mark.long
 @settings(max_examples=examples(60))
 @given(dense_networks(), st.integers(20, 300), st.integers(1, 40))
 def test_random_dense_networks_with_a_deep_fifo(network: Network, frames: int, depth: int) -> None:

@@ -54,6 +54,7 @@ def test_random_convolutions(network: Network) -> None:
     assert_minimal(network, network.interval)
 
 
+@pytest.mark.long
 @settings(max_examples=examples(60))
 @given(pattern_networks())
 def test_random_networks_with_branches(network: Network) -> None:

@@ -86,6 +86,7 @@ def test_pack_puts_bit_0_lowest_and_unpack_undoes_it(size: int, seed: int) -> No
     assert as_integer == sum(int(bit) << index for index, bit in enumerate(bits[1, 2]))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("synapses", [1, 63, 64, 65, 128, 1000])
 @pytest.mark.parametrize("rows", [1, tile_rows - 1, tile_rows, tile_rows + 1])
 @pytest.mark.parametrize("neurons", [1, 31, 32, 33, 64, 65])
@@ -101,6 +102,7 @@ def test_matrices_at_borders_of_words_and_tiles(synapses: int, rows: int, neuron
     assert (y.values == ((expected + synapses) // 2 >= bits.thresholds)).all()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("looked_up", [True, False])
 @pytest.mark.parametrize("synapses", [500, 504, 505, 512, 1008, 1009, 2**15 - 1, 2**15])
 @pytest.mark.parametrize("neurons", [1, 16, 17, 32, 33, 64, 65])
@@ -174,6 +176,7 @@ def test_bytes_at_their_extremes(monkeypatch: pytest.MonkeyPatch, synapses: int,
 WEIGHTS = [Integer(2, signed=True), Integer(5, signed=True), Integer(8, signed=True)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", ["fours", "pairs", "numbers"])
 @pytest.mark.parametrize("element", WEIGHTS, ids=str)
 @pytest.mark.parametrize(

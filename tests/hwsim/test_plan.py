@@ -32,6 +32,7 @@ def assert_ordered(network: Network) -> int:
     return plan.parts.shape[1]
 
 
+@pytest.mark.long
 @settings(max_examples=examples(100))
 @given(pattern_networks() | branching_networks())
 def test_every_part_stands_behind_what_it_needs(network: Network) -> None:
@@ -62,6 +63,7 @@ def crossing(inputs: int, outputs: int, depth: int, *, latency: int = 3) -> Netw
     return network_of([*late, node, *slow], fifos)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("inputs", "outputs"), [(1, 1), (2, 1), (1, 2), (3, 1), (1, 3), (2, 2), (3, 3)])
 @pytest.mark.parametrize("depth", [1, 2, 7])
 @pytest.mark.parametrize("seed", [None, 3])

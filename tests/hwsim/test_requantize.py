@@ -52,6 +52,7 @@ def test_sums_of_63_bits_from_products_that_wrap() -> None:
     assert codes(node, [[0], [2**62], [2**62 + 2**60], [2**63 - 1]]) == [[0], [0], [8], [0]]
 
 
+@pytest.mark.long
 @settings(max_examples=examples(100))
 @given(requantize_nodes(), st.sampled_from([0, packed_requantize.most_codes]), st.integers(0, 2**32 - 1))
 def test_packed_equals_reference(node: Requantize, most: int, seed: int) -> None:
@@ -80,6 +81,7 @@ def test_numbers_of_other_widths(width: int, signed: bool) -> None:
         assert len(np.unique(expected)) > 3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("width", [20, 40])
 @pytest.mark.parametrize("spread", [1, 300, 4000])
 def test_many_steps(spread: int, width: int) -> None:

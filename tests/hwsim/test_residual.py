@@ -120,6 +120,7 @@ def test_default_depths_free_and_keep_the_interval(network: Network) -> None:
     assert Trial(network).reaches(np.array([depths[fifo.name] for fifo in network.fifos]), network.interval)
 
 
+@pytest.mark.long
 @settings(max_examples=examples(12))
 @given(residual_networks())
 def test_sized_depths_are_minimal(network: Network) -> None:

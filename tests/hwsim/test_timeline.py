@@ -62,6 +62,7 @@ def check(network: Network, frames: int, stalls: Stalls) -> Timeline:
     return timeline
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", CASES, ids=str)
 @pytest.mark.parametrize("seed", [None, 3])
 def test_cases(case: Case, seed: int | None) -> None:

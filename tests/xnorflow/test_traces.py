@@ -56,6 +56,7 @@ def read_vcd(path: Path) -> Wave:
     return waves
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.name)
 @pytest.mark.parametrize("seed", [None, 5])
 def test_waveforms_have_every_beat(network: Network, seed: int | None, tmp_path: Path) -> None:

@@ -67,6 +67,7 @@ def test_after_one_is_mended_four_are_left(mended: str) -> None:
     assert_refused(model_of(*left), *sentences(*left))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("first", CAUSES)
 @pytest.mark.parametrize("second", CAUSES)
 def test_two_causes(first: str, second: str) -> None:

@@ -103,6 +103,7 @@ SCORES: dict[str, Build] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("pads", [0, 1])
 @pytest.mark.parametrize("form", SCORES)
 def test_average_of_scores(form: str, pads: int) -> None:

@@ -51,6 +51,7 @@ AVERAGES: dict[str, Build] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", AVERAGES)
 def test_a_dense_layer_takes_the_sums(form: str) -> None:
     net = Builder(SHAPE)

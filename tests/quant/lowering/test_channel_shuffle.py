@@ -46,6 +46,7 @@ BETWEEN: dict[str, Build] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", BETWEEN)
 def test_shuffle_before_a_convolution(form: str) -> None:
     net, x = start()

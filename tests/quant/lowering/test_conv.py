@@ -117,6 +117,7 @@ def test_pools(form: str) -> None:
     assert any(isinstance(node, MaxPool) and node.element == BIPOLAR for node in network.nodes)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", POOLS)
 def test_pools_before_another_convolution(form: str) -> None:
     net = Builder((1, 3, 7, 7))
@@ -363,6 +364,7 @@ BENT: dict[str, Build] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", BENT)
 def test_runs_of_points_are_decided_as_the_points_are(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     net = Builder(SHAPE)

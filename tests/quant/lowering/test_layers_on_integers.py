@@ -60,6 +60,7 @@ def test_a_convolution_on_sums(form: str) -> None:
     assert operand(network, "second").signed
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", SUMS)
 def test_scores_of_a_dense_layer_on_sums(form: str) -> None:
     net, x = image()
@@ -125,6 +126,7 @@ ADDED: dict[str, Build] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("after", ["layer", "scaled", "max-pool", "average"])
 @pytest.mark.parametrize("form", ADDED)
 def test_a_convolution_on_an_add(form: str, after: str) -> None:

@@ -67,6 +67,7 @@ def test_affine_of_the_tensor(operators: tuple[Any, ...], scale: float) -> None:
     np.testing.assert_allclose(network.scores.scale, abs(scale), rtol=1e-6)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "operators",
     [

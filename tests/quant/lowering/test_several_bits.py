@@ -201,7 +201,14 @@ AFTER: dict[str, Build] = {
 }
 
 
-@pytest.mark.parametrize("case", AFTER)
+@pytest.mark.parametrize(
+    "case",
+    [
+        "nothing",
+        "hardtanh",
+        *(pytest.param(case, marks=pytest.mark.long) for case in AFTER if case not in ("nothing", "hardtanh")),
+    ],
+)
 def test_residual_stream(case: str) -> None:
     net = Builder((1, 3, 5, 5))
     x = quant(net, norm(net, first(net, pads=[1, 1, 1, 1]), 5), 8, 1 / 16)

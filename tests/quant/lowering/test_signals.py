@@ -145,6 +145,7 @@ POOLS: dict[str, tuple[dict[str, Any], tuple[int, int]]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("before", [False, True])
 @pytest.mark.parametrize("form", POOLS)
 def test_max_pool(form: str, before: bool) -> None:
