@@ -27,6 +27,7 @@ from dataflow import (
     verify,
 )
 from dataflow.nodes import Node
+from sim_tests.random_codes import random_codes
 
 __all__ = [
     "CASES",
@@ -54,6 +55,7 @@ def dense_network(
     uneven: bool = False,
     element: Integer = UINT8,
     weights: tuple[Element, ...] = (BIPOLAR,),
+    codes: tuple[str, ...] = (),
 ) -> Network:
     """Return a random dense network, unfolded: pixels, threshold, matrices, and scores, class or bits.
 
@@ -64,6 +66,7 @@ def dense_network(
     uneven : input thresholds per pixel, and an affine function of the scores that differs between classes
     element : type of the pixels
     weights : types of the weights of the layers, used cyclically
+    codes : forms of a `Requantize` instead of the thresholds of each hidden layer, used cyclically; () for bits
     """
     rng = np.random.default_rng(seed)
     pixels, *hidden, classes = sizes
@@ -75,14 +78,18 @@ def dense_network(
     for index, neurons in enumerate([*hidden, classes]):
         weight_element = weights[index % len(weights)]
         matrix = random_weights(rng, (neurons, synapses), weight_element)
-        layer = MatrixVector(f"fc{index}", matrix, weight_element=weight_element)
+        operand = nodes[-1].output_streams[0].element
+        layer = MatrixVector(f"fc{index}", matrix, operand=operand, weight_element=weight_element)
         last, (low, high) = index == len(hidden), layer.counted
         # Around the middle, so that ties occur; the first two are always and never met.
         levels = np.clip(rng.integers(-2, 3, neurons) + (low + high) // 2, low, high + 1)
         levels[: min(2, neurons)] = (low, high + 1)[: min(2, neurons)]
         if last and outputs == "bits":
             levels = np.full(neurons, (low + high + 1) // 2)  # always or never met would test nothing
-        nodes.append(layer if last and outputs != "bits" else replace(layer, thresholds=levels))
+        has_sums = outputs != "bits" if last else bool(codes)
+        nodes.append(layer if has_sums else replace(layer, thresholds=levels))
+        if codes and not last:
+            nodes.append(random_codes(f"codes{index}", nodes[-1].output_streams[0], codes[index % len(codes)], rng))
         synapses = neurons
     score_node = nodes[-1]
     sums = score_node.output_streams[0].element

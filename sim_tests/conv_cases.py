@@ -27,6 +27,7 @@ from dataflow import (
     zero_padded,
 )
 from sim_tests.cases import UINT8, random_weights
+from sim_tests.random_codes import random_codes
 
 __all__ = ["POOLS", "conv_network"]
 
@@ -53,6 +54,7 @@ def conv_network(
     integers: bool = False,
     pixels: Integer = UINT8,
     weights: tuple[Element, ...] = (BIPOLAR,),
+    codes: tuple[str, ...] = (),
     seed: int = 0,
 ) -> Network:
     """Return a random convolutional network, unfolded: convolutions, a pool after each, a dense layer, the class.
@@ -71,6 +73,8 @@ def conv_network(
     integers : whether the first convolution takes the pixels instead of bits
     pixels : type of the pixels that a convolution takes
     weights : types of the weights of the convolutions and of the dense layer, used cyclically
+    codes : forms of a `Requantize` instead of the thresholds of each convolution, used cyclically; it comes before the
+        pool, or after it where `sums`; () for bits
     """
     rng = np.random.default_rng(seed)
     nodes: list[Node] = []
@@ -93,12 +97,17 @@ def conv_network(
             groups=parts,
             weight_element=weights[index % len(weights)],
         )
-        nodes += [window, _leveled(window, matrix, rng, zero=zero, sums=summed)]
+        nodes += [window, _leveled(window, matrix, rng, zero=zero, sums=summed or bool(codes))]
+        form = codes[index % len(codes)] if codes else None
+        if form and not summed:
+            nodes.append(random_codes(f"codes{index}", nodes[-1].output_streams[0], form, rng))
         if pool is not None:
             here, element = nodes[-1].output_streams[0].shape, nodes[-1].output_streams[0].element
             nodes.append(POOLS[pool_kind](f"pool{index}", element, here, pool, pool, padding=pool_padding))
         element = nodes[-1].output_streams[0].element
-        if element != BIPOLAR and (summed or index < len(channels) - 1):
+        if form and summed:
+            nodes.append(random_codes(f"codes{index}", nodes[-1].output_streams[0], form, rng))
+        elif not form and element != BIPOLAR and (summed or index < len(channels) - 1):
             nodes.append(_threshold(f"sign{index}", nodes[-1].output_streams[0], rng))
         here, element = nodes[-1].output_streams[0].shape, nodes[-1].output_streams[0].element
     synapses = int(np.prod(here))

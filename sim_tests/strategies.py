@@ -19,6 +19,12 @@ _WEIGHTS: st.SearchStrategy[Element] = st.just(BIPOLAR) | st.integers(1, 8).map(
 )
 
 
+#: Forms of the functions to codes, most often none.
+_CODES: st.SearchStrategy[tuple[str, ...]] = st.just(()) | st.lists(st.sampled_from(FORMS), min_size=1, max_size=2).map(
+    tuple
+)
+
+
 @st.composite
 def dense_networks(draw: st.DrawFn) -> Network:
     """Draw a dense network with random sizes, foldings and FIFO depths, including depths that are too small."""
@@ -29,6 +35,7 @@ def dense_networks(draw: st.DrawFn) -> Network:
         outputs=draw(st.sampled_from(["class", "scores", "both", "bits", "signs"]), label="outputs"),
         uneven=draw(st.booleans(), label="uneven"),
         weights=draw(st.tuples(_WEIGHTS, _WEIGHTS), label="weights"),
+        codes=draw(_CODES, label="codes"),
     )
     return _folded(draw, unfolded)
 
@@ -38,7 +45,7 @@ def conv_networks(draw: st.DrawFn) -> Network:
     """Draw a convolutional network with random geometry, foldings and FIFO depths, including too small ones.
 
     Padding is -1, +1 or 0. There may be as many groups as channels. Pools are of both kinds, of bits and of integers.
-    Pixels and weights have up to 8 bits.
+    Pixels and weights have up to 8 bits, and layers in the middle may have codes of 2 to 4 bits instead of bits.
     """
 
     def two(least: int, most: int, label: str) -> tuple[int, int]:
@@ -64,6 +71,7 @@ def conv_networks(draw: st.DrawFn) -> Network:
             integers=draw(st.booleans(), label="integers"),
             pixels=draw(st.builds(Integer, st.integers(1, 8), st.booleans()), label="pixels"),
             weights=draw(st.tuples(_WEIGHTS, _WEIGHTS, _WEIGHTS), label="weights"),
+            codes=draw(_CODES, label="codes"),
             seed=draw(st.integers(0, 999), label="seed"),
         )
     except InputError:  # a kernel larger than its image

@@ -25,10 +25,18 @@ def simulators() -> list[ParameterSet]:
     ]
 
 
+def slow(parameter: ParameterSet) -> ParameterSet:
+    """Return a parameter that only the slow suite has."""
+    return pytest.param(*parameter.values, marks=[*parameter.marks, pytest.mark.slow])
+
+
 #: Cases that the default suite runs in the simulators of Verilog too, which take long to compile.
 REPRESENTATIVES = {"both", "inert", "codes-stacked"}
 #: Cases that take long in Amaranth's simulator, which runs Python for every cycle.
-LONG = {"inert-image", "stacked-image"}
+LONG = {
+    *("inert-image", "stacked-image", "codes-image", "image", "image-of-integers", "codes-and-weights"),
+    *("factors", "integers-go-on", "bits", "inert-bits"),
+}
 
 
 def every_case() -> Iterator[ParameterSet]:

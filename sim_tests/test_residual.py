@@ -10,14 +10,14 @@ from hwsim.cycle.deadlock import remedy_of
 from sim_tests.cases import random_frames
 from sim_tests.residual_cases import RESIDUAL_CASES
 from sim_tests.standstill import assert_stops_alike, deadlock_of
-from sim_tests.test_cases import simulators
+from sim_tests.test_cases import simulators, slow
 from sim_tests.verification import verify_rtl
 
 NETWORK = RESIDUAL_CASES[1].network()
 
 
-@pytest.mark.parametrize("stalled", [False, True])
-@pytest.mark.parametrize("simulator", simulators())
+@pytest.mark.parametrize("stalled", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.parametrize("simulator", [*simulators()[:2], *map(slow, simulators()[2:])])
 def test_one_place_less_than_the_fewest(simulator: str, stalled: bool, tmp_path: Path) -> None:
     # The first sum needs all twelve bits, so all must have a place on the shortcut meanwhile.
     network = NETWORK.with_depths({"fork0.1 -> add0.1": 11})

@@ -155,7 +155,7 @@ def test_parts_that_move_by_fits_and_starts_are_seen_to_be_faster() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("sized", [False, True])
+@pytest.mark.parametrize("sized", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_many_frames_through_twenty_blocks(sized: bool) -> None:
     network = fold(residual_network((8,), (Block(2), Block(sign=False)) * 10), {"fc": {"simd": 2}})
     if sized:

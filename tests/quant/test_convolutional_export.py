@@ -56,6 +56,7 @@ def attributes(node: onnx.NodeProto) -> dict[str, object]:
     return {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
 
 
+@pytest.mark.slow
 def test_cnv_has_the_operators_of_brevitas_own(tmp_path: Path) -> None:
     layers = convolutional((3, 32, 32), (64, 64, "P", 128, 128, "P", 256, 256), (512, 512), 10)
     export(layers, (3, 32, 32), tmp_path / "cnv.onnx")
@@ -113,7 +114,10 @@ def test_the_bytes_are_a_function_of_the_network(exported: Path, tmp_path: Path)
     assert all(torch.equal(tensor, before[name]) for name, tensor in layers.state_dict().items())
 
 
-@pytest.mark.parametrize(("padding", "input_bits"), [(0, 8), (1, 8), (0, 1), (1, 1)])
+@pytest.mark.parametrize(
+    ("padding", "input_bits"),
+    [pytest.param(0, 8, marks=pytest.mark.slow), (1, 8), (0, 1), pytest.param(1, 1, marks=pytest.mark.slow)],
+)
 def test_both_oracles_agree(padding: int, input_bits: int, tmp_path: Path) -> None:
     layers = network(padding=padding, input_bits=input_bits)
     export(layers, SHAPE, tmp_path / "model.onnx")

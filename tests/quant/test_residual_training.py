@@ -64,6 +64,7 @@ def test_checkpoint_and_model_file_are_the_network_that_was_measured(whole: Trai
     ]
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_continues_to_the_same_result(
     whole: TrainingResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,12 +5,14 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 import dataflow
 import rtl
+from dataflow import Network
 from sim_tests.cases import CASES, dense_network
 from sim_tests.conv_cases import conv_network
 
@@ -26,15 +28,25 @@ def module(text: str, name: str) -> str:
     return found[0]
 
 
-@pytest.fixture(scope="module")
-def texts() -> dict:
-    """The Verilog of every case."""
-    return {case.name: (case.network(), rtl.verilog(case.network())) for case in CASES}
+@cache
+def text_of(name: str) -> tuple[Network, str]:
+    """Return a case and its Verilog."""
+    network = next(case for case in CASES if case.name == name).network()
+    return network, rtl.verilog(network)
 
 
 @pytest.mark.parametrize("name", [case.name for case in CASES])
-def test_fifos_keep_the_names_that_testbenches_read(texts, name) -> None:
-    network, text = texts[name]
+def test_every_case(tmp_path, name) -> None:
+    network, text = text_of(name)
+    assert_fifos_keep_the_names_that_testbenches_read(network, text)
+    assert not re.search(r"^ *(wire|reg) .*\\\S+\[\d+\] ", text, re.MULTILINE)  # no name like a bit of another's
+    assert "[-1:0]" not in text
+    assert_no_path_and_no_date(text)
+    if shutil.which("iverilog"):
+        assert_icarus_has_no_warning(network, text, tmp_path)
+
+
+def assert_fifos_keep_the_names_that_testbenches_read(network: Network, text: str) -> None:
     top = rtl.top_name(network)
     for fifo in rtl.fifo_names(network).values():
         body = module(text, f"{top}.core.{fifo}")
@@ -43,9 +55,19 @@ def test_fifos_keep_the_names_that_testbenches_read(texts, name) -> None:
             assert re.search(rf"^ +(wire|reg) (\[\d+:0\] )?{signal}\b", body, re.MULTILINE), signal
 
 
-@pytest.mark.parametrize("name", [case.name for case in CASES])
-def test_no_wire_is_called_like_a_bit_of_another(texts, name) -> None:
-    assert not re.search(r"^ *(wire|reg) .*\\\S+\[\d+\] ", texts[name][1], re.MULTILINE)
+def assert_no_path_and_no_date(text: str) -> None:
+    assert "src =" not in text
+    assert str(Path.cwd()) not in text
+    assert str(Path(rtl.__file__).parent) not in text
+    assert not re.search(r"20\d\d-\d\d-\d\d|\d\d:\d\d:\d\d", text)
+
+
+def assert_icarus_has_no_warning(network: Network, text: str, folder: Path) -> None:
+    source = folder / "top.v"
+    source.write_text(text)
+    command = ["iverilog", "-g2012", "-Wall", "-s", rtl.top_name(network), "-o", str(folder / "top"), str(source)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout + done.stderr == ""
 
 
 def test_window_s_text_does_not_grow_with_the_image() -> None:
@@ -58,14 +80,14 @@ def test_window_s_text_does_not_grow_with_the_image() -> None:
     assert lines(32) == pytest.approx(lines(16), rel=0.1)
 
 
-def test_the_head_tells_of_inert_lanes(texts) -> None:
-    header = texts["inert-neighbours"][1].split("\n\n")[0]
+def test_the_head_tells_of_inert_lanes() -> None:
+    header = text_of("inert-neighbours")[1].split("\n\n")[0]
     assert "//   input: uint8 13, 6 at once; beats per frame: 3; 0 in the last 5 lanes of every beat number 3" in header
-    assert "0 in the last" not in texts["ragged"][1].split("\n\n")[0]
+    assert "0 in the last" not in text_of("ragged")[1].split("\n\n")[0]
 
 
-def test_text_does_not_depend_on_the_process(texts) -> None:
-    network, text = texts["ragged"]
+def test_text_does_not_depend_on_the_process() -> None:
+    network, text = text_of("ragged")
     code = (
         "import sys, rtl; from sim_tests.cases import CASES;"
         "sys.stdout.write(rtl.verilog(next(c for c in CASES if c.name == 'ragged').network()))"
@@ -76,21 +98,8 @@ def test_text_does_not_depend_on_the_process(texts) -> None:
     assert rtl.verilog(network) == text
 
 
-def test_text_holds_no_path_and_no_date(texts) -> None:
-    for _, text in texts.values():
-        assert "src =" not in text
-        assert str(Path.cwd()) not in text
-        assert str(Path(rtl.__file__).parent) not in text
-        assert not re.search(r"20\d\d-\d\d-\d\d|\d\d:\d\d:\d\d", text)
-
-
-def test_no_vector_is_of_no_bits(texts) -> None:
-    for name, (_, text) in texts.items():
-        assert "[-1:0]" not in text, name
-
-
-def test_header_tells_ports_streams_and_times(texts) -> None:
-    header = texts["both"][1].partition("\n\n")[0].splitlines()
+def test_header_tells_ports_streams_and_times() -> None:
+    header = text_of("both")[1].partition("\n\n")[0].splitlines()
     assert all(line.startswith("//") for line in header)
     assert "//   s_axis_tdata (8): in" in header
     assert "//   m_axis_scores_tready (1): in" in header
@@ -113,8 +122,8 @@ def test_top_module_is_called_after_the_network(name, top) -> None:
     assert f"\nmodule {top}(" in rtl.verilog(network)
 
 
-def test_file_is_written_whole(tmp_path, texts) -> None:
-    network, text = texts["smallest"]
+def test_file_is_written_whole(tmp_path) -> None:
+    network, text = text_of("smallest")
     path = rtl.write_verilog(network, tmp_path / "new" / "folder")
     assert path == tmp_path / "new" / "folder" / "dense_1_1_1.v"
     assert path.read_text(encoding="utf-8") == text
@@ -127,14 +136,3 @@ def test_folder_that_cannot_be_written_is_refused(tmp_path) -> None:
     with pytest.raises(dataflow.InputError, match=sentence):
         rtl.write_verilog(dense_network((4, 2, 2)), tmp_path / "file")
     assert sorted(each.name for each in tmp_path.iterdir()) == ["file"]
-
-
-@pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
-@pytest.mark.parametrize("name", [case.name for case in CASES])
-def test_icarus_takes_it_without_a_warning(tmp_path, texts, name) -> None:
-    network, text = texts[name]
-    source = tmp_path / "top.v"
-    source.write_text(text)
-    command = ["iverilog", "-g2012", "-Wall", "-s", rtl.top_name(network), "-o", str(tmp_path / "top"), str(source)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout + done.stderr == ""

@@ -11,7 +11,7 @@ from dataflow import expose_scores, fold, save_network
 from sim_tests.cases import dense_network
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGTERM there")
 def test_a_bitstream_that_is_terminated_leaves_no_folder(tmp_path: Path) -> None:
     network = expose_scores(dense_network((64, 32, 10)))

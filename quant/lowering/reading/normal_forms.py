@@ -83,7 +83,13 @@ def _batch_norm(operator: Operator, constants: Constants, shapes: Mapping[str, t
     shifted = exact + exact.lift(epsilon)
     if (shifted.signs() < 0).any():
         raise InputError(f"Variance of node {operator.name!r} must be at least 0, not negative")
-    parameters[3] = Constant.of(shifted.square_root().values)
+    try:
+        parameters[3] = Constant.of(shifted.square_root().values)
+    except ValueError as error:  # the variance has roots itself
+        raise InputError(
+            f"Variance of node {operator.name!r} must be a stored number, not the result of a square root: "
+            "fold the model's constants"
+        ) from error
     data = operator.operands[0]
     shape = shapes[data] if data in shapes else constants[data].shape
     channels = (-1, *[1] * (len(shape) - 2))
@@ -153,6 +159,10 @@ def _quant(operator: Operator, constants: Constants, shapes: Mapping[str, tuple[
     return {}, {"operands": operator.operands[:3], "attributes": attributes}
 
 
+#: Exponents of two farther than this from a whole number: with float32, it is not certain to which they are rounded.
+_NEARLY_HALF = 0.499
+
+
 def _trunc(operator: Operator, constants: Constants, shapes: Mapping[str, tuple[int, ...]]) -> Change:
     """How many bits are dropped, or added below 0; scale and zero point of what is left.
 
@@ -178,6 +188,11 @@ def _trunc(operator: Operator, constants: Constants, shapes: Mapping[str, tuple[
             raise InputError(
                 f"Scales of node {operator.name!r} (Trunc) must be in one ratio for all channels, at most 2**32, "
                 f"not from 2**{ratio.min():g} to 2**{ratio.max():g}"
+            )
+        if (np.abs(ratio - dropped) > _NEARLY_HALF).any():
+            raise InputError(
+                f"Scales of node {operator.name!r} (Trunc) must be in the ratio of a power of two, "
+                f"not 2**{ratio.max():g}, which floats round up or down"
             )
     clipped = len(operator.operands) == 6
     attributes = {"step": _rounding(operator, "FLOOR"), "dropped": dropped, "clipped": clipped, **ends}

@@ -7,12 +7,12 @@ import onnx
 from onnx import TensorProto
 
 from tests.quant.lowering.random_elementwise import Tensor
-from tests.quant.lowering.random_layers import LayerMaker
+from tests.quant.lowering.random_several_bits import SeveralBitsMaker
 
 __all__ = ["Grower"]
 
 
-class Grower(LayerMaker):
+class Grower(SeveralBitsMaker):
     """A graph in the making, front to back."""
 
     def model(self) -> onnx.ModelProto:
@@ -59,10 +59,13 @@ class Grower(LayerMaker):
         return self.joined("Concat", *(self.put(side, "BipolarQuant", scale) for side in sides))
 
     def block(self, x: Tensor) -> Tensor:
-        """Append something between bits and bits."""
-        way = self.pick(*["path"] * 5, "bits", "sums", "stream", "Concat", "pooled", "sides", "averages")
+        """Append something between bits and bits, or integers of few bits."""
+        several = ["codes", "codes", "residual", "residual"]
+        way = self.pick(*["path"] * 5, *several, "bits", "sums", "stream", "Concat", "pooled", "sides", "averages")
         blocks = {
             "path": self.path,
+            "codes": self.codes,
+            "residual": self.residual,
             "bits": self.added_bits,
             "sums": self.added_sums,
             "stream": self.stream,

@@ -104,7 +104,7 @@ def compare(model: onnx.ModelProto, network: Network, rng: np.random.Generator) 
 
 
 #: Scores of which the digits of a Tanh or Sigmoid at the end tell no difference.
-_LARGE = 100.0
+_LARGE = 30.0
 
 
 def _classes(model: onnx.ModelProto, network: Network, evaluation: Evaluation) -> np.ndarray:

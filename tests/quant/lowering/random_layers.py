@@ -15,7 +15,7 @@ class LayerMaker(ElementwiseMaker):
     """A graph in the making: layers, pools, and branches that meet."""
 
     def weights(self, *shape: int) -> str:
-        """Return binary weights of any form, of scale 1 while the graph is `even`."""
+        """Return weights, most often binary ones, of any form; of scale 1 while the graph is `even`."""
         signs = self.rng.choice([-1.0, 1.0], shape)
         per_neuron = self.rng.choice([0.5, 1.0, 1.0, 2.0, -1.0], (shape[0], *[1] * (len(shape) - 1)))
         form = self.pick("bipolar", "bipolar", "bipolar", "stored", "scaled", "quant", "computed")
@@ -24,11 +24,25 @@ class LayerMaker(ElementwiseMaker):
         if form == "bipolar":
             noisy = signs * self.rng.uniform(0.1, 1.0, shape)
             return self.net("BipolarQuant", noisy, self.pick(1.0, 0.5, 0.1, per_neuron))
+        if self.chance(0.15):
+            return self.integer_weights(shape)
         if form == "quant":
             return self.net("Quant", signs, 0.5, 0.0, 1.0, signed=1, narrow=1, rounding_mode="ROUND")
         if form == "computed":
             return self.net("Mul", self.net("Sign", signs), self.pick(0.25, 1.0))
         return self.net.constant(signs * per_neuron if form == "scaled" else signs)
+
+    def integer_weights(self, shape: tuple[int, ...]) -> str:
+        """Return weights of 2 to 8 bits, stored or made by a Quant, with a scale for all neurons or for each."""
+        bits = self.pick(2, 2, 3, 4, 8)
+        most = 2 ** (bits - 1) - 1
+        codes = self.rng.integers(-most, most + 1, shape)
+        per_neuron = self.rng.choice([0.5, 1.0, 2.0, 0.125], (shape[0], *[1] * (len(shape) - 1)))
+        scale = self.pick(0.5, 1.0, 0.1, per_neuron)
+        if self.chance(0.5):
+            return self.net.constant(codes * self.pick(1.0, 1.0, 0.25, per_neuron))
+        noisy = (codes + self.rng.uniform(-0.4, 0.4, shape)) * scale
+        return self.net("Quant", noisy, scale, 0.0, float(bits), signed=1, narrow=1, rounding_mode="ROUND")
 
     def layer(self, x: Tensor, *, padded: bool = True, neurons: int | None = None) -> Tensor:
         """Append a layer: a convolution on an image, else a dense one."""

@@ -158,6 +158,7 @@ def assert_scores(
     return values, signs
 
 
+@pytest.mark.slow
 def test_bits_that_share_a_quantizer(tmp_path: Path) -> None:
     torch.manual_seed(3)
     network = randomize(Residual(BitsBlock(8), BitsBlock(8)), falling=False)

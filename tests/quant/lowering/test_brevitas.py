@@ -101,7 +101,12 @@ def assert_equal(network: nn.Module, lowered: Network, shape: tuple[int, ...], s
 
 
 @pytest.mark.parametrize(
-    ("shape", "hidden", "classes"), [((1, 5, 4), (), 3), ((3, 4, 4), (13,), 10), ((1, 6, 6), (17, 9), 5)]
+    ("shape", "hidden", "classes"),
+    [
+        pytest.param((1, 5, 4), (), 3, marks=pytest.mark.slow),
+        pytest.param((3, 4, 4), (13,), 10, marks=pytest.mark.slow),
+        ((1, 6, 6), (17, 9), 5),
+    ],
 )
 def test_networks_of_our_own_recipes(
     tmp_path: Path, shape: tuple[int, ...], hidden: tuple[int, ...], classes: int
@@ -188,7 +193,7 @@ def assert_convolutional(
     np.testing.assert_array_equal(values["arg_max -> class"].ravel(), scores.argmax(axis=1))
 
 
-@pytest.mark.parametrize("input_bits", [1, 8])
+@pytest.mark.parametrize("input_bits", [pytest.param(1, marks=pytest.mark.slow), 8])
 def test_convolutional_networks_of_our_own_recipes(tmp_path: Path, input_bits: int) -> None:
     shape = (3, 12, 12)
     torch.manual_seed(5)

@@ -49,6 +49,10 @@ BUILD: dict[str, tuple[Callable[[Builder, str], str], str]] = {
         lambda net, x: net("Div", x, net("Sqrt", -1.0, name="root")),
         "Constants of node 'root' must fit its operator Sqrt, not give: a square root of a negative number",
     ),
+    "variance-with-a-root": (
+        lambda net, x: net.batch_norm(x, 1.0, 0.0, 0.0, net("Sqrt", np.full(12, 2.0)), name="norm"),
+        "Variance of node 'norm' must be a stored number, not the result of a square root: fold the model's constants",
+    ),
     "constant-reciprocal": (
         lambda net, x: net("Mul", x, net("Reciprocal", 0.0, name="one_over")),
         "Constants of node 'one_over' must fit its operator Reciprocal, not give: a division by zero",

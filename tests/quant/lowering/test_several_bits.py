@@ -313,3 +313,15 @@ def test_thresholds_whose_scale_is_zero() -> None:
         ended(net, net.conv(x, SIGNS[1]), 4),
         "Node 'steps' (MultiThreshold) must have a threshold and a scale other than 0, not 3 thresholds and 0",
     )
+
+
+def test_scales_whose_ratio_is_between_two_powers() -> None:
+    """In float32, the logarithm of sqrt(8) is 1.5 or next to it, which is rounded to 1 or to 2."""
+    net = Builder((1, 3, 5, 5))
+    root = net("Sqrt", np.array(0.125))
+    x = net("Trunc", first(net), root, 0.0, 6.0, 1.0, 3.0, name="less", signed=1, rounding_mode="FLOOR")
+    assert_refused(
+        ended(net, net.conv(x, SIGNS[1]), 4),
+        "Scales of node 'less' (Trunc) must be in the ratio of a power of two, not 2**1.5, "
+        "which floats round up or down",
+    )
