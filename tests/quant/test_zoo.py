@@ -97,6 +97,7 @@ def test_all_test_images_are_classified_as_the_card_says(name: str) -> None:
     except InputError as error:
         pytest.skip(f"no official files of {dataset}: {error}")
     model = zoo.path(name) / "model.onnx"
-    expected = predictions(scores_of_qonnx(model, test.images))
-    assert (expected == test.labels).mean() == zoo.card(name)["accuracy"]["brevitas"]
-    np.testing.assert_array_equal(hwsim.predict(lower(model), test.images).predictions, expected)
+    found = hwsim.predict(lower(model), test.images).predictions
+    assert (found == test.labels).mean() == zoo.card(name)["accuracy"]["brevitas"]
+    some = slice(None, None, 10)  # Brevitas' layers take a hundred times as long
+    np.testing.assert_array_equal(found[some], predictions(scores_of_qonnx(model, test.images[some])))
