@@ -2,7 +2,6 @@
 
 import ctypes
 import logging
-import math
 import signal
 import sys
 import time
@@ -22,8 +21,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from quant._batches import EpochBatches
+from quant._optimizers import optimizer_of, rate_factor, stage_of
 from quant._progress import TrainingProgress
 from quant.evaluation import predictions, scores_of_network
+from quant.methods import binary_layers, shared_of
 from quant.recipes import Recipe
 
 __all__ = ["STATE", "TrainingRun", "fit"]
@@ -51,6 +52,9 @@ class TrainingRun(LightningModule):
     ) -> None:
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)  # faster convolutions; dense layers stay
+        self.shared = shared_of(network)
+        self.classifier = self.shared.classifier  # as a module of this one, so that checkpoints have it once
+        self._binary = binary_layers(network)
         self.history: list[dict[str, float]] = []
         self.seconds = 0.0
         self.recipe = recipe
@@ -63,21 +67,36 @@ class TrainingRun(LightningModule):
         return EpochBatches(self._images, self._labels, self.recipe, self.current_epoch)
 
     def configure_optimizers(self) -> dict[str, Any]:
-        optimizer = torch.optim.Adam(self.parameters(), lr=self.recipe.learning_rate)
-        steps = self.recipe.epochs * len(self.train_dataloader())
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: (1 + math.cos(math.pi * step / steps)) / 2)
+        optimizer = optimizer_of(self.recipe, self.network, self.classifier)
+        factor = rate_factor(self.recipe, self.shared.method, len(self.train_dataloader()))
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_train_epoch_start(self) -> None:
         self._started = time.monotonic()
         self._losses: list[Tensor] = []
+        self._stage = stage_of(self.recipe, self.shared.method, self.current_epoch)
+        if self.current_epoch in self.shared.method.first_epochs(self.recipe.epochs)[1:]:
+            self.trainer.optimizers[0].state.clear()  # moments of the stage before do not count
+
+    def on_train_batch_start(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        done = self.current_epoch + batch_idx / len(self.train_dataloader())
+        self.shared.clock.set(self.shared.method, done / self.recipe.epochs, self._stage)
 
     def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
         images, labels = batch
         images = images.contiguous(memory_format=torch.channels_last)
-        loss = F.cross_entropy(self.network(images), labels)
+        loss = F.cross_entropy(self.network(images), labels, label_smoothing=self.recipe.label_smoothing)
+        penalty = self.shared.method.penalty(self._binary)
+        if penalty is not None:
+            loss = loss + penalty
         self._losses.append(loss.detach())
         return loss
+
+    def optimizer_step(self, *arguments: Any, **options: Any) -> None:
+        super().optimizer_step(*arguments, **options)
+        for layer in self._binary:
+            self.shared.method.after_step(layer)
 
     def on_train_epoch_end(self) -> None:
         facts = {"loss": torch.stack(self._losses).mean().item()}
@@ -147,6 +166,7 @@ def fit(run: TrainingRun, checkpoint: Path, *, progress: bool) -> None:
             accelerator="cpu",
             devices=1,
             precision=recipe.precision,
+            gradient_clip_val=recipe.clip_gradient or None,
             deterministic=True,
             reload_dataloaders_every_n_epochs=1,
             logger=_loggers(checkpoint.parent),

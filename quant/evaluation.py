@@ -1,12 +1,11 @@
 """Scores and predictions of a trained network, computed by its Brevitas modules."""
 
-import copy
-
 import numpy as np
 import torch
 from torch import nn
 
 from quant._frames import planes_of
+from quant.methods import deployed
 
 __all__ = ["predictions", "scores_of_network"]
 
@@ -25,7 +24,8 @@ def scores_of_network(network: nn.Module, frames: np.ndarray, *, batch: int = 10
 
     Parameters
     ----------
-    network : as returned by `quant.training.load_checkpoint`; its mode and weights are not changed
+    network : as returned by `quant.training.load_checkpoint`; its mode and weights are not changed. Binary layers of
+        a method are evaluated as those of Brevitas that are left of them
     frames : (frames, height, width, channels) uint8; the network takes ``pixel / 255`` in float32, channels first
     batch : frames at a time
     double : whether to compute in float64, which takes about three times as long, or in float32
@@ -34,7 +34,7 @@ def scores_of_network(network: nn.Module, frames: np.ndarray, *, batch: int = 10
     -------
     scores : (frames, classes) float64
     """
-    network = copy.deepcopy(network).eval()  # a forward pass of Brevitas clips weights in place
+    network = deployed(network)
     kind = torch.float64 if double else torch.float32
     network.to(kind)
     with torch.no_grad():

@@ -5,7 +5,6 @@ This module names every node after its module, gives every reader a constant of 
 """
 
 import ast
-import copy
 import logging
 import warnings
 from collections import Counter
@@ -17,6 +16,8 @@ from pathlib import Path
 import onnx
 import torch
 from torch import nn
+
+from quant.methods import deployed
 
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", "fast_hadamard_transform", UserWarning)  # wanted for other networks
@@ -35,10 +36,11 @@ def export(network: nn.Module, frame_shape: tuple[int, ...], path: Path) -> None
 
     Parameters
     ----------
-    network : a network of named layers; its mode and weights are not changed
+    network : a network of named layers; its mode and weights are not changed. Binary layers of a method are exported
+        as those of Brevitas that are left of them
     frame_shape : shape of a frame at the network's input, (channels, height, width)
     """
-    network = copy.deepcopy(network).eval()  # the export installs handlers, and may clip weights in place
+    network = deployed(network)  # a copy: the export installs handlers, and may clip weights in place
     with _quiet():
         model = export_qonnx(network, args=torch.zeros(1, *frame_shape), verbose=False)
     _name_nodes(model.graph)

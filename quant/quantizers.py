@@ -23,7 +23,7 @@ from brevitas.quant import Int8ActPerTensorFloat, Int8WeightPerTensorFloat
 from brevitas.quant.fixed_point import Int8WeightPerChannelFixedPoint, Int8WeightPerTensorFixedPoint
 from torch import Tensor, nn
 
-from quant.binarizers import binary_activation, binary_convolution, binary_linear
+from quant.methods import BNN, BinaryConv2d, BinaryLinear, BinarySign, Shared
 
 __all__ = [
     "ByteWeight",
@@ -133,15 +133,20 @@ def grid_activation(*, bits: int, step: float) -> QuantIdentity:
     return check_grid(layer, step=step, least=least, greatest=greatest)
 
 
-def activation(bits: int) -> QuantIdentity:
-    """Return a layer to activations of 1 bit (-1 and +1) or of 2 bits (-1, 0 and +1)."""
-    return {1: binary_activation, 2: ternary_activation}[bits]()
+def activation(bits: int, channels: int | None = None, *, shared: Shared | None = None) -> BinarySign | QuantIdentity:
+    """Return a layer to activations of 1 bit (-1 and +1), by the network's method, or of 2 bits (-1, 0 and +1).
+
+    Parameters
+    ----------
+    shared : what the binary layers of the network share; without, the method is BinaryNet's
+    """
+    return BinarySign(channels, shared=shared or Shared(BNN())) if bits == 1 else ternary_activation()
 
 
-def linear(synapses: int, neurons: int, *, bits: int) -> QuantLinear:
-    """Return a dense layer with weights of 1, 2 or 8 bits, no bias, and one scale."""
+def linear(synapses: int, neurons: int, *, bits: int, shared: Shared | None = None) -> BinaryLinear | QuantLinear:
+    """Return a dense layer with weights of 1 bit, by the network's method, or of 2 or 8 bits and one scale; no bias."""
     if bits == 1:
-        return binary_linear(synapses, neurons)
+        return BinaryLinear(synapses, neurons, shared=shared or Shared(BNN()))
     quantizer = {2: TernaryWeight, 8: ByteWeight}[bits]
     layer = QuantLinear(synapses, neurons, bias=False, weight_quant=quantizer)
     if bits == 2:
@@ -150,14 +155,23 @@ def linear(synapses: int, neurons: int, *, bits: int) -> QuantLinear:
 
 
 def convolution(
-    channels: int, filters: int, *, kernel: int, bits: int, padding: int = 0, stride: int = 1
-) -> QuantConv2d:
-    """Return a convolution over images with weights of 1, 2 or 8 bits, no bias, and zero padding.
+    channels: int,
+    filters: int,
+    *,
+    kernel: int,
+    bits: int,
+    padding: int = 0,
+    stride: int = 1,
+    shared: Shared | None = None,
+) -> BinaryConv2d | QuantConv2d:
+    """Return a convolution over images with weights of 1 bit, by the network's method, or of 2 or 8 bits, no bias.
+
+    It pads with zeros.
 
     Weights of 8 bits have a scale for each filter.
     """
     if bits == 1:
-        return binary_convolution(channels, filters, kernel=kernel, padding=padding, stride=stride)
+        return BinaryConv2d(channels, filters, kernel, padding=padding, stride=stride, shared=shared or Shared(BNN()))
     quantizer = {2: TernaryWeight, 8: ChannelByteWeight}[bits]
     layer = QuantConv2d(channels, filters, kernel, stride=stride, padding=padding, bias=False, weight_quant=quantizer)
     if bits == 2:

@@ -109,7 +109,7 @@ def residual_networks(draw: st.DrawFn) -> Network:
         seed=draw(st.integers(0, 999), label="seed"),
     )
     network = _folded(draw, unfolded)
-    assume(network.interval <= 4000)
+    assume(network.interval <= 1500)
     if not draw(st.booleans(), label="shallow"):
         return network
     shortcuts = [fifo for fifo in network.fifos if fifo.target_port]

@@ -1,7 +1,10 @@
 """The network of a recipe."""
 
+from typing import Any
+
 from torch import nn
 
+from quant import methods
 from quant.models._residual import residual
 from quant.models._sequential import convolutional, dense
 from quant.recipes import ConvolutionalRecipe, Recipe, ResidualRecipe
@@ -20,14 +23,16 @@ def build(recipe: Recipe, frame_shape: tuple[int, int, int], classes: int) -> nn
     Raises
     ------
     InputError
-        The frame is too small for so many layers.
+        The frame is too small for so many layers, or the recipe's method or one of its options is unknown or out of
+        range.
     """
-    bits = {name: getattr(recipe, name) for name in ("weight_bits", "activation_bits", "input_bits")}
+    options: dict[str, Any] = {name: getattr(recipe, name) for name in ("weight_bits", "activation_bits", "input_bits")}
+    options["method"] = methods.load(recipe.method, recipe.options)
     if isinstance(recipe, ConvolutionalRecipe):
-        sizes = {"kernel": recipe.kernel, "padding": recipe.padding_size}
-        return convolutional(frame_shape, recipe.convolutions, recipe.hidden, classes, **sizes, **bits)
+        options |= {"kernel": recipe.kernel, "padding": recipe.padding_size}
+        return convolutional(frame_shape, recipe.convolutions, recipe.hidden, classes, **options)
     if isinstance(recipe, ResidualRecipe):
         names = ("stem", "downsample", "after", "stream_bits", "stream_step", "stem_bits", "head_bits")
-        options = {name: getattr(recipe, name) for name in names}
-        return residual(frame_shape, recipe.widths, recipe.depth, classes, **options, **bits)
-    return dense(frame_shape, recipe.hidden, classes, **bits)
+        options |= {name: getattr(recipe, name) for name in names}
+        return residual(frame_shape, recipe.widths, recipe.depth, classes, **options)
+    return dense(frame_shape, recipe.hidden, classes, **options)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from quant.binarizers import fixed_point_activation
+from quant.methods import Shared
 from quant.quantizers import activation
 
 __all__ = ["FlattenImage", "ImageScale", "PixelScale", "ScoreNorm", "append_input"]
@@ -68,6 +69,7 @@ class ScoreNorm(nn.Module):
         return scores.mean(), scores.var(unbiased=False)
 
 
-def append_input(layers: OrderedDict[str, nn.Module], bits: int) -> None:
+def append_input(layers: OrderedDict[str, nn.Module], bits: int, shared: Shared) -> None:
     """Append the quantizer of the input."""
-    layers["binarize" if bits == 1 else "quantize"] = fixed_point_activation() if bits == 8 else activation(bits)
+    quantizer = fixed_point_activation() if bits == 8 else activation(bits, None, shared=shared)
+    layers["binarize" if bits == 1 else "quantize"] = quantizer

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dataflow import InputError
-from quant.binarizers import BEYOND_ONE
+from quant.methods import BEYOND_ONE, BNN, Method, Shared
 from quant.models._layers import FlattenImage, ImageScale, ScoreNorm, append_input
 from quant.quantizers import activation, convolution, grid_activation, linear
 
@@ -110,6 +110,7 @@ class Block(nn.Module):
     shortcut : to the shape of the stream after
     after : what follows the addition
     grid : codes of branch and stream
+    shared : the method of the layers of 1 bit
     """
 
     def __init__(
@@ -123,11 +124,12 @@ class Block(nn.Module):
         grid: Grid,
         weight_bits: int,
         activation_bits: int,
+        shared: Shared,
     ) -> None:
         super().__init__()
-        self.sign = activation(activation_bits)
-        self.conv = convolution(channels, filters, kernel=3, bits=weight_bits, padding=1, stride=stride)
-        if weight_bits == 1:
+        self.sign = activation(activation_bits, channels, shared=shared)
+        self.conv = convolution(channels, filters, kernel=3, bits=weight_bits, padding=1, stride=stride, shared=shared)
+        if weight_bits == 1 and isinstance(shared.method, BNN):
             # Weights between -1 and +1 would need a learning rate that is too large for the first and the last layer:
             # with Adam, a weight moves by about the learning rate in a step, and most would keep their first sign.
             self.conv.reset_parameters()
@@ -162,6 +164,7 @@ def residual(
     weight_bits: int = 1,
     activation_bits: int = 1,
     input_bits: int = 8,
+    method: Method | None = None,
 ) -> nn.Sequential:
     """Return a residual network: a stem, stages of blocks, the mean of each channel, one dense layer.
 
@@ -182,7 +185,8 @@ def residual(
     downsample : the shortcut that halves the image: "average", means of 2 x 2 pixels, all channels twice if there
         are twice as many; "zeros", every second pixel, zeros in new channels; or "convolution", one of 1 x 1 pixel
         with weights of 8 bits and a batch norm
-    after : what follows an addition, "hardtanh" or "prelu" (one slope for each channel)
+    after : what follows an addition, "hardtanh", "prelu" (one slope for each channel), or "method" for what the method
+        has there
     stream_bits, stream_step : bits and step of the codes
     stem_bits, head_bits : bits of the weights of the first convolution and of the dense layer, 1, 2 or 8
     weight_bits, activation_bits : bits of the convolutions in blocks, 1 for -1 and +1, or 2 for -1, 0 and +1
@@ -193,11 +197,11 @@ def residual(
     InputError
         The frame is too small for so many stages, or an image cannot be halved.
     """
-    grid = Grid(stream_bits, stream_step)
+    grid, shared = Grid(stream_bits, stream_step), Shared(method or BNN())
     layers: OrderedDict[str, nn.Module] = OrderedDict(pixels=ImageScale())
-    append_input(layers, input_bits)
+    append_input(layers, input_bits, shared)
     channels, image = frame_shape[0], frame_shape[1:]
-    layers["stem"], image = _stem(stem, channels, image, widths[0], stem_bits, grid)
+    layers["stem"], image = _stem(stem, channels, image, widths[0], stem_bits, grid, shared)
     channels, count = widths[0], 0
     for stage, filters in enumerate(widths):
         for index in range(depth):
@@ -209,26 +213,38 @@ def residual(
                 channels,
                 filters,
                 stride=2 if halved else 1,
-                shortcut=_downsampling(downsample, channels, filters, grid) if halved else nn.Sequential(),
-                after=HardTanh() if after == "hardtanh" else nn.PReLU(filters),
+                shortcut=_downsampling(downsample, channels, filters, grid, shared) if halved else nn.Sequential(),
+                after=_after(after, filters, shared.method),
                 grid=grid,
                 weight_bits=weight_bits,
                 activation_bits=activation_bits,
+                shared=shared,
             )
             channels, count = filters, count + 1
     layers["mean"] = nn.AvgPool2d(image)
     layers["flatten"] = FlattenImage()
-    layers["fc"] = linear(channels, classes, bits=head_bits)
+    layers["fc"] = linear(channels, classes, bits=head_bits, shared=shared)
     layers["scores"] = ScoreNorm()
     return nn.Sequential(layers)
 
 
-def _stem(kind: str, channels: int, image: Image, filters: int, bits: int, grid: Grid) -> tuple[nn.Sequential, Image]:
+def _after(kind: str, channels: int, method: Method) -> nn.Module:
+    """Return what follows an addition."""
+    if kind == "method":
+        return method.after(channels) or HardTanh()
+    return HardTanh() if kind == "hardtanh" else nn.PReLU(channels)
+
+
+def _stem(
+    kind: str, channels: int, image: Image, filters: int, bits: int, grid: Grid, shared: Shared
+) -> tuple[nn.Sequential, Image]:
     """Return the first layers and the size of the image after them."""
     large = kind == "7x7"
     sizes = {"kernel": 7, "padding": 3, "stride": 2} if large else {"kernel": 3, "padding": 1}
     layers: OrderedDict[str, nn.Module] = OrderedDict(
-        conv=convolution(channels, filters, bits=bits, **sizes), norm=nn.BatchNorm2d(filters), quantize=grid.quantizer()
+        conv=convolution(channels, filters, bits=bits, shared=shared, **sizes),
+        norm=nn.BatchNorm2d(filters),
+        quantize=grid.quantizer(),
     )
     if large:
         layers["pool"] = nn.MaxPool2d(3, 2, 1)
@@ -243,11 +259,11 @@ def _half(name: str, image: Image) -> Image:
     return image[0] // 2, image[1] // 2
 
 
-def _downsampling(kind: str, channels: int, filters: int, grid: Grid) -> nn.Sequential:
+def _downsampling(kind: str, channels: int, filters: int, grid: Grid, shared: Shared) -> nn.Sequential:
     """Return a shortcut that halves the image; its last layer is a quantizer."""
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     if kind == "convolution":
-        layers["conv"] = convolution(channels, filters, kernel=1, bits=8, stride=2)
+        layers["conv"] = convolution(channels, filters, kernel=1, bits=8, stride=2, shared=shared)
         layers["norm"] = nn.BatchNorm2d(filters)
     elif kind == "zeros":
         layers["skip"] = EverySecondPixel()

@@ -7,6 +7,7 @@ from math import prod
 from torch import nn
 
 from dataflow import InputError
+from quant.methods import BNN, Method, Shared
 from quant.models._layers import FlattenImage, ImageScale, PixelScale, ScoreNorm, append_input
 from quant.quantizers import activation, convolution, linear
 
@@ -23,7 +24,7 @@ def dense(
     weight_bits: int = 1,
     activation_bits: int = 1,
     input_bits: int = 1,
-    dropout: float = 0.0,
+    method: Method | None = None,
 ) -> nn.Sequential:
     """Return a dense network: pixels to signs, layers of binary weights, batch norm and sign, scores.
 
@@ -37,10 +38,13 @@ def dense(
     classes : number of scores
     weight_bits, activation_bits : 1 for -1 and +1, or 2 for -1, 0 and +1
     input_bits : as those of activations, or 8 for multiples of 1/128 from -1 to 127/128
+    method : of the layers of 1 bit; the default is BinaryNet's. What it has after a normalization is called
+        ``after0``, ...
     """
+    shared = Shared(method or BNN())
     layers: OrderedDict[str, nn.Module] = OrderedDict(pixels=PixelScale())
-    append_input(layers, input_bits)
-    _append_dense(layers, prod(frame_shape), hidden, classes, weight_bits, activation_bits)
+    append_input(layers, input_bits, shared)
+    _append_dense(layers, prod(frame_shape), hidden, classes, weight_bits, activation_bits, shared)
     return nn.Sequential(layers)
 
 
@@ -55,6 +59,7 @@ def convolutional(
     weight_bits: int = 1,
     activation_bits: int = 1,
     input_bits: int = 8,
+    method: Method | None = None,
 ) -> nn.Sequential:
     """Return a network of convolutions and dense layers, in the order of Brevitas' CNV.
 
@@ -72,25 +77,32 @@ def convolutional(
     classes : number of scores
     kernel : height and width of every convolution
     padding : zeros around the input of every convolution
-    weight_bits, activation_bits, input_bits : as of `dense`
+    weight_bits, activation_bits, input_bits, method : as of `dense`
 
     Raises
     ------
     InputError
         The frame is too small for so many layers.
     """
+    shared = Shared(method or BNN())
     layers: OrderedDict[str, nn.Module] = OrderedDict(pixels=ImageScale())
-    append_input(layers, input_bits)
+    append_input(layers, input_bits, shared)
     channels, height, width = _append_convolutions(
-        layers, frame_shape, convolutions, kernel, padding, weight_bits, activation_bits
+        layers, frame_shape, convolutions, kernel, padding, weight_bits, activation_bits, shared
     )
     layers["flatten"] = FlattenImage()
-    _append_dense(layers, channels * height * width, hidden, classes, weight_bits, activation_bits)
+    _append_dense(layers, channels * height * width, hidden, classes, weight_bits, activation_bits, shared)
     return nn.Sequential(layers)
 
 
-def _append_activation(layers: OrderedDict[str, nn.Module], index: int, bits: int) -> None:
-    layers[f"{'sign' if bits == 1 else 'quantize'}{index}"] = activation(bits)
+def _append_activation(
+    layers: OrderedDict[str, nn.Module], index: int, channels: int, bits: int, shared: Shared
+) -> None:
+    """Append what the method has after a normalization, and the quantizer."""
+    after = shared.method.after(channels)
+    if after is not None:
+        layers[f"after{index}"] = after
+    layers[f"{'sign' if bits == 1 else 'quantize'}{index}"] = activation(bits, channels, shared=shared)
 
 
 def _append_convolutions(
@@ -101,6 +113,7 @@ def _append_convolutions(
     padding: int,
     weight_bits: int,
     activation_bits: int,
+    shared: Shared,
 ) -> tuple[int, int, int]:
     """Append convolutions and pools, and return the output shape of the last one."""
     channels, height, width = frame_shape
@@ -116,9 +129,9 @@ def _append_convolutions(
         name = f"conv{convolution_count}"
         height, width = height + 2 * padding, width + 2 * padding
         _require_image(name, (height, width), f"{kernel} x {kernel} pixels with its padding", kernel)
-        layers[name] = convolution(channels, entry, kernel=kernel, bits=weight_bits, padding=padding)
+        layers[name] = convolution(channels, entry, kernel=kernel, bits=weight_bits, padding=padding, shared=shared)
         layers[f"norm{convolution_count}"] = nn.BatchNorm2d(entry)
-        _append_activation(layers, convolution_count, activation_bits)
+        _append_activation(layers, convolution_count, entry, activation_bits, shared)
         channels, height, width = entry, height - kernel + 1, width - kernel + 1
         convolution_count += 1
     return channels, height, width
@@ -136,13 +149,14 @@ def _append_dense(
     classes: int,
     weight_bits: int,
     activation_bits: int,
+    shared: Shared,
 ) -> None:
     """Append hidden layers, the last layer and the normalization of the scores; numbers of norms and signs continue."""
     norm_count = sum(name.startswith("norm") for name in layers)
     sizes = (synapses, *hidden)
     for index, (inputs, neurons) in enumerate(pairwise(sizes)):
-        layers[f"fc{index}"] = linear(inputs, neurons, bits=weight_bits)
+        layers[f"fc{index}"] = linear(inputs, neurons, bits=weight_bits, shared=shared)
         layers[f"norm{norm_count + index}"] = nn.BatchNorm1d(neurons)
-        _append_activation(layers, norm_count + index, activation_bits)
-    layers[f"fc{len(hidden)}"] = linear(sizes[-1], classes, bits=weight_bits)
+        _append_activation(layers, norm_count + index, neurons, activation_bits, shared)
+    layers[f"fc{len(hidden)}"] = linear(sizes[-1], classes, bits=weight_bits, shared=shared)
     layers["scores"] = ScoreNorm()

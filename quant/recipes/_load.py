@@ -62,7 +62,7 @@ def _recipe_of(name: str, entries: dict[str, Any]) -> Recipe:
     for key in entries:
         require_known(f"Key of recipe {name!r}", key, {*known, *_KINDS})
     for key, field in known.items():
-        if field.default is MISSING and key not in entries:
+        if field.default is MISSING and field.default_factory is MISSING and key not in entries:
             raise InputError(f"Recipe {name!r} must have the key {key!r}, which is missing")
     return from_dict({"name": name, **entries})
 

@@ -1,6 +1,6 @@
 """Recipes: their fields, and the rules for each field."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from math import frexp, isfinite
 from typing import Any, ClassVar
@@ -26,14 +26,16 @@ _BITS, _INPUT_BITS = (1, 2), (1, 2, 8)
 _EQUAL_OR_TWICE = 'each equal to the one before or twice as large with downsample "average"'
 _NOT_FALLING = 'each at least the one before with downsample "zeros"'
 
-_STEMS, _DOWNSAMPLINGS, _AFTER = ("3x3", "7x7"), ("average", "zeros", "convolution"), ("hardtanh", "prelu")
+_STEMS, _DOWNSAMPLINGS, _AFTER = ("3x3", "7x7"), ("average", "zeros", "convolution"), ("hardtanh", "prelu", "method")
 
 _PRECISIONS = ("32-true", "bf16-mixed")
+
+_OPTIMIZERS, _SCHEDULES = ("adam", "adamw", "sgd"), ("cosine", "linear", "constant")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a dense network is trained: Adam on cross-entropy, with a learning rate that falls as half a cosine.
+    """How a dense network is trained on cross-entropy.
 
     Parameters
     ----------
@@ -42,7 +44,16 @@ class Recipe:
     hidden : neurons of each hidden layer
     epochs : how often each training image is seen
     batch_size : images per step
-    learning_rate : at the start
+    method : name of the binarization method (`quant.methods`)
+    options : constants of the method that differ from its own
+    optimizer : "adam", "adamw" or "sgd" (with Nesterov's momentum)
+    learning_rate : at the start of each stage, after the warm-up
+    schedule : how the learning rate falls to 0 in each stage: "cosine" (half a period) or "linear"; or "constant"
+    warm_up : epochs in which the learning rate rises from 0, at the start of the first stage
+    weight_decay : of the weights of layers; scales, slopes, shifts and normalizations have none
+    momentum : of "sgd"
+    label_smoothing : 0 to less than 1
+    clip_gradient : largest norm of all gradients together; 0 for any
     seed : seed of weights, order and augmentation
     shift : training images are shifted by up to this many pixels in both directions and filled with zeros; this is a
         random crop of the image with this many pixels of zeros around it
@@ -60,7 +71,16 @@ class Recipe:
     hidden: tuple[int, ...]
     epochs: int
     batch_size: int = 256
+    method: str = "bnn"
+    options: dict[str, Any] = field(default_factory=dict, hash=False)
+    optimizer: str = "adam"
     learning_rate: float = 0.01
+    schedule: str = "cosine"
+    warm_up: float = 0.0
+    weight_decay: float = 0.0
+    momentum: float = 0.9
+    label_smoothing: float = 0.0
+    clip_gradient: float = 0.0
     seed: int = 0
     shift: int = 0
     shift_chance: float = 1.0
@@ -82,6 +102,16 @@ class Recipe:
         self._check_integers(_LEAST)
         self._check("learning_rate", _is_number(self.learning_rate) and self.learning_rate > 0, "a number above 0")
         self._check("shift_chance", _is_number(self.shift_chance) and 0 <= self.shift_chance <= 1, "from 0 to 1")
+        self._check("method", isinstance(self.method, str), "a name")
+        self._check("options", isinstance(self.options, dict), "a table of the method's constants")
+        require_known(f"optimizer of recipe {self.name!r}", self.optimizer, _OPTIMIZERS)
+        require_known(f"schedule of recipe {self.name!r}", self.schedule, _SCHEDULES)
+        for name in ("warm_up", "weight_decay", "clip_gradient"):
+            value = getattr(self, name)
+            self._check(name, _is_number(value) and value >= 0, "a number of at least 0")
+        for name in ("momentum", "label_smoothing"):
+            value = getattr(self, name)
+            self._check(name, _is_number(value) and 0 <= value < 1, "at least 0 and less than 1")
         require_known(f"precision of recipe {self.name!r}", self.precision, _PRECISIONS)
         self._check_choice("weight_bits", _BITS)
         self._check_choice("activation_bits", _BITS)
@@ -155,7 +185,7 @@ class ResidualRecipe(Recipe):
     depth : convolutions of each stage
     stem : "3x3", or "7x7" for a convolution of stride 2 and a max pool of 3 x 3 pixels with stride 2
     downsample : the shortcut that halves the image: "average", "zeros" or "convolution"
-    after : what follows an addition, "hardtanh" or "prelu"
+    after : what follows an addition, "hardtanh", "prelu", or "method" for what the method has there
     stream_bits, stream_step : bits of the codes that are added, and their step, a power of two
     stem_bits, head_bits : bits of the weights of the first convolution and of the dense layer, 1, 2 or 8
     flip : whether half of the training images, drawn again in each epoch, are mirrored left to right

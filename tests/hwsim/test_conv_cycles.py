@@ -34,7 +34,7 @@ from tests.hwsim.window_networks import alone, window_nodes
 
 
 @pytest.mark.long
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(100))
 @given(window_nodes(), st.integers(1, 6), st.integers(1, 4), st.none() | st.integers(0, 1000))
 @example(SlidingWindow("node", BIPOLAR, (5, 5, 1), (1, 1), (3, 3)), 2, 3, None)  # frees beats that have not arrived
 @example(MaxPool("node", BIPOLAR, (7, 2, 1), (1, 1), (3, 1)), 1, 3, 7)
@@ -68,7 +68,7 @@ def test_frames_follow_each_other_without_a_bubble(node: WindowNode) -> None:
 
 
 @pytest.mark.long
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(100))
 @given(window_nodes())
 def test_one_place_less_than_the_fewest_costs_a_bubble(node: WindowNode) -> None:
     row = node.places - node.fewest_places

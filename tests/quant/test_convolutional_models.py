@@ -9,13 +9,14 @@ from torch import Tensor, nn
 
 from dataflow import InputError
 from quant import recipes
+from quant.methods import BinaryLayer, BinarySign
 from quant.models import FlattenImage, ScoreNorm, build, convolutional
 
 pytestmark = pytest.mark.train
 
 CNV_LAYERS = ((64, 64, "P", 128, 128, "P", 256, 256), (512, 512), 10)
 
-TRAINED = (QuantConv2d, QuantLinear, nn.BatchNorm1d, nn.BatchNorm2d, TensorNorm, ScoreNorm)
+TRAINED = (QuantConv2d, QuantLinear, BinaryLayer, nn.BatchNorm1d, nn.BatchNorm2d, TensorNorm, ScoreNorm)
 
 NAMES = [
     *("pixels", "quantize", "conv0", "norm0", "sign0", "conv1", "norm1", "sign1", "pool0", "conv2", "norm2", "sign2"),
@@ -129,7 +130,8 @@ def test_scores_are_those_of_brevitas_own_cnv(bits: tuple[int, int]) -> None:
     theirs = CNV(10, *bits, 8, 3).eval()
     ours = convolutional((3, 32, 32), *CNV_LAYERS, weight_bits=bits[0], activation_bits=bits[1]).eval()
     sources, targets = layers_of(theirs, TRAINED), layers_of(ours, TRAINED)
-    assert len(layers_of(theirs, (QuantIdentity, nn.MaxPool2d))) == len(layers_of(ours, (QuantIdentity, nn.MaxPool2d)))
+    kinds = (QuantIdentity, BinarySign, nn.MaxPool2d)
+    assert len(layers_of(theirs, kinds)) == len(layers_of(ours, kinds))
     randomize(sources, 1)
     for source, target in zip(sources, targets, strict=True):
         target.load_state_dict(source.state_dict())

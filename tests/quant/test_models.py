@@ -10,6 +10,7 @@ from brevitas_examples.bnn_pynq.models.tensor_norm import TensorNorm
 from torch import nn
 
 from quant import recipes
+from quant.methods import BinaryLayer
 from quant.models import PixelScale, ScoreNorm, build, dense
 
 pytestmark = pytest.mark.train
@@ -34,7 +35,7 @@ def test_pixels_become_signs_at_the_middle(pixel: int, sign: float) -> None:
 
 
 def trained_layers(network: nn.Module) -> list[Any]:
-    kinds = (QuantLinear, nn.BatchNorm1d, TensorNorm, ScoreNorm)
+    kinds = (QuantLinear, BinaryLayer, nn.BatchNorm1d, TensorNorm, ScoreNorm)
     return [module for module in network.modules() if isinstance(module, kinds)]
 
 

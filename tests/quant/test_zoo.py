@@ -6,7 +6,6 @@ import os
 import numpy as np
 import onnx
 import pytest
-from brevitas.nn import QuantConv2d, QuantLinear
 
 import hwsim
 import zoo
@@ -14,6 +13,7 @@ from dataflow import InputError
 from quant import datasets, recipes
 from quant.evaluation import predictions
 from quant.lowering import lower
+from quant.methods import BinaryLayer
 from quant.models import build
 from quant.oracle import scores_of_qonnx
 
@@ -40,7 +40,7 @@ def test_a_card_tells_of_the_file_beside_it(name: str) -> None:
     model = zoo.path(name) / "model.onnx"
     assert card["name"] == name
     assert card["sha256"] == hashlib.sha256(model.read_bytes()).hexdigest()
-    assert {"name": name, **card["recipe"]} == recipes.load(name).to_dict()
+    assert recipes.from_dict({"name": name, **card["recipe"]}) == recipes.load(name)
     assert card["training"]["command"] == f"xnorflow train {name}"
     assert card["accuracy"]["brevitas"] == card["accuracy"]["lowered"]
     assert card["accuracy"]["differences"] == 0
@@ -81,7 +81,7 @@ def test_layers_have_the_recipes_sizes(name: str) -> None:
     expected = {
         f"{layer}.weight_quant.x": tuple(module.weight.shape)
         for layer, module in network.named_modules()
-        if isinstance(module, QuantConv2d | QuantLinear)
+        if isinstance(module, BinaryLayer)
     }
     assert {key: shape for key, shape in shapes.items() if key.endswith(".weight_quant.x")} == expected
     assert len(expected) > 2

@@ -1,0 +1,61 @@
+"""The optimizer of a recipe, and its learning rate over the stages of a method."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from quant.methods import Method
+from quant.recipes import Recipe
+
+__all__ = ["optimizer_of", "rate_factor", "stage_of"]
+
+
+def optimizer_of(recipe: Recipe, network: nn.Module, classifier: nn.Module | None) -> torch.optim.Optimizer:
+    """Return the optimizer.
+
+    Decay is for weights of layers only. A method's `classifier` has Adam's rate of 1e-3 whatever the recipe's.
+    """
+    layers = {id(p) for p in network.parameters() if p.ndim > 1}
+    parameters = list(network.parameters())
+    groups = [
+        {"params": [p for p in parameters if id(p) in layers], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in parameters if id(p) not in layers], "weight_decay": 0.0},
+    ]
+    if classifier is not None:
+        groups.append({"params": list(classifier.parameters()), "weight_decay": 0.0})
+    groups = [group for group in groups if group["params"]]
+    if recipe.optimizer == "sgd":
+        momentum = recipe.momentum
+        return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=momentum, nesterov=momentum > 0)
+    kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
+    return kind(groups, lr=recipe.learning_rate)
+
+
+def stage_of(recipe: Recipe, method: Method, epoch: int) -> int:
+    """Return the index of a method's stage in an epoch, from 0; without an epoch, a stage is left out."""
+    return max(index for index, first in enumerate(method.first_epochs(recipe.epochs)) if first <= epoch)
+
+
+def rate_factor(recipe: Recipe, method: Method, batches: int) -> Callable[[int], float]:
+    """Return the function from a step, from 0, to the factor of the learning rate.
+
+    Parameters
+    ----------
+    batches : steps of an epoch
+    """
+    starts, stages = method.first_epochs(recipe.epochs), method.stages()
+    ends = [*starts[1:], recipe.epochs]
+
+    def factor(step: int) -> float:
+        index = stage_of(recipe, method, min(step // batches, recipe.epochs - 1))
+        first, last = starts[index] * batches, ends[index] * batches
+        warm = recipe.warm_up * batches if first == 0 else 0.0
+        if step < first + warm:
+            return stages[index].rate * (step + 1) / (warm + 1)
+        done = min(1.0, (step - first) / (last - first))
+        falling = {"cosine": (1 + math.cos(math.pi * done)) / 2, "linear": 1 - done, "constant": 1.0}
+        return stages[index].rate * falling[recipe.schedule]
+
+    return factor

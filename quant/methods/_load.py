@@ -1,0 +1,54 @@
+"""Methods by name, and from a file of the user's."""
+
+from dataclasses import fields
+from typing import Any
+
+from dataflow import InputError
+from dataflow.errors import require_known
+from quant.methods._method import Method
+from quant.methods.bbc import BBC
+from quant.methods.biper import BiPer
+from quant.methods.bireal import BiReal
+from quant.methods.bnn import BNN
+from quant.methods.dorefa import DoReFa
+from quant.methods.e2fif import E2FIF
+from quant.methods.fda import FDA
+from quant.methods.flw import FLW
+from quant.methods.ftbnn import FTBNN
+from quant.methods.irnet import IRNet
+from quant.methods.react import ReAct
+from quant.methods.recu import ReCU
+from quant.methods.xnor import XNOR
+from quant.methods.xnorplusplus import XNORPlusPlus
+
+__all__ = ["METHODS", "load"]
+
+#: The methods that come with the package.
+METHODS: dict[str, type[Method]] = {
+    method.__name__.lower(): method
+    for method in (*(BNN, XNOR, DoReFa, BiReal, IRNet, ReAct, ReCU, FDA, XNORPlusPlus, BiPer, BBC, FLW, FTBNN, E2FIF),)
+}
+
+
+def load(name: str, options: dict[str, Any] | None = None) -> Method:
+    """Return a method by its name.
+
+    Parameters
+    ----------
+    options : values for its constants
+
+    Raises
+    ------
+    InputError
+        There is no such method, or a constant is unknown, of another type or out of range.
+    """
+    kind = METHODS[require_known("Method", name, tuple(METHODS))]
+    known = {field.name: field for field in fields(kind)}
+    for key, value in (options or {}).items():
+        require_known(f"Option of method {name!r}", key, tuple(known))
+        default = known[key].default
+        if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+            continue
+        if type(value) is not type(default):
+            raise InputError(f"{key} of method {name!r} must be a {type(default).__name__}, not {value!r}")
+    return kind(**(options or {}))

@@ -1,0 +1,190 @@
+"""What a binarization method consists of: a transformation of weights, two estimators, and what is trained with them.
+
+Forward, every method takes signs. What is left of it in hardware is a constant for each channel, or a function of one
+number for each channel; so lowering needs no knowledge of methods.
+"""
+
+from dataclasses import asdict, dataclass, fields
+from math import isfinite
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from dataflow import InputError
+from quant.methods._estimators import clipped, sign_clipped, sign_with
+
+if TYPE_CHECKING:
+    from quant.methods._layers import BinaryLayer
+
+__all__ = ["Clock", "Method", "Stage"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of a training.
+
+    Parameters
+    ----------
+    name : for the progress and the log
+    share : fraction of all epochs, 0 to 1; those of all stages add up to 1
+    rate : factor of the recipe's learning rate
+    decay : factor of the recipe's weight decay
+    weights : whether weights are binary; otherwise they are what the method's `latent` returns
+    """
+
+    name: str
+    share: float
+    rate: float = 1.0
+    decay: float = 1.0
+    weights: bool = True
+
+
+class Clock:
+    """Where a training stands. All layers of a network share one.
+
+    Attributes
+    ----------
+    stage : index of the method's stage, int
+    progress : of the whole training, 0 to 1, a scalar tensor
+    values : scalar tensors of the method's `schedule`, by name
+    """
+
+    def __init__(self) -> None:
+        self.stage = 0
+        self.progress = torch.zeros(())
+        self.values: dict[str, Tensor] = {}
+
+    def set(self, method: "Method", progress: float, stage: int) -> None:
+        """Move to a part of the training, 0 to 1; tensors keep their identity, so a captured step reads new numbers."""
+        self.stage = stage
+        self.progress.fill_(progress)
+        for name, value in method.schedule(progress).items():
+            self.values.setdefault(name, torch.zeros(())).fill_(value)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A binarization method: the constants are its fields. Own methods derive from it.
+
+    As it stands, it is the straight-through estimator with torch's initial weights. A method replaces what differs.
+
+    `title` and `source` are for people, `residue` says what is left of it at inference, apart from signs.
+    """
+
+    title: ClassVar[str] = ""
+    source: ClassVar[str] = ""
+    residue: ClassVar[str] = "nothing"
+
+    def check(self) -> None:
+        """Raise `InputError` where a constant is out of range; called for each new method."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, float) and not isfinite(value):
+                raise InputError(f"{field.name} of method {self.name!r} must be a finite number, not {value!r}")
+        self.check()
+
+    def require(self, name: str, fulfilled: bool, rule: str) -> None:
+        """Raise `InputError` unless a rule for a constant is fulfilled."""
+        if not fulfilled:
+            raise InputError(f"{name} of method {self.name!r} must be {rule}, not {getattr(self, name)!r}")
+
+    @property
+    def name(self) -> str:
+        """The name of the class in lower case."""
+        return type(self).__name__.lower()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the constants as values for TOML and JSON."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+    # Weights
+
+    def reset(self, layer: "BinaryLayer") -> None:
+        """Give a layer its initial weights, and constants that depend on them; as it stands, torch's."""
+
+    def latent(self, layer: "BinaryLayer") -> Tensor:
+        """Return the real-valued weights whose signs are taken, of the shape of ``layer.weight``."""
+        return layer.weight
+
+    def weight_slope(self, values: Tensor, clock: Clock) -> Tensor:
+        """Return the factor of the gradient of signs of weights, of the shape of `values`."""
+        return clipped(values)
+
+    def binary_weight(self, layer: "BinaryLayer", values: Tensor) -> Tensor:
+        """Return the signs of `values`, with their gradient."""
+        clock = layer.shared.clock
+        if type(self).weight_slope is Method.weight_slope:
+            return sign_clipped(values)
+        return sign_with(values, self.weight_slope(values, clock))
+
+    def parameters(self, layer: "BinaryLayer") -> dict[str, nn.Parameter]:
+        """Return further parameters of a layer by name, such as learned scales; created before the optimizer."""
+        return {}
+
+    def scale(self, layer: "BinaryLayer", values: Tensor) -> Tensor | None:
+        """Return the factors of a layer's outputs, (neurons,), from the real-valued weights; None for 1."""
+        return None
+
+    def apply(self, layer: "BinaryLayer", inputs: Tensor) -> Tensor:
+        """Return the layer's outputs."""
+        values = self.latent(layer)
+        real = layer.training and not self.stages()[layer.shared.clock.stage].weights
+        outputs = layer.operate(inputs, values if real else self.binary_weight(layer, values))
+        factors = self.scale(layer, values)
+        return outputs if factors is None else layer.scaled(outputs, factors)
+
+    # Activations
+
+    threshold: ClassVar[bool] = False  #: whether a learned number per channel is added before the sign
+    offset: ClassVar[float] = 0.0  #: the number from which on an activation is the upper one
+    levels: ClassVar[tuple[float, float]] = (-1.0, 1.0)  #: the two activations
+
+    def activation(self, inputs: Tensor) -> Tensor:
+        """Return what stands before the sign in training; it may change numbers, but no sign."""
+        return inputs
+
+    def activation_slope(self, values: Tensor, clock: Clock) -> Tensor:
+        """Return the factor of the gradient of signs of activations, of the shape of `values`."""
+        return clipped(values)
+
+    def binary_activation(self, values: Tensor, clock: Clock) -> Tensor:
+        """Return the signs of `values`, with their gradient."""
+        if type(self).activation_slope is Method.activation_slope:
+            return sign_clipped(values)
+        return sign_with(values, self.activation_slope(values, clock))
+
+    def after(self, channels: int) -> nn.Module | None:
+        """Return what follows the normalization of a layer: a function of one number for each channel, or None."""
+        return None
+
+    # Training
+
+    def classifier(self) -> nn.Module | None:
+        """Return a module that all layers of a network share, or None."""
+        return None
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Return the parts of a training in their order."""
+        return (Stage("train", 1.0),)
+
+    def first_epochs(self, epochs: int) -> list[int]:
+        """Return the first epoch of each stage, from 0, in a training of so many epochs."""
+        starts, end = [], 0.0
+        for stage in self.stages():
+            starts.append(round(end * epochs))
+            end += stage.share
+        return starts
+
+    def schedule(self, progress: float) -> dict[str, float]:
+        """Return the numbers that change in training, by name; the clock has them as scalar tensors."""
+        return {}
+
+    def penalty(self, layers: "list[BinaryLayer]") -> Tensor | None:
+        """Return what is added to the loss, a scalar, or None."""
+        return None
+
+    def after_step(self, layer: "BinaryLayer") -> None:
+        """Change a layer's weights in place after an optimizer's step, such as clip them; called without gradients."""
