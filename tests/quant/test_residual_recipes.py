@@ -78,7 +78,7 @@ def test_a_recipe_with_widths_is_a_residual_one(tmp_path: Path) -> None:
         ),
         (
             {"after": "relu"},
-            "after of recipe 'mine' must be one of hardtanh, prelu, method, not 'relu' (did you mean 'prelu'?)",
+            "after of recipe 'mine' must be one of hardtanh, method, prelu, not 'relu' (did you mean 'prelu'?)",
         ),
         ({"stem_bits": 4}, "stem_bits of recipe 'mine' must be 1, 2 or 8, not 4"),
         ({"head_bits": 3}, "head_bits of recipe 'mine' must be 1, 2 or 8, not 3"),
