@@ -1,4 +1,4 @@
-"""Writing a file completely or not at all."""
+"""Writing a file completely or not at all, and a folder by one process at a time."""
 
 import os
 from collections.abc import Iterator
@@ -7,7 +7,12 @@ from pathlib import Path
 
 from dataflow.errors import InputError
 
-__all__ = ["atomic_write"]
+__all__ = ["atomic_write", "locked"]
+
+try:
+    import fcntl
+except ImportError:  # Windows has no locks of folders
+    fcntl = None  # type: ignore[assignment]
 
 
 @contextmanager
@@ -38,3 +43,33 @@ def atomic_write(path: str | os.PathLike[str], what: str) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+@contextmanager
+def locked(folder: str | os.PathLike[str], what: str) -> Iterator[None]:
+    """Keep other processes that lock a folder out of it; the lock is gone with the process, and leaves no file.
+
+    Parameters
+    ----------
+    folder : exists
+    what : what writes there, for the error message
+
+    Raises
+    ------
+    InputError
+        Another process has locked the folder.
+    """
+    if fcntl is None:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(
+                f"Output folder {os.fspath(folder)!r} must not be in use by another {what}, which still runs"
+            ) from error
+        yield
+    finally:
+        os.close(handle)

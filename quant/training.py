@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from dataflow import InputError
+from dataflow.writing import locked
 from quant import datasets, recipes
 from quant._fitting import STATE, TrainingRun, fit
 from quant.evaluation import predictions, scores_of_network
@@ -86,7 +87,8 @@ def train(
     Raises
     ------
     InputError
-        A value or a data file is invalid, or `out` contains a run that would be overwritten, or another recipe's run.
+        A value or a data file is invalid, or `out` contains a run that would be overwritten, another recipe's run, or
+        one that still runs.
     """
     recipe = replace(
         recipe,
@@ -101,8 +103,9 @@ def train(
         )
     run = _run(recipe, training)
     checkpoint = _prepare(Path(out), recipe, resume=resume)
-    fit(run, checkpoint, progress=progress)
-    return _finish(run, recipe, test, checkpoint)
+    with locked(checkpoint.parent, "training"):
+        fit(run, checkpoint, progress=progress)
+        return _finish(run, recipe, test, checkpoint)
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> tuple[Recipe, nn.Sequential]:

@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from dataflow import InputError
+from dataflow.writing import locked
 from quant import datasets
 from quant._fitting import STATE, TrainingRun
 from quant.evaluation import predictions, scores_of_network
@@ -157,6 +158,13 @@ def test_a_killed_run_continues_to_the_same_result(whole: TrainingResult, tmp_pa
     assert checkpoint.exists()
     assert not (tmp_path / "model.onnx").exists()
     assert_same(train(TINY, out=tmp_path, resume=True, progress=False), whole)
+
+
+def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
+    rule = r"^Output folder '.*' must not be in use by another training, which still runs$"
+    with locked(tmp_path, "training"), pytest.raises(InputError, match=rule):
+        train(TINY, out=tmp_path, progress=False)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.usefixtures("_no_export")
