@@ -2,6 +2,7 @@
 
 import os
 import tomllib
+from collections.abc import Iterable
 from dataclasses import MISSING, fields
 from importlib.resources import files
 from pathlib import Path
@@ -11,7 +12,7 @@ from dataflow import InputError
 from dataflow.errors import require_known
 from quant.recipes._recipe import ConvolutionalRecipe, Recipe, ResidualRecipe
 
-__all__ = ["from_dict", "kind_of", "load", "names"]
+__all__ = ["changed", "from_dict", "kind_of", "load", "names"]
 
 #: The kinds of recipes but the dense one, by the key that only they have.
 _KINDS: dict[str, type[Recipe]] = {"convolutions": ConvolutionalRecipe, "widths": ResidualRecipe}
@@ -46,6 +47,40 @@ def load(name_or_path: str | os.PathLike[str]) -> Recipe:
     return _recipe_of(path.stem, _read(path))
 
 
+def changed(recipe: Recipe, settings: Iterable[str]) -> Recipe:
+    """Return a recipe with other values.
+
+    Parameters
+    ----------
+    settings : texts like ``epochs=5``, ``method=irnet`` or ``options.first=0.01``; a value is TOML, or a text without
+        quotation marks
+
+    Raises
+    ------
+    InputError
+        A text has another form, or its key or value is invalid.
+    """
+    entries = recipe.to_dict()
+    name = entries.pop("name")
+    options: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        table, dot, option = key.partition(".")
+        if not equals or not table or (dot and (table != "options" or not option)):
+            raise InputError(f"Setting of recipe {name!r} must be KEY=VALUE or options.KEY=VALUE, not {setting!r}")
+        (options if dot else entries)[option or table] = _value_of(text)
+    if options:
+        entries["options"] = recipe.options | options
+    return _recipe_of(name, entries)
+
+
+def _value_of(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
@@ -61,6 +96,8 @@ def _recipe_of(name: str, entries: dict[str, Any]) -> Recipe:
     known = {field.name: field for field in fields(_kind_of(entries)) if field.name != "name"}
     for key in entries:
         require_known(f"Key of recipe {name!r}", key, {*known, *_KINDS})
+        if key not in known:
+            raise InputError(f"Recipe {name!r} must have one of {', '.join(_KINDS)}, not both")
     for key, field in known.items():
         if field.default is MISSING and field.default_factory is MISSING and key not in entries:
             raise InputError(f"Recipe {name!r} must have the key {key!r}, which is missing")

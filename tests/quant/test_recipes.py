@@ -126,3 +126,40 @@ def test_a_deeply_nested_recipe_is_refused(tmp_path: Path) -> None:
     rule = rf"^Recipe file '{path}' must have numbers and texts, not deeply nested values$"
     with pytest.raises(InputError, match=rule):
         recipes.load(path)
+
+
+def test_settings_replace_values() -> None:
+    recipe = recipes.load("cnv-w1a1")
+    settings = ["epochs=3", "method=irnet", "options.first=0.01", "hidden=[7, 8]", "optimizer='sgd'"]
+    changed = recipes.changed(recipe, settings)
+    assert changed == replace(recipe, epochs=3, method="irnet", options={"first": 0.01}, hidden=(7, 8), optimizer="sgd")
+    assert recipes.changed(recipe, []) == recipe
+
+
+@pytest.mark.parametrize(
+    ("setting", "rule"),
+    [
+        ("epochs", "Setting of recipe 'tfc-w1a1' must be KEY=VALUE or options.KEY=VALUE, not 'epochs'"),
+        ("=3", "Setting of recipe 'tfc-w1a1' must be KEY=VALUE or options.KEY=VALUE, not '=3'"),
+        ("other.first=3", "Setting of recipe 'tfc-w1a1' must be KEY=VALUE or options.KEY=VALUE, not 'other.first=3'"),
+        ("epochs=many", "epochs of recipe 'tfc-w1a1' must be an integer of at least 1, not 'many'"),
+        ("options=3", "options of recipe 'tfc-w1a1' must be a table of the method's constants, not 3"),
+        ("warm_up=-1", "warm_up of recipe 'tfc-w1a1' must be a number of at least 0, not -1"),
+        ("momentum=1", "momentum of recipe 'tfc-w1a1' must be at least 0 and less than 1, not 1"),
+        ("method=3", "method of recipe 'tfc-w1a1' must be a name, not 3"),
+    ],
+)
+def test_bad_settings_are_refused(setting: str, rule: str) -> None:
+    with pytest.raises(InputError, match=f"^{re.escape(rule)}$"):
+        recipes.changed(recipes.load("tfc-w1a1"), [setting])
+
+
+@pytest.mark.parametrize(("key", "nearest"), [("epoch", "epochs"), ("optimiser", "optimizer")])
+def test_an_unknown_key_of_a_setting_has_the_nearest(key: str, nearest: str) -> None:
+    with pytest.raises(InputError, match=rf"^Key of recipe 'tfc-w1a1' must be .*did you mean '{nearest}'\?\)$"):
+        recipes.changed(recipes.load("tfc-w1a1"), [f"{key}=1"])
+
+
+def test_a_recipe_of_two_kinds_is_refused() -> None:
+    with pytest.raises(InputError, match=r"^Recipe 'cnv-w1a1' must have one of convolutions, widths, not both$"):
+        recipes.changed(recipes.load("cnv-w1a1"), ["widths=[4]"])

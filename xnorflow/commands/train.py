@@ -15,6 +15,10 @@ def train(
     data: Data = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs, instead of the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed, instead of the recipe's.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Another value of the recipe; options.KEY for the method's."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the results; the default is runs/RECIPE.")] = None,
     resume: Annotated[bool, typer.Option(help="Continue from the last checkpoint in the folder.")] = False,
     download: Annotated[bool, typer.Option(help="Download the data set's files if they are missing.")] = False,
@@ -25,7 +29,7 @@ def train(
     from quant.training import train as run_training
     from xnorflow.console import print_json, say
 
-    chosen = recipes.load(recipe)
+    chosen = recipes.changed(recipes.load(recipe), settings or [])
     folder = out or Path("runs") / chosen.name
     try:
         result = run_training(
