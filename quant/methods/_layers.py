@@ -169,6 +169,9 @@ class BinarySign(nn.Module):
         if self.threshold is not None:
             inputs = inputs + self.threshold.reshape(-1, *[1] * (inputs.ndim - 2))
         method = self.shared.method
+        trained = method.trained_activation(inputs, self.shared.clock) if self.training else None
+        if trained is not None:
+            return trained
         if method.offset:
             inputs = inputs - method.offset
         if self.training:

@@ -10,6 +10,7 @@ from quant.methods.bbc import BBC
 from quant.methods.biper import BiPer
 from quant.methods.bireal import BiReal
 from quant.methods.bnn import BNN
+from quant.methods.ctmq import CTMQ
 from quant.methods.dorefa import DoReFa
 from quant.methods.e2fif import E2FIF
 from quant.methods.fda import FDA
@@ -26,7 +27,9 @@ __all__ = ["METHODS", "load"]
 #: The methods that come with the package.
 METHODS: dict[str, type[Method]] = {
     method.__name__.lower(): method
-    for method in (*(BNN, XNOR, DoReFa, BiReal, IRNet, ReAct, ReCU, FDA, XNORPlusPlus, BiPer, BBC, FLW, FTBNN, E2FIF),)
+    for method in (
+        *(BNN, XNOR, DoReFa, BiReal, IRNet, ReAct, ReCU, FDA, XNORPlusPlus, BiPer, BBC, FLW, FTBNN, E2FIF, CTMQ),
+    )
 }
 
 

@@ -142,6 +142,10 @@ class Method:
     offset: ClassVar[float] = 0.0  #: the number from which on an activation is the upper one
     levels: ClassVar[tuple[float, float]] = (-1.0, 1.0)  #: the two activations
 
+    def trained_activation(self, inputs: Tensor, clock: Clock) -> Tensor | None:
+        """Return activations of a stage of the training that has more than two; None for signs."""
+        return None
+
     def activation(self, inputs: Tensor) -> Tensor:
         """Return what stands before the sign in training; it may change numbers, but no sign."""
         return inputs
@@ -171,10 +175,10 @@ class Method:
         return (Stage("train", 1.0),)
 
     def first_epochs(self, epochs: int) -> list[int]:
-        """Return the first epoch of each stage, from 0, in a training of so many epochs."""
+        """Return the first epoch of each stage, from 0, in a training of so many epochs; the last stage has at least one."""
         starts, end = [], 0.0
         for stage in self.stages():
-            starts.append(round(end * epochs))
+            starts.append(min(round(end * epochs), epochs - 1))
             end += stage.share
         return starts
 
