@@ -24,13 +24,12 @@ from quant.methods.xnorplusplus import XNORPlusPlus
 
 __all__ = ["METHODS", "load"]
 
-#: The methods that come with the package.
-METHODS: dict[str, type[Method]] = {
-    method.__name__.lower(): method
-    for method in (
-        *(BNN, XNOR, DoReFa, BiReal, IRNet, ReAct, ReCU, FDA, XNORPlusPlus, BiPer, BBC, FLW, FTBNN, E2FIF, CTMQ),
-    )
-}
+_ALL: tuple[type[Method], ...] = (
+    *(BNN, XNOR, DoReFa, BiReal, IRNet, ReAct, ReCU, FDA, XNORPlusPlus),
+    *(BiPer, BBC, FLW, FTBNN, E2FIF, CTMQ),
+)
+#: The methods that come with the package, by name.
+METHODS: dict[str, type[Method]] = {method.__name__.lower(): method for method in _ALL}
 
 
 def load(name: str, options: dict[str, Any] | None = None) -> Method:

@@ -175,7 +175,10 @@ class Method:
         return (Stage("train", 1.0),)
 
     def first_epochs(self, epochs: int) -> list[int]:
-        """Return the first epoch of each stage, from 0, in a training of so many epochs; the last stage has at least one."""
+        """Return the first epoch of each stage, from 0, in a training of so many epochs.
+
+        The last stage has at least one.
+        """
         starts, end = [], 0.0
         for stage in self.stages():
             starts.append(min(round(end * epochs), epochs - 1))
