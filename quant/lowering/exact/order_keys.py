@@ -6,20 +6,24 @@ integers serve if they give the same answer for all pairs of classes and all the
 preference, ties to the lower class: the order is total, and integers keep it if neighbours in it stand right. That is
 checked with integers alone, once the exact order is known.
 
+Where all classes have one scale, two of them are compared by the difference of their totals alone: then there is one
+least difference for each pair of classes, however many totals there are. Where scales differ and there are too many
+totals to sort, integers in the exact proportion serve, which keep every decision whatever the totals are.
+
 A class whose scale is 0 has a constant logit, but the hardware's total still varies. There the other keys are spread by
 a factor, and a step per class takes the place of the tie, ``key = spread * key' + (classes - 1 - c) * (2*n + 1)``, with
 ``spread > classes * (2*n + 1)``: the total of the constant class, at most n either way, then changes no order.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
-from functools import cmp_to_key
-from itertools import pairwise
+from functools import cmp_to_key, partial
+from itertools import combinations, pairwise
 from math import gcd, lcm
 
 import numpy as np
 
-from quant.lowering.exact.surds import Number, bounds, sign
+from quant.lowering.exact.surds import Number, bounds, divide, floor, sign
 
 __all__ = ["order_keys"]
 
@@ -27,6 +31,8 @@ __all__ = ["order_keys"]
 _key_bits = 62
 #: Fraction bits of approximations in sorting; what they leave open is compared exactly.
 _sort_bits = 256
+#: Most (class, total) that are sorted, each a Python object.
+_most_places = 1 << 21
 
 Keys = tuple[np.ndarray, np.ndarray]
 
@@ -47,12 +53,42 @@ def order_keys(scales: Sequence[Number], biases: Sequence[Number], reach: int) -
     equal = all(sign(each - numbers[0]) == 0 for numbers in (scales, biases) for each in numbers)
     if equal and sign(scales[0]):
         return np.ones(len(scales), np.int64), np.zeros(len(scales), np.int64)
-    order = _preferred(scales, biases, reach)
+    keeps: Callable[[np.ndarray, np.ndarray], bool]
+    if sign(scales[0]) and all(sign(scale - scales[0]) == 0 for scale in scales):
+        least = _least_differences(scales[0], biases, reach)
+        keeps = partial(_keeps_differences, least=least, reach=reach)
+    elif len(scales) * (reach + 1) > _most_places:
+        exact = _exact_integers(scales, biases)
+        return None if exact is None else _spread(*exact, reach)
+    else:
+        keeps = partial(_keeps, order=_preferred(scales, biases, reach))
     for keys in _candidates(scales, biases):
         spread = _spread(*keys, reach)
-        if spread is not None and _keeps(*spread, order):
+        if spread is not None and keeps(*spread):
             return spread
     return None
+
+
+def _least_differences(scale: Number, biases: Sequence[Number], reach: int) -> np.ndarray:
+    """Return the least even ``t_i - t_j`` at which class i is preferred to j > i, (classes, classes) object.
+
+    Those beyond the differences that occur are one step beyond.
+    """
+    least = np.zeros((len(biases), len(biases)), object)
+    for i, j in combinations(range(len(biases)), 2):
+        needed = divide(biases[j] - biases[i], scale) / 2
+        least[i, j] = 2 * min(max(-floor(-needed), -reach), reach + 1)
+    return least
+
+
+def _keeps_differences(scale: np.ndarray, offset: np.ndarray, *, least: np.ndarray, reach: int) -> bool:
+    """Return whether keys of one scale prefer a class from the same difference on."""
+    step = 2 * int(scale[0])
+    for i, j in combinations(range(len(offset)), 2):
+        needed = -((int(offset[i]) - int(offset[j])) // step)
+        if 2 * min(max(needed, -reach), reach + 1) != least[i, j]:
+            return False
+    return True
 
 
 def _candidates(scales: Sequence[Number], biases: Sequence[Number]) -> Iterator[tuple[list[int], list[int]]]:
@@ -109,7 +145,7 @@ def _spread(scale: list[int], offset: list[int], reach: int) -> Keys | None:
     return np.array(scale, np.int64), np.array(offset, np.int64)
 
 
-def _keeps(scale: np.ndarray, offset: np.ndarray, order: tuple[np.ndarray, np.ndarray]) -> bool:
+def _keeps(scale: np.ndarray, offset: np.ndarray, *, order: tuple[np.ndarray, np.ndarray]) -> bool:
     """Return whether keys, and the lower class at a tie, order (class, total) as `order` has them."""
     classes, totals = order
     keys = scale[classes] * totals + offset[classes]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from dataflow import ArgMax, MatrixVector, Network
 from quant.lowering import lower
+from quant.lowering.exact import order_keys as order_keys_module
 from quant.lowering.exact.order_keys import order_keys
 from quant.lowering.exact.surds import Number, sign, square_root
 from tests.examples import examples
@@ -225,3 +226,30 @@ def test_keys_of_many_classes() -> None:
     exact = sorted(points, key=lambda p: (-(scales[p[0]] * p[1] + biases[p[0]]), p[0]))
     ours = sorted(points, key=lambda p: (-(int(keys[0][p[0]]) * p[1] + int(keys[1][p[0]])), p[0]))
     assert exact == ours
+
+
+@given(st.lists(numbers, min_size=2, max_size=4), numbers.map(abs).filter(bool), st.integers(0, 6))
+@settings(max_examples=examples(100))
+def test_one_scale_is_decided_as_by_sorting(biases: list[Fraction], scale: Fraction, reach: int) -> None:
+    """Keys from differences are those that keep the sorted order of all totals."""
+    scales = [scale] * len(biases)
+    found, order = order_keys(scales, biases, reach), order_keys_module._preferred(scales, biases, reach)
+    candidates = (order_keys_module._spread(*keys, reach) for keys in order_keys_module._candidates(scales, biases))
+    expected = next(keys for keys in candidates if keys is not None and order_keys_module._keeps(*keys, order=order))
+    if any(bias != biases[0] for bias in biases):
+        assert found is not None
+        assert [each.tolist() for each in found] == [each.tolist() for each in expected]
+
+
+def test_scores_of_millions_of_points() -> None:
+    """A classifier with weights of 8 bits on sums, with a bias, has more totals than can be sorted."""
+    biases = [Fraction(float(np.float32(each))) for each in rng.normal(size=10)]
+    scale = Fraction(1, 1 << 14)
+    keys = order_keys([scale] * 10, biases, 50_000_000)
+    assert keys is not None
+    totals = rng.integers(-1000, 1000, (1000, 10)) * 2
+    exact = [max(range(10), key=lambda c: (scale * int(row[c]) + biases[c], -c)) for row in totals]
+    assert (keys[0] * totals + keys[1]).argmax(1).tolist() == exact
+    scales = [scale * (index + 1) for index in range(10)]
+    assert order_keys(scales, [Fraction(index, 8) for index in range(10)], 50_000_000) is not None
+    assert order_keys(scales, [square_root(Fraction(2))] * 10, 50_000_000) is None
