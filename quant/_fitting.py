@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from quant._batches import EpochBatches
-from quant._optimizers import optimizer_of, rate_factor, stage_of
+from quant._optimizers import optimizer_of, rate_factors, set_decay, stage_of
 from quant._progress import TrainingProgress
 from quant.evaluation import predictions, scores_of_network
 from quant.methods import binary_layers, shared_of
@@ -68,14 +68,15 @@ class TrainingRun(LightningModule):
 
     def configure_optimizers(self) -> dict[str, Any]:
         optimizer = optimizer_of(self.recipe, self.network, self.classifier)
-        factor = rate_factor(self.recipe, self.shared.method, len(self.train_dataloader()))
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        factors = rate_factors(self.recipe, self.shared.method, len(self.train_dataloader()))
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factors)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_train_epoch_start(self) -> None:
         self._started = time.monotonic()
         self._losses: list[Tensor] = []
         self._stage = stage_of(self.recipe, self.shared.method, self.current_epoch)
+        set_decay(self.trainer.optimizers[0], self.recipe, self.shared.method, self._stage)
         if self.current_epoch in self.shared.method.first_epochs(self.recipe.epochs)[1:]:
             self.trainer.optimizers[0].state.clear()  # moments of the stage before do not count
 

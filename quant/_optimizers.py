@@ -9,13 +9,16 @@ from torch import nn
 from quant.methods import Method
 from quant.recipes import Recipe
 
-__all__ = ["optimizer_of", "rate_factor", "stage_of"]
+__all__ = ["CLASSIFIER_RATE", "optimizer_of", "rate_factors", "set_decay", "stage_of"]
+
+#: Learning rate of a classifier that layers share, and the parts of a training after which a tenth of it is left.
+CLASSIFIER_RATE, _CLASSIFIER_STEPS = 1e-3, (0.58, 0.75, 0.83, 0.92)
 
 
 def optimizer_of(recipe: Recipe, network: nn.Module, classifier: nn.Module | None) -> torch.optim.Optimizer:
-    """Return the optimizer.
+    """Return the optimizer, with a group for weights of layers, which decay, and one for all other parameters.
 
-    Decay is for weights of layers only. A method's `classifier` has Adam's rate of 1e-3 whatever the recipe's.
+    A method's classifier is a third group, with a rate of its own.
     """
     layers = {id(p) for p in network.parameters() if p.ndim > 1}
     parameters = list(network.parameters())
@@ -24,8 +27,7 @@ def optimizer_of(recipe: Recipe, network: nn.Module, classifier: nn.Module | Non
         {"params": [p for p in parameters if id(p) not in layers], "weight_decay": 0.0},
     ]
     if classifier is not None:
-        groups.append({"params": list(classifier.parameters()), "weight_decay": 0.0})
-    groups = [group for group in groups if group["params"]]
+        groups.append({"params": list(classifier.parameters()), "weight_decay": 0.0, "lr": CLASSIFIER_RATE})
     if recipe.optimizer == "sgd":
         momentum = recipe.momentum
         return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=momentum, nesterov=momentum > 0)
@@ -38,13 +40,28 @@ def stage_of(recipe: Recipe, method: Method, epoch: int) -> int:
     return max(index for index, first in enumerate(method.first_epochs(recipe.epochs)) if first <= epoch)
 
 
-def rate_factor(recipe: Recipe, method: Method, batches: int) -> Callable[[int], float]:
-    """Return the function from a step, from 0, to the factor of the learning rate.
+def set_decay(optimizer: torch.optim.Optimizer, recipe: Recipe, method: Method, stage: int) -> None:
+    """Give the weights of layers the decay of a stage."""
+    optimizer.param_groups[0]["weight_decay"] = recipe.weight_decay * method.stages()[stage].decay
+
+
+def rate_factors(recipe: Recipe, method: Method, batches: int) -> list[Callable[[int], float]]:
+    """Return the functions from a step, from 0, to the factors of the groups' learning rates.
 
     Parameters
     ----------
     batches : steps of an epoch
     """
+    steps = recipe.epochs * batches
+
+    def classifier(step: int) -> float:
+        return 0.1 ** sum(step >= part * steps for part in _CLASSIFIER_STEPS)
+
+    main = _rate_factor(recipe, method, batches)
+    return [main, main, classifier] if method.classifier() is not None else [main, main]
+
+
+def _rate_factor(recipe: Recipe, method: Method, batches: int) -> Callable[[int], float]:
     starts, stages = method.first_epochs(recipe.epochs), method.stages()
     ends = [*starts[1:], recipe.epochs]
 

@@ -14,6 +14,7 @@ from xnorflow.commands.boards import boards
 from xnorflow.commands.demo import demo
 from xnorflow.commands.fold import fold
 from xnorflow.commands.lower import lower
+from xnorflow.commands.methods import methods
 from xnorflow.commands.report import report
 from xnorflow.commands.run import run
 from xnorflow.commands.show import show
@@ -47,7 +48,7 @@ app = typer.Typer(
     help="Binary neural networks from Brevitas to FPGA bitstreams, proved equal at every step.",
 )
 
-for command in (train, lower, show, fold, simulate, verilog, verify, bitstream, run, report, demo, boards):
+for command in (train, lower, show, fold, simulate, verilog, verify, bitstream, run, report, demo, boards, methods):
     app.command()(command)
 
 

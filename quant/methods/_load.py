@@ -1,6 +1,8 @@
 """Methods by name, and from a file of the user's."""
 
-from dataclasses import fields
+import runpy
+from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
 from dataflow import InputError
@@ -33,7 +35,7 @@ METHODS: dict[str, type[Method]] = {method.__name__.lower(): method for method i
 
 
 def load(name: str, options: dict[str, Any] | None = None) -> Method:
-    """Return a method by its name.
+    """Return a method by its name, or by file and class as in ``my_methods.py:Mine``.
 
     Parameters
     ----------
@@ -42,9 +44,9 @@ def load(name: str, options: dict[str, Any] | None = None) -> Method:
     Raises
     ------
     InputError
-        There is no such method, or a constant is unknown, of another type or out of range.
+        There is no such method, its file cannot be run, or a constant is unknown, of another type or out of range.
     """
-    kind = METHODS[require_known("Method", name, tuple(METHODS))]
+    kind = _own(name) if ":" in name else METHODS[require_known("Method", name, tuple(METHODS))]
     known = {field.name: field for field in fields(kind)}
     for key, value in (options or {}).items():
         require_known(f"Option of method {name!r}", key, tuple(known))
@@ -54,3 +56,17 @@ def load(name: str, options: dict[str, Any] | None = None) -> Method:
         if type(value) is not type(default):
             raise InputError(f"{key} of method {name!r} must be a {type(default).__name__}, not {value!r}")
     return kind(**(options or {}))
+
+
+def _own(name: str) -> type[Method]:
+    """Return the class of a user's file."""
+    path, _, attribute = name.rpartition(":")
+    if not Path(path).is_file():
+        raise InputError(f"File of method {name!r} must exist, which {path!r} does not")
+    try:
+        found = runpy.run_path(path).get(attribute)
+    except Exception as error:
+        raise InputError(f"File of method {name!r} must run, not end in {type(error).__name__}: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, Method) and is_dataclass(found)):
+        raise InputError(f"Class of method {name!r} must be a dataclass derived from quant.methods.Method")
+    return found

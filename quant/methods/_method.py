@@ -128,11 +128,15 @@ class Method:
         """Return the factors of a layer's outputs, (neurons,), from the real-valued weights; None for 1."""
         return None
 
+    def is_real(self, layer: "BinaryLayer") -> bool:
+        """Return whether a layer is trained with real weights in this stage."""
+        return layer.training and not self.stages()[layer.shared.clock.stage].weights
+
     def apply(self, layer: "BinaryLayer", inputs: Tensor) -> Tensor:
         """Return the layer's outputs."""
         values = self.latent(layer)
-        real = layer.training and not self.stages()[layer.shared.clock.stage].weights
-        outputs = layer.operate(inputs, values if real else self.binary_weight(layer, values))
+        weight = values if self.is_real(layer) else self.binary_weight(layer, values)
+        outputs = layer.operate(inputs, weight)
         factors = self.scale(layer, values)
         return outputs if factors is None else layer.scaled(outputs, factors)
 

@@ -27,7 +27,7 @@ class BiReal(Method):
         """The gradient of a weight is that of the scaled one, clipped."""
         return clipped(values) / per_filter(mean_size(values), values)
 
-    def scale(self, layer: BinaryLayer, values: Tensor) -> Tensor:
+    def scale(self, layer: BinaryLayer, values: Tensor) -> Tensor | None:
         return mean_size(values.detach())
 
     def activation_slope(self, values: Tensor, clock: Clock) -> Tensor:

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from quant.methods._layers import BinaryLayer
 from quant.methods._method import Stage
+from quant.methods._statistics import mean_size
 from quant.methods.bireal import BiReal
 
 __all__ = ["RPReLU", "ReAct"]
@@ -45,6 +47,10 @@ class ReAct(BiReal):
 
     def check(self) -> None:
         self.require("first_share", 0 <= self.first_share < 1, "at least 0 and less than 1")
+
+    def scale(self, layer: BinaryLayer, values: Tensor) -> Tensor | None:
+        """The mean size of weights, which real weights have themselves."""
+        return None if self.is_real(layer) else mean_size(values.detach())
 
     def after(self, channels: int) -> nn.Module:
         return RPReLU(channels)
