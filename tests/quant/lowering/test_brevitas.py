@@ -22,6 +22,7 @@ from quant.binarizers import (
 )
 from quant.export import export, export_qonnx
 from quant.lowering import lower
+from quant.methods import deployed
 from quant.models import FlattenImage, ImageScale, PixelScale, ScoreNorm, convolutional, dense
 
 pytestmark = pytest.mark.train
@@ -69,7 +70,7 @@ def run(network: nn.Module, frames: np.ndarray) -> tuple[np.ndarray, list[np.nda
 
     Frames are pixels, or int8 codes of the model's own input Quant, of 1/128 between -1 and +1.
     """
-    network = copy.deepcopy(network).double()
+    network = deployed(network).double()
     signs: list[np.ndarray] = []
 
     def look(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -112,7 +113,7 @@ def test_networks_of_our_own_recipes(
     tmp_path: Path, shape: tuple[int, ...], hidden: tuple[int, ...], classes: int
 ) -> None:
     torch.manual_seed(len(hidden))
-    network = randomize(dense(shape, hidden, classes, dropout=0.2), len(hidden))
+    network = randomize(dense(shape, hidden, classes), len(hidden))
     export(network, shape, tmp_path / "digits.onnx")
     lowered = lower(tmp_path / "digits.onnx")
     assert [node.name for node in lowered.nodes] == ["binarize", *(f"fc{i}" for i in range(len(hidden) + 1)), "arg_max"]
