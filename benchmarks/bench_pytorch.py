@@ -21,6 +21,7 @@ from dataflow import Network
 from hwsim import predict
 from quant.export import export
 from quant.lowering import lower
+from quant.methods import deployed
 from quant.models import build, convolutional
 from quant.recipes import load
 
@@ -65,7 +66,7 @@ def _measured(case: str, goals: dict[str, int]) -> list[Measurement]:
     ]
 
 
-def _compared(name: str, model: torch.nn.Sequential, goal: int) -> list[Measurement]:
+def _compared(name: str, model: torch.nn.Module, goal: int) -> list[Measurement]:
     """Return the figures of one network, each the best of several alternating rounds.
 
     Other work on the machine slows both down, but not equally. The processor time of all threads shows how much of the
@@ -111,17 +112,17 @@ def _cnv() -> torch.nn.Sequential:
     return convolutional(SHAPE, tuple(layers), CNV_DENSE[:-1], CNV_DENSE[-1])
 
 
-def _with_norms(model: torch.nn.Sequential) -> torch.nn.Sequential:
-    """Return an untrained model whose batch norms are random, so that its thresholds differ."""
+def _with_norms(model: torch.nn.Sequential) -> torch.nn.Module:
+    """Return an untrained model of Brevitas' layers whose batch norms are random, so that its thresholds differ."""
     torch.manual_seed(0)
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
             torch.nn.init.normal_(module.weight)
             torch.nn.init.normal_(module.bias)
-    return model.eval()
+    return deployed(model)
 
 
-def _lowered(model: torch.nn.Sequential) -> Network:
+def _lowered(model: torch.nn.Module) -> Network:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         export(model, SHAPE, path)
@@ -129,7 +130,7 @@ def _lowered(model: torch.nn.Sequential) -> Network:
 
 
 def _inference(
-    model: torch.nn.Sequential, images: torch.Tensor, batch: int, layout: torch.memory_format
+    model: torch.nn.Module, images: torch.Tensor, batch: int, layout: torch.memory_format
 ) -> Callable[[], np.ndarray]:
     """Return a function that runs all images through the model in batches and returns the scores."""
     parts = [part.contiguous(memory_format=layout) for part in images.split(batch)]
