@@ -33,7 +33,7 @@ def slow(parameter: ParameterSet) -> ParameterSet:
 #: Cases that the default suite runs in the simulators of Verilog too.
 REPRESENTATIVES = {"both", "inert", "codes-stacked"}
 #: Further ones that Verilator runs in the slow suite: it compiles for longer than all others take.
-COMPILED = {"codes-and-weights", "stacked-image", "integers-go-on", "bits"}
+COMPILED = {"codes-and-weights", "stacked-image", "bits"}
 #: Cases that take long in Amaranth's simulator, which runs Python for every cycle.
 LONG = {
     *("inert-image", "stacked-image", "codes-image", "image", "image-of-integers", "codes-and-weights"),

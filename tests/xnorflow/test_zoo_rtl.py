@@ -22,7 +22,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("name", zoo.names())
+@pytest.mark.parametrize("name", sorted({*zoo.names()} - {"sfc-w1a1"}))  # a larger TFC
 def test_the_zoo_in_verilator(name: str, tmp_path: Path) -> None:
     network = fold_to(open_network(name), INTERVAL)
     frames, stalls = random_frames(network, 2), [Stalls.none(), random_stalls(network, 3)]

@@ -304,13 +304,12 @@ def test_same_network_gives_the_same_bitstream(board: str, tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("board", "fps"), [("icebreaker", 100_000), ("ulx3s-85f", 350_000)])
-def test_tfc(board: str, fps: float, tmp_path: Path) -> None:
+def test_tfc(tmp_path: Path) -> None:
     network = tfc()
     assert network.interval == 224
-    report = build(network, board, tmp_path / "out", interval=224, latency=1000)
+    report = build(network, "icebreaker", tmp_path / "out", interval=224, latency=1000)
     check_report(report, tmp_path / "out")
-    assert report.fps >= fps
+    assert report.fps >= 100_000
 
 
 @pytest.mark.slow
