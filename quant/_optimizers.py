@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
@@ -11,14 +12,36 @@ from quant.recipes import Recipe
 
 __all__ = ["CLASSIFIER_RATE", "optimizer_of", "rate_factors", "set_decay", "stage_of"]
 
-#: Learning rate of a classifier that layers share, and the parts of a training after which a tenth of it is left.
-CLASSIFIER_RATE, _CLASSIFIER_STEPS = 1e-3, (0.58, 0.75, 0.83, 0.92)
+#: Learning rate of a classifier that layers share, and the parts of a training after which a tenth of it is left; in
+#: BBC's code, epochs 70, 90, 100 and 110 of 120.
+CLASSIFIER_RATE, _CLASSIFIER_STEPS = 1e-3, (70 / 120, 90 / 120, 100 / 120, 110 / 120)
+
+
+class _Together(torch.optim.Optimizer):
+    """Two optimizers as one, with the groups of both in their order, and one state for checkpoints."""
+
+    def __init__(self, first: torch.optim.Optimizer, second: torch.optim.Optimizer) -> None:
+        self._parts = first, second
+        super().__init__([*first.param_groups, *second.param_groups], {})
+
+    def step(self, closure: Any = None) -> Any:
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        groups = iter(self.param_groups)
+        for part in self._parts:
+            # Loading a checkpoint replaces groups and state of this optimizer, so the parts get them at each step.
+            part.param_groups = [next(groups) for _ in part.param_groups]
+            part.state = self.state
+            part.step()
+        return loss
 
 
 def optimizer_of(recipe: Recipe, network: nn.Module, classifier: nn.Module | None) -> torch.optim.Optimizer:
     """Return the optimizer, with a group for weights of layers, which decay, and one for all other parameters.
 
-    A method's classifier is a third group, with a rate of its own.
+    A method's classifier is a third group, which Adam trains with a rate of its own, whatever the recipe's optimizer.
     """
     layers = {id(p) for p in network.parameters() if p.ndim > 1}
     parameters = list(network.parameters())
@@ -26,8 +49,13 @@ def optimizer_of(recipe: Recipe, network: nn.Module, classifier: nn.Module | Non
         {"params": [p for p in parameters if id(p) in layers], "weight_decay": recipe.weight_decay},
         {"params": [p for p in parameters if id(p) not in layers], "weight_decay": 0.0},
     ]
-    if classifier is not None:
-        groups.append({"params": list(classifier.parameters()), "weight_decay": 0.0, "lr": CLASSIFIER_RATE})
+    main = _main_optimizer(recipe, groups)
+    if classifier is None:
+        return main
+    return _Together(main, torch.optim.Adam(classifier.parameters(), lr=CLASSIFIER_RATE))
+
+
+def _main_optimizer(recipe: Recipe, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
     if recipe.optimizer == "sgd":
         momentum = recipe.momentum
         return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=momentum, nesterov=momentum > 0)

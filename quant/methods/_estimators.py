@@ -40,7 +40,8 @@ class _Clipped(torch.autograd.Function):
     @staticmethod
     def backward(context: Any, gradient: Tensor) -> Tensor:
         (values,) = context.saved_tensors
-        return torch.ops.aten.hardtanh_backward(gradient, values, -BEYOND_ONE, BEYOND_ONE)
+        beyond = 1.0 + torch.finfo(values.dtype).eps
+        return torch.ops.aten.hardtanh_backward(gradient, values, -beyond, beyond)
 
 
 class _WithSlope(torch.autograd.Function):

@@ -1,8 +1,21 @@
 """Statistics of weights for each filter, which methods have in common."""
 
+from typing import TYPE_CHECKING
+
+import torch
 from torch import Tensor
 
-__all__ = ["centred", "mean_size", "per_filter"]
+from dataflow import InputError
+
+if TYPE_CHECKING:
+    from quant.methods._layers import BinaryLayer
+
+__all__ = ["above_zero", "centred", "check_deviation", "mean_size", "per_filter"]
+
+
+def above_zero(sizes: Tensor) -> Tensor:
+    """Return sizes that can be divided by, where all weights may be 0."""
+    return sizes.clamp_min(torch.finfo(sizes.dtype).tiny)
 
 
 def per_filter(factors: Tensor, weights: Tensor) -> Tensor:
@@ -13,6 +26,13 @@ def per_filter(factors: Tensor, weights: Tensor) -> Tensor:
 def centred(weights: Tensor) -> Tensor:
     """Return weights minus the mean of their filter."""
     return weights - per_filter(weights.flatten(1).mean(1), weights)
+
+
+def check_deviation(layer: "BinaryLayer") -> None:
+    """Raise `InputError` for a layer whose filters have no standard deviation."""
+    if layer.synapses < 2:
+        name = layer.shared.method.name
+        raise InputError(f"Weights of a channel in a layer of method {name!r} must be 2 or more, not {layer.synapses}")
 
 
 def mean_size(weights: Tensor) -> Tensor:

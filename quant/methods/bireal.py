@@ -7,7 +7,7 @@ from torch import Tensor
 from quant.methods._estimators import clipped, polynomial
 from quant.methods._layers import BinaryLayer
 from quant.methods._method import Clock, Method
-from quant.methods._statistics import mean_size, per_filter
+from quant.methods._statistics import above_zero, mean_size, per_filter
 
 __all__ = ["BiReal"]
 
@@ -25,7 +25,7 @@ class BiReal(Method):
 
     def weight_slope(self, values: Tensor, clock: Clock) -> Tensor:
         """The gradient of a weight is that of the scaled one, clipped."""
-        return clipped(values) / per_filter(mean_size(values), values)
+        return clipped(values) / per_filter(above_zero(mean_size(values)), values)
 
     def scale(self, layer: BinaryLayer, values: Tensor) -> Tensor | None:
         return mean_size(values.detach())

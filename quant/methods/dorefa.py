@@ -7,6 +7,7 @@ from torch import Tensor
 from quant.methods._estimators import identity
 from quant.methods._layers import BinaryLayer
 from quant.methods._method import Clock, Method
+from quant.methods._statistics import above_zero
 
 __all__ = ["DoReFa"]
 
@@ -28,7 +29,7 @@ class DoReFa(Method):
 
     def weight_slope(self, values: Tensor, clock: Clock) -> Tensor:
         """The gradient of a weight is that of the scaled one."""
-        return identity(values) / values.abs().mean()
+        return identity(values) / above_zero(values.abs().mean())
 
     def scale(self, layer: BinaryLayer, values: Tensor) -> Tensor:
         return values.detach().abs().mean().expand(layer.neurons)

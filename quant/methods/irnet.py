@@ -7,7 +7,7 @@ from torch import Tensor
 
 from quant.methods._layers import BinaryLayer
 from quant.methods._method import Clock, Method
-from quant.methods._statistics import centred, mean_size, per_filter
+from quant.methods._statistics import centred, check_deviation, mean_size, per_filter
 
 __all__ = ["IRNet"]
 
@@ -33,6 +33,9 @@ class IRNet(Method):
     def check(self) -> None:
         self.require("first", self.first > 0, "above 0")
         self.require("last", self.last >= self.first, f"at least first, {self.first}")
+
+    def reset(self, layer: BinaryLayer) -> None:
+        check_deviation(layer)
 
     def latent(self, layer: BinaryLayer) -> Tensor:
         values = centred(layer.weight)

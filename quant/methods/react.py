@@ -31,7 +31,7 @@ class RPReLU(nn.Module):
 class ReAct(BiReal):
     """The signs of Bi-Real Net, after a learned shift of activations (RSign); RPReLU after each layer.
 
-    Weights are real in the first stage.
+    Weights are real in the first stage, and have no decay in the second.
 
     Parameters
     ----------
@@ -56,5 +56,5 @@ class ReAct(BiReal):
         return RPReLU(channels)
 
     def stages(self) -> tuple[Stage, ...]:
-        last = Stage("binary weights", 1 - self.first_share)
+        last = Stage("binary weights", 1 - self.first_share, decay=0.0)
         return (Stage("real weights", self.first_share, weights=False), last) if self.first_share else (last,)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from quant.methods._estimators import identity, polynomial
 from quant.methods._layers import BinaryLayer
 from quant.methods._method import Clock, Method
-from quant.methods._statistics import centred, per_filter
+from quant.methods._statistics import centred, check_deviation, per_filter
 
 __all__ = ["ReCU", "by_frame"]
 
@@ -44,11 +44,14 @@ class ReCU(Method):
         self.require("first", 0.5 < self.first < 1, "above 0.5 and less than 1")
         self.require("last", self.first <= self.last < 1, f"at least first, {self.first}, and less than 1")
 
+    def reset(self, layer: BinaryLayer) -> None:
+        check_deviation(layer)
+
     def latent(self, layer: BinaryLayer) -> Tensor:
         values = centred(layer.weight)
         values = values / per_filter(values.flatten(1).std(1) / (2 * 2**0.5), values)
         bound = (values.abs().mean() * layer.shared.clock.values["quantile"]).detach()
-        return torch.minimum(torch.maximum(values, -bound), bound)
+        return values.clamp(-bound, bound)
 
     def weight_slope(self, values: Tensor, clock: Clock) -> Tensor:
         return identity(values)

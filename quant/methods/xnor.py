@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from quant.methods._estimators import clipped
+from quant.methods._estimators import clipped, signs
 from quant.methods._layers import BinaryLayer
 from quant.methods._method import Clock, Method
-from quant.methods._statistics import centred, mean_size, per_filter
+from quant.methods._statistics import above_zero, centred, mean_size, per_filter
 
 __all__ = ["XNOR"]
 
@@ -34,8 +34,11 @@ class XNOR(Method):
         return centred(layer.weight) if self.centred else layer.weight
 
     def weight_slope(self, values: Tensor, clock: Clock) -> Tensor:
-        return clipped(values) if self.full_gradient else clipped(values) / per_filter(mean_size(values), values)
+        if self.full_gradient:
+            return clipped(values)
+        return clipped(values) / per_filter(above_zero(mean_size(values)), values)
 
     def scale(self, layer: BinaryLayer, values: Tensor) -> Tensor:
-        factors = mean_size(values)
-        return factors if self.full_gradient else factors.detach()
+        if self.full_gradient:  # the gradient of |w| is sign(w), where torch's is 0 at 0
+            return (values * signs(values.detach())).flatten(1).mean(1)
+        return mean_size(values.detach())

@@ -1,5 +1,6 @@
 """Optimizers of recipes, and their learning rates over the stages of methods."""
 
+import copy
 from dataclasses import replace
 from typing import Any
 
@@ -67,5 +68,48 @@ def test_a_shared_classifier_has_a_rate_of_its_own() -> None:
     classifier: Any = method.classifier()
     optimizer = optimizer_of(RECIPE, nn.Linear(3, 2), classifier)
     assert [group["lr"] for group in optimizer.param_groups] == [0.5, 0.5, CLASSIFIER_RATE]
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.01, 0.0, 0.0]
     factor = rate_factors(RECIPE, method, 100)[2]
-    assert [factor(step) for step in (0, 579, 580, 750, 830, 920)] == pytest.approx([1, 1, 0.1, 0.01, 1e-3, 1e-4])
+    assert [factor(step) for step in (0, 583, 584, 750, 834, 917)] == pytest.approx([1, 1, 0.1, 0.01, 1e-3, 1e-4])
+
+
+@pytest.mark.parametrize("kind", ["sgd", "adam", "adamw"])
+def test_adam_trains_a_shared_classifier_beside_any_optimizer(kind: str) -> None:
+    """Each part moves as it does alone, also after the state was stored and loaded."""
+    recipe = replace(RECIPE, optimizer=kind)
+    torch.manual_seed(0)
+    layer, classifier = nn.Linear(3, 2), nn.Linear(2, 2, bias=False)
+    alone = copy.deepcopy(layer), copy.deepcopy(classifier)
+    together = optimizer_of(recipe, layer, classifier)
+    main, adam = optimizer_of(recipe, alone[0], None), torch.optim.Adam(alone[1].parameters(), lr=CLASSIFIER_RATE)
+    for step in range(6):
+        if step == 3:
+            stored = copy.deepcopy(together.state_dict())
+            together = optimizer_of(recipe, layer, classifier)
+            together.load_state_dict(stored)
+        for group in (together.param_groups[0], main.param_groups[0]):
+            group["lr"] = 0.5 / (step + 1)
+        for group in (together.param_groups[2], adam.param_groups[0]):
+            group["lr"] = CLASSIFIER_RATE / (step + 1)
+        torch.manual_seed(step)
+        for parameter, other in zip(_parameters(layer, classifier), _parameters(*alone), strict=True):
+            parameter.grad = torch.randn(parameter.shape)
+            other.grad = parameter.grad.clone()
+        for optimizer in (together, main, adam):
+            optimizer.step()
+    for parameter, other in zip(_parameters(layer, classifier), _parameters(*alone), strict=True):
+        assert torch.equal(parameter, other)
+
+
+def _parameters(*modules: nn.Module) -> list[nn.Parameter]:
+    return [parameter for module in modules for parameter in module.parameters()]
+
+
+def test_the_last_stage_of_reactnet_has_no_decay() -> None:
+    method = load("react")
+    optimizer = optimizer_of(RECIPE, nn.Linear(3, 2), None)
+    decays = []
+    for stage in (0, 1, 0):
+        set_decay(optimizer, RECIPE, method, stage)
+        decays.append(optimizer.param_groups[0]["weight_decay"])
+    assert decays == [0.01, 0.0, 0.01]

@@ -4,13 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import hwsim
 from dataflow import InputError
 from quant import datasets
+from quant._fitting import TrainingRun
 from quant.evaluation import predictions
 from quant.lowering import lower
-from quant.methods import METHODS, load
+from quant.methods import METHODS, BinaryConv2d, Shared, load
 from quant.oracle import scores_of_qonnx
 from quant.recipes import ConvolutionalRecipe, Recipe, ResidualRecipe
 from quant.training import train
@@ -80,6 +82,14 @@ def test_constants_come_from_options() -> None:
         ("bbc", {"hidden": -1}, r"hidden of method 'bbc' must be from 0 to 10000, not -1"),
         ("fda", {"terms": 0}, r"terms of method 'fda' must be from 1 to 1000, not 0"),
         ("flw", {"wiring": "B"}, r"wiring of method 'flw' must be 'mixed' or 'gradient', not 'B'"),
+        ("flw", {"first": 1.5}, r"first of method 'flw' must be from 0 to 1, not 1.5"),
+        ("flw", {"end": 0.0}, r"end of method 'flw' must be above 0 and at most 1, not 0.0"),
+        ("e2fif", {"slope": -0.5}, r"slope of method 'e2fif' must be from 0 to 1, not -0.5"),
+        ("fda", {"omega": 0.0}, r"omega of method 'fda' must be above 0, not 0.0"),
+        ("recu", {"last": 1.0}, r"last of method 'recu' must be at least first, 0.85, and less than 1, not 1.0"),
+        ("biper", {"phase": -1.0}, r"phase of method 'biper' must be at least 0, not -1.0"),
+        ("biper", {"regularization": -1.0}, r"regularization of method 'biper' must be at least 0, not -1.0"),
+        ("ctmq", {"cycles": 0}, r"cycles of method 'ctmq' must be from 1 to 100, not 0"),
         ("ctmq", {"bits": 1}, r"bits of method 'ctmq' must be from 2 to 8, not 1"),
         ("react", {"first_share": 1.0}, r"first_share of method 'react' must be at least 0 and less than 1, not 1.0"),
         ("none.py:Mine", {}, r"File of method 'none.py:Mine' must exist, which 'none.py' does not"),
@@ -96,3 +106,40 @@ def test_a_file_that_does_not_run_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("1 / 0\n")
     with pytest.raises(InputError, match=r"^File of method '.*' must run, not end in ZeroDivisionError: .*$"):
         load(f"{tmp_path / 'mine.py'}:Mine")
+
+
+@pytest.mark.parametrize("name", ["irnet", "recu"])
+def test_one_weight_has_no_deviation(name: str) -> None:
+    rule = f"Weights of a channel in a layer of method '{name}' must be 2 or more, not 1"
+    with pytest.raises(InputError, match=f"^{rule}$"):
+        BinaryConv2d(3, 3, 1, groups=3, shared=Shared(load(name)))
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_a_training_with_a_classifier_continues_to_the_same_result(
+    optimizer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("quant.training.export", lambda network, frame_shape, path: path.touch())
+    recipe = Recipe("dense", hidden=(6,), method="bbc", optimizer=optimizer, learning_rate=0.01, **COMMON)
+    whole = train(recipe, out=tmp_path / "whole", progress=False)
+    saved = TrainingRun.on_train_epoch_start
+
+    def interrupted(run: TrainingRun) -> None:
+        if run.current_epoch == 1:
+            raise KeyboardInterrupt
+        saved(run)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingRun, "on_train_epoch_start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train(recipe, out=tmp_path / "parts", progress=False)
+    parts = train(recipe, out=tmp_path / "parts", resume=True, progress=False)
+    states = [torch.load(result.checkpoint, weights_only=True) for result in (whole, parts)]
+    assert len(states[0]["optimizer_states"][0]["param_groups"]) == 3
+    for key in states[0]["state_dict"]:
+        assert torch.equal(*(state["state_dict"][key] for state in states)), key
+    moments = [state["optimizer_states"][0]["state"] for state in states]
+    assert moments[0].keys() == moments[1].keys()
+    for index, entries in moments[0].items():
+        for key, value in entries.items():
+            assert torch.equal(value, moments[1][index][key])

@@ -1,296 +1,221 @@
-"""Forward and backward of each method against its formulas in numpy, with exact zeros and borders of windows."""
+"""Outputs and gradients of every method are those of the written-out formulas, in double precision.
 
-import copy
+Weights and inputs contain exact zeros and the exact borders of windows.
+"""
+
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
-from torch.nn import functional as F
+from torch import nn
 
-from quant.methods import (
-    METHODS,
-    BinaryConv2d,
-    BinaryLayer,
-    BinaryLinear,
-    BinarySign,
-    Method,
-    Shared,
-    binary_layers,
-    load,
-)
-from quant.methods.bbc import LinearClassifier, PerceptronClassifier
-from quant.methods.biper import BiPer, quantization_error
-from quant.methods.recu import by_frame
-from tests.quant.methods.oracles import ACTIVATIONS, WEIGHTS, polynomial
+from quant.methods import METHODS, BinaryConv1d, BinaryConv2d, BinaryLinear, BinarySign, Method, Shared
+from quant.methods import load as load_method
+from tests.quant.methods.oracles import ORACLES, Array, At, Geometry, Pulled
 
 pytestmark = pytest.mark.train
 
-PROGRESS = [0.0, 0.3, 1.0]
+#: All methods, and constants beside the defaults.
+VARIANTS: list[tuple[str, dict[str, Any]]] = [
+    *((name, {}) for name in METHODS),
+    ("xnor", {"centred": True}),
+    ("xnor", {"full_gradient": True}),
+    ("xnor", {"centred": True, "full_gradient": True}),
+    ("irnet", {"first": 0.1, "last": 2.0}),
+    ("react", {"first_share": 0.0}),
+    ("fda", {"omega": 0.7, "terms": 3}),
+    ("biper", {"phase": 0.0, "frequency": 3.0}),
+    ("bbc", {"hidden": 5}),
+    ("flw", {"wiring": "gradient", "first": 1.0}),
+    ("ctmq", {"bits": 2, "cycles": 1}),
+]
 
-
-def shared_at(method: Method, progress: float) -> Shared:
-    """Return what layers share, at a part of a training of 300 epochs."""
-    shared = Shared(method)
-    starts = method.first_epochs(300)
-    stage = max(index for index, first in enumerate(starts) if first <= min(progress * 300, 299))
-    shared.clock.set(method, progress, stage)
-    return shared
-
-
-def with_borders(layer: BinaryLayer) -> BinaryLayer:
-    """Give a layer random weights of float64, some of them 0, 1 and -1, and factors of 1."""
-    layer = layer.double()
-    with torch.no_grad():
-        layer.weight.copy_(torch.randn(layer.weight.shape, generator=torch.Generator().manual_seed(2)).mul(0.7))
-        for index, value in enumerate((0.0, 1.0, -1.0, -0.0)):
-            layer.weight[:, index % layer.weight.shape[1]].flatten()[0] = value
-            layer.weight.flatten()[index] = value
-        if "factors" in dict(layer.named_parameters()):
-            layer.get_parameter("factors").fill_(1.0)
-    return layer
-
-
-LAYERS = {
-    "dense": (lambda shared: BinaryLinear(12, 5, shared=shared), (4, 12)),
-    "convolution": (lambda shared: BinaryConv2d(4, 6, 3, padding=1, shared=shared), (2, 4, 5, 6)),
-    "groups": (lambda shared: BinaryConv2d(4, 6, 3, stride=2, groups=2, shared=shared), (2, 4, 7, 6)),
-    "dilated": (lambda shared: BinaryConv2d(4, 6, 2, dilation=2, shared=shared), (2, 4, 7, 6)),
+#: The layer, the shape of its inputs, and the same for the oracle.
+LAYERS: dict[str, tuple[Any, tuple[int, ...], Geometry]] = {
+    "dense": (
+        lambda shared: BinaryLinear(20, 4, shared=shared),
+        (3, 20),
+        Geometry((3, 20, 1, 1), 4),
+    ),
+    "signal": (
+        lambda shared: BinaryConv1d(4, 4, 3, padding=2, dilation=2, groups=2, shared=shared),
+        (2, 4, 7),
+        Geometry((2, 4, 1, 7), 4, (1, 3), padding=(0, 2), dilation=2, groups=2),
+    ),
+    "plain": (
+        lambda shared: BinaryConv2d(3, 4, 3, padding=1, stride=2, shared=shared),
+        (2, 3, 5, 6),
+        Geometry((2, 3, 5, 6), 4, (3, 3), stride=2, padding=(1, 1)),
+    ),
+    "groups": (
+        lambda shared: BinaryConv2d(4, 6, (3, 2), groups=2, shared=shared),
+        (2, 4, 4, 3),
+        Geometry((2, 4, 4, 3), 6, (3, 2), groups=2),
+    ),
+    "dilated": (
+        lambda shared: BinaryConv2d(2, 3, 3, padding=2, dilation=2, shared=shared),
+        (2, 2, 5, 5),
+        Geometry((2, 2, 5, 5), 3, (3, 3), padding=(2, 2), dilation=2),
+    ),
 }
+
+#: Zeros and borders; their mean is 0, so centred weights of a filter that begins with them are the same.
+BORDERS = (0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 4.0, -4.0)
+
+
+def with_borders(shape: tuple[int, ...], seed: int) -> Array:
+    """Return random numbers; the first row has borders and zeros, and the last the numbers just beyond borders."""
+    values = np.random.default_rng(seed).normal(0, 0.7, shape)
+    rows = values.reshape(shape[0], -1)
+    rows[0] = 0
+    rows[0, : len(BORDERS)] = BORDERS[: rows.shape[1] // 2 * 2]
+    rows[-1, :4] = np.nextafter([1.0, -1.0, 0.5, -0.5], [2.0, -2.0, 1.0, -1.0])
+    return values
+
+
+def at_place(method: Method, make: Any, channels: int, place: tuple[float, int]) -> nn.Sequential:
+    """Return signs and a layer in double precision, at a progress and a stage of the training."""
+    shared = Shared(method)
+    network = nn.Sequential(BinarySign(channels, shared=shared), make(shared)).double()
+    random = np.random.default_rng(5)
+    with torch.no_grad():
+        network[1].weight.copy_(torch.from_numpy(with_borders(tuple(network[1].weight.shape), 1)))
+        if network[0].threshold is not None:
+            network[0].threshold.copy_(torch.from_numpy(random.choice([0.0, 0.25, -0.5], channels)))
+        if hasattr(network[1], "factors"):
+            network[1].factors.copy_(torch.from_numpy(random.normal(0, 1, network[1].neurons)))
+        if shared.classifier is not None:
+            shared.classifier.double()
+            if not getattr(method, "hidden", 0):  # windows that end at 2 and 4
+                shared.classifier.weight.copy_(torch.tensor([0.5, 0.25]))
+    shared.clock.set(method, *place)
+    for name, value in method.schedule(place[0]).items():
+        shared.clock.values[name] = torch.tensor(value, dtype=torch.float64)
+    return network.train()
+
+
+def facts_of(network: nn.Sequential, place: tuple[float, int]) -> At:
+    """Return what the oracle needs to know of a network."""
+    sign, layer = network
+    at = At(layer.shared.method, *place)
+    if hasattr(layer, "factors"):
+        at.factors = layer.factors.detach().numpy()
+    if hasattr(layer, "frequency"):
+        at.frequency = layer.frequency.item()
+    if layer.shared.classifier is not None:
+        at.classifier = tuple(each.detach().numpy() for each in layer.shared.classifier.parameters())
+    if sign.threshold is not None:
+        at.threshold = sign.threshold.detach().numpy()
+    return at
+
+
+def expected(name: str, at: At, geometry: Geometry, weight: Array, inputs: Array, gradient: Array) -> Pulled:
+    """Return outputs and all gradients by the oracle."""
+    of_weights, of_activations = ORACLES[name]
+    weights, activations = of_weights(weight.reshape(len(weight), -1), at), of_activations(inputs, at)
+    passed = weights.forward if weights.backward is None else weights.backward
+    return {
+        "outputs": geometry.outputs(activations.forward, weights.forward),
+        **weights.pull(geometry.of_weights(activations.forward, gradient)),
+        **activations.pull(geometry.of_inputs(passed, gradient)),
+    }
+
+
+def found(network: nn.Sequential, inputs: Array, gradient: Array) -> Pulled:
+    """Return outputs and all gradients by our layers."""
+    sign, layer = network
+    given = torch.from_numpy(inputs).requires_grad_()
+    outputs = network(given)
+    outputs.backward(torch.from_numpy(gradient).reshape(outputs.shape))
+    named = {"inputs": given, "threshold": sign.threshold, **dict(layer.named_parameters())}
+    if layer.shared.classifier is not None:
+        named |= {f"classifier {index}": each for index, each in enumerate(layer.shared.classifier.parameters())}
+    gradients = {key: each.grad.numpy() for key, each in named.items() if each is not None}
+    return {"outputs": outputs.detach().numpy(), **gradients}
+
+
+def places(method: Method) -> list[tuple[float, int]]:
+    """Return start, three tenths and end of a training of one stage, or the start of each stage and the end."""
+    stages = method.stages()
+    if len(stages) == 1:
+        return [(progress, 0) for progress in (0.0, 0.3, 1.0)]
+    starts = np.cumsum([0.0, *(stage.share for stage in stages)])
+    return [(float(starts[index]), index) for index in range(len(stages))] + [(1.0, len(stages) - 1)]
 
 
 @pytest.mark.parametrize("kind", LAYERS)
-@pytest.mark.parametrize("progress", PROGRESS)
-@pytest.mark.parametrize(("name", "options"), WEIGHTS, ids=str)
-def test_weights(name: str, options: tuple[tuple[str, object], ...], progress: float, kind: str) -> None:
-    make, shape = LAYERS[kind]
-    layer = with_borders(make(shared_at(load(name, dict(options)), progress))).train()
-    inputs = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
-    outputs = layer(inputs)
-    arriving = torch.randn(outputs.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
-    outputs.backward(arriving)
-    expected = WEIGHTS[name, options](layer.weight.detach().flatten(1).numpy(), progress)
-    scaled = torch.from_numpy(expected.signs * expected.factors[:, None]).reshape(layer.weight.shape).requires_grad_()
-    wanted = _operated(layer, inputs, scaled)
-    wanted.backward(arriving)
-    torch.testing.assert_close(outputs, wanted, rtol=1e-6, atol=1e-6)
+@pytest.mark.parametrize(("name", "options"), VARIANTS, ids=[f"{name}{options or ''}" for name, options in VARIANTS])
+def test_outputs_and_gradients_are_those_of_the_formulas(name: str, options: dict[str, Any], kind: str) -> None:
+    method = load_method(name, options)
+    make, shape, geometry = LAYERS[kind]
+    inputs = with_borders(geometry.shape, 2)
+    pixels = geometry.places.shape[2]
+    gradient = np.random.default_rng(3).normal(size=(len(inputs), geometry.filters, pixels))
+    for place in places(method):
+        network = at_place(method, make, shape[1], place)
+        weight = network[1].weight.detach().numpy().copy()
+        wanted = expected(name, facts_of(network, place), geometry, weight, inputs, gradient)
+        got = found(network, inputs.reshape(shape), gradient)
+        assert got.keys() == wanted.keys()
+        for key, values in wanted.items():
+            np.testing.assert_allclose(
+                got[key].reshape(values.shape), values, rtol=1e-10, atol=1e-10, err_msg=f"{key} at {place}"
+            )
+
+
+def test_every_method_has_an_oracle() -> None:
+    assert ORACLES.keys() == METHODS.keys()
+
+
+def test_recu_passes_the_gradient_at_the_border_of_its_clamp() -> None:
+    """With weights of one size and a quantile of 1, all of them are exactly at the border."""
+    shared = Shared(load_method("recu"))
+    layer = BinaryLinear(8, 2, shared=shared).double()
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([0.5, -0.5]).repeat(2, 4))
+    shared.clock.values["quantile"].fill_(1.0)
+    values = shared.method.latent(layer)
+    assert torch.equal(values.abs(), values.abs().mean().expand(2, 8))
+    values.backward(torch.tensor([[1.0, 0, 0, 0, 0, 0, 0, 0]] * 2, dtype=torch.float64))
+    at_border = layer.weight.grad
+    shared.clock.values["quantile"].fill_(10.0)
+    layer.weight.grad = None
+    shared.method.latent(layer).backward(torch.tensor([[1.0, 0, 0, 0, 0, 0, 0, 0]] * 2, dtype=torch.float64))
+    assert at_border is not None
+    assert torch.equal(at_border, layer.weight.grad)
+
+
+@pytest.mark.parametrize("name", ["xnor", "dorefa", "bireal", "react", "flw", "ftbnn", "fda", "bbc", "bnn"])
+def test_a_filter_of_zeros_has_finite_gradients(name: str) -> None:
+    method = load_method(name)
+    shared = Shared(method)
+    shared.clock.set(method, 1.0, len(method.stages()) - 1)
+    layer = BinaryLinear(8, 2, shared=shared)
+    with torch.no_grad():
+        layer.weight.zero_()
+    layer(torch.ones(3, 8)).sum().backward()
     assert layer.weight.grad is not None
-    assert scaled.grad is not None
-    through = expected.gradient(scaled.grad.flatten(1).numpy())
-    # The clock's numbers are float32.
-    np.testing.assert_allclose(layer.weight.grad.flatten(1).numpy(), through, rtol=2e-5, atol=2e-5)
+    assert layer.weight.grad.isfinite().all()
 
 
-def _operated(layer: Any, inputs: Tensor, weight: Tensor) -> Tensor:
-    if isinstance(layer, BinaryLinear):
-        return F.linear(inputs, weight)
-    return F.conv2d(inputs, weight, None, layer.stride, layer.padding, layer.dilation, layer.groups)
-
-
-@pytest.mark.parametrize("progress", PROGRESS)
-@pytest.mark.parametrize("name", ACTIVATIONS)
-def test_activations(name: str, progress: float) -> None:
-    sign = BinarySign(shared=shared_at(load(name), progress)).double().train()
-    inputs = torch.linspace(-2, 2, 4 * 17, dtype=torch.float64).reshape(4, 17)
-    inputs[0, :7] = torch.tensor([0.0, -0.0, 1.0, -1.0, 0.5, 1 + 1e-9, -1 - 1e-9])
-    inputs.requires_grad_()
-    outputs = sign(inputs)
-    arriving = torch.randn(outputs.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
-    outputs.backward(arriving)
-    assert inputs.grad is not None
-    values = inputs.detach().numpy()
-    upper = values >= (0.5 if name == "dorefa" else 0)
-    np.testing.assert_array_equal(outputs.detach().numpy(), np.where(upper, 1.0, 0.0 if name == "dorefa" else -1.0))
-    wanted = arriving.numpy() * ACTIVATIONS[name](values, progress)
-    np.testing.assert_allclose(inputs.grad.numpy(), wanted, rtol=1e-5, atol=2e-7)
-
-
-@pytest.mark.parametrize("name", ["recu", "biper"])
-def test_activations_by_the_deviation_of_their_frame(name: str) -> None:
-    """The deviation only moves the window of the slope, and only in training."""
-    sign = BinarySign(shared=shared_at(load(name), 0.3)).double().train()
-    inputs = (3 * torch.randn(4, 3, 5, 5, dtype=torch.float64)).requires_grad_()
-    outputs = sign(inputs)
-    arriving = torch.randn(outputs.shape, dtype=torch.float64)
-    outputs.backward(arriving)
-    again = inputs.detach().clone().requires_grad_()
-    divided = by_frame(again)
-    slope = torch.from_numpy(polynomial(divided.detach().numpy(), 0.3))
-    divided.backward(arriving * slope)
-    torch.testing.assert_close(inputs.grad, again.grad)
-    frame = inputs.detach().numpy()[1]
-    np.testing.assert_allclose(divided[1].detach().numpy(), frame / np.sqrt(frame.var(ddof=1) + 1e-5))
-    assert torch.equal(sign.eval()(inputs), outputs)
-
-
-def test_thresholds_are_learned() -> None:
-    sign = BinarySign(3, shared=shared_at(load("react"), 1.0))
-    assert sign.threshold is not None
-    with torch.no_grad():
-        sign.threshold.copy_(torch.tensor([0.5, 0.0, -0.5]))
-    inputs = torch.tensor([[-0.5, -0.25, 0.25]]).requires_grad_()
-    outputs = sign(inputs)
-    outputs.backward(torch.ones_like(outputs))
-    assert outputs.tolist() == [[1.0, -1.0, -1.0]]
-    assert sign.threshold.grad is not None
-    assert sign.threshold.grad.tolist() == [2.0, 1.5, 1.5]
-
-
-@pytest.mark.parametrize("name", ["recu", "biper", "xnorplusplus"])
-def test_learned_factors_get_the_sum_over_their_channel(name: str) -> None:
-    layer = with_borders(BinaryLinear(12, 5, shared=shared_at(load(name), 1.0)))
-    inputs = torch.randn(4, 12, dtype=torch.float64)
-    outputs = layer(inputs)
-    outputs.backward(torch.ones_like(outputs))
-    torch.testing.assert_close(layer.get_parameter("factors").grad, outputs.detach().sum(0))
-
-
-def test_bbcs_classifier_learns_from_all_layers() -> None:
-    shared = shared_at(load("bbc"), 0.0)
-    layers = [with_borders(BinaryLinear(12, 5, shared=shared)) for _ in range(2)]
-    assert isinstance(shared.classifier, LinearClassifier)
-    expected = np.zeros(2)
-    for layer in layers:
-        inputs = torch.randn(4, 12, dtype=torch.float64)
-        outputs = layer(inputs)
-        outputs.backward(torch.ones_like(outputs))
-        w = layer.weight.detach().numpy()
-        v = w - w.mean(1, keepdims=True)
-        arriving = np.broadcast_to(inputs.numpy().sum(0), v.shape) * np.abs(v).mean(1, keepdims=True)
-        expected += [(arriving * v * (np.abs(u * v) < 1)).sum() for u in (0.4, 0.6)]
-    assert shared.classifier.weight.grad is not None
-    np.testing.assert_allclose(shared.classifier.weight.grad.numpy(), expected, rtol=1e-5)
-
-
-def test_bbcs_classifiers_start_with_a_positive_slope() -> None:
-    values = torch.linspace(-0.1, 0.1, 21)
-    for seed in range(50):
-        torch.manual_seed(seed)
-        for classifier in (LinearClassifier(), PerceptronClassifier(100)):
-            outputs = classifier(values)
-            assert outputs.shape == (21, 2)
-            assert (outputs.diff(dim=0) > 0).all()
-
-
-def test_bipers_error_has_the_papers_maximum() -> None:
-    phases = np.linspace(0.05, 4, 4000)
-    errors = [quantization_error(phase) for phase in phases]
-    assert max(errors) == pytest.approx(0.102835, abs=5e-7)
-    assert phases[int(np.argmax(errors))] == pytest.approx(0.954882, abs=2e-3)
-    weights = np.random.default_rng(0).laplace(size=1_000_000)
-    for phase in (0.3, 0.954882, 2.0):
-        sine = np.sin(phase * weights)
-        best = np.abs(sine).mean()
-        assert quantization_error(phase) == pytest.approx(((best * sign_of(sine) - sine) ** 2).mean(), abs=1e-3)
-
-
-def sign_of(values: np.ndarray) -> np.ndarray:
-    return np.where(values >= 0, 1.0, -1.0)
-
-
-@pytest.mark.parametrize("channels", [16, 32, 64])
-def test_bipers_frequency_fits_narrow_layers(channels: int) -> None:
-    layer = BinaryConv2d(channels, channels, 3, shared=Shared(BiPer()))
-    phases = layer.get_buffer("frequency") * layer.weight
-    assert float(phases.detach().std()) == pytest.approx(0.5, rel=1e-3)
-    assert float((phases.abs() < np.pi / 2).float().mean()) > 0.99
-
-
-def test_bipers_penalty() -> None:
-    method = BiPer(phase=0.0, regularization=0.5)
-    layers = [with_borders(BinaryLinear(12, 5, shared=shared_at(method, 0.0))) for _ in range(2)]
-    penalty = method.penalty(layers)
-    assert penalty is not None
-    penalty.backward()
-    w = layers[0].weight.detach().numpy()
-    assert penalty.item() == pytest.approx(2 * 0.5 * (np.sin(20 * w) ** 2).mean())
-    assert layers[0].weight.grad is not None
-    np.testing.assert_allclose(layers[0].weight.grad.numpy(), 0.5 * 20 * np.sin(40 * w) / w.size, rtol=1e-6)
-    assert BiPer().penalty(layers) is None
-
-
-def test_flw_ends_as_bi_real() -> None:
-    inputs = torch.randn(4, 12, dtype=torch.float64)
-    for wiring in ("mixed", "gradient"):
-        results = []
-        for method in (load("flw", {"wiring": wiring}), load("bireal")):
-            layer = with_borders(BinaryLinear(12, 5, shared=shared_at(method, 1.0)))
-            outputs = layer(inputs)
-            outputs.backward(torch.ones_like(outputs))
-            results.append((outputs, layer.weight.grad))
-        assert all(torch.equal(*pair) for pair in zip(*results, strict=True))
-
-
-def test_flw_has_the_real_weights_gradient_in_part() -> None:
-    """With m = 1/2 at the start: outputs are mixed, or only gradients are."""
-    inputs = torch.randn(4, 12, dtype=torch.float64)
-    for wiring in ("mixed", "gradient"):
-        layer = with_borders(BinaryLinear(12, 5, shared=shared_at(load("flw", {"wiring": wiring}), 0.0)))
-        outputs = layer(inputs)
-        outputs.backward(torch.ones_like(outputs))
-        w = layer.weight.detach()
-        binary = F.linear(inputs, sign_of_tensor(w) * w.abs().mean(1, keepdim=True))
-        real = F.linear(inputs, w)
-        torch.testing.assert_close(outputs, (binary + real) / 2 if wiring == "mixed" else binary)
-        arriving = inputs.sum(0).expand_as(w)
-        inside = arriving * (w.abs() <= 1)
-        wanted = (inside + arriving) / 2 if wiring == "mixed" else inside + arriving / 2
-        torch.testing.assert_close(layer.weight.grad, wanted)
-
-
-def sign_of_tensor(values: Tensor) -> Tensor:
-    return torch.where(values >= 0, 1.0, -1.0).to(values.dtype)
-
-
-def test_ctmq_has_fewer_levels_from_stage_to_stage() -> None:
-    method = load("ctmq", {"bits": 3, "cycles": 2})
-    assert [stage.name for stage in method.stages()] == ["3 bits", "2 bits", "1 bits"] * 2
-    for stage, levels in enumerate([8, 4, 2] * 2):
+@pytest.mark.parametrize(("name", "options"), VARIANTS, ids=[f"{name}{options or ''}" for name, options in VARIANTS])
+def test_bfloat16_for_products_changes_no_sign(name: str, options: dict[str, Any]) -> None:
+    """Signs and their sums up to 256 are exact in bfloat16; gradients stay close, and have the weights' type."""
+    results = []
+    for mixed in (False, True):
+        torch.manual_seed(1)
+        method = load_method(name, options)
         shared = Shared(method)
-        shared.clock.set(method, 0.0, stage)
-        values = BinarySign(shared=shared).train()(torch.linspace(-1, 2, 1001))
-        assert len(values.unique()) == levels
-        assert (values.min(), values.max()) == (0, 1)
-        layer = BinaryLinear(200, 3, shared=shared)
-        weights = layer.shared.method.binary_weight(layer.train(), layer.weight)
-        assert len(weights.unique()) == levels
-        assert len(layer.eval().shared.method.binary_weight(layer, layer.weight).unique()) == 2
-
-
-def test_bnn_clips_after_a_step() -> None:
-    layer = BinaryLinear(12, 5, shared=Shared(load("bnn")))
-    with torch.no_grad():
-        layer.weight.mul_(3)
-    layer.shared.method.after_step(layer)
-    assert layer.weight.abs().max() == 1
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_a_channel_depends_on_no_other(name: str) -> None:
-    """In evaluation another frame or filter moves nothing, and what follows a layer is a function of one number."""
-    method = load(name)
-    layer = BinaryConv2d(4, 6, 3, shared=shared_at(method, 1.0)).eval()
-    after = method.after(6)
-    inputs = torch.randn(3, 4, 7, 7)
-
-    def outputs() -> Tensor:
-        results: Tensor = layer(BinarySign(4, shared=layer.shared).eval()(inputs))
-        return results if after is None else after.eval()(results)
-
-    with torch.no_grad():
-        before = outputs()
-        inputs[2] *= -1
-        if name not in ("dorefa", "ctmq", "recu"):  # one mean of sizes for the layer, which is a constant at the end
-            layer.weight[5] *= -3
-        changed = outputs()
-    assert torch.equal(before[:2, :5], changed[:2, :5])
-    assert not torch.equal(before[2], changed[2])
-
-
-def test_layers_of_a_copy_share_too() -> None:
-    shared = Shared(load("bbc"))
-    network = torch.nn.Sequential(BinaryLinear(4, 3, shared=shared), BinaryLinear(3, 2, shared=shared))
-    copied = binary_layers(copy.deepcopy(network))
-    assert copied[0].shared is copied[1].shared
-    assert copied[0].shared is not shared
+        network = nn.Sequential(BinarySign(20, shared=shared), BinaryLinear(20, 4, shared=shared)).train()
+        shared.clock.set(method, 1.0, len(method.stages()) - 1)
+        inputs = torch.randn(6, 20).requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            outputs = network(inputs)
+        (outputs.float() * torch.randn(6, 4)).sum().backward()
+        results.append((outputs.detach().float(), inputs.grad, network[1].weight.grad))
+    (outputs, *gradients), (mixed_outputs, *mixed_gradients) = results
+    assert torch.equal(outputs, mixed_outputs)
+    for plain, other in zip(gradients, mixed_gradients, strict=True):
+        assert other.dtype == torch.float32
+        assert float((plain - other).norm() / plain.norm()) < 0.02
