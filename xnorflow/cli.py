@@ -14,6 +14,7 @@ from xnorflow.commands.boards import boards
 from xnorflow.commands.demo import demo
 from xnorflow.commands.fold import fold
 from xnorflow.commands.lower import lower
+from xnorflow.commands.method import method
 from xnorflow.commands.methods import methods
 from xnorflow.commands.report import report
 from xnorflow.commands.run import run
@@ -50,6 +51,7 @@ app = typer.Typer(
 
 for command in (train, lower, show, fold, simulate, verilog, verify, bitstream, run, report, demo, boards, methods):
     app.command()(command)
+app.add_typer(method, name="method")
 
 
 def _print_version(value: bool) -> None:

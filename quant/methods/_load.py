@@ -1,7 +1,7 @@
 """Methods by name, and from a file of the user's."""
 
 import runpy
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,16 @@ def load(name: str, options: dict[str, Any] | None = None) -> Method:
             continue
         if type(value) is not type(default):
             raise InputError(f"{key} of method {name!r} must be a {type(default).__name__}, not {value!r}")
-    return kind(**(options or {}))
+    try:
+        return kind(**(options or {}))
+    except InputError:
+        raise
+    except Exception as error:
+        if ":" not in name:
+            raise
+        raise InputError(
+            f"Method {name!r} must take its constants, not end in {type(error).__name__}: {error}"
+        ) from error
 
 
 def _own(name: str) -> type[Method]:
@@ -64,9 +73,16 @@ def _own(name: str) -> type[Method]:
     if not Path(path).is_file():
         raise InputError(f"File of method {name!r} must exist, which {path!r} does not")
     try:
-        found = runpy.run_path(path).get(attribute)
-    except Exception as error:
+        names = runpy.run_path(path)
+    except (Exception, SystemExit) as error:
         raise InputError(f"File of method {name!r} must run, not end in {type(error).__name__}: {error}") from error
-    if not (isinstance(found, type) and issubclass(found, Method) and is_dataclass(found)):
+    if attribute not in names:
+        raise InputError(f"File of method {name!r} must define {attribute!r}, which it does not")
+    found = names[attribute]
+    # A class that is not decorated itself has the fields of the one it derives from, and none of its own.
+    if not (isinstance(found, type) and issubclass(found, Method) and "__dataclass_fields__" in vars(found)):
         raise InputError(f"Class of method {name!r} must be a dataclass derived from quant.methods.Method")
+    for each in fields(found):
+        if each.default is MISSING:
+            raise InputError(f"{each.name} of method {name!r} must have a default, a number or a text, not none")
     return found

@@ -107,6 +107,8 @@ BAD = [
         ("report", "NET", "-o", "OUT", "--build", "none"),
         "Build folder 'none' must hold bitstream.json of xnorflow bitstream, not none",
     ),
+    (("method", "check"), "Missing argument 'METHOD'."),
+    (("method", "chek", "bnn"), "No such command 'chek'. Did you mean 'check'?"),
     (("nonsense",), "No such command 'nonsense'."),
     (("show",), "Missing argument 'NET'."),
 ]

@@ -12,10 +12,10 @@ from quant import datasets
 from quant._fitting import TrainingRun
 from quant.evaluation import predictions
 from quant.lowering import lower
-from quant.methods import METHODS, BinaryConv2d, Shared, load
+from quant.methods import METHODS, BinaryConv2d, Shared, load, shared_of
 from quant.oracle import scores_of_qonnx
 from quant.recipes import ConvolutionalRecipe, Recipe, ResidualRecipe
-from quant.training import train
+from quant.training import load_checkpoint, train
 
 pytestmark = pytest.mark.train
 
@@ -59,6 +59,17 @@ def test_convolutional_networks(name: str, tmp_path: Path) -> None:
 def test_residual_networks(name: str, tmp_path: Path) -> None:
     recipe = ResidualRecipe("residual", widths=(4, 8), depth=1, after="method", method=name, **COMMON)
     assert_trained_exported_and_lowered(recipe, tmp_path)
+
+
+def test_a_checkpoint_keeps_the_name_of_a_method_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("quant.training.export", lambda network, frame_shape, path: path.touch())
+    (tmp_path / "mine.py").write_text(Path(OWN.rpartition(":")[0]).read_text())
+    monkeypatch.chdir(tmp_path)
+    recipe = Recipe("dense", hidden=(6,), method="mine.py:Triangle", options={"last": 1.0}, **{**COMMON, "epochs": 1})
+    result = train(recipe, out="run", progress=False)
+    stored, network = load_checkpoint(result.checkpoint)
+    assert stored.method == result.metrics["recipe"]["method"] == "mine.py:Triangle"
+    assert shared_of(network).method.to_dict() == {"first": 2.0, "last": 1.0}
 
 
 def test_constants_come_from_options() -> None:
