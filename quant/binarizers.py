@@ -8,7 +8,7 @@ Brevitas ignores options that it does not know, so a misspelt one leaves a defau
 Therefore the options are attributes of quantizer classes, and `check_binary` and `check_fixed_point` verify the result.
 """
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from brevitas.core.quant import ClampedBinaryQuant, RescalingIntQuant
@@ -17,6 +17,8 @@ from brevitas.core.scaling import ScalingImplType
 from brevitas.nn import QuantConv2d, QuantIdentity, QuantLinear
 from brevitas.quant import Int8ActPerTensorFloat, SignedBinaryActPerTensorConst, SignedBinaryWeightPerTensorConst
 from torch import Tensor, nn
+
+from quant.estimators import sign_clipped
 
 __all__ = [
     "BinaryActivation",
@@ -33,29 +35,12 @@ __all__ = [
 
 Layer = TypeVar("Layer", QuantLinear, QuantConv2d, QuantIdentity)
 
-#: The next float32 after 1. A hard tanh stops the gradient at its bounds, this estimator only beyond them.
-BEYOND_ONE = 1.0 + 2.0**-23
-
-
-class _Sign(torch.autograd.Function):
-    """The sign, and the straight-through estimator between -1 and +1, both included."""
-
-    @staticmethod
-    def forward(context: Any, values: Tensor) -> Tensor:
-        context.save_for_backward(values)
-        return torch.ge(values, 0, out=torch.empty_like(values)).mul_(2).sub_(1)
-
-    @staticmethod
-    def backward(context: Any, gradient: Tensor) -> Tensor:
-        (values,) = context.saved_tensors
-        return torch.ops.aten.hardtanh_backward(gradient, values, -BEYOND_ONE, BEYOND_ONE)
-
 
 class UnitBinaryQuant(ClampedBinaryQuant):
     """`ClampedBinaryQuant` for a scale of 1."""
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        return _Sign.apply(x), self.scaling_impl(x), self.zero_point(), self.bit_width()
+        return sign_clipped(x), self.scaling_impl(x), self.zero_point(), self.bit_width()
 
 
 class BinaryWeight(SignedBinaryWeightPerTensorConst):

@@ -2,7 +2,8 @@
 
 A resumed run gives the same result as an uninterrupted one, bit for bit: weights, optimizer and learning rate
 come from the checkpoint of the last complete epoch, order and augmentation from seed and epoch. Checkpoints are
-Lightning's. They are written completely or not at all, and read as tensors and plain values only, which runs no code.
+Lightning's. They are written completely or not at all, and read as tensors and plain values only, which runs no code of
+theirs; a method of one's own is run from the file that the recipe names.
 """
 
 import json
@@ -121,7 +122,9 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[Recipe, nn.Sequential
     recipe = recipes.from_dict(state["recipe"])
     network = _network(recipe, state["frame_shape"], state["classes"])
     prefix = "network."
-    weights = {name.removeprefix(prefix): tensor for name, tensor in checkpoint["state_dict"].items()}
+    # A classifier that layers share in training is beside the network, and not needed after it.
+    tensors = checkpoint["state_dict"].items()
+    weights = {name.removeprefix(prefix): tensor for name, tensor in tensors if name.startswith(prefix)}
     network.load_state_dict(weights)
     return recipe, network.eval()
 

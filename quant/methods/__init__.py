@@ -4,8 +4,8 @@
 the layers of one network have in common; `deployed` returns what is left of a network at inference.
 """
 
+from quant.estimators import BEYOND_ONE
 from quant.methods._deploy import deployed
-from quant.methods._estimators import BEYOND_ONE
 from quant.methods._layers import (
     BinaryConv1d,
     BinaryConv2d,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from quant.methods._estimators import signs
+from quant.estimators import signs
 from quant.methods._method import Clock, Method
 
 __all__ = [

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from dataflow import InputError
-from quant.methods._estimators import clipped, sign_clipped, sign_with
+from quant.estimators import clipped, sign_clipped, sign_with
 
 if TYPE_CHECKING:
     from quant.methods._layers import BinaryLayer

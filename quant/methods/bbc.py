@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from quant.methods._estimators import polynomial, signs
+from quant.estimators import polynomial, signs
 from quant.methods._layers import BinaryLayer
 from quant.methods._method import Clock, Method
 from quant.methods._statistics import centred, mean_size

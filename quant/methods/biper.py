@@ -4,18 +4,17 @@ from dataclasses import dataclass
 from math import pi, tanh
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from quant.methods._estimators import identity, polynomial
+from quant.methods._by_frame import ByFrame
 from quant.methods._layers import BinaryLayer
-from quant.methods._method import Clock, Method, Stage
-from quant.methods.recu import by_frame
+from quant.methods._method import Stage
 
 __all__ = ["BiPer", "quantization_error"]
 
 
 @dataclass(frozen=True)
-class BiPer(Method):
+class BiPer(ByFrame):
     """First ``sin(omega w)`` as the weights, then ``sign(sin(omega w))``, times a learned scale for each filter.
 
     The gradient passes the sign unchanged, so that of a weight is ``g omega cos(omega w)`` in both stages.
@@ -33,7 +32,6 @@ class BiPer(Method):
 
     title = "BiPer"
     source = "Vargas, Correa et al. 2024, arXiv:2404.01278"
-    residue = "a learned scale per channel"
 
     frequency: float = 20.0
     phase: float = 0.5
@@ -54,21 +52,6 @@ class BiPer(Method):
 
     def latent(self, layer: BinaryLayer) -> Tensor:
         return torch.sin(layer.get_buffer("frequency") * layer.weight)
-
-    def weight_slope(self, values: Tensor, clock: Clock) -> Tensor:
-        return identity(values)
-
-    def parameters(self, layer: BinaryLayer) -> dict[str, nn.Parameter]:
-        return {"factors": nn.Parameter(torch.rand(layer.neurons))}
-
-    def scale(self, layer: BinaryLayer, values: Tensor) -> Tensor:
-        return layer.get_parameter("factors")
-
-    def activation(self, inputs: Tensor) -> Tensor:
-        return by_frame(inputs)
-
-    def activation_slope(self, values: Tensor, clock: Clock) -> Tensor:
-        return polynomial(values)
 
     def stages(self) -> tuple[Stage, ...]:
         last = 1 - self.first_share

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from quant.methods._estimators import identity, polynomial
+from quant.estimators import identity, polynomial
 from quant.methods._method import Clock, Method
 
 __all__ = ["E2FIF"]

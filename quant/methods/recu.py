@@ -3,24 +3,17 @@
 from dataclasses import dataclass
 from math import e, log
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from quant.methods._estimators import identity, polynomial
+from quant.methods._by_frame import ByFrame
 from quant.methods._layers import BinaryLayer
-from quant.methods._method import Clock, Method
 from quant.methods._statistics import centred, check_deviation, per_filter
 
-__all__ = ["ReCU", "by_frame"]
-
-
-def by_frame(inputs: Tensor) -> Tensor:
-    """Return activations divided by the standard deviation of their frame, which changes no sign."""
-    return inputs / (inputs.flatten(1).var(1) + 1e-5).sqrt().reshape(-1, *[1] * (inputs.ndim - 1))
+__all__ = ["ReCU"]
 
 
 @dataclass(frozen=True)
-class ReCU(Method):
+class ReCU(ByFrame):
     """Signs of standardized weights that are clamped at a quantile, times a learned scale for each filter.
 
     ``v = (w - mean) / (std / (2 sqrt 2))``, clamped to ``-Q`` and ``Q = -mean|v| ln(2 - 2 tau)``, the quantiles of a
@@ -35,7 +28,6 @@ class ReCU(Method):
 
     title = "ReCU"
     source = "Xu, Lin et al. 2021, arXiv:2103.12369"
-    residue = "a learned scale per channel"
 
     first: float = 0.85
     last: float = 0.99
@@ -52,21 +44,6 @@ class ReCU(Method):
         values = values / per_filter(values.flatten(1).std(1) / (2 * 2**0.5), values)
         bound = (values.abs().mean() * layer.shared.clock.values["quantile"]).detach()
         return values.clamp(-bound, bound)
-
-    def weight_slope(self, values: Tensor, clock: Clock) -> Tensor:
-        return identity(values)
-
-    def parameters(self, layer: BinaryLayer) -> dict[str, nn.Parameter]:
-        return {"factors": nn.Parameter(torch.rand(layer.neurons))}
-
-    def scale(self, layer: BinaryLayer, values: Tensor) -> Tensor:
-        return layer.get_parameter("factors")
-
-    def activation(self, inputs: Tensor) -> Tensor:
-        return by_frame(inputs)
-
-    def activation_slope(self, values: Tensor, clock: Clock) -> Tensor:
-        return polynomial(values)
 
     def schedule(self, progress: float) -> dict[str, float]:
         tau = self.first + (self.last - self.first) * (e**progress - 1) / (e - 1)

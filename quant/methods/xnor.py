@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from quant.methods._estimators import clipped, signs
+from quant.estimators import clipped, signs
 from quant.methods._layers import BinaryLayer
 from quant.methods._method import Clock, Method
 from quant.methods._statistics import above_zero, centred, mean_size, per_filter

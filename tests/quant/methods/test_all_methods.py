@@ -10,7 +10,7 @@ import hwsim
 from dataflow import InputError
 from quant import datasets
 from quant._fitting import TrainingRun
-from quant.evaluation import predictions
+from quant.evaluation import predictions, scores_of_network
 from quant.lowering import lower
 from quant.methods import METHODS, BinaryConv2d, Shared, load, shared_of
 from quant.oracle import scores_of_qonnx
@@ -32,6 +32,8 @@ def assert_trained_exported_and_lowered(recipe: Recipe, folder: Path) -> None:
     assert np.isfinite(losses).all()
     images = datasets.load("mnist-sample", "test").images[:100]
     expected = predictions(scores_of_qonnx(result.model, images))
+    _, network = load_checkpoint(result.checkpoint)
+    np.testing.assert_array_equal(predictions(scores_of_network(network, images)), expected)
     np.testing.assert_array_equal(hwsim.predict(lower(result.model), images).predictions, expected)
 
 

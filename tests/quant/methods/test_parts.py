@@ -19,9 +19,9 @@ from quant.methods import (
     binary_layers,
     load,
 )
+from quant.methods._by_frame import by_frame
 from quant.methods.bbc import LinearClassifier, PerceptronClassifier
 from quant.methods.biper import BiPer, quantization_error
-from quant.methods.recu import by_frame
 from tests.quant.methods.oracles import poly
 
 pytestmark = pytest.mark.train
