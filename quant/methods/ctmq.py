@@ -8,6 +8,7 @@ from torch import Tensor
 
 from quant.methods._layers import BinaryLayer
 from quant.methods._method import Clock, Stage
+from quant.methods._statistics import above_zero
 from quant.methods.dorefa import DoReFa
 
 __all__ = ["CTMQ"]
@@ -69,7 +70,7 @@ class CTMQ(DoReFa):
         bits = self.bits_at(layer.shared.clock.stage)
         if bits == 1 or not layer.training:
             return super().binary_weight(layer, values)
-        scale = values.detach().abs().mean()
+        scale = above_zero(values.detach().abs().mean())
         levels: Tensor = _Rounding.apply(values / scale, -1.0, 1.0, 2**bits - 1)
         return levels
 

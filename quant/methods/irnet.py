@@ -7,7 +7,7 @@ from torch import Tensor
 
 from quant.methods._layers import BinaryLayer
 from quant.methods._method import Clock, Method
-from quant.methods._statistics import centred, check_deviation, mean_size, per_filter
+from quant.methods._statistics import check_deviation, mean_size, standardized
 
 __all__ = ["IRNet"]
 
@@ -38,11 +38,12 @@ class IRNet(Method):
         check_deviation(layer)
 
     def latent(self, layer: BinaryLayer) -> Tensor:
-        values = centred(layer.weight)
-        return values / per_filter(values.flatten(1).std(1), values)
+        return standardized(layer.weight)
 
     def scale(self, layer: BinaryLayer, values: Tensor) -> Tensor:
-        return torch.exp2(mean_size(values.detach()).log2().round())
+        """The power of two next to the mean size; 1 for equal weights, whose standardized ones are 0."""
+        sizes = mean_size(values.detach())
+        return torch.exp2(torch.where(sizes > 0, sizes, 1.0).log2().round())
 
     def weight_slope(self, values: Tensor, clock: Clock) -> Tensor:
         t, k = clock.values["t"], clock.values["k"]

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from quant.methods._by_frame import ByFrame
 from quant.methods._layers import BinaryLayer
-from quant.methods._statistics import centred, check_deviation, per_filter
+from quant.methods._statistics import check_deviation, standardized
 
 __all__ = ["ReCU"]
 
@@ -40,8 +40,7 @@ class ReCU(ByFrame):
         check_deviation(layer)
 
     def latent(self, layer: BinaryLayer) -> Tensor:
-        values = centred(layer.weight)
-        values = values / per_filter(values.flatten(1).std(1) / (2 * 2**0.5), values)
+        values = standardized(layer.weight, 2 * 2**0.5)
         bound = (values.abs().mean() * layer.shared.clock.values["quantile"]).detach()
         return values.clamp(-bound, bound)
 

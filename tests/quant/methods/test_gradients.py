@@ -3,6 +3,7 @@
 Weights and inputs contain exact zeros and the exact borders of windows.
 """
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -186,17 +187,45 @@ def test_recu_passes_the_gradient_at_the_border_of_its_clamp() -> None:
     assert torch.equal(at_border, layer.weight.grad)
 
 
-@pytest.mark.parametrize("name", ["xnor", "dorefa", "bireal", "react", "flw", "ftbnn", "fda", "bbc", "bnn"])
-def test_a_filter_of_zeros_has_finite_gradients(name: str) -> None:
-    method = load_method(name)
-    shared = Shared(method)
-    shared.clock.set(method, 1.0, len(method.stages()) - 1)
-    layer = BinaryLinear(8, 2, shared=shared)
+@pytest.mark.parametrize(("name", "options"), VARIANTS, ids=[f"{name}{options or ''}" for name, options in VARIANTS])
+def test_a_filter_of_equal_weights_has_finite_numbers(name: str, options: dict[str, Any]) -> None:
+    """A whole layer of such filters, and one of them among others."""
+    method = load_method(name, options)
+    for value in (0.0, -0.3, 1e-30):
+        for others, place in product((torch.full((2, 3, 3, 3), value), torch.randn(2, 3, 3, 3)), places(method)):
+            torch.manual_seed(0)
+            shared = Shared(method)
+            shared.clock.set(method, *place)
+            layer = BinaryConv2d(3, 3, 3, shared=shared)
+            with torch.no_grad():
+                layer.weight.copy_(torch.cat((torch.full((1, 3, 3, 3), value), others)))
+            outputs = layer(torch.randn(2, 3, 4, 4).sign())
+            outputs.backward(torch.randn(outputs.shape))
+            weights, factors = layer.final()
+            assert layer.weight.grad is not None
+            for numbers in (outputs, layer.weight.grad, weights, torch.ones(()) if factors is None else factors):
+                assert numbers.isfinite().all()
+
+
+@pytest.mark.parametrize("name", ["irnet", "recu"])
+def test_a_filter_of_equal_weights_can_become_another(name: str) -> None:
+    """Its standardized weights are 0, so their signs +1, and it has the gradient of a filter with a deviation of 1."""
+    shared = Shared(load_method(name))
+    shared.clock.set(shared.method, 1.0, 0)
+    layer = BinaryLinear(6, 2, shared=shared).double()
     with torch.no_grad():
-        layer.weight.zero_()
-    layer(torch.ones(3, 8)).sum().backward()
+        layer.weight[0] = 0.3
+    values = shared.method.latent(layer)
+    assert values[0].tolist() == [0.0] * 6
+    weights, factors = layer.final()
+    assert weights[0].tolist() == [1.0] * 6
+    assert factors is not None
+    assert name == "recu" or factors[0] == 1
+    arriving = torch.arange(6.0, dtype=torch.float64)
+    values.backward(torch.stack((arriving, torch.zeros(6))))
     assert layer.weight.grad is not None
-    assert layer.weight.grad.isfinite().all()
+    size = 2 * 2**0.5 if name == "recu" else 1.0
+    torch.testing.assert_close(layer.weight.grad[0], (arriving - arriving.mean()) * size)
 
 
 @pytest.mark.parametrize(("name", "options"), VARIANTS, ids=[f"{name}{options or ''}" for name, options in VARIANTS])
