@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,8 @@ class TrainingRun(LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
         images, labels = batch
         images = images.contiguous(memory_format=torch.channels_last)
-        loss = F.cross_entropy(self.network(images), labels, label_smoothing=self.recipe.label_smoothing)
+        criterion = partial(F.cross_entropy, label_smoothing=self.recipe.label_smoothing)
+        loss = self.shared.method.loss(self.network, images, labels, criterion)
         penalty = self.shared.method.penalty(self._binary)
         if penalty is not None:
             loss = loss + penalty

@@ -72,6 +72,7 @@ def binarize(network: nn.Module, method: Method | None = None, *, keep: Iterable
             raise InputError(f"Name of a module to keep must be one of the network's, not {pattern!r}")
     changes: list[Change] = []
     _change(network, "", patterns, shared, changes)
+    shared.method.prepare(network)
     return changes
 
 

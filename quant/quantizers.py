@@ -162,6 +162,7 @@ def convolution(
     bits: int,
     padding: int = 0,
     stride: int = 1,
+    groups: int = 1,
     shared: Shared | None = None,
 ) -> BinaryConv2d | QuantConv2d:
     """Return a convolution over images with weights of 1 bit, by the network's method, or of 2 or 8 bits, no bias.
@@ -171,9 +172,11 @@ def convolution(
     Weights of 8 bits have a scale for each filter.
     """
     if bits == 1:
-        return BinaryConv2d(channels, filters, kernel, padding=padding, stride=stride, shared=shared or Shared(BNN()))
+        shared = shared or Shared(BNN())
+        return BinaryConv2d(channels, filters, kernel, padding=padding, stride=stride, groups=groups, shared=shared)
+    sizes = {"stride": stride, "padding": padding, "groups": groups}
     quantizer = {2: TernaryWeight, 8: ChannelByteWeight}[bits]
-    layer = QuantConv2d(channels, filters, kernel, stride=stride, padding=padding, bias=False, weight_quant=quantizer)
+    layer = QuantConv2d(channels, filters, kernel, **sizes, bias=False, weight_quant=quantizer)
     if bits == 2:
         nn.init.uniform_(layer.weight, -1.0, 1.0)
     return check_weights(layer, bits=bits)

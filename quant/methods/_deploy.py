@@ -44,7 +44,8 @@ def deployed(network: nn.Module) -> nn.Module:
     """Return a copy of a network in evaluation mode, whose binary layers are Brevitas' with weights of -1 and +1.
 
     A layer with factors is followed by their multiplication, and a sign with a threshold comes after its addition;
-    they are called ``scale`` and ``shift`` within the layer's name, beside ``layer`` and ``sign``.
+    they are called ``scale`` and ``shift`` within the layer's name, beside ``layer`` and ``sign``. A method's module
+    that is another one at inference returns it from a method of its own, `at_inference`.
     """
     return _replaced(copy.deepcopy(network).eval(), _deployed)
 
@@ -70,13 +71,16 @@ def _deployed(module: nn.Module) -> nn.Module | None:
         return nn.Sequential(OrderedDict(layer=layer, scale=ChannelScale(factors)))
     if isinstance(module, BinarySign):
         return _deployed_sign(module)
-    return None
+    at_inference: Callable[[], nn.Module] | None = getattr(module, "at_inference", None)
+    return None if at_inference is None else at_inference()
 
 
 def _deployed_sign(module: BinarySign) -> nn.Module:
     """Return the sign, with a shift before it and other levels than -1 and +1 after it, where there are any."""
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     method = module.shared.method
+    if module.before is not None:
+        layers["before"] = _replaced(module.before, _deployed)
     threshold = torch.zeros(1) if module.threshold is None else module.threshold.detach().clone()
     if module.threshold is not None or method.offset:
         layers["shift"] = ChannelShift(threshold - method.offset)

@@ -150,11 +150,12 @@ class BinaryConv2d(nn.Conv2d, BinaryLayer):
 
 
 class BinarySign(nn.Module):
-    """Activations of -1 and +1, after a learned number per channel is added if the method has a threshold.
+    """Activations of -1 and +1, of the inputs or of what the method has before: a function of one number for each
+    channel, and the addition of a learned number.
 
     Parameters
     ----------
-    channels : of the input's second axis; only for methods with a threshold
+    channels : of the input's second axis; without, there is nothing before
     """
 
     threshold: nn.Parameter | None
@@ -164,21 +165,13 @@ class BinarySign(nn.Module):
         self.shared = shared
         learned = shared.method.threshold and channels is not None
         self.register_parameter("threshold", nn.Parameter(torch.zeros(channels or 0)) if learned else None)
+        self.before = None if channels is None else shared.method.before(channels)
+        further = {} if channels is None else shared.method.sign_parameters(channels)
+        for name, parameter in further.items():
+            self.register_parameter(name, parameter)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        if self.threshold is not None:
-            inputs = inputs + self.threshold.reshape(-1, *[1] * (inputs.ndim - 2))
-        method = self.shared.method
-        trained = method.trained_activation(inputs, self.shared.clock) if self.training else None
-        if trained is not None:
-            return trained
-        if method.offset:
-            inputs = inputs - method.offset
-        if self.training:
-            inputs = method.activation(inputs)
-        outputs = method.binary_activation(inputs, self.shared.clock)
-        low, high = method.levels
-        return outputs if (low, high) == (-1.0, 1.0) else outputs * ((high - low) / 2) + (high + low) / 2
+        return self.shared.method.activate(self, inputs)
 
 
 def shared_of(network: nn.Module) -> Shared:

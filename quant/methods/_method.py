@@ -4,6 +4,7 @@ Forward, every method takes signs. What is left of it in hardware is a constant 
 number for each channel; so lowering needs no knowledge of methods.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from math import isfinite
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,7 +16,7 @@ from dataflow import InputError
 from quant.estimators import clipped, sign_clipped, sign_with
 
 if TYPE_CHECKING:
-    from quant.methods._layers import BinaryLayer
+    from quant.methods._layers import BinaryLayer, BinarySign
 
 __all__ = ["Clock", "Method", "Stage"]
 
@@ -48,10 +49,12 @@ class Clock:
     stage : index of the method's stage, int
     progress : of the whole training, 0 to 1, a scalar tensor
     values : scalar tensors of the method's `schedule`, by name
+    run : which run over the network of a step this is, from 0; methods with several set it (`Method.loss`)
     """
 
     def __init__(self) -> None:
         self.stage = 0
+        self.run = 0
         self.progress = torch.zeros(())
         self.values: dict[str, Tensor] = {}
 
@@ -146,6 +149,31 @@ class Method:
     offset: ClassVar[float] = 0.0  #: the number from which on an activation is the upper one
     levels: ClassVar[tuple[float, float]] = (-1.0, 1.0)  #: the two activations
 
+    def before(self, channels: int) -> nn.Module | None:
+        """Return what stands before each sign: a function of one number for each channel, or None."""
+        return None
+
+    def sign_parameters(self, channels: int) -> dict[str, nn.Parameter]:
+        """Return further parameters of a sign by name, which only training uses; created before the optimizer."""
+        return {}
+
+    def activate(self, sign: "BinarySign", inputs: Tensor) -> Tensor:
+        """Return the activations of a sign's inputs."""
+        if sign.before is not None:
+            inputs = sign.before(inputs)
+        if sign.threshold is not None:
+            inputs = inputs + sign.threshold.reshape(-1, *[1] * (inputs.ndim - 2))
+        trained = self.trained_activation(inputs, sign.shared.clock) if sign.training else None
+        if trained is not None:
+            return trained
+        if self.offset:
+            inputs = inputs - self.offset
+        if sign.training:
+            inputs = self.activation(inputs)
+        outputs = self.binary_activation(inputs, sign.shared.clock)
+        low, high = self.levels
+        return outputs if (low, high) == (-1.0, 1.0) else outputs * ((high - low) / 2) + (high + low) / 2
+
     def trained_activation(self, inputs: Tensor, clock: Clock) -> Tensor | None:
         """Return activations of a stage of the training that has more than two; None for signs."""
         return None
@@ -169,6 +197,20 @@ class Method:
         return None
 
     # Training
+
+    def prepare(self, network: nn.Module) -> None:
+        """Change a new network in place, such as its normalizations."""
+
+    def loss(
+        self, network: nn.Module, images: Tensor, labels: Tensor, criterion: Callable[[Tensor, Tensor], Tensor]
+    ) -> Tensor:
+        """Return the loss of a batch, a scalar.
+
+        Parameters
+        ----------
+        criterion : the loss of scores and labels, a scalar
+        """
+        return criterion(network(images), labels)
 
     def classifier(self) -> nn.Module | None:
         """Return a module that all layers of a network share, or None."""

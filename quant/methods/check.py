@@ -229,7 +229,7 @@ def _step(network: nn.Module, recipe: Recipe) -> None:
     shared, layers = shared_of(network), binary_layers(network)
     optimizer = optimizer_of(recipe, network.train(), shared.classifier)
     labels = torch.from_numpy(_digits("train", _BATCH)[1])
-    loss = F.cross_entropy(network(_batch()), labels)
+    loss = shared.method.loss(network, _batch(), labels, F.cross_entropy)
     penalty = shared.method.penalty(layers)
     optimizer.zero_grad()
     (loss if penalty is None else loss + penalty).backward()

@@ -5,6 +5,7 @@ from typing import Any
 from torch import nn
 
 from quant import methods
+from quant.methods import shared_of
 from quant.models._residual import residual
 from quant.models._sequential import convolutional, dense
 from quant.recipes import ConvolutionalRecipe, Recipe, ResidualRecipe
@@ -26,13 +27,20 @@ def build(recipe: Recipe, frame_shape: tuple[int, int, int], classes: int) -> nn
         The frame is too small for so many layers, or the recipe's method or one of its options is unknown or out of
         range.
     """
+    network = _built(recipe, frame_shape, classes)
+    shared_of(network).method.prepare(network)
+    return network
+
+
+def _built(recipe: Recipe, frame_shape: tuple[int, int, int], classes: int) -> nn.Sequential:
     options: dict[str, Any] = {name: getattr(recipe, name) for name in ("weight_bits", "activation_bits", "input_bits")}
     options["method"] = methods.load(recipe.method, recipe.options)
     if isinstance(recipe, ConvolutionalRecipe):
         options |= {"kernel": recipe.kernel, "padding": recipe.padding_size}
         return convolutional(frame_shape, recipe.convolutions, recipe.hidden, classes, **options)
     if isinstance(recipe, ResidualRecipe):
-        names = ("stem", "downsample", "after", "stream_bits", "stream_step", "stem_bits", "head_bits")
+        codes = ("stream_bits", "stream_step", "stem_bits", "head_bits")
+        names = ("stem", "downsample", "after", *codes, "groups", "columns", "double_residual")
         options |= {name: getattr(recipe, name) for name in names}
         return residual(frame_shape, recipe.widths, recipe.depth, classes, **options)
     return dense(frame_shape, recipe.hidden, classes, **options)

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
-from math import frexp, isfinite
+from math import frexp, isfinite, isqrt
 from typing import Any, ClassVar
 
 from dataflow import InputError
@@ -26,7 +26,8 @@ _BITS, _INPUT_BITS = (1, 2), (1, 2, 8)
 _EQUAL_OR_TWICE = 'each equal to the one before or twice as large with downsample "average"'
 _NOT_FALLING = 'each at least the one before with downsample "zeros"'
 
-_STEMS, _DOWNSAMPLINGS, _AFTER = ("3x3", "7x7"), ("average", "zeros", "convolution"), ("hardtanh", "prelu", "method")
+_STEMS, _AFTER = ("3x3", "7x7"), ("hardtanh", "prelu", "method")
+_DOWNSAMPLINGS = ("average", "zeros", "convolution", "binary")
 
 _PRECISIONS = ("32-true", "bf16-mixed")
 
@@ -182,12 +183,15 @@ class ResidualRecipe(Recipe):
     Parameters
     ----------
     widths : channels of each stage; all stages but the first halve the image
-    depth : convolutions of each stage
+    depth : convolutions of each stage, or blocks of several columns
     stem : "3x3", or "7x7" for a convolution of stride 2 and a max pool of 3 x 3 pixels with stride 2
-    downsample : the shortcut that halves the image: "average", "zeros" or "convolution"
+    downsample : the shortcut that halves the image: "average", "zeros", "convolution" or "binary"
     after : what follows an addition, "hardtanh", "prelu", or "method" for what the method has there
     stream_bits, stream_step : bits of the codes that are added, and their step, a power of two
     stem_bits, head_bits : bits of the weights of the first convolution and of the dense layer, 1, 2 or 8
+    groups : of the convolutions in blocks, a square number; all widths are multiplied by its root
+    columns : paths of a block, 1 to 4; with more than one, it is the mean of a longer path and of one convolution
+    double_residual : whether each convolution has a shortcut; otherwise two have one, and `depth` is even
     flip : whether half of the training images, drawn again in each epoch, are mirrored left to right
     """
 
@@ -202,6 +206,9 @@ class ResidualRecipe(Recipe):
     stream_step: float = 2.0**-6
     stem_bits: int = 8
     head_bits: int = 8
+    groups: int = 1
+    columns: int = 1
+    double_residual: bool = True
     flip: bool = False
 
     _least_hidden: ClassVar[int] = 0
@@ -220,7 +227,14 @@ class ResidualRecipe(Recipe):
             require_known(f"{name} of recipe {self.name!r}", getattr(self, name), choices)
         for name in ("stem_bits", "head_bits"):
             self._check_choice(name, _INPUT_BITS)
-        self._check("flip", isinstance(self.flip, bool), "true or false")
+        for name in ("flip", "double_residual"):
+            self._check(name, isinstance(getattr(self, name), bool), "true or false")
+        self._check_integers({"groups": 1, "columns": 1})
+        self._check("columns", self.columns <= 4, "at most 4")
+        root = isqrt(self.groups)
+        fitting = root**2 == self.groups and not any(width % root for width in self.widths)
+        self._check("groups", fitting, "a square number whose root divides all widths")
+        self._check("depth", self.double_residual or self.depth % 2 == 0, "even without double_residual")
         pairs = list(pairwise(self.widths))
         if self.downsample == "average":
             self._check("widths", all(after in (before, 2 * before) for before, after in pairs), _EQUAL_OR_TWICE)

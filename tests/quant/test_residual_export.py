@@ -20,6 +20,7 @@ KINDS = {
     "average": ["AveragePool", "Concat", "Quant"],
     "zeros": ["Slice", "Slice", "Pad", "Quant"],
     "convolution": ["Quant", "Conv", "BatchNormalization", "Quant"],
+    "binary": ["AveragePool", "BipolarQuant", "BipolarQuant", "Conv", "BatchNormalization", "Quant"],
 }
 
 
@@ -45,8 +46,28 @@ def test_networks_are_equal_to_brevitas(options: dict[str, Any], shape: tuple[in
 
 
 @pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        ({"columns": 2}, ("block0.first.stream", "block0.stream", "block1.single.stream", "block1.stream")),
+        pytest.param(
+            {"double_residual": False, "downsample": "binary", "groups": 4},
+            ("block0.stream", "block1.shortcut.sign", "block1.stream"),
+            marks=pytest.mark.slow,
+        ),
+    ],
+    ids=["columns", "pairs"],
+)
+def test_further_blocks_are_equal_to_brevitas(options: dict[str, Any], names: tuple[str, ...], tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    depth = 1 if options.get("double_residual", True) else 2
+    network = with_statistics(residual(SHAPE, (2, 4), depth, 3, **options), SHAPE)
+    seen = assert_equal_to_export(network, SHAPE, ("quantize", "stem.quantize", *names, "fc"), tmp_path, frames=3)
+    assert len(set(seen["block1.stream"].flat)) > 5
+
+
+@pytest.mark.parametrize(
     "downsample",
-    ["average", pytest.param("zeros", marks=pytest.mark.slow), pytest.param("convolution", marks=pytest.mark.slow)],
+    ["average", *(pytest.param(name, marks=pytest.mark.slow) for name in ("zeros", "convolution", "binary"))],
 )
 def test_all_addends_have_quantizers_of_one_scale(downsample: str, tmp_path: Path) -> None:
     export(residual(SHAPE, (4, 8), 1, 3, downsample=downsample, stream_bits=6), SHAPE, tmp_path / "model.onnx")

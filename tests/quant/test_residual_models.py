@@ -85,7 +85,7 @@ def test_a_block_computes_on_codes(stream_bits: int, step: float, after: str) ->
         assert torch.equal(seen[following][0].double(), expected), name
 
 
-@pytest.mark.parametrize("downsample", ["average", "zeros", "convolution"])
+@pytest.mark.parametrize("downsample", ["average", "zeros", "convolution", "binary"])
 def test_both_addends_are_codes_of_one_grid(downsample: str) -> None:
     seen = inputs_of(tiny(downsample=downsample), [f"block{index}.add" for index in range(4)])
     for addends in seen.values():
@@ -145,6 +145,86 @@ def test_a_convolution_in_a_shortcut_has_weights_of_8_bits() -> None:
     assert tuple(shortcut.conv.weight.shape) == (8, 4, 1, 1)
     assert shortcut.conv.quant_weight().bit_width == 8
     assert shortcut.conv.stride == (2, 2)
+
+
+def signs(numbers: Tensor) -> Tensor:
+    return torch.where(numbers >= 0, 1.0, -1.0)
+
+
+def test_a_binary_convolution_in_a_shortcut_reads_the_signs_of_means() -> None:
+    shortcut = tiny(downsample="binary", after="prelu").block2.shortcut
+    assert [name for name, _ in shortcut.named_children()] == ["pool", "sign", "conv", "norm", "quantize"]
+    assert isinstance(shortcut.conv, BinaryLayer)
+    assert tuple(shortcut.conv.weight.shape) == (8, 4, 1, 1)
+    assert shortcut.conv.weight.abs().max() <= 0.5  # small enough to change their sign
+    stream = torch.randint(-64, 65, (2, 4, 8, 8)) * STEP
+    means = stream.unfold(2, 2, 2).unfold(3, 2, 2).mean((4, 5))
+    sums = F.conv2d(signs(means), signs(shortcut.conv.weight))
+    assert torch.equal(shortcut(stream).double(), codes(normalized(sums, shortcut.norm), 8, STEP) * STEP)
+
+
+def test_groups_have_wider_layers_of_as_many_products() -> None:
+    plain, grouped = residual(SHAPE, (4, 8), 2, 3), residual(SHAPE, (4, 8), 2, 3, groups=4)
+    for index in range(4):
+        convolutions = [each.get_submodule(f"block{index}.conv") for each in (plain, grouped)]
+        assert [each.groups for each in convolutions] == [1, 4]
+        assert convolutions[1].out_channels == 2 * convolutions[0].out_channels
+        assert convolutions[0].weight.numel() == convolutions[1].weight.numel()
+    assert grouped.stem.conv.groups == 1
+    assert grouped.fc.in_features == 16
+    assert grouped.eval()(frames(2)).shape == (2, 3)
+
+
+@pytest.mark.parametrize("groups", [2, 9])
+def test_groups_must_divide_the_wider_layers(groups: int) -> None:
+    rule = rf"^groups must be a square number whose root divides all widths, 4, 8, not {groups}$"
+    with pytest.raises(InputError, match=rule):
+        residual(SHAPE, (4, 8), 2, 3, groups=groups)
+
+
+def test_columns_are_means_of_a_longer_and_a_shorter_path() -> None:
+    network = tiny(columns=3)
+    block = network.block2
+    names = [name for name, module in block.named_modules() if type(module).__name__ == "Block"]
+    parts = [f"{half}.{part}" for half in ("first", "second") for part in ("first", "second", "single")]
+    assert names == [*parts, "single"]
+    halving = [name for name in names if block.get_submodule(f"{name}.conv").stride == (2, 2)]
+    assert halving == ["first.first", "first.single", "single"]
+    stream = torch.randint(-64, 65, (2, 4, 8, 8)) * STEP
+
+    def mean(left: Tensor, right: Tensor) -> Tensor:
+        totals = ((left + right) / STEP).double()
+        assert torch.equal(totals, totals.round())
+        return (codes(totals / 2, 8, 1.0) * STEP).float()
+
+    def of_two(part: Any, numbers: Tensor) -> Tensor:
+        return mean(part.second(part.first(numbers)), part.single(numbers))
+
+    expected = mean(of_two(block.second, of_two(block.first, stream)), block.single(stream))
+    assert torch.equal(block(stream), expected)
+    assert torch.equal(block.train().eval()(stream), expected)
+
+
+@pytest.mark.parametrize("after", ["hardtanh", "prelu"])
+def test_two_convolutions_have_one_shortcut(after: str) -> None:
+    network = tiny(double_residual=False, after=after)
+    assert [name for name, _ in network.named_children()][3:5] == ["block0", "block1"]
+    block = network.block1
+    assert [name for name, _ in block.first.named_children()] == ["sign", "conv", "norm", "after"]
+    assert [block.first.conv.stride, block.conv.stride] == [(2, 2), (1, 1)]
+    stream = torch.randint(-64, 65, (2, 4, 8, 8)) * STEP
+    sums = F.conv2d(signs(stream), signs(block.first.conv.weight), stride=2, padding=1)
+    between = block.first.after(normalized(sums, block.first.norm))
+    sums = F.conv2d(signs(between), signs(block.conv.weight), padding=1)
+    branch = codes(normalized(sums, block.norm), 8, STEP) * STEP
+    total = block.after(branch.float() + block.shortcut(stream))
+    assert torch.equal(block(stream).double(), codes(total, 8, STEP) * STEP)
+
+
+def test_one_shortcut_for_two_convolutions_needs_pairs() -> None:
+    rule = r"^depth of a network with a shortcut for two convolutions must be even, not 3$"
+    with pytest.raises(InputError, match=rule):
+        residual(SHAPE, (4, 8), 3, 3, double_residual=False)
 
 
 def test_binary_weights_of_blocks_start_small_enough_to_change_their_sign() -> None:

@@ -73,7 +73,7 @@ def test_a_recipe_with_widths_is_a_residual_one(tmp_path: Path) -> None:
         ({"stem": "5x5"}, "stem of recipe 'mine' must be one of 3x3, 7x7, not '5x5'"),
         (
             {"downsample": "averages"},
-            "downsample of recipe 'mine' must be one of average, convolution, zeros, not 'averages' "
+            "downsample of recipe 'mine' must be one of average, binary, convolution, zeros, not 'averages' "
             "(did you mean 'average'?)",
         ),
         (
@@ -84,6 +84,13 @@ def test_a_recipe_with_widths_is_a_residual_one(tmp_path: Path) -> None:
         ({"head_bits": 3}, "head_bits of recipe 'mine' must be 1, 2 or 8, not 3"),
         ({"weight_bits": 8}, "weight_bits of recipe 'mine' must be 1 or 2, not 8"),
         ({"flip": 1}, "flip of recipe 'mine' must be true or false, not 1"),
+        ({"groups": 0}, "groups of recipe 'mine' must be an integer of at least 1, not 0"),
+        ({"groups": 2}, "groups of recipe 'mine' must be a square number whose root divides all widths, not 2"),
+        ({"groups": 9}, "groups of recipe 'mine' must be a square number whose root divides all widths, not 9"),
+        ({"columns": 0}, "columns of recipe 'mine' must be an integer of at least 1, not 0"),
+        ({"columns": 5}, "columns of recipe 'mine' must be at most 4, not 5"),
+        ({"double_residual": 0}, "double_residual of recipe 'mine' must be true or false, not 0"),
+        ({"double_residual": False, "depth": 3}, "depth of recipe 'mine' must be even without double_residual, not 3"),
     ],
 )
 def test_bad_entries_are_refused(changes: dict, rule: str, tmp_path: Path) -> None:
