@@ -13,7 +13,11 @@ __all__ = ["ByFrame", "by_frame"]
 
 
 def by_frame(inputs: Tensor) -> Tensor:
-    """Return activations divided by the standard deviation of their frame, which changes no sign."""
+    """Return activations divided by the standard deviation of their frame, which changes no sign; a single one as it
+    is.
+    """
+    if inputs[0].numel() < 2:
+        return inputs
     return inputs / (inputs.flatten(1).var(1) + 1e-5).sqrt().reshape(-1, *[1] * (inputs.ndim - 1))
 
 

@@ -19,8 +19,10 @@ from quant.methods.fda import FDA
 from quant.methods.flw import FLW
 from quant.methods.ftbnn import FTBNN
 from quant.methods.irnet import IRNet
+from quant.methods.nam import NAM
 from quant.methods.react import ReAct
 from quant.methods.recu import ReCU
+from quant.methods.repairs import Repairs
 from quant.methods.xnor import XNOR
 from quant.methods.xnorplusplus import XNORPlusPlus
 
@@ -28,7 +30,7 @@ __all__ = ["METHODS", "load"]
 
 _ALL: tuple[type[Method], ...] = (
     *(BNN, XNOR, DoReFa, BiReal, IRNet, ReAct, ReCU, FDA, XNORPlusPlus),
-    *(BiPer, BBC, FLW, FTBNN, E2FIF, CTMQ),
+    *(BiPer, BBC, FLW, FTBNN, E2FIF, CTMQ, NAM, Repairs),
 )
 #: The methods that come with the package, by name.
 METHODS: dict[str, type[Method]] = {method.__name__.lower(): method for method in _ALL}

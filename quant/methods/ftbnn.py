@@ -14,8 +14,8 @@ class FTBNN(BiReal):
     """The signs of Bi-Real Net, and a PReLU for each channel after each normalization, or after the addition of a
     shortcut.
 
-    The other two ingredients are of networks: fewer real-valued layers (`downsample = "binary"` of residual
-    networks) and groups with wider layers.
+    The other two ingredients are options of residual networks: binary purification (`downsample = "binary"`), and
+    groups with wider layers (`groups`).
     """
 
     title = "FTBNN's non-linear functions (our interpretation)"

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ORACLES", "Array", "At", "Geometry", "Pulled", "Weights", "poly"]
+__all__ = ["ORACLES", "Array", "At", "Geometry", "Pulled", "Weights", "batch_norm", "inside", "mean_size", "poly", "s"]
 
 Array = NDArray[np.float64]
 Pulled = dict[str, Array]
@@ -25,19 +25,25 @@ class At:
     Parameters
     ----------
     constants : of the method, an object with its fields
+    run : 1 in the second run of a step
     factors : (neurons,), learned scales
     frequency : omega of BiPer
     classifier : weights of BBC's classifier, (2,), or (hidden, 1) and (2, hidden)
     threshold : (channels,), learned shifts of activations
+    before : what stands before signs: scales and offsets of a batch normalization, or learned shifts, (channels,) each
+    noise : W1 and W2 of FDA for weights and for activations
     """
 
     constants: Any
     progress: float
     stage: int
+    run: int = 0
     factors: Array = field(default_factory=lambda: np.zeros(0))
     frequency: float = 0.0
     classifier: tuple[Array, ...] = ()
     threshold: Array = field(default_factory=lambda: np.zeros(0))
+    before: tuple[Array, ...] = ()
+    noise: tuple[tuple[Array, Array], ...] = ()
 
 
 @dataclass
@@ -49,11 +55,13 @@ class Weights:
     forward : (neurons, synapses), or (frames, channels, height, width)
     pull : from the gradient of `forward` to those of weights or inputs, and of parameters
     backward : what the gradient of the inputs passes, if that is not `forward`
+    joined : from the gradients of the inputs that pass `forward` and `backward` to theirs; else it is the second
     """
 
     forward: Array
     pull: Callable[[Array], Pulled]
     backward: Array | None = None
+    joined: Callable[[Array, Array], Array] = lambda _, backward: backward
 
 
 @dataclass(frozen=True)
@@ -271,9 +279,31 @@ def fourier(values: Array, at: At) -> Array:
     return 4 * omega / np.pi * series * inside(values)
 
 
+def noise_of(rows: Array, first: Array, second: Array, at: At) -> tuple[Array, Callable[[Array], tuple[Array, ...]]]:
+    """Return ``m (W2 relu(W1 x) + sin(x) / 10)`` for rows x, and the pull of its gradient to x, W1 and W2."""
+    faded = min(1.0, at.progress / at.constants.end)
+    m = at.constants.noise * 0.5 * (1 + np.cos(np.pi * faded))
+    sums = rows @ first.T
+    hidden = np.maximum(sums, 0)
+
+    def pull(g: Array) -> tuple[Array, ...]:
+        below = (g @ second) * (sums > 0)
+        return m * (below @ first + g * 0.1 * np.cos(rows)), m * below.T @ rows, m * g.T @ hidden
+
+    return m * (hidden @ second.T + 0.1 * np.sin(rows)), pull
+
+
 def fda(w: Array, at: At) -> Weights:
     a = mean_size(w)
-    return Weights(a * s(w), lambda g: {"weight": g * a * fourier(w, at)})
+    if not at.noise:
+        return Weights(a * s(w), lambda g: {"weight": g * a * fourier(w, at)})
+    added, back = noise_of(w, *at.noise[0], at)
+
+    def pull(g: Array) -> Pulled:
+        of_noise, first, second = back(a * g)
+        return {"weight": g * a * fourier(w, at) + of_noise, "noise_first": first, "noise_second": second}
+
+    return Weights(a * (s(w) + added), pull)
 
 
 def xnorplusplus(w: Array, at: At) -> Weights:
@@ -283,9 +313,18 @@ def xnorplusplus(w: Array, at: At) -> Weights:
 
 def flw(w: Array, at: At) -> Weights:
     binary = mean_size(w) * s(w)
+    if at.constants.wiring == "twice":
+        return Weights(w, lambda g: {"weight": g}) if at.run else bireal(w, at)
     m = at.constants.first * max(0.0, 1 - at.progress / at.constants.end)
     if at.constants.wiring == "mixed":
         return Weights((1 - m) * binary + m * w, lambda g: {"weight": (1 - m) * g * inside(w) + m * g})
+    if at.constants.wiring == "balanced":
+
+        def joined(of_binary: Array, of_real: Array) -> Array:
+            lengths = [np.sqrt((each**2).sum()) for each in (of_binary, of_real)]
+            return of_binary + m * lengths[0] / (lengths[1] + 1e-8) * of_real
+
+        return Weights(binary, lambda g: {"weight": joined(g * inside(w), g)}, backward=w, joined=joined)
     return Weights(binary, lambda g: {"weight": g * inside(w) + m * g}, backward=binary + m * w)
 
 
@@ -345,9 +384,61 @@ def shifted(a: Array, at: At) -> Weights:
 
     def pull(g: Array) -> Pulled:
         found = g * poly(values)
-        return {"inputs": found, "threshold": found.sum((0, 2, 3))}
+        return {"inputs": found, "sign threshold": found.sum((0, 2, 3))}
 
     return Weights(s(values), pull)
+
+
+def noisy(a: Array, at: At) -> Weights:
+    if not at.noise:
+        return of_slope(fourier)(a, at)
+    rows = np.moveaxis(a, 1, -1)
+    added, back = noise_of(rows.reshape(-1, rows.shape[-1]), *at.noise[1], at)
+
+    def pull(g: Array) -> Pulled:
+        of_noise, first, second = back(np.moveaxis(g, 1, -1).reshape(-1, rows.shape[-1]))
+        inputs = g * fourier(a, at) + np.moveaxis(of_noise.reshape(rows.shape), -1, 1)
+        return {"inputs": inputs, "sign noise_first": first, "sign noise_second": second}
+
+    return Weights(s(a) + np.moveaxis(added.reshape(rows.shape), -1, 1), pull)
+
+
+def batch_norm(a: Array, scale: Array, offset: Array) -> tuple[Array, Callable[[Array], tuple[Array, Array, Array]]]:
+    """Return a batch normalization of the second axis, and the pull of its gradient to inputs, scales and offsets."""
+    axes = tuple(axis for axis in range(a.ndim) if axis != 1)
+    scale, offset = (each.reshape(-1, *[1] * (a.ndim - 2)) for each in (scale, offset))
+    spread = np.sqrt(a.var(axes, keepdims=True) + 1e-5)
+    values = (a - a.mean(axes, keepdims=True)) / spread
+
+    def pull(g: Array) -> tuple[Array, Array, Array]:
+        along = (g * values).mean(axes, keepdims=True)
+        inputs = scale / spread * (g - g.mean(axes, keepdims=True) - values * along)
+        return inputs, (g * values).sum(axes), g.sum(axes)
+
+    return values * scale + offset, pull
+
+
+def repaired(a: Array, at: At) -> Weights:
+    def slope(values: Array) -> Array:
+        if at.constants.feature_binarizer == "steeper":
+            t = 10 ** (4 * at.progress - 3)
+            return max(1 / t, 1.0) * t * (1 - np.tanh(t * values) ** 2)
+        return poly(values) if at.constants.feature_binarizer == "polynomial" else inside(values)
+
+    kind = at.constants.feature_normalization
+    if kind == "frame":
+        return by_frame(a, at)
+    if kind == "shift":
+        values = a + at.before[0][:, None, None]
+        return Weights(
+            s(values),
+            lambda g: {"inputs": g * slope(values), "sign before.shift": (g * slope(values)).sum((0, 2, 3))},
+        )
+    if kind == "none":
+        return Weights(s(a), lambda g: {"inputs": g * slope(a)})
+    values, back = batch_norm(a, *at.before)
+    names = ("inputs", "sign before.weight", "sign before.bias")
+    return Weights(s(values), lambda g: dict(zip(names, back(g * slope(values)), strict=True)))
 
 
 Oracle = Callable[[Array, At], Weights]
@@ -361,7 +452,7 @@ ORACLES: dict[str, tuple[Oracle, Oracle]] = {
     "irnet": (irnet, of_slope(irnet_slope)),
     "react": (react, shifted),
     "recu": (recu, by_frame),
-    "fda": (fda, of_slope(fourier)),
+    "fda": (fda, noisy),
     "xnorplusplus": (xnorplusplus, clip_activation),
     "biper": (biper, by_frame),
     "bbc": (bbc, poly_activation),
@@ -369,4 +460,6 @@ ORACLES: dict[str, tuple[Oracle, Oracle]] = {
     "ftbnn": (bireal, poly_activation),
     "e2fif": (e2fif, poly_activation),
     "ctmq": (ctmq, bits_activation),
+    "nam": (react, shifted),
+    "repairs": (bireal, repaired),
 }

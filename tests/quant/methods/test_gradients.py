@@ -3,6 +3,7 @@
 Weights and inputs contain exact zeros and the exact borders of windows.
 """
 
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -29,6 +30,13 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("biper", {"phase": 0.0, "frequency": 3.0}),
     ("bbc", {"hidden": 5}),
     ("flw", {"wiring": "gradient", "first": 1.0}),
+    ("flw", {"wiring": "balanced"}),
+    ("flw", {"wiring": "twice"}),
+    ("fda", {"noise": 0.1}),
+    ("fda", {"noise": 0.5, "bottleneck": 4}),
+    ("repairs", {"feature_binarizer": "steeper", "feature_normalization": "shift"}),
+    ("repairs", {"feature_binarizer": "clipped", "feature_normalization": "none"}),
+    ("repairs", {"feature_normalization": "frame"}),
     ("ctmq", {"bits": 2, "cycles": 1}),
 ]
 
@@ -84,6 +92,8 @@ def at_place(method: Method, make: Any, channels: int, place: tuple[float, int])
         network[1].weight.copy_(torch.from_numpy(with_borders(tuple(network[1].weight.shape), 1)))
         if network[0].threshold is not None:
             network[0].threshold.copy_(torch.from_numpy(random.choice([0.0, 0.25, -0.5], channels)))
+        for parameter in () if network[0].before is None else network[0].before.parameters():
+            parameter.copy_(torch.from_numpy(random.choice([0.5, 0.25, -0.5], channels)))
         if hasattr(network[1], "factors"):
             network[1].factors.copy_(torch.from_numpy(random.normal(0, 1, network[1].neurons)))
         if shared.classifier is not None:
@@ -108,6 +118,12 @@ def facts_of(network: nn.Sequential, place: tuple[float, int]) -> At:
         at.classifier = tuple(each.detach().numpy() for each in layer.shared.classifier.parameters())
     if sign.threshold is not None:
         at.threshold = sign.threshold.detach().numpy()
+    if sign.before is not None:
+        at.before = tuple(each.detach().numpy() for each in sign.before.parameters())
+    if hasattr(sign, "noise_first"):
+        at.noise = tuple(
+            (each.noise_first.detach().numpy(), each.noise_second.detach().numpy()) for each in (layer, sign)
+        )
     return at
 
 
@@ -115,11 +131,13 @@ def expected(name: str, at: At, geometry: Geometry, weight: Array, inputs: Array
     """Return outputs and all gradients by the oracle."""
     of_weights, of_activations = ORACLES[name]
     weights, activations = of_weights(weight.reshape(len(weight), -1), at), of_activations(inputs, at)
-    passed = weights.forward if weights.backward is None else weights.backward
+    passed = geometry.of_inputs(weights.forward, gradient)
+    if weights.backward is not None:
+        passed = weights.joined(passed, geometry.of_inputs(weights.backward, gradient))
     return {
         "outputs": geometry.outputs(activations.forward, weights.forward),
         **weights.pull(geometry.of_weights(activations.forward, gradient)),
-        **activations.pull(geometry.of_inputs(passed, gradient)),
+        **activations.pull(passed),
     }
 
 
@@ -129,10 +147,11 @@ def found(network: nn.Sequential, inputs: Array, gradient: Array) -> Pulled:
     given = torch.from_numpy(inputs).requires_grad_()
     outputs = network(given)
     outputs.backward(torch.from_numpy(gradient).reshape(outputs.shape))
-    named = {"inputs": given, "threshold": sign.threshold, **dict(layer.named_parameters())}
+    named = {"inputs": given, **dict(layer.named_parameters())}
+    named |= {f"sign {name}": each for name, each in sign.named_parameters()}
     if layer.shared.classifier is not None:
         named |= {f"classifier {index}": each for index, each in enumerate(layer.shared.classifier.parameters())}
-    gradients = {key: each.grad.numpy() for key, each in named.items() if each is not None}
+    gradients = {key: each.grad.numpy() for key, each in named.items()}
     return {"outputs": outputs.detach().numpy(), **gradients}
 
 
@@ -153,15 +172,18 @@ def test_outputs_and_gradients_are_those_of_the_formulas(name: str, options: dic
     inputs = with_borders(geometry.shape, 2)
     pixels = geometry.places.shape[2]
     gradient = np.random.default_rng(3).normal(size=(len(inputs), geometry.filters, pixels))
-    for place in places(method):
+    runs = [(place, run) for place in places(method) for run in range(2 if options.get("wiring") == "twice" else 1)]
+    for place, run in runs:
         network = at_place(method, make, shape[1], place)
+        network[1].shared.clock.run = run
         weight = network[1].weight.detach().numpy().copy()
-        wanted = expected(name, facts_of(network, place), geometry, weight, inputs, gradient)
+        at = replace(facts_of(network, place), run=run)
+        wanted = expected(name, at, geometry, weight, inputs, gradient)
         got = found(network, inputs.reshape(shape), gradient)
         assert got.keys() == wanted.keys()
         for key, values in wanted.items():
             np.testing.assert_allclose(
-                got[key].reshape(values.shape), values, rtol=1e-10, atol=1e-10, err_msg=f"{key} at {place}"
+                got[key].reshape(values.shape), values, rtol=1e-10, atol=1e-10, err_msg=f"{key} at {place}, run {run}"
             )
 
 

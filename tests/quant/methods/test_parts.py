@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from quant.methods import (
@@ -17,11 +17,15 @@ from quant.methods import (
     Method,
     Shared,
     binary_layers,
+    deployed,
     load,
 )
+from quant.methods._apart import Apart
 from quant.methods._by_frame import by_frame
 from quant.methods.bbc import LinearClassifier, PerceptronClassifier
 from quant.methods.biper import BiPer, quantization_error
+from quant.methods.nam import Attention
+from tests.quant.methods import oracles
 from tests.quant.methods.oracles import poly
 
 pytestmark = pytest.mark.train
@@ -157,7 +161,7 @@ def test_bipers_penalty() -> None:
 def test_flw_ends_as_bi_real(progress: float) -> None:
     """It is Bi-Real Net from nine tenths of the training on, so in its last steps too."""
     inputs = torch.randn(4, 12, dtype=torch.float64)
-    for wiring in ("mixed", "gradient"):
+    for wiring in ("mixed", "gradient", "balanced"):
         results = []
         for method in (load("flw", {"wiring": wiring}), load("bireal")):
             layer = with_borders(BinaryLinear(12, 5, shared=shared_at(method, progress)))
@@ -182,6 +186,158 @@ def test_flw_has_the_real_weights_gradient_in_part() -> None:
         inside = arriving * (w.abs() <= 1)
         wanted = (inside + arriving) / 2 if wiring == "mixed" else inside + arriving / 2
         torch.testing.assert_close(layer.weight.grad, wanted)
+
+
+def test_flw_twice_adds_the_losses_of_both_runs_and_their_divergence() -> None:
+    """One layer and its normalization, by formulas: each run has statistics and parameters of its own."""
+    method = load("flw", {"wiring": "twice", "divergence": 0.75})
+    shared = Shared(method)
+    layer = with_borders(BinaryLinear(12, 5, shared=shared))
+    network = nn.Sequential(layer, nn.BatchNorm1d(5).double()).train()
+    method.prepare(network)
+    apart = network[1]
+    assert isinstance(apart, Apart)
+    random = np.random.default_rng(1)
+    with torch.no_grad():
+        for parameter in apart.parameters():
+            parameter.copy_(torch.from_numpy(random.normal(size=5)))
+    inputs, labels = random.choice([-1.0, 1.0], (8, 12)), random.integers(0, 5, 8)
+    loss = method.loss(network, torch.from_numpy(inputs), torch.from_numpy(labels), F.cross_entropy)
+    loss.backward()
+
+    w = layer.weight.detach().numpy()
+    norms = [[each.detach().numpy() for each in norm.parameters()] for norm in (apart.first, apart.second)]
+    weights = oracles.mean_size(w) * oracles.s(w), w
+    runs = [oracles.batch_norm(inputs @ each.T, *norm) for each, norm in zip(weights, norms, strict=True)]
+    logs = [scores - np.log(np.exp(scores).sum(1, keepdims=True)) for scores, _ in runs]
+    chances, targets = [np.exp(each) for each in logs], np.eye(5)[labels]
+    entropies = [-(targets * each).sum() / 8 for each in logs]
+    divergence = (chances[1] * (logs[1] - logs[0])).sum() / 8
+    assert loss.item() == pytest.approx(sum(entropies) + 0.75 * divergence)
+    of_scores = (chances[0] - targets + 0.75 * (chances[0] - chances[1])) / 8, (chances[1] - targets) / 8
+    (binary, *of_first), (real, *of_second) = (
+        back(gradient) for (_, back), gradient in zip(runs, of_scores, strict=True)
+    )
+    wanted = (binary.T @ inputs) * oracles.inside(w) + real.T @ inputs
+    for found, expected in ((layer, [wanted]), (apart.first, of_first), (apart.second, of_second)):
+        for parameter, gradient in zip(found.parameters(), expected, strict=True):
+            assert parameter.grad is not None
+            np.testing.assert_allclose(parameter.grad.numpy(), gradient, atol=1e-12)
+    for norm, each in ((apart.first, weights[0]), (apart.second, weights[1])):
+        np.testing.assert_allclose(norm.running_mean, 0.1 * (inputs @ each.T).mean(0))
+    assert shared.clock.run == 0
+    assert torch.equal(network.eval()(torch.from_numpy(inputs)), apart.first(layer(torch.from_numpy(inputs))))
+    assert isinstance(deployed(network)[1], nn.BatchNorm1d)
+
+
+def test_flw_twice_is_one_run_again_after_an_error() -> None:
+    method = load("flw", {"wiring": "twice"})
+    layer = BinaryLinear(4, 3, shared=Shared(method))
+
+    class Failing(nn.Module):
+        def forward(self, inputs: Tensor) -> Tensor:
+            assert layer.shared.clock.run == 0
+            return inputs
+
+    network = nn.Sequential(layer, Failing())
+    with pytest.raises(AssertionError):
+        method.loss(network, torch.ones(2, 4), torch.zeros(2, dtype=torch.int64), F.cross_entropy)
+    assert layer.shared.clock.run == 0
+
+
+@pytest.mark.parametrize("shape", [(6, 4), (3, 4, 5), (2, 4, 3, 3)])
+def test_attention_by_the_channels_normalization(shape: tuple[int, ...]) -> None:
+    """Values and gradients by formulas; a gate is at its bounds where the share times the normalized number is 2."""
+    attention = Attention(4).double().train()
+    random = np.random.default_rng(2)
+    scale, offset = np.array([0.5, -1.5, 0.0, 2.0]), np.array([0.25, 6.0, -8.0, 0.0])
+    with torch.no_grad():
+        attention.norm.weight.copy_(torch.from_numpy(scale))
+        attention.norm.bias.copy_(torch.from_numpy(offset))
+    x, g = random.normal(size=shape), random.normal(size=shape)
+    x.reshape(-1)[:2] = 0.0, -0.0
+    inputs = torch.from_numpy(x).requires_grad_()
+    outputs = attention(inputs)
+    outputs.backward(torch.from_numpy(g))
+
+    def wide(numbers: np.ndarray) -> np.ndarray:
+        return numbers.reshape(-1, *[1] * (len(shape) - 2))
+
+    axes, total = tuple(axis for axis in range(len(shape)) if axis != 1), np.abs(scale).sum()
+    share = np.abs(scale) / total
+    n, back = oracles.batch_norm(x, scale, offset)
+    straight = wide(share) * n / 4 + 0.5
+    gate = np.clip(straight, 0, 1)
+    assert (gate == 1).any()
+    assert (gate[:, 2] == 0.5).all()  # a share of 0
+    np.testing.assert_allclose(outputs.detach().numpy(), x * gate, atol=1e-12)
+    arriving = g * x * (np.abs(straight - 0.5) <= 0.5) / 4
+    of_inputs, of_scale, of_offset = back(arriving * wide(share))
+    of_share = (arriving * n).sum(axes)
+    of_scale = of_scale + np.sign(scale) * (of_share / total - (of_share * np.abs(scale)).sum() / total**2)
+    for parameter, gradient in (
+        (inputs, g * gate + of_inputs),
+        (attention.norm.weight, of_scale),
+        (attention.norm.bias, of_offset),
+    ):
+        assert parameter.grad is not None
+        np.testing.assert_allclose(parameter.grad.numpy(), gradient, atol=1e-12)
+    final = attention.eval().at_inference()
+    assert torch.equal(final(inputs), attention(inputs))
+
+
+def test_the_gate_is_the_tangent_of_a_sigmoid() -> None:
+    attention = Attention(64).double().eval()
+    with torch.no_grad():
+        attention.norm.weight.copy_(torch.rand(64, dtype=torch.float64) + 0.5)
+    inputs = 3 * torch.randn(100, 64, dtype=torch.float64)
+    arguments = 4 * attention.slope() * attention.norm(inputs)
+    differences = (attention(inputs) - inputs * torch.sigmoid(arguments)).abs() - 1e-15
+    assert (differences <= inputs.abs() * arguments.abs() ** 3 / 48).all()
+    with torch.no_grad():
+        attention.norm.weight.zero_()
+    assert torch.equal(attention(inputs), inputs / 2)
+
+
+def test_fdas_noise_is_of_training_and_fades() -> None:
+    method = load("fda", {"noise": 0.1})
+    layers = []
+    for progress in (0.0, 0.5, 0.95, 1.0):
+        torch.manual_seed(0)
+        shared = shared_at(method, progress)
+        layers.append(torch.nn.Sequential(BinarySign(12, shared=shared), BinaryLinear(12, 5, shared=shared)))
+    inputs = torch.randn(4, 12)
+    plain = layers[-1].eval()(inputs)
+    assert all(torch.equal(each.eval()(inputs), plain) for each in layers)
+    distances = [(each.train()(inputs) - plain).norm().item() for each in layers]
+    assert distances[0] > distances[1] > 0
+    assert distances[2:] == [0, 0]
+    shared = shared_at(load("fda"), 0.0)
+    assert [name for name, _ in BinaryLinear(12, 5, shared=shared).named_parameters()] == ["weight"]
+    assert list(BinarySign(12, shared=shared).parameters()) == []
+    assert list(BinarySign(shared=layers[0][0].shared).parameters()) == []
+
+
+def test_a_frame_of_one_number_is_not_divided() -> None:
+    inputs = torch.tensor([[0.5], [-0.25]])
+    assert torch.equal(by_frame(inputs), inputs)
+
+
+@pytest.mark.parametrize("normalization", ["none", "shift", "batch", "frame"])
+def test_repairs_leave_a_threshold_per_channel(normalization: str) -> None:
+    shared = shared_at(load("repairs", {"feature_normalization": normalization}), 1.0)
+    sign = BinarySign(3, shared=shared)
+    with torch.no_grad():
+        for parameter in sign.parameters():
+            parameter.copy_(torch.tensor([0.5, 0.0, -0.5]))
+    sign.train()(torch.randn(50, 3, 4, 4))
+    sign.eval()
+    inputs = torch.linspace(-3, 3, 601)[:, None].expand(601, 3)
+    outputs = sign(inputs)
+    assert ((outputs.diff(dim=0) != 0).sum(0) <= 1).all()
+    assert torch.equal(deployed(torch.nn.Sequential(sign))(inputs), outputs)
+    first = {"shift": 1.0, "batch": 1.0}.get(normalization, -1.0)
+    assert outputs[int((3 - 0.25) * 100)].tolist()[0] == first
 
 
 def sign_of_tensor(values: Tensor) -> Tensor:
