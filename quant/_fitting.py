@@ -6,11 +6,12 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import torch
@@ -26,12 +27,16 @@ from quant._optimizers import optimizer_of, rate_factors, set_decay, stage_of
 from quant._progress import TrainingProgress
 from quant.evaluation import predictions, scores_of_network
 from quant.methods import binary_layers, shared_of
+from quant.monitoring import Monitor, log_entries, new_warnings, require_finite
 from quant.recipes import Recipe
 
 __all__ = ["STATE", "TrainingRun", "fit"]
 
 #: Parameters of glibc's mallopt(3).
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
+
+#: Steps over which the loss of a running epoch is averaged.
+_RECENT = 50
 
 #: Key of our own entry in a checkpoint.
 STATE = "xnorflow"
@@ -56,13 +61,19 @@ class TrainingRun(LightningModule):
         self.shared = shared_of(network)
         self.classifier = self.shared.classifier  # as a module of this one, so that checkpoints have it once
         self._binary = binary_layers(network)
-        self.history: list[dict[str, float]] = []
+        self.history: list[dict[str, Any]] = []
+        self.warnings: list[dict[str, Any]] = []
         self.seconds = 0.0
         self.recipe = recipe
         self._facts = facts
         trained = len(labels) - recipe.validation
         self._images, self._labels = images[:trained], labels[:trained]
         self._held_out = images[trained:].permute(0, 2, 3, 1).numpy(), labels[trained:].numpy()
+        self._monitor = Monitor(network, self._rows, trained, recipe.batch_size)
+
+    def _rows(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return training images as the network gets them, without augmentation, and their labels."""
+        return self._images[rows].float() / 255, self._labels[rows]
 
     def train_dataloader(self) -> EpochBatches:
         return EpochBatches(self._images, self._labels, self.recipe, self.current_epoch)
@@ -76,6 +87,7 @@ class TrainingRun(LightningModule):
     def on_train_epoch_start(self) -> None:
         self._started = time.monotonic()
         self._losses: list[Tensor] = []
+        self._rates: list[float] = []
         self._stage = stage_of(self.recipe, self.shared.method, self.current_epoch)
         set_decay(self.trainer.optimizers[0], self.recipe, self.shared.method, self._stage)
         if self.current_epoch in self.shared.method.first_epochs(self.recipe.epochs)[1:]:
@@ -84,6 +96,9 @@ class TrainingRun(LightningModule):
     def on_train_batch_start(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         done = self.current_epoch + batch_idx / len(self.train_dataloader())
         self.shared.clock.set(self.shared.method, done / self.recipe.epochs, self._stage)
+        self._rates.append(self.trainer.optimizers[0].param_groups[0]["lr"])
+        if batch_idx == 0:
+            self._monitor.start()
 
     def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
         images, labels = batch
@@ -101,22 +116,44 @@ class TrainingRun(LightningModule):
         for layer in self._binary:
             self.shared.method.after_step(layer)
 
+    def recent_loss(self) -> float:
+        """Return the mean loss of the last steps, which must be finite."""
+        first = max(0, len(self._losses) - _RECENT)
+        require_finite(self._losses[first:], self.recipe, self.current_epoch + 1, first=first)
+        return torch.stack(self._losses[first:]).mean().item()
+
     def on_train_epoch_end(self) -> None:
-        facts = {"loss": torch.stack(self._losses).mean().item()}
+        images_per_second = len(self._labels) / (time.monotonic() - self._started)
+        require_finite(self._losses, self.recipe, self.current_epoch + 1)
+        facts: dict[str, Any] = {"loss": torch.stack(self._losses).mean().item()}
         images, labels = self._held_out
         if len(labels):
             hits = predictions(scores_of_network(self.network, images, double=False)) == labels
             facts["validation_accuracy"] = float(hits.mean())
-        self.log_dict(facts)
+        stage = self.shared.method.stages()[self._stage].name
+        facts |= {"learning_rate": mean(self._rates), "stage": stage, **self._monitor.figures()}
         self.history.append({"epoch": self.current_epoch + 1, **facts})
+        penalty = self.shared.method.penalty(self._binary)
+        added = 0.0 if penalty is None else penalty.item()
+        self.warnings += new_warnings(self.history, self.recipe, self._facts["classes"], self.warnings, penalty=added)
+        self._log(facts, images_per_second)
         self.seconds += time.monotonic() - self._started
 
+    def _log(self, facts: dict[str, Any], images_per_second: float) -> None:
+        numbers = {"stage": self._stage, "images_per_second": images_per_second}
+        entries = {"epoch": self.current_epoch, **log_entries(facts), **numbers}
+        for logger in self.loggers:
+            logger.log_metrics(entries, self.global_step - 1)
+            logger.save()
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        state = {"recipe": self.recipe.to_dict(), "history": self.history, "seconds": self.seconds}
+        kept = {"history": self.history, "warnings": self.warnings, "seconds": self.seconds}
+        state = {"recipe": self.recipe.to_dict(), **kept}
         checkpoint[STATE] = {**self._facts, **state}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.history = list(checkpoint[STATE]["history"])
+        self.warnings = list(checkpoint[STATE].get("warnings", []))
         self.seconds = checkpoint[STATE]["seconds"]
 
 
@@ -134,22 +171,38 @@ class _WholeFiles(TorchCheckpointIO):
 
 
 class _EachEpoch(Checkpoint):
-    """Saves a checkpoint after each complete epoch, and reports the epoch.
+    """Shows steps; saves a checkpoint after each complete epoch, and reports the epoch.
 
     Lightning calls a `Checkpoint` after the module's own hooks, so it saves what they changed.
     """
 
-    def __init__(self, path: Path, progress: TrainingProgress) -> None:
+    def __init__(self, path: Path, progress: TrainingProgress, watch: Callable[[], None]) -> None:
         self._path = path
         self._progress = progress
+        self._watch = watch
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._progress.start_epoch(trainer.current_epoch + 1, trainer.num_training_batches)
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *step: Any) -> None:
+        _, (images, _), _ = step
+        if self._progress.step(len(images)):
+            self._progress.show_loss(pl_module.recent_loss())
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         trainer.save_checkpoint(self._path)
-        self._progress.show(pl_module.history[-1])
+        epoch = pl_module.history[-1]
+        self._progress.show(epoch)
+        for warning in pl_module.warnings:
+            if warning["epoch"] == epoch["epoch"]:
+                self._progress.note(f"warning: {warning['text']}")
+        self._watch()
 
 
-def fit(run: TrainingRun, checkpoint: Path, *, progress: bool) -> None:
+def fit(run: TrainingRun, checkpoint: Path, *, progress: bool, watch: Callable[[], None]) -> None:
     """Train a run up to its recipe's epochs, starting from `checkpoint` if it exists, and keep that up to date.
+
+    `watch` is called after each epoch.
 
     Raises
     ------
@@ -174,7 +227,7 @@ def fit(run: TrainingRun, checkpoint: Path, *, progress: bool) -> None:
             reload_dataloaders_every_n_epochs=1,
             logger=_loggers(checkpoint.parent),
             log_every_n_steps=1,
-            callbacks=[_EachEpoch(checkpoint, shown)],
+            callbacks=[_EachEpoch(checkpoint, shown, watch)],
             plugins=[_WholeFiles()],
             enable_progress_bar=False,
             enable_model_summary=False,

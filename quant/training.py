@@ -105,7 +105,7 @@ def train(
     run = _run(recipe, training)
     checkpoint = _prepare(Path(out), recipe, resume=resume)
     with locked(checkpoint.parent, "training"):
-        fit(run, checkpoint, progress=progress)
+        fit(run, checkpoint, progress=progress, watch=lambda: None)
         return _finish(run, recipe, test, checkpoint)
 
 
@@ -182,6 +182,7 @@ def _finish(run: TrainingRun, recipe: Recipe, test: datasets.Dataset, checkpoint
         "date": datetime.now(UTC).date().isoformat(),
         "seconds": round(run.seconds, 1),
         "versions": {package: version(package) for package in _PACKAGES},
+        "warnings": run.warnings,
         "history": run.history,
     }
     folder = checkpoint.parent

@@ -82,9 +82,14 @@ def test_a_run_leaves_model_checkpoint_metrics_and_log(whole: TrainingResult) ->
 def test_the_log_has_a_line_per_epoch(whole: TrainingResult) -> None:
     with (whole.model.parent / "log" / "version_0" / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
-    for name in ("loss", "validation_accuracy"):
-        recorded = [entry[name] for entry in whole.metrics["history"]]
-        assert [float(row[name]) for row in rows] == pytest.approx(recorded)
+    for name in ("loss", "validation_accuracy", "training_accuracy", "learning_rate"):
+        assert [float(row[name]) for row in rows] == [entry[name] for entry in whole.metrics["history"]]
+    for name in ("flips", "weights_saturated", "mismatch"):
+        for layer in ("fc0", "fc1", "fc2"):
+            recorded = [entry[name][layer] for entry in whole.metrics["history"]]
+            assert [float(row[f"{name}/{layer}"]) for row in rows] == recorded
+    assert [int(row["step"]) for row in rows] == [17, 35, 53, 71]
+    assert all(float(row["images_per_second"]) > 0 for row in rows)
 
 
 def test_a_short_run_is_better_than_chance(whole: TrainingResult) -> None:
@@ -180,7 +185,8 @@ def test_progress_goes_to_standard_error(tmp_path: Path, capsys: pytest.CaptureF
     train(replace(TINY, epochs=2), out=tmp_path)
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert re.search(r"^epoch 1/2  loss \d\.\d{4}  validation_accuracy 0\.\d{4}\nepoch 2/2  loss", captured.err, re.M)
+    facts = r"loss \d\.\d{4}  validation \d+\.\d\d%  training \d+\.\d\d%  [\d,]+ images/s  \d+:\d\d left"
+    assert re.fullmatch(rf"epoch 1/2  {facts}\nepoch 2/2  {facts}\n", captured.err)
 
 
 def test_a_run_is_not_overwritten(whole: TrainingResult) -> None:
