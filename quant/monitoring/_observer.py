@@ -1,20 +1,23 @@
 """A copy of a network in which the signs of activations are observed, and can be replaced by smooth functions."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from quant.methods import BinaryLayer, BinarySign, Clock, Method, shared_of
+from quant.methods import BinaryLayer, BinarySign, Clock, shared_of
 
 __all__ = ["Observer", "fixed_random", "named_layers", "smoothed"]
 
 #: Half of the width of the interval in which a smooth function is tabulated, and points in 1.
 _REACH, _POINTS = 8, 256
+
+#: A method's `binary_activation`.
+Sign = Callable[[Tensor, Clock], Tensor]
 
 
 def named_layers(network: nn.Module) -> dict[str, BinaryLayer]:
@@ -23,13 +26,13 @@ def named_layers(network: nn.Module) -> dict[str, BinaryLayer]:
 
 
 class Observer:
-    """The method of a copy of a network, which notes what the signs of activations do.
+    """A copy of a network, which notes what its signs of activations do.
 
     Nothing that happens to the copy changes the network: no statistics of normalizations, gradients or clock.
 
     Attributes
     ----------
-    network : the copy, whose method this object is
+    network : the copy; its method's `binary_activation` is that of this object
     learned : names of the signs that pass a gradient, which those of the pixels do not
     stopped : elements of each sign outside the estimator's window, and all of them
     seen : for each sign, which channels were ever +1 and which ever -1
@@ -43,24 +46,20 @@ class Observer:
         self.seen: dict[str, tuple[Tensor, Tensor]] = {}
         self.smooth = False
         self._name = ""
-        self._method = shared_of(self.network).method
+        method = shared_of(self.network).method
+        self._sign = method.binary_activation
+        object.__setattr__(method, "binary_activation", self._observed)  # methods are frozen; this one is a copy
         for name, module in self.network.named_modules():
             if isinstance(module, BinarySign):
-                module.shared.method = cast(Method, self)
                 module.register_forward_pre_hook(self._enter(name))
-            elif isinstance(module, BinaryLayer):
-                module.shared.method = cast(Method, self)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._method, name)
-
-    def binary_activation(self, values: Tensor, clock: Clock) -> Tensor:
+    def _observed(self, values: Tensor, clock: Clock) -> Tensor:
         """Return the signs of `values`, or the smooth function, with the method's gradient."""
-        result = self._method.binary_activation(values, clock)
+        result = self._sign(values, clock)
         if not torch.is_grad_enabled():
             self._note_signs(result)
         elif values.requires_grad and self.smooth:
-            return result + (smoothed(self._method, clock, values) - result).detach()
+            return result + (smoothed(self._sign, clock, values) - result).detach()
         elif values.requires_grad:
             self._note_window(values, clock)
         return result
@@ -80,18 +79,18 @@ class Observer:
         self.seen[self._name] = (plus, minus) if before is None else (plus | before[0], minus | before[1])
 
     def _note_window(self, values: Tensor, clock: Clock) -> None:
-        slope = _slope(self._method, clock, values)
+        slope = _slope(self._sign, clock, values)
         stopped, total = self.stopped.get(self._name, (0, 0))
         self.stopped[self._name] = stopped + int((slope == 0).sum()), total + slope.numel()
 
 
-def smoothed(method: Method, clock: Clock, values: Tensor) -> Tensor:
-    """Return the function whose slope is the method's estimator of activations, 0 at 0, without a gradient.
+def smoothed(sign: Sign, clock: Clock, values: Tensor) -> Tensor:
+    """Return the function whose slope is the gradient of `sign`, 0 at 0, without a gradient.
 
     It is tabulated between -8 and +8 and constant beyond.
     """
     points = torch.linspace(-_REACH, _REACH, 2 * _REACH * _POINTS + 1, device=values.device, dtype=values.dtype)
-    slope = _slope(method, clock, points)
+    slope = _slope(sign, clock, points)
     table = F.pad(torch.cumulative_trapezoid(slope.cpu(), points.cpu()), (1, 0)).to(values.device)  # CUDA's may vary
     table = table - table[_REACH * _POINTS]
     place = (values.detach().clamp(-_REACH, _REACH) + _REACH) * _POINTS
@@ -100,11 +99,11 @@ def smoothed(method: Method, clock: Clock, values: Tensor) -> Tensor:
     return torch.lerp(table[index], table[index + 1], place - below)
 
 
-def _slope(method: Method, clock: Clock, values: Tensor) -> Tensor:
-    """Return the method's estimator at `values`."""
+def _slope(sign: Sign, clock: Clock, values: Tensor) -> Tensor:
+    """Return the gradient of `sign` at `values`."""
     with torch.enable_grad():
         probe = values.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(method.binary_activation(probe, clock).sum(), probe)
+        (slope,) = torch.autograd.grad(sign(probe, clock).sum(), probe)
     return slope
 
 
