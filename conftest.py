@@ -12,7 +12,7 @@ from sim_tests.simulators import RUNTIME_VARIABLE
 from tests.examples import MANY, QUICK
 
 # How long an example takes depends on the machine and on what else it does: no test asserts on time.
-for profile, count in (("test", 100), (QUICK, 20), (MANY, 300)):
+for profile, count in (("test", 100), (QUICK, 20), (MANY, 200)):
     settings.register_profile(profile, max_examples=count, deadline=None, print_blob=True)
 settings.load_profile("test")
 

@@ -7,46 +7,81 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from quant.recipes import ConvolutionalRecipe, Recipe, ResidualRecipe
+from quant._augmentation import augmentation_of
+from quant.recipes import Recipe
 
 __all__ = ["EpochBatches", "mirrored", "shifted"]
 
 
 class EpochBatches:
-    """The training images of one epoch, shuffled and shifted, in nearly equal batches, each image once.
+    """The training images of one epoch, shuffled and changed at random, in nearly equal batches, each image once.
 
-    The whole set is one tensor and a batch is an index into it, so no worker processes are needed.
+    The whole set is one tensor and a batch is an index into it, so no worker processes are needed. All is computed
+    where the images are.
 
     Parameters
     ----------
-    images : (n, channels, height, width) uint8
+    images : (n, height, width, channels) uint8
     labels : (n,) int64
     epoch : from 0
+    classes : number of classes, which mixed labels have
+    part, parts : which of several equal parts of each batch, when several processes train together
     """
 
-    def __init__(self, images: Tensor, labels: Tensor, recipe: Recipe, epoch: int) -> None:
+    def __init__(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        recipe: Recipe,
+        epoch: int,
+        *,
+        classes: int = 0,
+        part: int = 0,
+        parts: int = 1,
+    ) -> None:
         self._images = images
         self._labels = labels
-        self._shift, self._chance = recipe.shift, recipe.shift_chance
-        self._flip = isinstance(recipe, ConvolutionalRecipe | ResidualRecipe) and recipe.flip
+        self._recipe = recipe
+        self._augment = augmentation_of(recipe.augment)
         self._random = (recipe.seed, epoch)
         self._count = -(-len(labels) // recipe.batch_size)
+        self._classes = classes
+        self._part, self._parts = part, parts
 
     def __len__(self) -> int:
         return self._count
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield batches: images float32 in 0 to 1, labels int64."""
+        """Yield batches: images (n, channels, height, width) float32 in 0 to 1, channels last in memory; and labels.
+
+        Labels are (n,) int64, or (n, classes) float32 if they are mixed.
+        """
         random = np.random.default_rng(self._random)
         for rows in np.array_split(random.permutation(len(self._labels)), self._count):
-            images = self._images[rows]
-            if self._shift:
-                offsets = random.integers(-self._shift, self._shift, (2, len(rows)), endpoint=True)
-                offsets[:, random.random(len(rows)) >= self._chance] = 0
-                images = shifted(images, torch.from_numpy(offsets[0]), torch.from_numpy(offsets[1]))
-            if self._flip:
-                images = mirrored(images, torch.from_numpy(random.random(len(rows)) < 0.5))
-            yield images.float() / 255, self._labels[rows]
+            images, labels = self._batch(random, torch.from_numpy(rows))
+            yield images[self._part :: self._parts], labels[self._part :: self._parts]
+
+    def _batch(self, random: np.random.Generator, rows: Tensor) -> tuple[Tensor, Tensor]:
+        device, recipe, count = self._images.device, self._recipe, len(rows)
+        rows = rows.to(device)
+        images, labels = self._images[rows].permute(0, 3, 1, 2), self._labels[rows]
+        if recipe.shift:
+            offsets = random.integers(-recipe.shift, recipe.shift, (2, count), endpoint=True)
+            offsets[:, random.random(count) >= recipe.shift_chance] = 0
+            down, right = torch.from_numpy(offsets).to(device)
+            images = shifted(images, down, right, recipe.shift)
+        if recipe.flip:
+            images = mirrored(images, torch.from_numpy(random.random(count) < 0.5).to(device))
+        images = images.float() / 255
+        if self._augment is not None:
+            images = self._augment(images, int(random.integers(2**63)))
+        if recipe.mixup:
+            share, partners = random.beta(recipe.mixup, recipe.mixup), torch.from_numpy(random.permutation(count))
+            partners = partners.to(device)
+            images = images * share + images[partners] * (1 - share)
+            given = F.one_hot(labels, self._classes).float()
+            labels = given * share + given[partners] * (1 - share)
+        return images.contiguous(memory_format=torch.channels_last), labels
 
 
 def mirrored(images: Tensor, chosen: Tensor) -> Tensor:
@@ -60,17 +95,18 @@ def mirrored(images: Tensor, chosen: Tensor) -> Tensor:
     return torch.where(chosen[:, None, None, None], images.flip(3), images)
 
 
-def shifted(images: Tensor, down: Tensor, right: Tensor) -> Tensor:
+def shifted(images: Tensor, down: Tensor, right: Tensor, border: int) -> Tensor:
     """Return images shifted by integer numbers of pixels, each by its own offsets, and filled with zeros.
 
     Parameters
     ----------
     images : (n, channels, height, width)
-    down, right : (n,) int64
+    down, right : (n,) int64, from -border to border
     """
     count, channels, height, width = images.shape
-    border = int(max(down.abs().max(), right.abs().max()))
+    device = images.device
     padded = F.pad(images, (border, border, border, border))
-    rows = (border - down)[:, None, None, None] + torch.arange(height)[:, None]
-    columns = (border - right)[:, None, None, None] + torch.arange(width)
-    return padded[torch.arange(count)[:, None, None, None], torch.arange(channels)[:, None, None], rows, columns]
+    rows = (border - down)[:, None, None, None] + torch.arange(height, device=device)[:, None]
+    columns = (border - right)[:, None, None, None] + torch.arange(width, device=device)
+    samples = torch.arange(count, device=device)[:, None, None, None]
+    return padded[samples, torch.arange(channels, device=device)[:, None, None], rows, columns]

@@ -8,8 +8,8 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
-from importlib import import_module
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -19,18 +19,24 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from lightning.pytorch.plugins import TorchCheckpointIO
+from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from dataflow import InputError
+from dataflow.errors import require_known
 from quant._batches import EpochBatches
 from quant._optimizers import optimizer_of, rate_factors, set_decay, stage_of
 from quant._progress import TrainingProgress
+from quant.checkpoints import STATE
 from quant.evaluation import predictions, scores_of_network
 from quant.methods import binary_layers, shared_of
 from quant.monitoring import Monitor, log_entries, new_warnings, require_finite
 from quant.recipes import Recipe
+from quant.teachers import distillation_loss
 
-__all__ = ["STATE", "TrainingRun", "fit"]
+__all__ = ["Machine", "TrainingRun", "fit"]
 
 #: Parameters of glibc's mallopt(3).
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
@@ -38,8 +44,8 @@ _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 #: Steps over which the loss of a running epoch is averaged.
 _RECENT = 50
 
-#: Key of our own entry in a checkpoint.
-STATE = "xnorflow"
+#: Part of a GPU's free memory that the images may take, so that batches are made there.
+_IMAGES_SHARE = 0.5
 
 
 class TrainingRun(LightningModule):
@@ -48,39 +54,78 @@ class TrainingRun(LightningModule):
     Parameters
     ----------
     network : maps (n, channels, height, width) float32 in 0 to 1 to scores
-    images : (n, channels, height, width) uint8; the last `recipe.validation` of them are held out
+    images : (n, height, width, channels) uint8; the last of them are held out, as many as the recipe says
     labels : (n,) int64
     facts : plain values that a checkpoint stores in addition to the recipe
+    teacher : a network whose scores are learned too
     """
 
     def __init__(
-        self, recipe: Recipe, network: nn.Module, images: Tensor, labels: Tensor, facts: dict[str, Any]
+        self,
+        recipe: Recipe,
+        network: nn.Module,
+        images: Tensor,
+        labels: Tensor,
+        facts: dict[str, Any],
+        teacher: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)  # faster convolutions; dense layers stay
+        self.average: AveragedModel | None = None
+        if recipe.average:
+            average = get_ema_multi_avg_fn(recipe.average)
+            self.average = AveragedModel(network, multi_avg_fn=average, use_buffers=True)
         self.shared = shared_of(network)
         self.classifier = self.shared.classifier  # as a module of this one, so that checkpoints have it once
         self._binary = binary_layers(network)
+        self._teacher = [] if teacher is None else [teacher]  # in a list, so that checkpoints are without it
         self.history: list[dict[str, Any]] = []
         self.warnings: list[dict[str, Any]] = []
         self.seconds = 0.0
         self.recipe = recipe
-        self._facts = facts
-        trained = len(labels) - recipe.validation
+        self.facts = facts
+        trained = len(labels) - recipe.held_out(len(labels))
         self._images, self._labels = images[:trained], labels[:trained]
-        self._held_out = images[trained:].permute(0, 2, 3, 1).numpy(), labels[trained:].numpy()
-        self._monitor = Monitor(network, self._rows, trained, recipe.batch_size)
+        self._held_out = images[trained:].numpy(), labels[trained:].numpy()
+        self._monitor = Monitor(network, self.rows, trained, recipe.batch_size)
 
-    def _rows(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    @property
+    def result(self) -> nn.Module:
+        """The network that the training is for: the averaged one, if there is one."""
+        return self.network if self.average is None else self.average.module
+
+    def rows(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return training images as the network gets them, without augmentation, and their labels."""
-        return self._images[rows].float() / 255, self._labels[rows]
+        rows = rows.to(self._images.device)
+        images = self._images[rows].permute(0, 3, 1, 2).float() / 255
+        return images.contiguous(memory_format=torch.channels_last), self._labels[rows]
+
+    def on_fit_start(self) -> None:
+        self.shared.clock.move(self.device)
+        for teacher in self._teacher:
+            teacher.to(self.device)
+        if self.device.type == "cuda":
+            free, _ = torch.cuda.mem_get_info(self.device)
+            if self._images.nbytes <= _IMAGES_SHARE * free:
+                self._images, self._labels = self._images.to(self.device), self._labels.to(self.device)
 
     def train_dataloader(self) -> EpochBatches:
-        return EpochBatches(self._images, self._labels, self.recipe, self.current_epoch)
+        return EpochBatches(
+            self._images,
+            self._labels,
+            self.recipe,
+            self.current_epoch,
+            classes=self.facts["classes"],
+            part=self.trainer.global_rank,
+            parts=self.trainer.world_size,
+        )
 
     def configure_optimizers(self) -> dict[str, Any]:
         optimizer = optimizer_of(self.recipe, self.network, self.classifier)
-        factors = rate_factors(self.recipe, self.shared.method, len(self.train_dataloader()))
+        factors = rate_factors(self.recipe, self.shared.method, optimizer, len(self.train_dataloader()))
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factors)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
@@ -89,7 +134,7 @@ class TrainingRun(LightningModule):
         self._losses: list[Tensor] = []
         self._rates: list[float] = []
         self._stage = stage_of(self.recipe, self.shared.method, self.current_epoch)
-        set_decay(self.trainer.optimizers[0], self.recipe, self.shared.method, self._stage)
+        set_decay(self.trainer.optimizers[0], self.shared.method, self._stage)
         if self.current_epoch in self.shared.method.first_epochs(self.recipe.epochs)[1:]:
             self.trainer.optimizers[0].state.clear()  # moments of the stage before do not count
 
@@ -102,8 +147,16 @@ class TrainingRun(LightningModule):
 
     def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
         images, labels = batch
-        images = images.contiguous(memory_format=torch.channels_last)
-        criterion = partial(F.cross_entropy, label_smoothing=self.recipe.label_smoothing)
+
+        def criterion(scores: Tensor, labels: Tensor) -> Tensor:
+            loss = F.cross_entropy(scores, labels, label_smoothing=self.recipe.label_smoothing)
+            for teacher in self._teacher:
+                with torch.no_grad():
+                    taught = teacher(images)
+                share = self.recipe.distillation
+                loss = (1 - share) * loss + share * distillation_loss(scores, taught, self.recipe.temperature)
+            return loss
+
         loss = self.shared.method.loss(self.network, images, labels, criterion)
         penalty = self.shared.method.penalty(self._binary)
         if penalty is not None:
@@ -115,6 +168,8 @@ class TrainingRun(LightningModule):
         super().optimizer_step(*arguments, **options)
         for layer in self._binary:
             self.shared.method.after_step(layer)
+        if self.average is not None:
+            self.average.update_parameters(self.network)
 
     def recent_loss(self) -> float:
         """Return the mean loss of the last steps, which must be finite."""
@@ -125,17 +180,18 @@ class TrainingRun(LightningModule):
     def on_train_epoch_end(self) -> None:
         images_per_second = len(self._labels) / (time.monotonic() - self._started)
         require_finite(self._losses, self.recipe, self.current_epoch + 1)
-        facts: dict[str, Any] = {"loss": torch.stack(self._losses).mean().item()}
+        loss = self.trainer.strategy.reduce(torch.stack(self._losses).mean(), reduce_op="mean")
+        facts: dict[str, Any] = {"loss": loss.item()}
         images, labels = self._held_out
         if len(labels):
-            hits = predictions(scores_of_network(self.network, images, double=False)) == labels
+            hits = predictions(scores_of_network(self.result, images, double=False)) == labels
             facts["validation_accuracy"] = float(hits.mean())
         stage = self.shared.method.stages()[self._stage].name
         facts |= {"learning_rate": mean(self._rates), "stage": stage, **self._monitor.figures()}
         self.history.append({"epoch": self.current_epoch + 1, **facts})
         penalty = self.shared.method.penalty(self._binary)
         added = 0.0 if penalty is None else penalty.item()
-        self.warnings += new_warnings(self.history, self.recipe, self._facts["classes"], self.warnings, penalty=added)
+        self.warnings += new_warnings(self.history, self.recipe, self.facts["classes"], self.warnings, penalty=added)
         self._log(facts, images_per_second)
         self.seconds += time.monotonic() - self._started
 
@@ -149,7 +205,7 @@ class TrainingRun(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         kept = {"history": self.history, "warnings": self.warnings, "seconds": self.seconds}
         state = {"recipe": self.recipe.to_dict(), **kept}
-        checkpoint[STATE] = {**self._facts, **state}
+        checkpoint[STATE] = {**self.facts, **state}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.history = list(checkpoint[STATE]["history"])
@@ -199,7 +255,49 @@ class _EachEpoch(Checkpoint):
         self._watch()
 
 
-def fit(run: TrainingRun, checkpoint: Path, *, progress: bool, watch: Callable[[], None]) -> None:
+@dataclass(frozen=True)
+class Machine:
+    """On what a training runs.
+
+    Parameters
+    ----------
+    accelerator : "cpu", "gpu", or "auto" for a GPU if there is one
+    devices : how many GPUs or processes of each machine share each batch
+    nodes : machines, on each of which the same command is started (by torchrun or Slurm)
+
+    Raises
+    ------
+    InputError
+        An accelerator is unknown or missing, or a number is below 1.
+    """
+
+    accelerator: str = "auto"
+    devices: int = 1
+    nodes: int = 1
+
+    def __post_init__(self) -> None:
+        require_known("Accelerator", self.accelerator, ("auto", "cpu", "gpu"))
+        found = torch.cuda.device_count()
+        if self.accelerator == "gpu" and not found:
+            raise InputError("Accelerator must be cpu or auto where torch finds no GPU, not gpu")
+        for name in ("devices", "nodes"):
+            if getattr(self, name) < 1:
+                raise InputError(f"Number of {name} must be at least 1, not {getattr(self, name)}")
+        if self.has_gpu and self.devices > found:
+            raise InputError(f"Number of devices must be at most the {found} GPUs, not {self.devices}")
+
+    @property
+    def has_gpu(self) -> bool:
+        """Whether the training runs on GPUs."""
+        return self.accelerator != "cpu" and torch.cuda.is_available()
+
+    @property
+    def several(self) -> bool:
+        """Whether several processes train together."""
+        return self.devices * self.nodes > 1
+
+
+def fit(run: TrainingRun, checkpoint: Path, *, machine: Machine, progress: bool, watch: Callable[[], None]) -> None:
     """Train a run up to its recipe's epochs, starting from `checkpoint` if it exists, and keep that up to date.
 
     `watch` is called after each epoch.
@@ -217,13 +315,18 @@ def fit(run: TrainingRun, checkpoint: Path, *, progress: bool, watch: Callable[[
         _memory_kept(),
         TrainingProgress(recipe.name, recipe.epochs, shown=progress) as shown,
     ):
+        for note in (*run.facts["layers"], *(f"left out: {each}" for each in run.facts["broken"])):
+            shown.note(note)
         trainer = Trainer(
             max_epochs=recipe.epochs,
-            accelerator="cpu",
-            devices=1,
+            accelerator="gpu" if machine.has_gpu else "cpu",
+            devices=machine.devices,
+            num_nodes=machine.nodes,
+            # In some stages a method has parameters that no loss depends on.
+            strategy=DDPStrategy(find_unused_parameters=True) if machine.several else "auto",
             precision=recipe.precision,
             gradient_clip_val=recipe.clip_gradient or None,
-            deterministic=True,
+            deterministic="warn" if machine.has_gpu else True,  # a few operations of torch have no such form on a GPU
             reload_dataloaders_every_n_epochs=1,
             logger=_loggers(checkpoint.parent),
             log_every_n_steps=1,
@@ -241,10 +344,11 @@ def fit(run: TrainingRun, checkpoint: Path, *, progress: bool, watch: Callable[[
 
 
 def _loggers(folder: Path) -> list[Logger]:
-    """Return a CSV log and one for TensorBoard. Each start and resume has a version."""
-    import_module("tensorboard")  # where it is missing, the error has its name; Lightning's has none
-    csv = CSVLogger(folder, name="log")
-    return [csv, TensorBoardLogger(folder, name="log", version=csv.version)]
+    """Return a CSV log, and a TensorBoard log if that package is installed. Each start and resume has a version."""
+    loggers: list[Logger] = [CSVLogger(folder, name="log")]
+    if find_spec("tensorboard") is not None:
+        loggers.append(TensorBoardLogger(folder, name="log", version=loggers[0].version))
+    return loggers
 
 
 @contextmanager

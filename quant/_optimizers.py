@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
 from torch import nn
 
+from dataflow import InputError
 from quant.methods import Method
 from quant.recipes import Recipe
 
@@ -41,18 +43,38 @@ class _Together(torch.optim.Optimizer):
 def optimizer_of(recipe: Recipe, network: nn.Module, classifier: nn.Module | None) -> torch.optim.Optimizer:
     """Return the optimizer, with a group for weights of layers, which decay, and one for all other parameters.
 
-    A method's classifier is a third group, which Adam trains with a rate of its own, whatever the recipe's optimizer.
+    There are such two for each factor of the recipe's `rates`. A method's classifier is a last group, which Adam trains
+    with a rate of its own, whatever the recipe's optimizer.
+
+    Raises
+    ------
+    InputError
+        A pattern of `rates` fits no parameter.
     """
-    layers = {id(p) for p in network.parameters() if p.ndim > 1}
-    parameters = list(network.parameters())
-    groups = [
-        {"params": [p for p in parameters if id(p) in layers], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in parameters if id(p) not in layers], "weight_decay": 0.0},
-    ]
-    main = _main_optimizer(recipe, groups)
+    main = _main_optimizer(recipe, _groups(recipe, network))
     if classifier is None:
         return main
     return _Together(main, torch.optim.Adam(classifier.parameters(), lr=CLASSIFIER_RATE))
+
+
+def _groups(recipe: Recipe, network: nn.Module) -> list[dict[str, Any]]:
+    named = dict(network.named_parameters())
+    for pattern in recipe.rates:
+        if not any(fnmatchcase(name, pattern) for name in named):
+            raise InputError(f"Pattern of rates of recipe {recipe.name!r} must fit a parameter, not {pattern!r}")
+
+    def factor(name: str) -> float:
+        return next((rate for pattern, rate in recipe.rates.items() if fnmatchcase(name, pattern)), 1.0)
+
+    groups = []
+    for rate in dict.fromkeys([1.0, *recipe.rates.values()]):
+        of_rate = [parameter for name, parameter in named.items() if factor(name) == rate]
+        for decay, layers in ((recipe.weight_decay, True), (0.0, False)):
+            chosen = [parameter for parameter in of_rate if (parameter.ndim > 1) == layers]
+            groups.append(
+                {"params": chosen, "lr": recipe.learning_rate * rate, "weight_decay": decay, "full_decay": decay}
+            )
+    return [group for index, group in enumerate(groups) if group["params"] or index < 2]
 
 
 def _main_optimizer(recipe: Recipe, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
@@ -68,12 +90,16 @@ def stage_of(recipe: Recipe, method: Method, epoch: int) -> int:
     return max(index for index, first in enumerate(method.first_epochs(recipe.epochs)) if first <= epoch)
 
 
-def set_decay(optimizer: torch.optim.Optimizer, recipe: Recipe, method: Method, stage: int) -> None:
+def set_decay(optimizer: torch.optim.Optimizer, method: Method, stage: int) -> None:
     """Give the weights of layers the decay of a stage."""
-    optimizer.param_groups[0]["weight_decay"] = recipe.weight_decay * method.stages()[stage].decay
+    for group in optimizer.param_groups:
+        if "full_decay" in group:
+            group["weight_decay"] = group["full_decay"] * method.stages()[stage].decay
 
 
-def rate_factors(recipe: Recipe, method: Method, batches: int) -> list[Callable[[int], float]]:
+def rate_factors(
+    recipe: Recipe, method: Method, optimizer: torch.optim.Optimizer, batches: int
+) -> list[Callable[[int], float]]:
     """Return the functions from a step, from 0, to the factors of the groups' learning rates.
 
     Parameters
@@ -86,7 +112,7 @@ def rate_factors(recipe: Recipe, method: Method, batches: int) -> list[Callable[
         return 0.1 ** sum(step >= part * steps for part in _CLASSIFIER_STEPS)
 
     main = _rate_factor(recipe, method, batches)
-    return [main, main, classifier] if method.classifier() is not None else [main, main]
+    return [main if "full_decay" in group else classifier for group in optimizer.param_groups]
 
 
 def _rate_factor(recipe: Recipe, method: Method, batches: int) -> Callable[[int], float]:
@@ -100,7 +126,12 @@ def _rate_factor(recipe: Recipe, method: Method, batches: int) -> Callable[[int]
         if step < first + warm:
             return stages[index].rate * (step + 1) / (warm + 1)
         done = min(1.0, (step - first) / (last - first))
-        falling = {"cosine": (1 + math.cos(math.pi * done)) / 2, "linear": 1 - done, "constant": 1.0}
+        falling = {
+            "cosine": (1 + math.cos(math.pi * done)) / 2,
+            "linear": 1 - done,
+            "step": 0.1 ** sum(done >= milestone for milestone in recipe.milestones),
+            "constant": 1.0,
+        }
         return stages[index].rate * falling[recipe.schedule]
 
     return factor

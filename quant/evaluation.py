@@ -24,7 +24,7 @@ def scores_of_network(network: nn.Module, frames: np.ndarray, *, batch: int = 10
 
     Parameters
     ----------
-    network : as returned by `quant.training.load_checkpoint`; its mode and weights are not changed. Binary layers of
+    network : as returned by `quant.checkpoints.load_checkpoint`; its mode and weights are not changed. Binary layers of
         a method are evaluated as those of Brevitas that are left of them
     frames : (frames, height, width, channels) uint8; the network takes ``pixel / 255`` in float32, channels first
     batch : frames at a time
@@ -37,6 +37,9 @@ def scores_of_network(network: nn.Module, frames: np.ndarray, *, batch: int = 10
     network = deployed(network)
     kind = torch.float64 if double else torch.float32
     network.to(kind)
+    device = next((tensor.device for tensor in network.state_dict().values()), None)
     with torch.no_grad():
-        outputs = [network(torch.from_numpy(planes).to(kind)).numpy() for planes in planes_of(frames, batch)]
+        outputs = [
+            network(torch.from_numpy(planes).to(device, kind)).cpu().numpy() for planes in planes_of(frames, batch)
+        ]
     return np.concatenate(outputs).astype(np.float64)

@@ -1,38 +1,43 @@
 """Training: a recipe and a data set become a QONNX file, a checkpoint and metrics.
 
 A resumed run gives the same result as an uninterrupted one, bit for bit: weights, optimizer and learning rate
-come from the checkpoint of the last complete epoch, order and augmentation from seed and epoch. Checkpoints are
-Lightning's. They are written completely or not at all, and read as tensors and plain values only, which runs no code of
-theirs; a method of one's own is run from the file that the recipe names.
+come from the checkpoint of the last complete epoch, order and augmentation from seed and epoch. Checkpoints are written
+completely or not at all.
 """
 
 import json
 import os
-import pickle
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-from zipfile import is_zipfile
 
 import numpy as np
 import torch
+from lightning.pytorch.utilities import rank_zero_only
 from torch import nn
 
 from dataflow import InputError
 from dataflow.writing import locked
-from quant import datasets, recipes
-from quant._fitting import STATE, TrainingRun, fit
+from quant import datasets, teachers
+from quant._fitting import Machine, TrainingRun, fit
+from quant.binarize import Change
+from quant.checkpoints import load_checkpoint, new_network, own_recipe, read_checkpoint, stored_recipe
+from quant.datasets import Dataset
 from quant.evaluation import predictions, scores_of_network
 from quant.export import export
-from quant.models import build
-from quant.recipes import Recipe
+from quant.models import adopt, own
+from quant.readiness import require_lowerable, require_trainable
+from quant.recipes import OwnRecipe, Recipe
 
-__all__ = ["TrainingResult", "load_checkpoint", "train"]
+__all__ = ["Machine", "TrainingResult", "load_checkpoint", "train"]
 
 _MODEL, _CHECKPOINT, _METRICS = "model.onnx", "checkpoint.ckpt", "metrics.json"
 _PACKAGES = ("xnorflow", "torch", "brevitas", "lightning", "onnx", "numpy")
+
+#: Images with which a network is tried before the training.
+_TRIED = 64
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,8 @@ class TrainingResult:
     checkpoint : the state after the last epoch
     metrics_file : `metrics` as JSON
     accuracy : fraction of the test images that the network classifies correctly, 0 to 1
-    metrics : accuracy, epochs, seed, recipe, versions, date, seconds, and `history`, one entry per epoch
+    metrics : accuracy, epochs, seed, recipe, versions, date, seconds, `history`, one entry per epoch, `layers` of a
+        network of one's own, as sentences, and `broken`, images that were left out
     """
 
     model: Path
@@ -63,70 +69,89 @@ class TrainingResult:
 def train(
     recipe: Recipe,
     *,
-    data: str | os.PathLike[str] | None = None,
+    network: nn.Module | None = None,
+    data: str | os.PathLike[str] | tuple[Dataset, Dataset] | None = None,
     epochs: int | None = None,
     seed: int | None = None,
     out: str | os.PathLike[str],
     resume: bool = False,
     download: bool = False,
+    lower_check: bool = True,
+    machine: Machine | None = None,
     progress: bool = True,
 ) -> TrainingResult:
     """Train a network and write ``model.onnx``, ``checkpoint.ckpt``, ``metrics.json`` and ``log/`` into a folder.
 
-    The result is the network after the last epoch. The test images are evaluated once, after that epoch.
+    The result is the network after the last epoch. The test images are evaluated once, after that epoch. A network or a
+    method of one's own is lowered before the training.
 
     Parameters
     ----------
     recipe : what to train, and how
-    data : folder of data sets; the default is $XNORFLOW_DATA
+    network : the network to train, if the recipe has none; its layers become binary in place, and are trained
+    data : folder of data sets, the default is $XNORFLOW_DATA; or training and test images
     epochs, seed : replace those of the recipe
     out : the folder, created if missing
     resume : continue the run in `out` after its last complete epoch, or start it if there is none
     download : download missing data files
+    lower_check : whether networks and methods of one's own are lowered first
+    machine : on what the training runs
     progress : show the progress on standard error
 
     Raises
     ------
     InputError
-        A value or a data file is invalid, or `out` contains a run that would be overwritten, another recipe's run, or
-        one that still runs.
+        A value or a data file is invalid, a network cannot be lowered, or `out` contains a run that would be
+        overwritten, another recipe's run, or one that still runs.
     """
+    machine = machine or Machine()
     recipe = replace(
         recipe,
         epochs=recipe.epochs if epochs is None else epochs,
         seed=recipe.seed if seed is None else seed,
     )
-    training, test = (datasets.load(recipe.dataset, split, data=data, download=download) for split in datasets.SPLITS)
-    if recipe.validation > len(training) - 2:
+    training, test = _data(recipe, data, download=download)
+    run = _run(recipe, training, network)
+    folder = Path(out)
+    if rank_zero_only.rank:  # one of several processes that train together, of which the first has the folder
+        fit(run, folder / _CHECKPOINT, machine=machine, progress=False, watch=lambda: None)
+        return TrainingResult(folder / _MODEL, folder / _CHECKPOINT, folder / _METRICS, float("nan"), {})
+    checkpoint = _prepare(folder, recipe, resume=resume)
+    with locked(folder, "training"):
+        if not checkpoint.exists():
+            _check_own(run, recipe, lower_check=lower_check)
+        fit(run, checkpoint, machine=machine, progress=progress, watch=lambda: None)
+        return _finish(run, recipe, test, checkpoint)
+
+
+def _data(
+    recipe: Recipe, data: str | os.PathLike[str] | tuple[Dataset, Dataset] | None, *, download: bool
+) -> tuple[Dataset, Dataset]:
+    """Return training and test images, which fit each other and the recipe."""
+    if isinstance(data, tuple):
+        training, test = data
+    else:
+        options: dict[str, Any] = {"image_size": recipe.image_size, "skip_broken": recipe.skip_broken}
+        training, test = (
+            datasets.load(recipe.dataset, split, data=data, download=download, **options) for split in datasets.SPLITS
+        )
+    held_out = recipe.held_out(len(training))
+    if held_out > len(training) - 2:
         raise InputError(
             f"validation of recipe {recipe.name!r} must leave 2 or more of the {len(training)} training images, "
             f"not be {recipe.validation}"
         )
-    run = _run(recipe, training)
-    checkpoint = _prepare(Path(out), recipe, resume=resume)
-    with locked(checkpoint.parent, "training"):
-        fit(run, checkpoint, progress=progress, watch=lambda: None)
-        return _finish(run, recipe, test, checkpoint)
-
-
-def load_checkpoint(path: str | os.PathLike[str]) -> tuple[Recipe, nn.Sequential]:
-    """Return the recipe and the network of a checkpoint, in the state after its last epoch.
-
-    Raises
-    ------
-    InputError
-        The file is missing or damaged, or another program wrote it.
-    """
-    checkpoint = _read_checkpoint(Path(path))
-    state = checkpoint[STATE]
-    recipe = recipes.from_dict(state["recipe"])
-    network = _network(recipe, state["frame_shape"], state["classes"])
-    prefix = "network."
-    # A classifier that layers share in training is beside the network, and not needed after it.
-    tensors = checkpoint["state_dict"].items()
-    weights = {name.removeprefix(prefix): tensor for name, tensor in tensors if name.startswith(prefix)}
-    network.load_state_dict(weights)
-    return recipe, network.eval()
+    if training.images.shape[1:] != test.images.shape[1:]:
+        shapes = [" x ".join(map(str, part.images.shape[1:])) for part in (training, test)]
+        raise InputError(
+            f"Test images of {training.name!r} must be {shapes[0]} as those of the training, not {shapes[1]}"
+        )
+    if test.labels.max() > training.labels.max():
+        raise InputError(
+            f"Labels of the test images of {training.name!r} must be at most {training.labels.max()} as those of the "
+            f"training, not {test.labels.max()}"
+        )
+    return training, test
 
 
 def _prepare(folder: Path, recipe: Recipe, *, resume: bool) -> Path:
@@ -136,17 +161,16 @@ def _prepare(folder: Path, recipe: Recipe, *, resume: bool) -> Path:
         raise InputError(f"Output folder {str(folder)!r} must be without {present[0]!r}, or resumed (--resume)")
     checkpoint = folder / _CHECKPOINT
     if checkpoint.exists():
-        stored = recipes.from_dict(_read_checkpoint(checkpoint)[STATE]["recipe"]).to_dict()
-        wanted = recipe.to_dict()
-        if stored.keys() != wanted.keys():
-            kinds = [recipes.kind_of(entries) for entries in (stored, wanted)]
+        stored = stored_recipe(checkpoint, read_checkpoint(checkpoint))
+        if type(stored) is not type(recipe):
             raise InputError(
-                f"Network of the run to resume in {str(folder)!r} must be {kinds[0]} as before, not {kinds[1]}"
+                f"Network of the run to resume in {str(folder)!r} must be {stored.kind} as before, not {recipe.kind}"
             )
-        for name, value in wanted.items():
-            if stored[name] != value and name != "name":
+        before = stored.to_dict()
+        for name, value in recipe.to_dict().items():
+            if before[name] != value and name != "name":
                 raise InputError(
-                    f"{name} of the run to resume in {str(folder)!r} must be {stored[name]!r} as before, not {value!r}"
+                    f"{name} of the run to resume in {str(folder)!r} must be {before[name]!r} as before, not {value!r}"
                 )
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -155,24 +179,39 @@ def _prepare(folder: Path, recipe: Recipe, *, resume: bool) -> Path:
     return checkpoint
 
 
-def _run(recipe: Recipe, training: datasets.Dataset) -> TrainingRun:
-    images = np.array(training.images.transpose(0, 3, 1, 2), order="C")  # a copy, which torch may write to
-    _, channels, height, width = images.shape
+def _run(recipe: Recipe, training: Dataset, network: nn.Module | None) -> TrainingRun:
+    _, height, width, channels = training.images.shape
     frame_shape, classes = (channels, height, width), int(training.labels.max()) + 1
-    network = _network(recipe, frame_shape, classes)
-    facts = {"frame_shape": frame_shape, "classes": classes}
-    return TrainingRun(recipe, network, torch.from_numpy(images), torch.from_numpy(training.labels), facts)
+    changes: list[Change] = []
+    if network is not None:
+        network, changes = adopt(network, own_recipe(recipe))
+    elif isinstance(recipe, OwnRecipe):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(recipe.seed)
+            network, changes = own(recipe, frame_shape, classes)
+    else:
+        network = new_network(recipe, frame_shape, classes)
+    layers = [str(change) for change in changes]
+    teacher = teachers.load(recipe.teacher, frame_shape, classes) if recipe.teacher else None
+    facts = {"frame_shape": frame_shape, "classes": classes, "layers": layers, "broken": list(training.broken)}
+    images = torch.from_numpy(np.require(training.images, requirements=("C", "W")))  # torch may write to them
+    return TrainingRun(recipe, network, images, torch.from_numpy(training.labels), facts, teacher)
 
 
-def _network(recipe: Recipe, frame_shape: tuple[int, int, int], classes: int) -> nn.Sequential:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
-        return build(recipe, frame_shape, classes)
+def _check_own(run: TrainingRun, recipe: Recipe, *, lower_check: bool) -> None:
+    """Check a network or a method of one's own before it is trained."""
+    if not isinstance(recipe, OwnRecipe) and ":" not in recipe.method:
+        return
+    name = recipe.network if isinstance(recipe, OwnRecipe) and recipe.network else recipe.name
+    images, _ = run.rows(torch.arange(min(_TRIED, len(run))))
+    require_trainable(run.network, name, images, run.facts["classes"])
+    if lower_check:
+        require_lowerable(run.network, name, run.facts["frame_shape"])
 
 
-def _finish(run: TrainingRun, recipe: Recipe, test: datasets.Dataset, checkpoint: Path) -> TrainingResult:
+def _finish(run: TrainingRun, recipe: Recipe, test: Dataset, checkpoint: Path) -> TrainingResult:
     """Measure on the test images and write model and metrics."""
-    accuracy = float((predictions(scores_of_network(run.network, test.images)) == test.labels).mean())
+    accuracy = float((predictions(scores_of_network(run.result, test.images)) == test.labels).mean())
     metrics = {
         "accuracy": accuracy,
         "test_frames": len(test),
@@ -183,26 +222,13 @@ def _finish(run: TrainingRun, recipe: Recipe, test: datasets.Dataset, checkpoint
         "seconds": round(run.seconds, 1),
         "versions": {package: version(package) for package in _PACKAGES},
         "warnings": run.warnings,
+        "layers": run.facts["layers"],
+        "broken": [*run.facts["broken"], *test.broken],
         "history": run.history,
     }
     folder = checkpoint.parent
-    height, width, channels = test.images.shape[1:]
-    export(run.network, (channels, height, width), folder / _MODEL)
+    export(run.result.cpu(), run.facts["frame_shape"], folder / _MODEL)
     part = folder / (_METRICS + ".part")
     part.write_text(json.dumps(metrics, indent=1) + "\n", "utf-8")
     part.replace(folder / _METRICS)
     return TrainingResult(folder / _MODEL, checkpoint, folder / _METRICS, accuracy, metrics)
-
-
-def _read_checkpoint(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise InputError(f"Checkpoint {str(path)!r} must exist")
-    if not is_zipfile(path):
-        raise InputError(f"Checkpoint {str(path)!r} must be a complete zip file, not a truncated or another file")
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, OSError, LookupError, ValueError, TypeError, AttributeError) as error:
-        raise InputError(f"Checkpoint {str(path)!r} must hold tensors and plain values, nothing else") from error
-    if not isinstance(checkpoint, dict) or STATE not in checkpoint:
-        raise InputError(f"Checkpoint {str(path)!r} must be one that xnorflow has written, not another program's")
-    return checkpoint

@@ -98,8 +98,8 @@ def original(name: str) -> Original:
         "conv": (_conv, 6, 2),
         "inert": (_inert, 5, 3),
         "everything": (CONV_CASES["everything"].network, 4, 2),
-        "weights-of-2-bits": (CONV_CASES["weights-of-2-bits"].network, 3, 2),
-        "weights-of-8-bits": (CONV_CASES["weights-of-8-bits"].network, 3, 2),
+        "weights-of-2-bits": (CONV_CASES["weights-of-2-bits"].network, 2, 2),
+        "weights-of-8-bits": (CONV_CASES["weights-of-8-bits"].network, 2, 2),
     }[name]
     network = make()
     return Original(network, random_frames(network, frames_run), seed=seed)

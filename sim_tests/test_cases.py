@@ -33,10 +33,12 @@ def slow(parameter: ParameterSet) -> ParameterSet:
 #: Cases that the default suite runs in the simulators of Verilog too.
 REPRESENTATIVES = {"both", "inert", "codes-stacked"}
 #: Further ones that Verilator runs in the slow suite: it compiles for longer than all others take.
-COMPILED = {"codes-and-weights", "stacked-image", "bits"}
-#: Cases that take long in Amaranth's simulator, which runs Python for every cycle.
+COMPILED = {"codes-and-weights", "bits"}
+#: Cases that Amaranth's simulator, which runs Python for every cycle, leaves to Icarus; smaller ones have their kinds.
+LEFT = {"inert-image", "codes-image"}
+#: Cases that take long in Amaranth's simulator.
 LONG = {
-    *("inert-image", "stacked-image", "codes-image", "image", "image-of-integers", "codes-and-weights"),
+    *("stacked-image", "image", "image-of-integers", "codes-and-weights"),
     *("factors", "integers-go-on", "bits", "inert-bits"),
 }
 
@@ -46,6 +48,8 @@ def every_case() -> Iterator[ParameterSet]:
     for case in (*CASES, *RESIDUAL_CASES):
         for simulator in simulators():
             if simulator.values == ("verilator",) and str(case) not in REPRESENTATIVES | COMPILED:
+                continue
+            if simulator.values == ("amaranth",) and str(case) in LEFT:
                 continue
             often = str(case) not in LONG if simulator.values == ("amaranth",) else str(case) in REPRESENTATIVES
             marks = [*simulator.marks, *([] if often else [pytest.mark.slow])]

@@ -275,26 +275,31 @@ REPRESENTATIVES = (
     *("weights-of-8-bits", "weights-of-2-bits"),
 )
 
-#: Of the stalls at the ends.
-SEEDS = [1, pytest.param(None, marks=pytest.mark.slow)]
-
+#: Further ones that Icarus runs in the slow suite; Amaranth's simulator runs all.
+VERILOG = (
+    *("1x1", "dilated", "depthwise", "groups", "groups-of-integers", "integers-ragged", "zero-apart", "zero-of-sums"),
+    *("inert-integers", "max-pool-of-sums", "sum-pool-of-integers", "weights-masked-by-2-bits", "windows-outside"),
+)
 
 #: Cases that take thousands of cycles, and whose kinds are in shorter ones too.
 LONG = {"narrow-fifos", "stride-pool-3x3", "sum-pool", "sum-pool-of-sums", "zero", "zero-of-integers"}
 
 
-@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.slow] if name in LONG else []) for name in CASES]
 )
-def test_convolutions_in_the_amaranth_simulator(name: str, seed: int | None) -> None:
-    verify_case(name, simulator="amaranth", seed=seed, frames=2)
+def test_convolutions_in_the_amaranth_simulator(name: str) -> None:
+    verify_case(name, simulator="amaranth", seed=1, frames=2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REPRESENTATIVES)
+def test_convolutions_without_stalls_in_the_amaranth_simulator(name: str) -> None:
+    verify_case(name, simulator="amaranth", seed=None, frames=2)
 
 
 @pytest.mark.skipif(available()["icarus"] is not None, reason=str(available()["icarus"]))
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[] if name in REPRESENTATIVES else [pytest.mark.slow]) for name in CASES]
-)
+@pytest.mark.parametrize("name", [*REPRESENTATIVES, *(pytest.param(name, marks=pytest.mark.slow) for name in VERILOG)])
 def test_convolutions_in_icarus(name: str, tmp_path: Path) -> None:
     verify_case(name, simulator="icarus", seed=7, frames=2, build_dir=tmp_path)
 

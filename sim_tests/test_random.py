@@ -55,13 +55,13 @@ def needs(simulator: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(reason is not None, reason=str(reason))
 
 
-DENSE, CONVOLUTIONS, SHORTCUTS = (dense_networks(), 12), (conv_networks(), 3), (residual_networks(), 3)
+DENSE, CONVOLUTIONS, SHORTCUTS = (dense_networks(), 12), (conv_networks(), 3), (residual_networks(), 2)
 
 test_random_networks_in_amaranth = agreement("amaranth", *DENSE, examples(10, many=50))
 test_random_convolutions_in_amaranth = agreement("amaranth", *CONVOLUTIONS, examples(8, many=40))
 test_random_shortcuts_in_amaranth = agreement("amaranth", *SHORTCUTS, examples(8, many=110))
-test_random_networks_in_icarus = pytest.mark.slow(needs("icarus")(agreement("icarus", *DENSE, 8)))
-test_random_convolutions_in_icarus = pytest.mark.slow(needs("icarus")(agreement("icarus", *CONVOLUTIONS, 6)))
-test_random_shortcuts_in_icarus = pytest.mark.slow(needs("icarus")(agreement("icarus", *SHORTCUTS, 8)))
-test_random_networks_in_verilator = pytest.mark.slow(needs("verilator")(agreement("verilator", *DENSE, 6)))
-test_random_shortcuts_in_verilator = pytest.mark.slow(needs("verilator")(agreement("verilator", *SHORTCUTS, 6)))
+test_random_networks_in_icarus = pytest.mark.slow(needs("icarus")(agreement("icarus", *DENSE, 5)))
+test_random_convolutions_in_icarus = pytest.mark.slow(needs("icarus")(agreement("icarus", *CONVOLUTIONS, 4)))
+test_random_shortcuts_in_icarus = pytest.mark.slow(needs("icarus")(agreement("icarus", *SHORTCUTS, 5)))
+test_random_networks_in_verilator = pytest.mark.slow(needs("verilator")(agreement("verilator", *DENSE, 3)))
+test_random_shortcuts_in_verilator = pytest.mark.slow(needs("verilator")(agreement("verilator", *SHORTCUTS, 3)))

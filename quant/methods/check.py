@@ -28,7 +28,7 @@ from quant.methods import BinaryLayer, BinarySign, Method, Shared, binary_layers
 from quant.methods._deploy import ChannelScale, ChannelShift
 from quant.models import build
 from quant.oracle import scores_of_qonnx
-from quant.recipes import ConvolutionalRecipe, Recipe, ResidualRecipe
+from quant.recipes import ConvolutionalRecipe, DenseRecipe, Recipe, ResidualRecipe
 from quant.training import train
 
 __all__ = ["KINDS", "Finding", "Lowered", "MethodCheck", "finding"]
@@ -122,10 +122,10 @@ class MethodCheck:
             "options": self.options,
         }
         if kind == "dense":
-            return Recipe(kind, hidden=(12, 9), **common)
+            return DenseRecipe(name=kind, hidden=(12, 9), **common)
         if kind == "convolutional":
-            return ConvolutionalRecipe(kind, hidden=(8,), convolutions=(4, "P", 6), padding="zero", **common)
-        return ResidualRecipe(kind, widths=(4, 8), depth=1, after="method", **common)
+            return ConvolutionalRecipe(name=kind, hidden=(8,), convolutions=(4, "P", 6), padding="zero", **common)
+        return ResidualRecipe(name=kind, widths=(4, 8), depth=1, after="method", **common)
 
     def channels(self) -> str:
         """Check that signs and what follows a layer are functions of one number for each channel, in evaluation."""

@@ -2,6 +2,7 @@
 
 from quant.models._build import build
 from quant.models._layers import FlattenImage, ImageScale, PixelScale, ScoreNorm
+from quant.models._own import adopt, own
 from quant.models._residual import residual
 from quant.models._sequential import convolutional, dense
 
@@ -10,8 +11,10 @@ __all__ = [
     "ImageScale",
     "PixelScale",
     "ScoreNorm",
+    "adopt",
     "build",
     "convolutional",
     "dense",
+    "own",
     "residual",
 ]

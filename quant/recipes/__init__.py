@@ -3,7 +3,19 @@
 A recipe is a TOML file. Those of this folder are opened by name, others by path.
 """
 
-from quant.recipes._load import changed, from_dict, kind_of, load, names
-from quant.recipes._recipe import ConvolutionalRecipe, Recipe, ResidualRecipe
+from quant.recipes._load import changed, from_dict, load, names
+from quant.recipes._networks import ConvolutionalRecipe, DenseRecipe, LayeredRecipe, OwnRecipe, ResidualRecipe
+from quant.recipes._recipe import Recipe
 
-__all__ = ["ConvolutionalRecipe", "Recipe", "ResidualRecipe", "changed", "from_dict", "kind_of", "load", "names"]
+__all__ = [
+    "ConvolutionalRecipe",
+    "DenseRecipe",
+    "LayeredRecipe",
+    "OwnRecipe",
+    "Recipe",
+    "ResidualRecipe",
+    "changed",
+    "from_dict",
+    "load",
+    "names",
+]

@@ -10,20 +10,22 @@ from typing import Any
 
 from dataflow import InputError
 from dataflow.errors import require_known
-from quant.recipes._recipe import ConvolutionalRecipe, Recipe, ResidualRecipe
+from quant.recipes._networks import KINDS, DenseRecipe
+from quant.recipes._recipe import Recipe
 
-__all__ = ["changed", "from_dict", "kind_of", "load", "names"]
-
-#: The kinds of recipes but the dense one, by the key that only they have.
-_KINDS: dict[str, type[Recipe]] = {"convolutions": ConvolutionalRecipe, "widths": ResidualRecipe}
+__all__ = ["changed", "from_dict", "load", "names"]
 
 
 def from_dict(entries: dict[str, Any]) -> Recipe:
-    """Return a recipe from the values of its `to_dict`; with `convolutions` or `widths` it is of that kind."""
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in entries.items()
-    }
-    return _kind_of(entries)(**values)
+    """Return a recipe from the values of its `to_dict`.
+
+    Raises
+    ------
+    InputError
+        A key is unknown or missing, or a value is invalid.
+    """
+    entries = dict(entries)
+    return _recipe_of(entries.pop("name"), entries)
 
 
 def names() -> tuple[str, ...]:
@@ -62,15 +64,13 @@ def changed(recipe: Recipe, settings: Iterable[str]) -> Recipe:
     """
     entries = recipe.to_dict()
     name = entries.pop("name")
-    options: dict[str, Any] = {}
     for setting in settings:
         key, equals, text = setting.partition("=")
         table, dot, option = key.partition(".")
-        if not equals or not table or (dot and (table != "options" or not option)):
-            raise InputError(f"Setting of recipe {name!r} must be KEY=VALUE or options.KEY=VALUE, not {setting!r}")
-        (options if dot else entries)[option or table] = _value_of(text)
-    if options:
-        entries["options"] = recipe.options | options
+        if not equals or not table or (dot and (table not in recipe.tables or not option)):
+            forms = ", ".join(("KEY=VALUE", *(f"{each}.KEY=VALUE" for each in recipe.tables)))
+            raise InputError(f"Setting of recipe {name!r} must be one of {forms}, not {setting!r}")
+        (entries[table] if dot else entries)[option or table] = _value_of(text)
     return _recipe_of(name, entries)
 
 
@@ -93,21 +93,16 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _recipe_of(name: str, entries: dict[str, Any]) -> Recipe:
-    known = {field.name: field for field in fields(_kind_of(entries)) if field.name != "name"}
+    kind = next((kind for key, kind in KINDS.items() if key in entries), DenseRecipe)
+    known = {field.name: field for field in fields(kind) if field.name != "name"}
+    others = [key for key in KINDS if key in entries and key not in known]
     for key in entries:
-        require_known(f"Key of recipe {name!r}", key, {*known, *_KINDS})
-        if key not in known:
-            raise InputError(f"Recipe {name!r} must have one of {', '.join(_KINDS)}, not both")
+        require_known(f"Key of recipe {name!r}", key, {*known, *KINDS})
+    if others:
+        key = next(key for key in KINDS if key in entries)
+        raise InputError(f"Recipe {name!r} must have one of {', '.join((key, *others))}, not both")
     for key, field in known.items():
         if field.default is MISSING and field.default_factory is MISSING and key not in entries:
             raise InputError(f"Recipe {name!r} must have the key {key!r}, which is missing")
-    return from_dict({"name": name, **entries})
-
-
-def _kind_of(entries: dict[str, Any]) -> type[Recipe]:
-    return next((kind for key, kind in _KINDS.items() if key in entries), Recipe)
-
-
-def kind_of(entries: dict[str, Any]) -> str:
-    """Return the kind of a stored recipe in words."""
-    return {Recipe: "dense", ConvolutionalRecipe: "convolutional", ResidualRecipe: "residual"}[_kind_of(entries)]
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in entries.items()}
+    return kind(name=name, **values)

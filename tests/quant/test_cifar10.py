@@ -1,9 +1,11 @@
-"""CIFAR-10: the official binary layout, every kind of invalid file, and downloading."""
+"""CIFAR-10 and CIFAR-100: the official binary layout, every kind of invalid file, and downloading."""
 
 import hashlib
 import re
 import tarfile
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,6 +28,11 @@ def write_images(folder: Path, name: str, labels: list[int]) -> np.ndarray:
         records += bytes([label]) + b"".join(image[:, :, channel].tobytes() for channel in range(3))
     (folder / name).write_bytes(records)
     return images
+
+
+def set_source(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+    """Let the archive come from elsewhere, or have another checksum."""
+    monkeypatch.setitem(_download.SOURCES, "cifar10", replace(_download.SOURCES["cifar10"], **changes))
 
 
 def test_images_are_red_green_and_blue_planes_behind_their_label(tmp_path: Path) -> None:
@@ -81,7 +88,7 @@ def write_archive(folder: Path, *, checksum: str | None, monkeypatch: pytest.Mon
     with tarfile.open(folder / ARCHIVE, "w:gz") as archive:
         archive.add(folder / "cifar-10-batches-bin", "cifar-10-batches-bin")
     actual = hashlib.md5((folder / ARCHIVE).read_bytes()).hexdigest()
-    monkeypatch.setattr(_download, "_CIFAR10_CHECKSUM", f"md5:{checksum or actual}")
+    set_source(monkeypatch, checksums={ARCHIVE: f"md5:{checksum or actual}"})
     return images
 
 
@@ -90,7 +97,7 @@ def test_missing_files_are_fetched_out_of_the_archive(
 ) -> None:
     folder, address = mirror
     images = write_archive(folder, checksum=None, monkeypatch=monkeypatch)
-    monkeypatch.setattr(_download, "CIFAR10_MIRRORS", (f"{address}nowhere/", address))
+    set_source(monkeypatch, mirrors=(f"{address}nowhere/", address))
     kept = write_images(tmp_path / "data" / "cifar10", TRAINING[1], [7, 7])
     found = datasets.load("cifar10", "train", data=tmp_path / "data", download=True)
     np.testing.assert_array_equal(found.images, np.concatenate([images[0], kept, *images[2:5]]))
@@ -98,7 +105,7 @@ def test_missing_files_are_fetched_out_of_the_archive(
 
 
 def test_files_that_are_there_are_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_download, "CIFAR10_MIRRORS", ())
+    set_source(monkeypatch, mirrors=())
     write_images(tmp_path / "cifar10", TEST, [5])
     assert len(datasets.load("cifar10", "test", data=tmp_path, download=True)) == 1
 
@@ -108,8 +115,22 @@ def test_an_archive_of_another_checksum_leaves_no_file(
 ) -> None:
     folder, address = mirror
     write_archive(folder, checksum="0" * 32, monkeypatch=monkeypatch)
-    monkeypatch.setattr(_download, "CIFAR10_MIRRORS", (address,))
+    set_source(monkeypatch, mirrors=(address,))
     start = rf"Download of '{re.escape(ARCHIVE)}' must succeed from one of the mirrors, not fail"
     with pytest.raises(InputError, match=rf"^{start} \({address}: MD5 hash of .*\)$"):
         datasets.load("cifar10", "test", data=tmp_path / "data", download=True)
     assert list((tmp_path / "data" / "cifar10").iterdir()) == []
+
+
+def test_cifar100_has_a_coarse_and_a_fine_label(tmp_path: Path) -> None:
+    folder = tmp_path / "cifar100"
+    folder.mkdir()
+    images = np.random.default_rng(1).integers(0, 256, (3, 3, 32, 32), np.uint8)
+    records = [bytes([7, fine]) + image.tobytes() for fine, image in zip((99, 0, 42), images, strict=True)]
+    (folder / "test.bin").write_bytes(b"".join(records))
+    found = datasets.load("cifar100", "test", data=tmp_path)
+    np.testing.assert_array_equal(found.images, images.transpose(0, 2, 3, 1))
+    assert (found.labels.tolist(), found.name) == ([99, 0, 42], "cifar100")
+    (folder / "train.bin").write_bytes(bytes([7, 100]) + images[0].tobytes())
+    with pytest.raises(InputError, match=r"^Labels of '.*train\.bin' must be 0 to 99, not 100$"):
+        datasets.load("cifar100", "train", data=tmp_path)

@@ -15,15 +15,15 @@ from quant import datasets
 from quant._fitting import STATE, TrainingRun
 from quant.evaluation import predictions, scores_of_network
 from quant.oracle import scores_of_qonnx
-from quant.recipes import ConvolutionalRecipe, Recipe
+from quant.recipes import ConvolutionalRecipe, DenseRecipe
 from quant.training import TrainingResult, load_checkpoint, train
 
 pytestmark = pytest.mark.train
 
 TINY = ConvolutionalRecipe(
-    "tiny",
-    "mnist-sample",
-    (),
+    name="tiny",
+    dataset="mnist-sample",
+    hidden=(),
     epochs=4,
     batch_size=50,
     shift=1,
@@ -34,9 +34,9 @@ TINY = ConvolutionalRecipe(
     precision="bf16-mixed",
 )
 COLOURS = ConvolutionalRecipe(
-    "colours",
-    "cifar10",
-    (16,),
+    name="colours",
+    dataset="cifar10",
+    hidden=(16,),
     epochs=6,
     batch_size=20,
     shift=4,
@@ -136,7 +136,7 @@ def test_colour_images_of_8_bits_are_learned(tmp_path: Path) -> None:
 
 
 def test_a_run_of_another_kind_is_not_resumed(whole: TrainingResult) -> None:
-    dense = Recipe("tiny", "mnist-sample", (8,), epochs=4)
+    dense = DenseRecipe(name="tiny", dataset="mnist-sample", hidden=(8,), epochs=4)
     folder = re.escape(str(whole.model.parent))
     rule = rf"^Network of the run to resume in '{folder}' must be convolutional as before, not dense$"
     with pytest.raises(InputError, match=rule):

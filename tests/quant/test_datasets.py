@@ -6,6 +6,7 @@ import hashlib
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,8 @@ def test_no_folder_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_unknown_names_are_refused_with_the_nearest() -> None:
-    rule = r"^Data set must be one of arrays, cifar10, mnist, mnist-sample, not 'minst' \(did you mean 'mnist'\?\)$"
+    names = ", ".join(sorted(("FILE.npz", "FILE.py:FUNCTION", "FOLDER/", *datasets.NAMES)))
+    rule = rf"^Data set must be one of {names}, not 'minst' \(did you mean 'mnist'\?\)$"
     with pytest.raises(InputError, match=rule):
         datasets.load("minst", "test")
     with pytest.raises(InputError, match=r"^Split must be one of test, train, not 'validation'$"):
@@ -151,6 +153,14 @@ def test_images_of_another_size_are_refused(tmp_path: Path) -> None:
         datasets.load("mnist", "test", data=tmp_path)
 
 
+def source(monkeypatch: pytest.MonkeyPatch, *mirrors: str, checksums: dict[str, str] | None = None) -> None:
+    """Let the digits come from mirrors, with the official checksums or others."""
+    changed = replace(_download.SOURCES["mnist"], mirrors=mirrors)
+    if checksums is not None:
+        changed = replace(changed, checksums=checksums)
+    monkeypatch.setitem(_download.SOURCES, "mnist", changed)
+
+
 def test_missing_files_are_fetched_when_asked(
     mirror: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,15 +168,14 @@ def test_missing_files_are_fetched_when_asked(
     images = write_digits(folder)
     (folder / f"{LABELS}.gz").write_bytes(gzip.compress(idx(np.arange(3))))
     sums = {path.name: "md5:" + hashlib.md5(path.read_bytes()).hexdigest() for path in folder.glob("*.gz")}
-    monkeypatch.setattr(_download, "MIRRORS", (f"{address}nowhere/", address))
-    monkeypatch.setattr(_download, "_CHECKSUMS", sums)
+    source(monkeypatch, f"{address}nowhere/", address, checksums=sums)
     found = datasets.load("mnist", "test", data=tmp_path / "data", download=True)
     np.testing.assert_array_equal(found.images[..., 0], images)
     assert sorted(path.name for path in (tmp_path / "data" / "mnist").iterdir()) == sorted(sums)
 
 
 def test_what_is_there_is_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_download, "MIRRORS", ())
+    source(monkeypatch)
     write_digits(tmp_path / "mnist")
     assert len(datasets.load("mnist", "test", data=tmp_path, download=True)) == 3
 
@@ -176,7 +185,7 @@ def test_a_wrong_checksum_leaves_no_file(
 ) -> None:
     folder, address = mirror
     write_digits(folder)
-    monkeypatch.setattr(_download, "MIRRORS", (address,))
+    source(monkeypatch, address)
     rule = rf"^Download of '{IMAGES}\.gz' must succeed from one of the mirrors, not fail \({address}: MD5 hash of .*\)$"
     with pytest.raises(InputError, match=rule):
         datasets.load("mnist", "test", data=tmp_path, download=True)
@@ -184,7 +193,7 @@ def test_a_wrong_checksum_leaves_no_file(
 
 
 def test_an_unreachable_mirror_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_download, "MIRRORS", ("http://127.0.0.1:9/",))
+    source(monkeypatch, "http://127.0.0.1:9/")
     start = rf"Download of '{IMAGES}\.gz' must succeed from one of the mirrors, not fail"
     rule = rf"^{start} \(http://127\.0\.0\.1:9/: .*refused.*\)$"
     with pytest.raises(InputError, match=rule):
@@ -201,3 +210,39 @@ def test_data_sets_recipes_and_zoo_need_no_training_package() -> None:
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_fashion_has_the_files_of_digits(tmp_path: Path) -> None:
+    images = write_digits(tmp_path / "fashion-mnist")
+    found = datasets.load("fashion-mnist", "test", data=tmp_path)
+    np.testing.assert_array_equal(found.images[..., 0], images)
+    assert found.name == "fashion-mnist"
+
+
+def write_svhn(folder: Path, images: np.ndarray, labels: np.ndarray) -> None:
+    savemat = pytest.importorskip("scipy.io").savemat
+    folder.mkdir(exist_ok=True)
+    savemat(folder / "test_32x32.mat", {"X": images, "y": labels}, do_compression=True)
+
+
+def test_house_numbers_have_0_as_their_tenth_label(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
+    write_svhn(tmp_path / "svhn", np.moveaxis(images, 0, 3), np.array([[10], [1], [9], [10]], np.uint8))
+    found = datasets.load("svhn", "test", data=tmp_path)
+    np.testing.assert_array_equal(found.images, images)
+    assert (found.labels.tolist(), found.labels.dtype, found.name) == ([0, 1, 9, 0], np.int64, "svhn")
+
+
+def test_bad_house_numbers_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "svhn" / "test_32x32.mat"
+    with pytest.raises(InputError, match=r"^Data file '.*' must exist \(`xnorflow train --download` fetches it\)$"):
+        datasets.load("svhn", "test", data=tmp_path)
+    write_svhn(path.parent, np.zeros((32, 32, 3, 2), np.uint8), np.array([[11], [1]]))
+    with pytest.raises(InputError, match=r"^Labels of '.*' must be 1 to 10, not 1 to 11$"):
+        datasets.load("svhn", "test", data=tmp_path)
+    write_svhn(path.parent, np.zeros((32, 32, 2), np.uint8), np.array([[1], [1]]))
+    with pytest.raises(InputError, match=r"^X of '.*' must be \(32, 32, 3, 2\) uint8, not \(32, 32, 2\) uint8$"):
+        datasets.load("svhn", "test", data=tmp_path)
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(InputError, match=r"^Data file '.*' must be one of MATLAB with X and y, not damaged$"):
+        datasets.load("svhn", "test", data=tmp_path)

@@ -8,20 +8,22 @@ import pytest
 import torch
 from torch import nn
 
+from dataflow import InputError
 from quant._optimizers import CLASSIFIER_RATE, optimizer_of, rate_factors, set_decay, stage_of
 from quant.methods import Method, load
 from quant.models import build
-from quant.recipes import Recipe
+from quant.recipes import DenseRecipe, Recipe
 
 pytestmark = pytest.mark.train
 
-RECIPE = Recipe("some", "mnist-sample", (6,), epochs=10, learning_rate=0.5, weight_decay=0.01)
+RECIPE = DenseRecipe(name="some", dataset="mnist-sample", hidden=(6,), epochs=10, learning_rate=0.5, weight_decay=0.01)
 BATCHES = 4
 
 
 def rates(recipe: Recipe, method: Method) -> list[float]:
     """Return the factor of each step."""
-    factor = rate_factors(recipe, method, BATCHES)[0]
+    optimizer = optimizer_of(recipe, nn.Linear(3, 2), None)
+    factor = rate_factors(recipe, method, optimizer, BATCHES)[0]
     return [factor(step) for step in range(recipe.epochs * BATCHES + 1)]
 
 
@@ -36,6 +38,27 @@ def test_other_schedules_and_the_warm_up() -> None:
     linear = rates(replace(RECIPE, schedule="linear", warm_up=2.0), load("bnn"))
     assert linear[:9] == pytest.approx([(step + 1) / 9 for step in range(8)] + [0.8])
     assert linear[40] == 0
+
+
+def test_steps_fall_to_a_tenth_at_each_milestone() -> None:
+    found = rates(replace(RECIPE, schedule="step", milestones=(0.25, 0.5)), load("bnn"))
+    assert found == pytest.approx([1.0] * 10 + [0.1] * 10 + [0.01] * 21)
+
+
+def test_parameters_have_factors_of_the_rate_by_name() -> None:
+    network = build(RECIPE, (1, 4, 4), 3)
+    recipe = replace(RECIPE, rates={"fc1*": 0.1, "fc*": 0.5, "norm0.bias": 0.0})
+    optimizer = optimizer_of(recipe, network, None)
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    found = {names[id(each)]: group["lr"] for group in optimizer.param_groups for each in group["params"]}
+    assert found == {
+        **dict.fromkeys(names.values(), 0.5),
+        **{"fc0.weight": 0.25, "fc1.weight": pytest.approx(0.05), "norm0.bias": 0.0},
+    }
+    factors = rate_factors(recipe, load("bnn"), optimizer, BATCHES)
+    assert {factor(0) for factor in factors} == {1.0}
+    with pytest.raises(InputError, match=r"^Pattern of rates of recipe 'some' must fit a parameter, not 'conv\*'$"):
+        optimizer_of(replace(RECIPE, rates={"conv*": 0.1}), network, None)
 
 
 def test_each_stage_starts_again() -> None:
@@ -58,7 +81,7 @@ def test_only_weights_of_layers_decay() -> None:
     assert len(layers["params"]) + len(others["params"]) == len(list(network.parameters()))
     decays = []
     for stage in range(2):
-        set_decay(optimizer, recipe, method, stage)
+        set_decay(optimizer, method, stage)
         decays.append((layers["weight_decay"], others["weight_decay"]))
     assert decays == [(0.01, 0.0), (pytest.approx(0.001), 0.0)]
 
@@ -69,7 +92,7 @@ def test_a_shared_classifier_has_a_rate_of_its_own() -> None:
     optimizer = optimizer_of(RECIPE, nn.Linear(3, 2), classifier)
     assert [group["lr"] for group in optimizer.param_groups] == [0.5, 0.5, CLASSIFIER_RATE]
     assert [group["weight_decay"] for group in optimizer.param_groups] == [0.01, 0.0, 0.0]
-    factor = rate_factors(RECIPE, method, 100)[2]
+    factor = rate_factors(RECIPE, method, optimizer, 100)[2]
     assert [factor(step) for step in (0, 583, 584, 750, 834, 917)] == pytest.approx([1, 1, 0.1, 0.01, 1e-3, 1e-4])
 
 
@@ -110,6 +133,6 @@ def test_the_last_stage_of_reactnet_has_no_decay() -> None:
     optimizer = optimizer_of(RECIPE, nn.Linear(3, 2), None)
     decays = []
     for stage in (0, 1, 0):
-        set_decay(optimizer, RECIPE, method, stage)
+        set_decay(optimizer, method, stage)
         decays.append(optimizer.param_groups[0]["weight_decay"])
     assert decays == [0.01, 0.0, 0.01]

@@ -8,7 +8,10 @@ import pytest
 
 from dataflow import InputError
 from quant import recipes
-from quant.recipes import Recipe
+from quant.recipes import DenseRecipe
+
+#: The forms of a setting, which a refusal lists.
+FORMS = "Setting of recipe 'tfc-w1a1' must be one of KEY=VALUE, options.KEY=VALUE, rates.KEY=VALUE, not "
 
 GOOD = {"dataset": "mnist-sample", "hidden": [16, 12], "epochs": 3}
 
@@ -39,8 +42,8 @@ def test_a_recipe_of_a_file_gets_the_files_name(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(toml_of(GOOD))
     recipe = recipes.load(path)
-    assert recipe == Recipe("mine", "mnist-sample", (16, 12), 3)
-    assert Recipe(**{**recipe.to_dict(), "hidden": (16, 12)}) == recipe
+    assert recipe == DenseRecipe(name="mine", dataset="mnist-sample", hidden=(16, 12), epochs=3)
+    assert recipes.from_dict(recipe.to_dict()) == recipe
     with pytest.raises(FrozenInstanceError):
         recipe.epochs = 5  # type: ignore[misc]
     assert asdict(recipe)["batch_size"] == 256
@@ -50,9 +53,9 @@ def test_a_recipe_of_a_file_gets_the_files_name(tmp_path: Path) -> None:
     ("changes", "rule"),
     [
         ({"epoch": 3}, r"Key of recipe 'mine' must be one of .*, not 'epoch' \(did you mean 'epochs'\?\)"),
-        ({"name": "x"}, r"Key of recipe 'mine' must be one of .*, not 'name'"),
+        ({"name": "x"}, r"Key of recipe 'mine' must be one of .*, not 'name' .*"),
         ({"dataset": "mnits"}, r"Data set of recipe 'mine' must be one of .*, not 'mnits' \(did you mean 'mnist'\?\)"),
-        ({"dataset": 3}, r"Data set of recipe 'mine' must be one of arrays, cifar10, mnist, mnist-sample, not 3"),
+        ({"dataset": 3}, r"Data set of recipe 'mine' must be one of .*, arrays, cifar10, .*, not 3"),
         ({"hidden": []}, r"hidden of recipe 'mine' must be one or more integers of at least 1, not \(\)"),
         ({"hidden": [4, 0]}, r"hidden of recipe 'mine' must be one or more integers of at least 1, not \(4, 0\)"),
         ({"hidden": 64}, r"hidden of recipe 'mine' must be one or more integers of at least 1, not 64"),
@@ -139,9 +142,15 @@ def test_settings_replace_values() -> None:
 @pytest.mark.parametrize(
     ("setting", "rule"),
     [
-        ("epochs", "Setting of recipe 'tfc-w1a1' must be KEY=VALUE or options.KEY=VALUE, not 'epochs'"),
-        ("=3", "Setting of recipe 'tfc-w1a1' must be KEY=VALUE or options.KEY=VALUE, not '=3'"),
-        ("other.first=3", "Setting of recipe 'tfc-w1a1' must be KEY=VALUE or options.KEY=VALUE, not 'other.first=3'"),
+        (
+            "epochs",
+            FORMS + "'epochs'",
+        ),
+        ("=3", FORMS + "'=3'"),
+        (
+            "other.first=3",
+            FORMS + "'other.first=3'",
+        ),
         ("epochs=many", "epochs of recipe 'tfc-w1a1' must be an integer of at least 1, not 'many'"),
         ("options=3", "options of recipe 'tfc-w1a1' must be a table of the method's constants, not 3"),
         ("warm_up=-1", "warm_up of recipe 'tfc-w1a1' must be a number of at least 0, not -1"),

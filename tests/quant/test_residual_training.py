@@ -13,14 +13,14 @@ from dataflow import InputError
 from quant import datasets
 from quant._fitting import STATE, TrainingRun
 from quant.evaluation import predictions, scores_of_network
-from quant.recipes import Recipe, ResidualRecipe
+from quant.recipes import DenseRecipe, ResidualRecipe
 from quant.training import TrainingResult, load_checkpoint, train
 
 pytestmark = pytest.mark.train
 
 TINY = ResidualRecipe(
-    "tiny",
-    "mnist-sample",
+    name="tiny",
+    dataset="mnist-sample",
     epochs=3,
     batch_size=20,
     shift=1,
@@ -88,7 +88,12 @@ def test_a_run_of_another_kind_is_not_resumed(whole: TrainingResult) -> None:
     folder = re.escape(str(whole.model.parent))
     rule = rf"^Network of the run to resume in '{folder}' must be residual as before, not dense$"
     with pytest.raises(InputError, match=rule):
-        train(Recipe("tiny", "mnist-sample", (8,), epochs=3), out=whole.model.parent, resume=True, progress=False)
+        train(
+            DenseRecipe(name="tiny", dataset="mnist-sample", hidden=(8,), epochs=3),
+            out=whole.model.parent,
+            resume=True,
+            progress=False,
+        )
     rule = rf"^after of the run to resume in '{folder}' must be 'hardtanh' as before, not 'prelu'$"
     with pytest.raises(InputError, match=rule):
         train(replace(TINY, after="prelu"), out=whole.model.parent, resume=True, progress=False)

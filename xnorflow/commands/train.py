@@ -22,10 +22,17 @@ def train(
     out: Annotated[Path | None, typer.Option(help="Folder for the results; the default is runs/RECIPE.")] = None,
     resume: Annotated[bool, typer.Option(help="Continue from the last checkpoint in the folder.")] = False,
     download: Annotated[bool, typer.Option(help="Download the data set's files if they are missing.")] = False,
+    lower_check: Annotated[
+        bool, typer.Option(help="Lower a network or a method of your own before its training.")
+    ] = True,
+    accelerator: Annotated[str, typer.Option(help="cpu, gpu, or auto for a GPU if there is one.")] = "auto",
+    devices: Annotated[int, typer.Option(help="GPUs, or processes, of each machine that share each batch.")] = 1,
+    nodes: Annotated[int, typer.Option(help="Machines, on each of which torchrun or Slurm starts this command.")] = 1,
     json: Json = False,
 ) -> None:
     """Train a binary network with Brevitas, and export it as QONNX."""
     from quant import recipes
+    from quant.training import Machine
     from quant.training import train as run_training
     from xnorflow.console import print_json, say
 
@@ -33,10 +40,21 @@ def train(
     folder = out or Path("runs") / chosen.name
     try:
         result = run_training(
-            chosen, data=data, epochs=epochs, seed=seed, out=folder, resume=resume, download=download, progress=not json
+            chosen,
+            data=data,
+            epochs=epochs,
+            seed=seed,
+            out=folder,
+            resume=resume,
+            download=download,
+            lower_check=lower_check,
+            machine=Machine(accelerator, devices, nodes),
+            progress=not json,
         )
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(f"--resume continues after the last complete epoch in {folder}") from interrupt
+    if not result.metrics:  # of another process of the same training
+        return
     say(f"accuracy {result.accuracy:.2%} on the test split; {result.model}")
     if json:
         print_json(result.to_json())

@@ -7,8 +7,10 @@ preference, ties to the lower class: the order is total, and integers keep it if
 checked with integers alone, once the exact order is known.
 
 Where all classes have one scale, two of them are compared by the difference of their totals alone: then there is one
-least difference for each pair of classes, however many totals there are. Where scales differ and there are too many
-totals to sort, integers in the exact proportion serve, which keep every decision whatever the totals are.
+least difference for each pair of classes, however many totals there are. Scales that are small multiples of one, as
+those of rows of integer weights that have a common factor, are one scale of multiplied totals. Where other scales
+differ and there are too many totals to sort, integers in the exact proportion serve, which keep every decision whatever
+the totals are.
 
 A class whose scale is 0 has a constant logit, but the hardware's total still varies. There the other keys are spread by
 a factor, and a step per class takes the place of the tie, ``key = spread * key' + (classes - 1 - c) * (2*n + 1)``, with
@@ -33,6 +35,8 @@ _key_bits = 62
 _sort_bits = 256
 #: Most (class, total) that are sorted, each a Python object.
 _most_places = 1 << 21
+#: Greatest multiple of a common scale.
+_most_multiple = 1 << 16
 
 Keys = tuple[np.ndarray, np.ndarray]
 
@@ -50,11 +54,15 @@ def order_keys(scales: Sequence[Number], biases: Sequence[Number], reach: int) -
     -------
     scale, offset : (classes,) int64; None if none of at most 62 bits were found
     """
-    equal = all(sign(each - numbers[0]) == 0 for numbers in (scales, biases) for each in numbers)
-    if equal and sign(scales[0]):
-        return np.ones(len(scales), np.int64), np.zeros(len(scales), np.int64)
+    if all(sign(bias - biases[0]) == 0 for bias in biases):
+        biases = [Fraction(0)] * len(biases)  # what all classes have in common decides nothing
+    multiples = _multiples(scales)
+    if multiples is not None and max(multiples) > 1:
+        found = _keys_of_multiples(scales[0] / multiples[0], multiples, biases, reach)
+        if found is not None:
+            return found
     keeps: Callable[[np.ndarray, np.ndarray], bool]
-    if sign(scales[0]) and all(sign(scale - scales[0]) == 0 for scale in scales):
+    if multiples is not None and max(multiples) == 1:
         least = _least_differences(scales[0], biases, reach)
         keeps = partial(_keeps_differences, least=least, reach=reach)
     elif len(scales) * (reach + 1) > _most_places:
@@ -67,6 +75,33 @@ def order_keys(scales: Sequence[Number], biases: Sequence[Number], reach: int) -
         if spread is not None and keeps(*spread):
             return spread
     return None
+
+
+def _multiples(scales: Sequence[Number]) -> list[int] | None:
+    """Return the multiples of one number that scales are, if these are small, in lowest terms."""
+    if not all(sign(scale) for scale in scales):
+        return None
+    ratios = [divide(scale, scales[0]) for scale in scales]
+    fractions = [ratio for ratio in ratios if isinstance(ratio, Fraction)]
+    if len(fractions) < len(ratios):
+        return None
+    common = lcm(*(ratio.denominator for ratio in fractions))
+    multiples = [int(ratio * common) for ratio in fractions]
+    return multiples if max(multiples) <= _most_multiple else None
+
+
+def _keys_of_multiples(unit: Number, multiples: list[int], biases: Sequence[Number], reach: int) -> Keys | None:
+    """Return keys of scales that are multiples of a unit.
+
+    The logit of class c is ``unit / 2 * (2 * k_c * t_c) + b_c``, where ``2 * k_c * t_c`` is one of the even numbers up
+    to ``2 * max(k) * reach``; so keys of one scale for all those serve.
+    """
+    keys = order_keys([unit / 2] * len(multiples), biases, 2 * max(multiples) * reach)
+    if keys is None:
+        return None
+    scale, offset = 2 * keys[0] * multiples, keys[1]
+    common = np.gcd.reduce(np.append(scale, offset))
+    return scale // common, offset // common
 
 
 def _least_differences(scale: Number, biases: Sequence[Number], reach: int) -> np.ndarray:

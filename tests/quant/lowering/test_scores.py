@@ -241,6 +241,28 @@ def test_one_scale_is_decided_as_by_sorting(biases: list[Fraction], scale: Fract
         assert [each.tolist() for each in found] == [each.tolist() for each in expected]
 
 
+@settings(max_examples=examples(60), print_blob=True)
+@given(
+    st.lists(st.tuples(st.integers(1, 6), st.fractions(-3, 3, max_denominator=9)), min_size=2, max_size=4),
+    st.sampled_from([Fraction(1, 3), square_root(Fraction(2))]),
+    st.integers(1, 9),
+)
+def test_multiples_of_one_scale_decide(classes: list[tuple[int, Fraction]], unit: Number, reach: int) -> None:
+    assert_keys_decide([unit * multiple for multiple, _ in classes], [bias for _, bias in classes], reach)
+
+
+def test_multiples_of_one_scale_have_narrow_keys() -> None:
+    """Rows of weights with a common factor; with millions of totals, no order of them is sorted."""
+    unit = Fraction(1988335, 924506648576)
+    bias = Fraction(-84054651872041, 4945997364985856)
+    found = order_keys([unit, unit, 2 * unit], [bias] * 3, 1 << 23)
+    assert found is not None
+    assert [each.tolist() for each in found] == [[1, 1, 2], [0, 0, 0]]
+    keys = order_keys([unit, 3 * unit, 2 * unit], [bias, bias / 7, -bias], 1 << 23)
+    assert keys is not None
+    assert int(keys[0].max()) << 23 < 1 << 40
+
+
 def test_scores_of_millions_of_points() -> None:
     """A classifier with weights of 8 bits on sums, with a bias, has more totals than can be sorted."""
     biases = [Fraction(float(np.float32(each))) for each in rng.normal(size=10)]
@@ -252,4 +274,5 @@ def test_scores_of_millions_of_points() -> None:
     assert (keys[0] * totals + keys[1]).argmax(1).tolist() == exact
     scales = [scale * (index + 1) for index in range(10)]
     assert order_keys(scales, [Fraction(index, 8) for index in range(10)], 50_000_000) is not None
-    assert order_keys(scales, [square_root(Fraction(2))] * 10, 50_000_000) is None
+    roots = [scale * square_root(Fraction(2 + index)) for index, scale in enumerate(scales)]
+    assert order_keys(roots, [Fraction(index, 8) for index in range(10)], 50_000_000) is None

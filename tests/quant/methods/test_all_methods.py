@@ -14,7 +14,7 @@ from quant.evaluation import predictions, scores_of_network
 from quant.lowering import lower
 from quant.methods import METHODS, BinaryConv2d, Shared, load, shared_of
 from quant.oracle import scores_of_qonnx
-from quant.recipes import ConvolutionalRecipe, Recipe, ResidualRecipe
+from quant.recipes import ConvolutionalRecipe, DenseRecipe, Recipe, ResidualRecipe
 from quant.training import load_checkpoint, train
 
 pytestmark = pytest.mark.train
@@ -23,14 +23,15 @@ OWN = f"{Path(__file__).parent / 'my_methods.py'}:Triangle"
 NAMES = [*METHODS, OWN]
 #: Methods with stages, a shared classifier, other activations, and a user's own.
 REPRESENTATIVES = {"biper", "bbc", "dorefa", OWN}
-COMMON = {"dataset": "mnist-sample", "epochs": 2, "batch_size": 250}
+COMMON = {"dataset": "mnist-sample", "epochs": 2, "batch_size": 100}
 
 
 def assert_trained_exported_and_lowered(recipe: Recipe, folder: Path) -> None:
-    result = train(recipe, out=folder / "run", progress=False)
+    parts = [datasets.load("mnist-sample", split) for split in ("train", "test")]
+    result = train(recipe, data=(parts[0].head(600), parts[1].head(100)), out=folder / "run", progress=False)
     losses = [epoch["loss"] for epoch in result.metrics["history"]]
     assert np.isfinite(losses).all()
-    images = datasets.load("mnist-sample", "test").images[:100]
+    images = parts[1].images[:100]
     expected = predictions(scores_of_qonnx(result.model, images))
     _, network = load_checkpoint(result.checkpoint)
     np.testing.assert_array_equal(predictions(scores_of_network(network, images)), expected)
@@ -45,21 +46,21 @@ def assert_trained_exported_and_lowered(recipe: Recipe, folder: Path) -> None:
     ],
 )
 def test_dense_networks(name: str, tmp_path: Path) -> None:
-    recipe = Recipe("dense", hidden=(12, 9), method=name, **COMMON)
+    recipe = DenseRecipe(name="dense", hidden=(12, 9), method=name, **COMMON)
     assert_trained_exported_and_lowered(recipe, tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES, ids=lambda name: name.rpartition(":")[2])
 def test_convolutional_networks(name: str, tmp_path: Path) -> None:
-    recipe = ConvolutionalRecipe("conv", hidden=(8,), convolutions=(4, "P", 6), method=name, **COMMON)
+    recipe = ConvolutionalRecipe(name="conv", hidden=(8,), convolutions=(4, "P", 6), method=name, **COMMON)
     assert_trained_exported_and_lowered(recipe, tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["react", "e2fif", "ftbnn", "dorefa", "biper"])
 def test_residual_networks(name: str, tmp_path: Path) -> None:
-    recipe = ResidualRecipe("residual", widths=(4, 8), depth=1, after="method", method=name, **COMMON)
+    recipe = ResidualRecipe(name="residual", widths=(4, 8), depth=1, after="method", method=name, **COMMON)
     assert_trained_exported_and_lowered(recipe, tmp_path)
 
 
@@ -67,7 +68,9 @@ def test_a_checkpoint_keeps_the_name_of_a_method_of_ones_own(tmp_path: Path, mon
     monkeypatch.setattr("quant.training.export", lambda network, frame_shape, path: path.touch())
     (tmp_path / "mine.py").write_text(Path(OWN.rpartition(":")[0]).read_text())
     monkeypatch.chdir(tmp_path)
-    recipe = Recipe("dense", hidden=(6,), method="mine.py:Triangle", options={"last": 1.0}, **{**COMMON, "epochs": 1})
+    recipe = DenseRecipe(
+        name="dense", hidden=(6,), method="mine.py:Triangle", options={"last": 1.0}, **{**COMMON, "epochs": 1}
+    )
     result = train(recipe, out="run", progress=False)
     stored, network = load_checkpoint(result.checkpoint)
     assert stored.method == result.metrics["recipe"]["method"] == "mine.py:Triangle"
@@ -147,7 +150,7 @@ def test_a_training_with_a_classifier_continues_to_the_same_result(
     optimizer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("quant.training.export", lambda network, frame_shape, path: path.touch())
-    recipe = Recipe("dense", hidden=(6,), method="bbc", optimizer=optimizer, learning_rate=0.01, **COMMON)
+    recipe = DenseRecipe(name="dense", hidden=(6,), method="bbc", optimizer=optimizer, learning_rate=0.01, **COMMON)
     whole = train(recipe, out=tmp_path / "whole", progress=False)
     saved = TrainingRun.on_train_epoch_start
 

@@ -15,7 +15,7 @@ from quant.methods import METHODS, BinaryLinear, BinarySign, Shared, load, share
 from quant.models import build
 from quant.monitoring import Monitor, log_entries
 from quant.monitoring._observer import Observer, smoothed
-from quant.recipes import ConvolutionalRecipe, Recipe
+from quant.recipes import ConvolutionalRecipe, DenseRecipe
 
 pytestmark = pytest.mark.train
 
@@ -38,7 +38,7 @@ def rows(chosen: Tensor) -> tuple[Tensor, Tensor]:
 
 def network(method: str = "bnn", **options: Any) -> nn.Module:
     torch.manual_seed(5)
-    recipe = Recipe("dense", "mnist", (8, 6), epochs=1, method=method, options=options)
+    recipe = DenseRecipe(name="dense", dataset="mnist", hidden=(8, 6), epochs=1, method=method, options=options)
     return build(recipe, (1, 4, 4), 3)
 
 
@@ -173,7 +173,9 @@ def test_without_signs_between_layers_there_is_no_mismatch() -> None:
 
 
 def test_weights_of_several_bits_have_no_signs() -> None:
-    recipe = ConvolutionalRecipe("c", "mnist", (), epochs=1, convolutions=(4,), weight_bits=2, activation_bits=2)
+    recipe = ConvolutionalRecipe(
+        name="c", dataset="mnist", hidden=(), epochs=1, convolutions=(4,), weight_bits=2, activation_bits=2
+    )
     watching = monitor(build(recipe, (1, 4, 4), 3))
     watching.start()
     assert set(watching.figures()) == {"training_accuracy"}

@@ -14,12 +14,14 @@ from quant._fitting import TrainingRun
 from quant.methods import BinaryLayer, binary_layers
 from quant.methods.bnn import BNN
 from quant.monitoring import new_warnings, require_finite
-from quant.recipes import Recipe
+from quant.recipes import DenseRecipe
 from quant.training import TrainingResult, load_checkpoint, train
 
 pytestmark = pytest.mark.train
 
-TINY = Recipe("tiny", "mnist-sample", (24, 16), epochs=2, batch_size=100, validation=200, seed=3)
+TINY = DenseRecipe(
+    name="tiny", dataset="mnist-sample", hidden=(24, 16), epochs=2, batch_size=100, validation=200, seed=3
+)
 
 
 @pytest.fixture(autouse=True)

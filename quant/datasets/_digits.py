@@ -1,4 +1,4 @@
-"""MNIST: digits from the official IDX files."""
+"""MNIST and Fashion-MNIST: gray images of 28 x 28 pixels from the official IDX files."""
 
 from pathlib import Path
 
@@ -6,19 +6,19 @@ import numpy as np
 
 from dataflow import InputError
 from quant.datasets._dataset import Dataset
-from quant.datasets._download import download_mnist
+from quant.datasets._download import download
 from quant.datasets._idx import read_idx
 
-__all__ = ["fetch_mnist", "load_mnist"]
+__all__ = ["fetch_digits", "load_digits"]
 
 _SHAPE = (28, 28)
 _CLASSES = 10
 _PREFIXES = {"train": "train", "test": "t10k"}
 
 
-def fetch_mnist(folder: Path, split: str) -> None:
+def fetch_digits(folder: Path, split: str, name: str) -> None:
     """Fetch those of the part's files that are missing."""
-    download_mnist(folder, [stem for stem in _stems(split) if not _candidates(folder, stem)])
+    download(name, folder, [f"{stem}.gz" for stem in _stems(split) if not _candidates(folder, stem)])
 
 
 def _stems(split: str) -> tuple[str, str]:
@@ -40,8 +40,8 @@ def _find(folder: Path, stem: str) -> Path:
     return found[0]
 
 
-def load_mnist(folder: Path, split: str, name: str) -> Dataset:
-    """Read one part of MNIST, or of a sample of it called `name`, from its image and its label file."""
+def load_digits(folder: Path, split: str, name: str) -> Dataset:
+    """Read one part of a data set called `name` from its image and its label file."""
     image_path, label_path = (_find(folder, stem) for stem in _stems(split))
     images, labels = read_idx(image_path, 3), read_idx(label_path, 1)
     if images.shape[1:] != _SHAPE:
