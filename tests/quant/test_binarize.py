@@ -12,6 +12,7 @@ from dataflow import InputError
 from quant.binarize import binarize
 from quant.methods import BinaryConv2d, BinarySign, binary_layers, deployed, shared_of
 from quant.methods import load as method_of
+from quant.methods._apart import Apart
 
 pytestmark = pytest.mark.train
 
@@ -54,6 +55,17 @@ def test_layers_become_binary_and_a_report_says_which() -> None:
     assert isinstance(network.body.conv.sign, BinarySign)
     assert len({id(each.shared) for each in binary_layers(network)}) == 1
     assert shared_of(network).method == method_of("bireal")
+
+
+def test_a_method_may_change_the_network() -> None:
+    """FLW's second run has normalizations of its own, of which nothing is left at inference."""
+    network = Network()
+    binarize(network, method_of("flw", {"wiring": "twice"}), keep=["stem*"])
+    assert [isinstance(each, Apart) for each in (network.stem[1], network.body.norm)] == [True, True]
+    final = deployed(network)
+    assert not any(isinstance(module, Apart) for module in final.modules())
+    images = torch.rand(2, 3, 9, 9)
+    assert torch.equal(network.eval()(images), final(images))
 
 
 def test_values_are_those_of_signs_and_the_bias() -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -62,6 +63,25 @@ def test_convolutional_networks(name: str, tmp_path: Path) -> None:
 def test_residual_networks(name: str, tmp_path: Path) -> None:
     recipe = ResidualRecipe(name="residual", widths=(4, 8), depth=1, after="method", method=name, **COMMON)
     assert_trained_exported_and_lowered(recipe, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("flw", {"wiring": "twice"}), pytest.param("fda", {"noise": 0.1}, marks=pytest.mark.slow)],
+    ids=["flw", "fda"],
+)
+def test_what_only_training_has_is_stored_and_not_exported(
+    name: str, options: dict[str, object], tmp_path: Path
+) -> None:
+    recipe = DenseRecipe(name="dense", hidden=(12, 9), method=name, options=options, **COMMON)
+    assert_trained_exported_and_lowered(recipe, tmp_path)
+    _, network = load_checkpoint(tmp_path / "run" / "checkpoint.ckpt")
+    stored = {key for key, _ in network.named_parameters()}
+    assert {"flw": "norm0.second.weight", "fda": "sign0.noise_first"}[name] in stored
+    graph = onnx.load(tmp_path / "run" / "model.onnx").graph
+    names = " ".join(each.name for each in (*graph.node, *graph.initializer))
+    assert "norm0" in names
+    assert not any(part in names for part in ("second", "noise"))
 
 
 def test_a_checkpoint_keeps_the_name_of_a_method_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,7 +49,7 @@ def test_residual_networks_train_and_leave_constants(name: str) -> None:
 @pytest.mark.sim
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("bnn", "dense"), ("react", "residual"), ("dorefa", "convolutional"), ("e2fif", "residual")],
+    [("bnn", "dense"), ("dorefa", "convolutional"), ("react", "residual")],
     ids=short,
 )
 def test_methods_are_exact_down_to_the_rtl(name: str, kind: str) -> None:
