@@ -322,8 +322,7 @@ def fit(run: TrainingRun, checkpoint: Path, *, machine: Machine, progress: bool,
             accelerator="gpu" if machine.has_gpu else "cpu",
             devices=machine.devices,
             num_nodes=machine.nodes,
-            # In some stages a method has parameters that no loss depends on.
-            strategy=DDPStrategy(find_unused_parameters=True) if machine.several else "auto",
+            strategy=_strategy(run, machine),
             precision=recipe.precision,
             gradient_clip_val=recipe.clip_gradient or None,
             deterministic="warn" if machine.has_gpu else True,  # a few operations of torch have no such form on a GPU
@@ -341,6 +340,13 @@ def fit(run: TrainingRun, checkpoint: Path, *, machine: Machine, progress: bool,
         except SystemExit as error:  # Lightning raises it after Ctrl-C, and ignores further interrupts from then on
             signal.signal(signal.SIGINT, interrupt_handler)
             raise KeyboardInterrupt from error
+
+
+def _strategy(run: TrainingRun, machine: Machine) -> DDPStrategy | str:
+    """Return how several processes train together; in some stages of a method no loss depends on some parameters."""
+    if not machine.several:
+        return "auto"
+    return DDPStrategy(find_unused_parameters=len(run.shared.method.stages()) > 1)
 
 
 def _loggers(folder: Path) -> list[Logger]:

@@ -96,11 +96,11 @@ def _recipe_of(name: str, entries: dict[str, Any]) -> Recipe:
     kind = next((kind for key, kind in KINDS.items() if key in entries), DenseRecipe)
     known = {field.name: field for field in fields(kind) if field.name != "name"}
     others = [key for key in KINDS if key in entries and key not in known]
-    for key in entries:
-        require_known(f"Key of recipe {name!r}", key, {*known, *KINDS})
     if others:
         key = next(key for key in KINDS if key in entries)
         raise InputError(f"Recipe {name!r} must have one of {', '.join((key, *others))}, not both")
+    for key in entries:
+        require_known(f"Key of recipe {name!r}", key, {*known, *KINDS})
     for key, field in known.items():
         if field.default is MISSING and field.default_factory is MISSING and key not in entries:
             raise InputError(f"Recipe {name!r} must have the key {key!r}, which is missing")

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -236,6 +238,32 @@ def test_machines_that_are_none_are_refused(options: dict[str, str | int], rule:
 def test_a_gpu_that_is_absent_is_refused() -> None:
     with pytest.raises(InputError, match=r"^Accelerator must be cpu or auto where torch finds no GPU, not gpu$"):
         Machine("gpu")
+
+
+@pytest.mark.slow
+def test_two_processes_train_together(tmp_path: Path) -> None:
+    program = (
+        "import sys; from quant.recipes import DenseRecipe; from quant.training import Machine, train\n"
+        "common = {'name': 'd', 'dataset': 'mnist-sample', 'epochs': 2, 'batch_size': 100, 'method': 'biper'}\n"
+        "recipe = DenseRecipe(**common, hidden=(12,))\n"
+        "result = train(recipe, out=sys.argv[1], machine=Machine('cpu', 2), progress=False)\n"
+        "print('metrics' if result.metrics else 'none')\n"
+    )
+    script = tmp_path / "script.py"
+    script.write_text(program)
+    found = subprocess.run(
+        [sys.executable, "-W", "ignore", script, tmp_path / "run"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    assert sorted(line for line in found.stdout.split() if line in {"metrics", "none"}) == ["metrics", "none"]
+    recipe, network = load_checkpoint(tmp_path / "run" / "checkpoint.ckpt")
+    test = datasets.load("mnist-sample", "test")
+    accuracy = (predictions(scores_of_network(network, test.images)) == test.labels).mean()
+    assert accuracy == json.loads((tmp_path / "run" / "metrics.json").read_text())["accuracy"] > 0.2
+    assert recipe.epochs == 2
 
 
 def test_test_images_must_fit_those_of_the_training(tmp_path: Path) -> None:
