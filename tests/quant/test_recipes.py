@@ -38,6 +38,14 @@ def test_recipes_of_several_bits_differ_in_bits_only(network: str, weight_bits: 
     assert replace(recipe, name=one.name, weight_bits=1, activation_bits=1, input_bits=1) == one
 
 
+@pytest.mark.parametrize("name", recipes.names())
+def test_all_recipes_have_methods_with_their_options(name: str) -> None:
+    methods = pytest.importorskip("quant.methods")
+    recipe = recipes.load(name)
+    assert methods.load(recipe.method, recipe.options).to_dict().items() >= recipe.options.items()
+    assert recipe.kind in {"dense", "convolutional", "residual"}
+
+
 def test_a_recipe_of_a_file_gets_the_files_name(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(toml_of(GOOD))
