@@ -112,6 +112,12 @@ class TrainingRun(LightningModule):
             if self._images.nbytes <= _IMAGES_SHARE * free:
                 self._images, self._labels = self._images.to(self.device), self._labels.to(self.device)
 
+    def data_facts(self) -> dict[str, Any]:
+        """Return the numbers of images, and what a network gets and returns."""
+        held_out = len(self._held_out[1])
+        counts = {"name": self.recipe.dataset, "training": len(self._labels), "validation": held_out}
+        return {**counts, "frame_shape": list(self.facts["frame_shape"]), "classes": self.facts["classes"]}
+
     def train_dataloader(self) -> EpochBatches:
         return EpochBatches(
             self._images,

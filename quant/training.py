@@ -7,6 +7,7 @@ completely or not at all.
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -28,6 +29,7 @@ from quant.datasets import Dataset
 from quant.evaluation import predictions, scores_of_network
 from quant.export import export
 from quant.models import adopt, own
+from quant.monitoring import machine_facts
 from quant.readiness import require_lowerable, require_trainable
 from quant.recipes import OwnRecipe, Recipe
 
@@ -79,6 +81,7 @@ def train(
     lower_check: bool = True,
     machine: Machine | None = None,
     progress: bool = True,
+    watch: Callable[[dict[str, Any]], None] | None = None,
 ) -> TrainingResult:
     """Train a network and write ``model.onnx``, ``checkpoint.ckpt``, ``metrics.json`` and ``log/`` into a folder.
 
@@ -97,12 +100,13 @@ def train(
     lower_check : whether networks and methods of one's own are lowered first
     machine : on what the training runs
     progress : show the progress on standard error
+    watch : called with the metrics so far after each epoch, and with the reason as `stopped` if the training stops
 
     Raises
     ------
     InputError
-        A value or a data file is invalid, a network cannot be lowered, or `out` contains a run that would be
-        overwritten, another recipe's run, or one that still runs.
+        A value or a data file is invalid, a network cannot be lowered, the loss is no finite number, or `out` contains
+        a run that would be overwritten, another recipe's run, or one that still runs.
     """
     machine = machine or Machine()
     recipe = replace(
@@ -120,7 +124,13 @@ def train(
     with locked(folder, "training"):
         if not checkpoint.exists():
             _check_own(run, recipe, lower_check=lower_check)
-        fit(run, checkpoint, machine=machine, progress=progress, watch=lambda: None)
+        try:
+            so_far = (lambda: watch(_so_far(run, recipe))) if watch else lambda: None
+            fit(run, checkpoint, machine=machine, progress=progress, watch=so_far)
+        except (InputError, KeyboardInterrupt) as error:
+            if watch:
+                watch(_so_far(run, recipe) | {"stopped": str(error) or "The training was interrupted"})
+            raise
         return _finish(run, recipe, test, checkpoint)
 
 
@@ -209,23 +219,29 @@ def _check_own(run: TrainingRun, recipe: Recipe, *, lower_check: bool) -> None:
         require_lowerable(run.network, name, run.facts["frame_shape"])
 
 
-def _finish(run: TrainingRun, recipe: Recipe, test: Dataset, checkpoint: Path) -> TrainingResult:
-    """Measure on the test images and write model and metrics."""
-    accuracy = float((predictions(scores_of_network(run.result, test.images)) == test.labels).mean())
-    metrics = {
-        "accuracy": accuracy,
-        "test_frames": len(test),
+def _so_far(run: TrainingRun, recipe: Recipe) -> dict[str, Any]:
+    """Return the metrics but those of the test images."""
+    return {
         "epochs": recipe.epochs,
         "seed": recipe.seed,
         "recipe": recipe.to_dict(),
+        "data": run.data_facts(),
         "date": datetime.now(UTC).date().isoformat(),
         "seconds": round(run.seconds, 1),
         "versions": {package: version(package) for package in _PACKAGES},
+        "machine": machine_facts(next(run.parameters()).device, recipe.threads),
         "warnings": run.warnings,
         "layers": run.facts["layers"],
-        "broken": [*run.facts["broken"], *test.broken],
+        "broken": list(run.facts["broken"]),
         "history": run.history,
     }
+
+
+def _finish(run: TrainingRun, recipe: Recipe, test: Dataset, checkpoint: Path) -> TrainingResult:
+    """Measure on the test images and write model and metrics."""
+    accuracy = float((predictions(scores_of_network(run.result, test.images)) == test.labels).mean())
+    metrics = {"accuracy": accuracy, "test_frames": len(test), **_so_far(run, recipe)}
+    metrics["broken"] += test.broken
     folder = checkpoint.parent
     export(run.result.cpu(), run.facts["frame_shape"], folder / _MODEL)
     part = folder / (_METRICS + ".part")

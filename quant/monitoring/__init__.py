@@ -4,7 +4,8 @@
 """
 
 from quant.monitoring._losses import require_finite
+from quant.monitoring._machine import machine_facts
 from quant.monitoring._monitor import Monitor, log_entries
 from quant.monitoring._warnings import new_warnings
 
-__all__ = ["Monitor", "log_entries", "new_warnings", "require_finite"]
+__all__ = ["Monitor", "log_entries", "machine_facts", "new_warnings", "require_finite"]

@@ -88,7 +88,11 @@ class Monitor:
         observer = Observer(self._network)
         accuracy = self._classify(observer)
         mismatch = self._mismatch(observer)
-        dead = {name: plus != minus for name, (plus, minus) in observer.seen.items() if name in observer.learned}
+        trained_as_signs = observer.stopped and not any(
+            layer.shared.method.is_real(layer) for layer in self._layers.values()
+        )
+        seen = observer.seen if trained_as_signs else {}
+        dead = {name: plus != minus for name, (plus, minus) in seen.items() if name in observer.learned}
         return {
             "training_accuracy": accuracy,
             "activations_saturated": {name: stopped / total for name, (stopped, total) in observer.stopped.items()},

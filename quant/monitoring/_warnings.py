@@ -48,7 +48,7 @@ def new_warnings(
 
 def _guessing(history: Sequence[Entry], recipe: Recipe, classes: int, penalty: float) -> str:
     guess = log(classes) + penalty
-    if len(history) < 2 or min(entry["loss"] for entry in history) < guess:
+    if recipe.teacher or len(history) < 2 or min(entry["loss"] for entry in history) < guess:
         return ""
     return (
         f"Loss must fall below that of guessing, ln({classes}) = {log(classes):.4f}, not be {history[-1]['loss']:.5g} "
@@ -63,11 +63,11 @@ def _still(history: Sequence[Entry], recipe: Recipe, classes: int, penalty: floa
         return ""
     saturated = history[-1]["weights_saturated"].values()
     stuck = sum(saturated) > _STUCK * len(saturated)
-    cause = "is too large, so that they get no gradient any more" if stuck else "is too small for their size"
-    return (
-        "Some weights of the binary layers must change their sign in an epoch, not none: "
-        f"the mean learning rate {rate:.3g} {cause}"
-    )
+    grown = any(share > FLIPPING for entry in history for share in entry.get("flips", {}).values())
+    cause = f"the mean learning rate {rate:.3g} is too small for their size"
+    if stuck or grown:
+        cause = "learning rates were so large that weights no longer move"
+    return f"Some weights of the binary layers must change their sign in an epoch, not none: {cause}"
 
 
 def _restless(history: Sequence[Entry], recipe: Recipe, classes: int, penalty: float) -> str:

@@ -38,7 +38,6 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--window-size=1400,900",
     *(["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
 ]
 
@@ -66,8 +65,8 @@ addEventListener("load", () => {
       if (meets(box(a), box(b))) seen.covered.push(a.textContent + " / " + b.textContent);
     }));
   }
-  const chart = document.querySelector("#pipeline svg"), axis = box(chart.querySelector("line.axis"));
-  for (const e of chart.querySelectorAll("[data-mark=frame]")) {
+  const chart = document.querySelector("#pipeline svg"), axis = chart && box(chart.querySelector("line.axis"));
+  for (const e of chart?.querySelectorAll("[data-mark=frame]") ?? []) {
     const b = box(e.querySelector(".span"));
     seen.bars.push([e.querySelector("title").textContent, (b[0] - axis[0]) / (axis[2] - axis[0]),
       (b[2] - axis[0]) / (axis[2] - axis[0])]);
@@ -84,13 +83,20 @@ addEventListener("load", () => {
 """
 
 
-def look_at(page: Path) -> dict[str, Any]:
-    """Return the probe's results for a page."""
+def look_at(page: Path, width: int = 1400) -> dict[str, Any]:
+    """Return the probe's results for a page in a window of so many pixels."""
     assert BROWSER is not None
     probed = page.with_name("probed.html")
     probed.write_text(page.read_text(encoding="utf-8").replace("</body>", PROBE + "</body>"), encoding="utf-8")
     done = subprocess.run(
-        [BROWSER, *FLAGS, f"--user-data-dir={page.parent / 'profile'}", "--dump-dom", probed.as_uri()],
+        [
+            BROWSER,
+            *FLAGS,
+            f"--window-size={width},900",
+            f"--user-data-dir={page.parent / 'profile'}",
+            "--dump-dom",
+            probed.as_uri(),
+        ],
         capture_output=True,
         text=True,
         timeout=300,

@@ -35,9 +35,11 @@ def train(
     from quant.training import Machine
     from quant.training import train as run_training
     from xnorflow.console import print_json, say
+    from xnorflow.report import TrainingPage, write_training_report
 
     chosen = recipes.changed(recipes.load(recipe), settings or [])
     folder = out or Path("runs") / chosen.name
+    page = folder / "report.html"
     try:
         result = run_training(
             chosen,
@@ -50,11 +52,14 @@ def train(
             lower_check=lower_check,
             machine=Machine(accelerator, devices, nodes),
             progress=not json,
+            watch=TrainingPage(page),
         )
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(f"--resume continues after the last complete epoch in {folder}") from interrupt
     if not result.metrics:  # of another process of the same training
         return
+    write_training_report(result.metrics, page)
     say(f"accuracy {result.accuracy:.2%} on the test split; {result.model}")
+    say(f"curves, figures of the layers and warnings: {page}")
     if json:
-        print_json(result.to_json())
+        print_json({**result.to_json(), "report": str(page)})

@@ -10,6 +10,7 @@ from dataflow.cost import fifo_cost, port_cost
 from hwsim import Run, Timeline, simulate, unroll
 from xnorflow.report.charts import axis_of, bars_of, blocked_of, curve_of
 from xnorflow.report.graph import BOX, BOX_HEIGHT, drawing_of
+from xnorflow.report.texts import short, templates
 from xnorflow.timing import ASSUMED, Build, Clock, Timing
 
 __all__ = ["write_report"]
@@ -21,8 +22,8 @@ COUNTED_FRAMES, SHOWN_FRAMES = 1000, 3
 WIDTH, ROW, BAR = 1160, 24, 16
 CURVE_WIDTH, CURVE_HEIGHT = 340, 54
 
-#: A letter's width in pixels in the names beside the diagrams, and the most letters of a name.
-LETTER, MOST_LETTERS = 6.9, 34
+#: A letter's width in pixels in the names beside the diagrams.
+LETTER = 6.9
 
 
 @dataclass(frozen=True)
@@ -65,48 +66,27 @@ def write_report(
     InputError
         The network deadlocks, or the path cannot be written to.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
     run = simulate(network, COUNTED_FRAMES)
     timing = Timing(run.first_frame_latency, run.interval, clock if build is None else build.clock)
-    templates = Environment(
-        loader=PackageLoader("xnorflow.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.filters.update(figure=_figure, short=_short)
-    text = templates.get_template("page.html").render(
-        network=network,
-        timing=timing,
-        build=None if build is None else build.figures,
-        family=family,
-        estimate=network_cost(network, family),
-        fifos=sum((fifo_cost(network.stream(f).width, f.depth, family) for f in network.fifos), port_cost(network)),
-        rows=_rows(network, run, family),
-        counted_frames=COUNTED_FRAMES,
-        graph=_graph(network, run),
-        **_over_time(network, unroll(network, frames)),
+    text = (
+        templates()
+        .get_template("page.html")
+        .render(
+            network=network,
+            timing=timing,
+            build=None if build is None else build.figures,
+            family=family,
+            estimate=network_cost(network, family),
+            fifos=sum((fifo_cost(network.stream(f).width, f.depth, family) for f in network.fifos), port_cost(network)),
+            rows=_rows(network, run, family),
+            counted_frames=COUNTED_FRAMES,
+            graph=_graph(network, run),
+            **_over_time(network, unroll(network, frames)),
+        )
     )
     with atomic_write(path, "Report") as part:
         part.write_text(text, encoding="utf-8")
     return timing
-
-
-def _figure(value: float | None) -> str:
-    """Return a number as text for people."""
-    if value is None:
-        return "–"
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.{2 if abs(value) < 1000 else 0}f}"
-
-
-def _short(name: str, letters: int = MOST_LETTERS) -> str:
-    """Return a name, without its middle if it is too long."""
-    if len(name) <= letters:
-        return name
-    front = (letters - 1) // 2
-    return f"{name[:front]}…{name[len(name) - (letters - 1 - front) :]}"
 
 
 def _rows(network: Network, run: Run, family: str) -> list[_Row]:
@@ -155,7 +135,7 @@ def _graph(network: Network, run: Run) -> dict[str, Any]:
 
 def _over_time(network: Network, timeline: Timeline) -> dict[str, Any]:
     """Return the template's variables for the diagrams over time."""
-    names = [_short(node.name) for node in timeline.nodes]
+    names = [short(node.name) for node in timeline.nodes]
     left = max(map(len, names)) * LETTER + 14
     axis = axis_of(timeline.cycles, WIDTH - left - 24)
     small = axis_of(timeline.cycles, CURVE_WIDTH, most_ticks=3)

@@ -211,7 +211,7 @@ def test_a_stage_with_several_bits_has_no_mismatch() -> None:
     module = network("ctmq").train()
     watching = monitor(module)
     watching.start()
-    assert "mismatch" not in watching.figures()
+    assert {"mismatch", "activations_saturated", "dead"}.isdisjoint(watching.figures())
     clock = shared_of(module).clock
     clock.stage = 3  # one bit
     assert set(watching.figures()["mismatch"]) == {"fc0", "fc1", "fc2"}
@@ -229,3 +229,12 @@ def test_the_clock_is_recorded() -> None:
 def test_numbers_of_layers_are_logged_by_name() -> None:
     figures = {"loss": 1.5, "stage": "train", "flips": {"fc0": 0.25, "block0.conv": 0.5}, "clock": {}}
     assert log_entries(figures) == {"loss": 1.5, "flips/fc0": 0.25, "flips/block0.conv": 0.5}
+
+
+def test_a_stage_with_real_weights_has_no_dead_channels() -> None:
+    module = network("react").train()
+    watching = monitor(module)
+    watching.start()
+    assert "dead" not in watching.figures()
+    shared_of(module).clock.stage = 1
+    assert set(watching.figures()["dead"]) == {"sign0", "sign1"}
