@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
+from importlib import import_module
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -356,11 +356,10 @@ def _strategy(run: TrainingRun, machine: Machine) -> DDPStrategy | str:
 
 
 def _loggers(folder: Path) -> list[Logger]:
-    """Return a CSV log, and a TensorBoard log if that package is installed. Each start and resume has a version."""
-    loggers: list[Logger] = [CSVLogger(folder, name="log")]
-    if find_spec("tensorboard") is not None:
-        loggers.append(TensorBoardLogger(folder, name="log", version=loggers[0].version))
-    return loggers
+    """Return a CSV log and one for TensorBoard. Each start and resume has a version."""
+    import_module("tensorboard")  # where it is missing, the error has its name; Lightning's has none
+    csv = CSVLogger(folder, name="log")
+    return [csv, TensorBoardLogger(folder, name="log", version=csv.version)]
 
 
 @contextmanager

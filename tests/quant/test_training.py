@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from dataflow import InputError
 from dataflow.writing import locked
@@ -92,6 +93,16 @@ def test_the_log_has_a_line_per_epoch(whole: TrainingResult) -> None:
             assert [float(row[f"{name}/{layer}"]) for row in rows] == recorded
     assert [int(row["step"]) for row in rows] == [17, 35, 53, 71]
     assert all(float(row["images_per_second"]) > 0 for row in rows)
+
+
+def test_tensorboard_has_the_figures(whole: TrainingResult) -> None:
+    log = EventAccumulator(str(whole.model.parent / "log" / "version_0")).Reload()
+    history = whole.metrics["history"]
+    expected = {"loss": [e["loss"] for e in history], "flips/fc0": [e["flips"]["fc0"] for e in history]}
+    for name, values in expected.items():
+        points = log.Scalars(name)
+        assert [point.step for point in points] == [17, 35, 53, 71]
+        assert [point.value for point in points] == pytest.approx(values)
 
 
 def test_a_short_run_is_better_than_chance(whole: TrainingResult) -> None:
