@@ -102,7 +102,7 @@ class Monitor:
 
     def _mismatch(self, observer: Observer) -> dict[str, float]:
         count = max(2, min(_COMPARED, self._batch_size))
-        images, labels = self._rows(self._chosen[:: -(-len(self._chosen) // count)])
+        images, labels = self._read(self._chosen[:: -(-len(self._chosen) // count)])
         taken = _gradients(observer.network.train(), images, labels)
         if not observer.stopped:  # no sign passes a gradient
             return {}
@@ -111,12 +111,18 @@ class Monitor:
         names = [name for name in taken if name in smooth]
         return {name: round(1 - _cosine(taken[name], smooth[name]), _DECIMALS) for name in names}
 
+    def _read(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return training images and labels where the network is; on a GPU the images may be elsewhere."""
+        device = next(self._network.parameters()).device
+        images, labels = self._rows(rows)
+        return images.to(device), labels.to(device)
+
     @torch.no_grad()
     def _classify(self, observer: Observer) -> float:
         hits = 0
         observer.network.eval()
         for rows in self._chosen.split(min(_AT_A_TIME, self._batch_size)):
-            images, labels = self._rows(rows)
+            images, labels = self._read(rows)
             hits += int((observer.network(images).argmax(1) == labels).sum())
         return hits / len(self._chosen)
 
