@@ -8,7 +8,6 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from statistics import mean
@@ -24,19 +23,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from dataflow import InputError
-from dataflow.errors import require_known
 from quant._batches import EpochBatches
 from quant._optimizers import optimizer_of, rate_factors, set_decay, stage_of
 from quant._progress import TrainingProgress
 from quant.checkpoints import STATE
 from quant.evaluation import predictions, scores_of_network
+from quant.machine import Machine
 from quant.methods import binary_layers, shared_of
 from quant.monitoring import Monitor, log_entries, new_warnings, require_finite
 from quant.recipes import Recipe
 from quant.teachers import distillation_loss
 
-__all__ = ["Machine", "TrainingRun", "fit"]
+__all__ = ["TrainingRun", "fit"]
 
 #: Parameters of glibc's mallopt(3).
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
@@ -261,48 +259,6 @@ class _EachEpoch(Checkpoint):
         self._watch()
 
 
-@dataclass(frozen=True)
-class Machine:
-    """On what a training runs.
-
-    Parameters
-    ----------
-    accelerator : "cpu", "gpu", or "auto" for a GPU if there is one
-    devices : how many GPUs or processes of each machine share each batch
-    nodes : machines, on each of which the same command is started (by torchrun or Slurm)
-
-    Raises
-    ------
-    InputError
-        An accelerator is unknown or missing, or a number is below 1.
-    """
-
-    accelerator: str = "auto"
-    devices: int = 1
-    nodes: int = 1
-
-    def __post_init__(self) -> None:
-        require_known("Accelerator", self.accelerator, ("auto", "cpu", "gpu"))
-        found = torch.cuda.device_count()
-        if self.accelerator == "gpu" and not found:
-            raise InputError("Accelerator must be cpu or auto where torch finds no GPU, not gpu")
-        for name in ("devices", "nodes"):
-            if getattr(self, name) < 1:
-                raise InputError(f"Number of {name} must be at least 1, not {getattr(self, name)}")
-        if self.has_gpu and self.devices > found:
-            raise InputError(f"Number of devices must be at most the {found} GPUs, not {self.devices}")
-
-    @property
-    def has_gpu(self) -> bool:
-        """Whether the training runs on GPUs."""
-        return self.accelerator != "cpu" and torch.cuda.is_available()
-
-    @property
-    def several(self) -> bool:
-        """Whether several processes train together."""
-        return self.devices * self.nodes > 1
-
-
 def fit(run: TrainingRun, checkpoint: Path, *, machine: Machine, progress: bool, watch: Callable[[], None]) -> None:
     """Train a run up to its recipe's epochs, starting from `checkpoint` if it exists, and keep that up to date.
 
@@ -350,7 +306,7 @@ def fit(run: TrainingRun, checkpoint: Path, *, machine: Machine, progress: bool,
 
 def _strategy(run: TrainingRun, machine: Machine) -> DDPStrategy | str:
     """Return how several processes train together; in some stages of a method no loss depends on some parameters."""
-    if not machine.several:
+    if machine.processes == 1:
         return "auto"
     return DDPStrategy(find_unused_parameters=len(run.shared.method.stages()) > 1)
 

@@ -42,38 +42,34 @@ def require_trainable(network: nn.Module, name: str, images: Tensor, classes: in
         except InputError:
             raise
         except Exception as error:
-            shape = ("n", *images.shape[1:])
+            shape = ", ".join(map(str, images.shape[1:]))
             raise InputError(
-                f"Network {name!r} must take frames {shape}, not end in {type(error).__name__}: {error}".replace(
-                    "'n'", "n"
-                )
+                f"Network {name!r} must take frames (n, {shape}), not end in {type(error).__name__}: {error}"
             ) from error
     if not isinstance(scores, Tensor) or scores.shape != (len(images), classes):
         found = tuple(scores.shape[1:]) if isinstance(scores, Tensor) else type(scores).__name__
         raise InputError(f"Network {name!r} must return {classes} scores for each frame, not {found}")
-    for sign, (least, most) in seen.items():
-        if least >= 0 or most < 0:
-            which = "at least" if least >= 0 else "below"
+    for sign, value in seen.items():
+        if value is not None:
             raise InputError(
-                f"Numbers before the sign {sign!r} of network {name!r} must have both signs, not all {which} 0: scale "
+                f"Signs {sign!r} of network {name!r} must differ over training images, not all be {value:+g}: scale "
                 "pixels to -1 to +1 (quant.models.ImageScale), leave a ReLU out, or keep the layer (keep)"
             )
 
 
 @contextmanager
-def _signs_watched(network: nn.Module) -> Iterator[dict[str, tuple[float, float]]]:
-    """Record the range of the numbers whose signs are taken, less what counts as 0, by the sign's name."""
-    seen: dict[str, tuple[float, float]] = {}
+def _signs_watched(network: nn.Module) -> Iterator[dict[str, float | None]]:
+    """Record by the name of a sign its value, or None if there are several."""
+    seen: dict[str, float | None] = {}
     hooks = []
     for name, module in network.named_modules():
         if isinstance(module, BinarySign):
 
-            def watch(sign: nn.Module, inputs: tuple[Any, ...], name: str = name) -> None:
-                assert isinstance(sign, BinarySign)
-                numbers = inputs[0].detach() - sign.shared.method.offset
-                seen[name] = float(numbers.min()), float(numbers.max())
+            def watch(sign: nn.Module, inputs: tuple[Any, ...], outputs: Tensor, name: str = name) -> None:
+                least, most = (float(each) for each in outputs.aminmax())
+                seen[name] = least if least == most else None
 
-            hooks.append(module.register_forward_pre_hook(watch))
+            hooks.append(module.register_forward_hook(watch))
     try:
         yield seen
     finally:

@@ -22,12 +22,13 @@ from torch import nn
 from dataflow import InputError
 from dataflow.writing import locked
 from quant import datasets, teachers
-from quant._fitting import Machine, TrainingRun, fit
+from quant._fitting import TrainingRun, fit
 from quant.binarize import Change
 from quant.checkpoints import load_checkpoint, new_network, own_recipe, read_checkpoint, stored_recipe
 from quant.datasets import Dataset
 from quant.evaluation import predictions, scores_of_network
 from quant.export import export
+from quant.machine import Machine
 from quant.models import adopt, own
 from quant.monitoring import machine_facts
 from quant.readiness import require_lowerable, require_trainable
@@ -115,6 +116,7 @@ def train(
         seed=recipe.seed if seed is None else seed,
     )
     training, test = _data(recipe, data, download=download)
+    _require_batches(recipe, len(training), machine)
     run = _run(recipe, training, network)
     folder = Path(out)
     if rank_zero_only.rank:  # one of several processes that train together, of which the first has the folder
@@ -162,6 +164,17 @@ def _data(
             f"training, not {test.labels.max()}"
         )
     return training, test
+
+
+def _require_batches(recipe: Recipe, images: int, machine: Machine) -> None:
+    """Check that each process has two images of each batch, which normalizations need."""
+    trained = images - recipe.held_out(images)
+    smallest = trained // -(-trained // recipe.batch_size)
+    if smallest < 2 * machine.processes:
+        raise InputError(
+            f"batch_size of recipe {recipe.name!r} must leave 2 or more of {trained} images in each batch of "
+            f"{machine.processes} processes, not be {recipe.batch_size}"
+        )
 
 
 def _prepare(folder: Path, recipe: Recipe, *, resume: bool) -> Path:

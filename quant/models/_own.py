@@ -6,8 +6,8 @@ from torch import nn
 from dataflow import InputError
 from quant import methods
 from quant.binarize import Change, binarize
+from quant.codes import with_codes
 from quant.recipes import OwnRecipe
-from quant.streams import with_codes
 from quant.user_files import attribute_of, called
 
 __all__ = ["adopt", "own"]

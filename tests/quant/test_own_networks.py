@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import hwsim
 import quant
@@ -17,12 +18,14 @@ from dataflow import InputError
 from quant import datasets, readiness, recipes, teachers
 from quant._fitting import TrainingRun
 from quant.checkpoints import load_checkpoint
+from quant.codes import with_codes
 from quant.evaluation import predictions, scores_of_network
 from quant.lowering import lower
 from quant.methods import binary_layers
 from quant.oracle import scores_of_qonnx
 from quant.recipes import DenseRecipe, OwnRecipe
 from quant.training import Machine, TrainingResult, train
+from tests.quant.interruption import interrupted
 from tests.quant.my_networks import build
 
 pytestmark = pytest.mark.train
@@ -104,8 +107,8 @@ def test_from_python_the_network_itself_is_trained(trained: TrainingResult, tmp_
     [
         (
             "without_scale",
-            r"Numbers before the sign '1.sign' of network '.*' must have both signs, not all at least 0: scale pixels "
-            r"to -1 to \+1 \(quant.models.ImageScale\), leave a ReLU out, or keep the layer \(keep\)",
+            r"Signs '1.sign' of network '.*' must differ over training images, not all be \+1: scale pixels to -1 "
+            r"to \+1 \(quant.models.ImageScale\), leave a ReLU out, or keep the layer \(keep\)",
         ),
         ("flat", r"Network '.*' must take frames \(n, 1, 28, 28\), not end in RuntimeError: .*"),
         ("pair", r"Network '.*' must return 10 scores for each frame, not \(2,\)"),
@@ -154,22 +157,13 @@ def test_an_averaged_network_is_the_result(tmp_path: Path) -> None:
     )
 
 
-def test_an_averaged_training_is_resumed_to_the_same_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_averaged_training_is_resumed_to_the_same_result(tmp_path: Path) -> None:
     recipe = DenseRecipe(
         name="d", dataset="mnist-sample", hidden=(12,), epochs=3, batch_size=100, average=0.9, mixup=0.2, augment="rand"
     )
     whole = train(recipe, data=data(), out=tmp_path / "whole", progress=False)
-    step = TrainingRun.training_step
-
-    def interrupted(run: TrainingRun, batch: tuple[torch.Tensor, torch.Tensor], index: int) -> torch.Tensor:
-        if (run.current_epoch, index) == (1, 3):
-            raise KeyboardInterrupt
-        return step(run, batch, index)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(TrainingRun, "training_step", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            train(recipe, data=data(), out=tmp_path / "again", progress=False)
+    with interrupted(1, 3):
+        train(recipe, data=data(), out=tmp_path / "again", progress=False)
     again = train(recipe, data=data(), out=tmp_path / "again", resume=True, progress=False)
     assert again.model.read_bytes() == whole.model.read_bytes()
     assert again.metrics["history"] == whole.metrics["history"]
@@ -277,3 +271,31 @@ def test_test_images_must_fit_those_of_the_training(tmp_path: Path) -> None:
     rule = r"^Labels of the test images of 'mnist-sample' must be at most 9 as those of the training, not 14$"
     with pytest.raises(InputError, match=rule):
         train(recipe, data=(few, more), out=tmp_path, progress=False)
+
+
+def test_batches_must_have_images_for_all_processes(tmp_path: Path) -> None:
+    recipe = DenseRecipe(name="d", dataset="mnist-sample", hidden=(12,), epochs=1, batch_size=4, validation=0)
+    rule = r"^batch_size of recipe 'd' must leave 2 or more of 600 images in each batch of 3 processes, not be 4$"
+    with pytest.raises(InputError, match=rule):
+        train(recipe, data=data(), out=tmp_path, machine=Machine("cpu", 3), progress=False)
+
+
+class Adding(nn.Module):
+    """Adds the frame to a layer of it, and has modules whose names new quantizers could take."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.codes0, self.codes2 = nn.Conv2d(1, 1, 3, padding=1), nn.Hardtanh()
+
+    def forward(self, frame: torch.Tensor) -> torch.Tensor:
+        return self.codes2(self.codes0(frame)) + frame
+
+
+def test_new_quantizers_hide_no_module_and_leave_pixels_to_other_layers() -> None:
+    network = Adding()
+    changed, names = with_codes(network, bits=8, step=0.125)
+    assert names == ["codes1", "codes3"]
+    frame = torch.rand(2, 1, 4, 4)
+    grid = changed.get_submodule("codes1")
+    expected = grid(network.codes2(network.codes0(frame))) + grid(frame)
+    torch.testing.assert_close(changed(frame), expected)

@@ -11,10 +11,11 @@ import torch
 
 from dataflow import InputError
 from quant import datasets
-from quant._fitting import STATE, TrainingRun
+from quant._fitting import STATE
 from quant.evaluation import predictions, scores_of_network
 from quant.recipes import DenseRecipe, ResidualRecipe
 from quant.training import TrainingResult, load_checkpoint, train
+from tests.quant.interruption import interrupted
 
 pytestmark = pytest.mark.train
 
@@ -69,17 +70,8 @@ def test_an_interrupted_run_continues_to_the_same_result(
     whole: TrainingResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("quant.training.export", lambda network, frame_shape, path: path.touch())
-    step = TrainingRun.training_step
-
-    def interrupted_step(run: TrainingRun, batch: tuple[torch.Tensor, torch.Tensor], index: int) -> torch.Tensor:
-        if (run.current_epoch, index) == (1, 5):
-            raise KeyboardInterrupt
-        return step(run, batch, index)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(TrainingRun, "training_step", interrupted_step)
-        with pytest.raises(KeyboardInterrupt):
-            train(TINY, out=tmp_path, progress=False)
+    with interrupted(1, 5):
+        train(TINY, out=tmp_path, progress=False)
     again = train(TINY, out=tmp_path, resume=True, progress=False)
     assert state_of(again) == state_of(whole)
 

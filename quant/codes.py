@@ -4,6 +4,7 @@ Hardware adds and averages integers. So what a shortcut adds, and what an activa
 of several bits, gets a quantizer; all have one grid, and training sees the same codes from the first step.
 """
 
+import itertools
 import operator
 
 import torch
@@ -54,17 +55,24 @@ def with_codes(network: nn.Module, *, bits: int, step: float) -> tuple[nn.Module
         As torch.fx raises it for networks whose forward depends on values or sizes of tensors.
     """
     streams = _Streams(network)
-    needed = [node for each in streams.graph.nodes for node in streams.needed_by(each)]
-    if not needed:
+    readers: dict[fx.Node, list[fx.Node]] = {}
+    for reader in streams.graph.nodes:
+        for node in streams.needed_by(reader):
+            readers.setdefault(node, []).append(reader)
+    if not readers:
         return network, []
     changed = fx.GraphModule(network, streams.graph)
     names: list[str] = []
-    for node in dict.fromkeys(needed):
-        name = next(f"codes{count}" for count in range(len(names), 2**31) if not hasattr(network, f"codes{count}"))
+    for node, needing in readers.items():
+        name = next(f"codes{count}" for count in itertools.count() if not hasattr(changed, f"codes{count}"))
         changed.add_submodule(name, grid_activation(bits=bits, step=step))
         with streams.graph.inserting_after(node):
             code = streams.graph.call_module(name, (node,))
-        node.replace_all_uses_with(code, delete_user_cb=lambda user, code=code: user is not code)
+        # One code serves all readers of a stream. Of the frame itself, other layers read the pixels as they are.
+        others = [] if node.op == "placeholder" else list(node.users)
+        for reader in dict.fromkeys((*needing, *others)):
+            if reader is not code:
+                reader.replace_input_with(node, code)
         names.append(name)
     changed.recompile()
     return changed, names
