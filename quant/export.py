@@ -5,11 +5,7 @@ This module names every node after its module, gives every reader a constant of 
 """
 
 import ast
-import logging
-import warnings
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,11 +13,8 @@ import onnx
 import torch
 from torch import nn
 
+from quant._exporter import export_qonnx
 from quant.methods import deployed
-
-with warnings.catch_warnings():
-    warnings.filterwarnings("ignore", "fast_hadamard_transform", UserWarning)  # wanted for other networks
-    from brevitas.export import export_qonnx
 
 __all__ = ["export"]
 
@@ -41,8 +34,7 @@ def export(network: nn.Module, frame_shape: tuple[int, ...], path: Path) -> None
     frame_shape : shape of a frame at the network's input, (channels, height, width)
     """
     network = deployed(network)  # a copy: the export installs handlers, and may clip weights in place
-    with _quiet():
-        model = export_qonnx(network, args=torch.zeros(1, *frame_shape), verbose=False)
+    model = export_qonnx(network, args=torch.zeros(1, *frame_shape), verbose=False)
     _name_nodes(model.graph)
     _own_constants(model)
     _name_tensors(model.graph)
@@ -54,18 +46,6 @@ def export(network: nn.Module, frame_shape: tuple[int, ...], path: Path) -> None
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence the exporter's message that torchvision is not installed."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _name_nodes(graph: onnx.GraphProto) -> None:

@@ -39,7 +39,7 @@ LEFT = {"inert-image", "codes-image"}
 #: Cases that take long in Amaranth's simulator.
 LONG = {
     *("stacked-image", "image", "image-of-integers", "codes-and-weights"),
-    *("factors", "integers-go-on", "bits", "inert-bits"),
+    *("factors", "integers-go-on", "bits", "inert-bits", "codes-stacked"),
 }
 
 

@@ -277,10 +277,12 @@ REPRESENTATIVES = (
 
 #: Further ones that Icarus runs in the slow suite; Amaranth's simulator runs all.
 VERILOG = (
-    *("1x1", "dilated", "depthwise", "groups", "groups-of-integers", "integers-ragged", "zero-apart", "zero-of-sums"),
-    *("inert-integers", "max-pool-of-sums", "sum-pool-of-integers", "weights-masked-by-2-bits", "windows-outside"),
+    *("1x1", "dilated", "depthwise", "groups", "groups-of-integers", "zero-of-sums"),
+    *("max-pool-of-sums", "sum-pool-of-integers", "weights-masked-by-2-bits", "windows-outside"),
 )
 
+#: Those that Icarus runs in the default suite.
+OFTEN = ("not-square", "everything", "inert-groups", "weights-of-8-bits")
 #: Cases that take thousands of cycles, and whose kinds are in shorter ones too.
 LONG = {"narrow-fifos", "stride-pool-3x3", "sum-pool", "sum-pool-of-sums", "zero", "zero-of-integers"}
 
@@ -299,7 +301,13 @@ def test_convolutions_without_stalls_in_the_amaranth_simulator(name: str) -> Non
 
 
 @pytest.mark.skipif(available()["icarus"] is not None, reason=str(available()["icarus"]))
-@pytest.mark.parametrize("name", [*REPRESENTATIVES, *(pytest.param(name, marks=pytest.mark.slow) for name in VERILOG)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in OFTEN else [pytest.mark.slow])
+        for name in dict.fromkeys((*OFTEN, *REPRESENTATIVES, *VERILOG))
+    ],
+)
 def test_convolutions_in_icarus(name: str, tmp_path: Path) -> None:
     verify_case(name, simulator="icarus", seed=7, frames=2, build_dir=tmp_path)
 

@@ -34,7 +34,7 @@ from tests.hwsim.window_networks import alone, window_nodes
 
 
 @pytest.mark.long
-@settings(max_examples=examples(100))
+@settings(max_examples=examples(60))
 @given(window_nodes(), st.integers(1, 6), st.integers(1, 4), st.none() | st.integers(0, 1000))
 @example(SlidingWindow("node", BIPOLAR, (5, 5, 1), (1, 1), (3, 3)), 2, 3, None)  # frees beats that have not arrived
 @example(MaxPool("node", BIPOLAR, (7, 2, 1), (1, 1), (3, 1)), 1, 3, 7)
@@ -45,7 +45,7 @@ def test_one_window(node: WindowNode, frames: int, depth: int, seed: int | None)
 
 
 @pytest.mark.long
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(40))
 @given(conv_networks(), st.integers(1, 3), st.none() | st.integers(0, 1000))
 def test_random_networks(network: Network, frames: int, seed: int | None) -> None:
     assume(network.interval * frames < 6000)

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from dataflow import Add, Concat, InputError, Network, Node, Threshold
 from hwsim import simulate
 from hwsim.packed import evaluate
+from quant._exporter import export_qonnx
 from quant.binarizers import BinaryActivation, binary_activation, binary_convolution, binary_linear
-from quant.export import export, export_qonnx
+from quant.export import export
 from quant.lowering import lower
 from quant.models import FlattenImage, ImageScale
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from dataflow import MatrixVector, Network
 from hwsim.reference import evaluate
+from quant._exporter import export_qonnx
 from quant.binarizers import (
     BinaryActivation,
     BinaryWeight,
@@ -20,7 +21,7 @@ from quant.binarizers import (
     binary_linear,
     fixed_point_activation,
 )
-from quant.export import export, export_qonnx
+from quant.export import export
 from quant.lowering import lower
 from quant.methods import deployed
 from quant.models import FlattenImage, ImageScale, PixelScale, ScoreNorm, convolutional, dense

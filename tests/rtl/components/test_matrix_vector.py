@@ -54,7 +54,7 @@ def nodes(draw) -> dataflow.MatrixVector:
 
 
 @given(nodes(), st.integers(0, 2**32 - 1))
-@settings(max_examples=examples(40))
+@settings(max_examples=examples(25))
 def test_values_and_timing_of_any_folding(node: dataflow.MatrixVector, seed: int) -> None:
     rng = np.random.default_rng(seed)
     bits = rng.integers(0, 2, (4, node.synapses))
@@ -181,7 +181,7 @@ def integer_nodes(draw) -> dataflow.MatrixVector:
 
 
 @given(integer_nodes(), st.integers(0, 2**32 - 1))
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(35))
 def test_values_and_timing_of_integers(node: dataflow.MatrixVector, seed: int) -> None:
     rng = np.random.default_rng(seed)
     low, high = node.operand.minimum, node.operand.maximum
@@ -222,7 +222,7 @@ def placed_nodes(draw) -> dataflow.MatrixVector:
 
 
 @given(placed_nodes(), st.integers(0, 2**32 - 1))
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(35))
 def test_values_and_timing_of_groups_and_classes(node: dataflow.MatrixVector, seed: int) -> None:
     check(node, seed)
 

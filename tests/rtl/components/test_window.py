@@ -119,7 +119,7 @@ def geometries(draw, *, most_outside: int):
 
 
 @given(geometries(most_outside=1), st.booleans(), st.integers(0, 10_000), st.integers(0, 99))
-@settings(max_examples=examples(40))
+@settings(max_examples=examples(25))
 def test_values_and_timing_of_any_window(arguments, high: bool, seed: int, folding: int) -> None:
     element = arguments[0]
     node = dataflow.SlidingWindow("window", *arguments, pad=element.maximum if high else element.minimum)
@@ -130,7 +130,7 @@ def test_values_and_timing_of_any_window(arguments, high: bool, seed: int, foldi
 
 
 @given(geometries(most_outside=-1), st.integers(0, 10_000))
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(40))
 def test_values_and_timing_of_any_pool(arguments, seed: int) -> None:
     try:
         node = dataflow.MaxPool("pool", *arguments)
@@ -140,7 +140,7 @@ def test_values_and_timing_of_any_pool(arguments, seed: int) -> None:
 
 
 @given(geometries(most_outside=1), st.integers(0, 10_000))
-@settings(max_examples=examples(30))
+@settings(max_examples=examples(20))
 def test_values_and_timing_of_any_sum_pool(arguments, seed: int) -> None:
     check(dataflow.SumPool("pool", *arguments), seed)
 
