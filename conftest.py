@@ -12,9 +12,15 @@ from sim_tests.simulators import RUNTIME_VARIABLE
 from tests.examples import MANY, QUICK
 
 # How long an example takes depends on the machine and on what else it does: no test asserts on time.
-for profile, count in (("test", 100), (QUICK, 20), (MANY, 200)):
+for profile, count in (("test", 100), (QUICK, 20), (MANY, 150)):
     settings.register_profile(profile, max_examples=count, deadline=None, print_blob=True)
 settings.load_profile("test")
+
+#: Files whose tests take half a minute and more.
+LONGEST = (
+    *("notebooks/", "sim_tests/test_random.py", "sim_tests/test_sizes.py"),
+    *("tests/xnorflow/test_zoo_rtl.py", "tests/rtl/bitstream/test_boards.py"),
+)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -24,6 +30,11 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return (
         True if re.search(r"^pytestmark = .*pytest\.mark\.train", collection_path.read_text(), re.MULTILINE) else None
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the longest tests first: at the end, one worker would wait for the other."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 
 
 @pytest.fixture(scope="session", autouse=True)

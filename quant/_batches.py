@@ -8,9 +8,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from quant._augmentation import augmentation_of
+from quant.moving import mirrored, shifted
 from quant.recipes import Recipe
+from quant.tasks import Task
 
-__all__ = ["EpochBatches", "mirrored", "shifted"]
+__all__ = ["EpochBatches"]
 
 
 class EpochBatches:
@@ -22,9 +24,9 @@ class EpochBatches:
     Parameters
     ----------
     images : (n, height, width, channels) uint8
-    labels : (n,) int64
+    labels : (n,) int64, or another task's targets
     epoch : from 0
-    classes : number of classes, which mixed labels have
+    task : which targets move with their images
     part, parts : which of several equal parts of each batch, when several processes train together
     """
 
@@ -35,7 +37,7 @@ class EpochBatches:
         recipe: Recipe,
         epoch: int,
         *,
-        classes: int = 0,
+        task: Task,
         part: int = 0,
         parts: int = 1,
     ) -> None:
@@ -45,7 +47,7 @@ class EpochBatches:
         self._augment = augmentation_of(recipe.augment)
         self._random = (recipe.seed, epoch)
         self._count = -(-len(labels) // recipe.batch_size)
-        self._classes = classes
+        self._task = task
         self._part, self._parts = part, parts
 
     def __len__(self) -> int:
@@ -54,7 +56,7 @@ class EpochBatches:
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield batches: images (n, channels, height, width) float32 in 0 to 1, channels last in memory; and labels.
 
-        Labels are (n,) int64, or (n, classes) float32 if they are mixed.
+        Labels are the targets of these images, or (n, classes) float32 if they are mixed.
         """
         random = np.random.default_rng(self._random)
         for rows in np.array_split(random.permutation(len(self._labels)), self._count):
@@ -70,8 +72,10 @@ class EpochBatches:
             offsets[:, random.random(count) >= recipe.shift_chance] = 0
             down, right = torch.from_numpy(offsets).to(device)
             images = shifted(images, down, right, recipe.shift)
+            labels = self._task.shifted(labels, down, right, recipe.shift)
         if recipe.flip:
-            images = mirrored(images, torch.from_numpy(random.random(count) < 0.5).to(device))
+            chosen = torch.from_numpy(random.random(count) < 0.5).to(device)
+            images, labels = mirrored(images, chosen), self._task.mirrored(labels, chosen)
         images = images.float() / 255
         if self._augment is not None:
             images = self._augment(images, int(random.integers(2**63)))
@@ -79,34 +83,6 @@ class EpochBatches:
             share, partners = random.beta(recipe.mixup, recipe.mixup), torch.from_numpy(random.permutation(count))
             partners = partners.to(device)
             images = images * share + images[partners] * (1 - share)
-            given = F.one_hot(labels, self._classes).float()
+            given = F.one_hot(labels, self._task.outputs).float()
             labels = given * share + given[partners] * (1 - share)
         return images.contiguous(memory_format=torch.channels_last), labels
-
-
-def mirrored(images: Tensor, chosen: Tensor) -> Tensor:
-    """Return the images, the chosen ones mirrored left to right.
-
-    Parameters
-    ----------
-    images : (n, channels, height, width)
-    chosen : (n,) bool
-    """
-    return torch.where(chosen[:, None, None, None], images.flip(3), images)
-
-
-def shifted(images: Tensor, down: Tensor, right: Tensor, border: int) -> Tensor:
-    """Return images shifted by integer numbers of pixels, each by its own offsets, and filled with zeros.
-
-    Parameters
-    ----------
-    images : (n, channels, height, width)
-    down, right : (n,) int64, from -border to border
-    """
-    count, channels, height, width = images.shape
-    device = images.device
-    padded = F.pad(images, (border, border, border, border))
-    rows = (border - down)[:, None, None, None] + torch.arange(height, device=device)[:, None]
-    columns = (border - right)[:, None, None, None] + torch.arange(width, device=device)
-    samples = torch.arange(count, device=device)[:, None, None, None]
-    return padded[samples, torch.arange(channels, device=device)[:, None, None], rows, columns]

@@ -20,18 +20,18 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from lightning.pytorch.plugins import TorchCheckpointIO
 from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from quant._batches import EpochBatches
 from quant._optimizers import optimizer_of, rate_factors, set_decay, stage_of
 from quant._progress import TrainingProgress
 from quant.checkpoints import STATE
-from quant.evaluation import predictions, scores_of_network
+from quant.evaluation import figure_of_network
 from quant.machine import Machine
 from quant.methods import binary_layers, shared_of
 from quant.monitoring import Monitor, log_entries, new_warnings, require_finite
 from quant.recipes import Recipe
+from quant.tasks import Task
 from quant.teachers import distillation_loss
 
 __all__ = ["TrainingRun", "fit"]
@@ -51,9 +51,10 @@ class TrainingRun(LightningModule):
 
     Parameters
     ----------
-    network : maps (n, channels, height, width) float32 in 0 to 1 to scores
+    network : maps (n, channels, height, width) float32 in 0 to 1 to what the task wants
+    task : what is learned
     images : (n, height, width, channels) uint8; the last of them are held out, as many as the recipe says
-    labels : (n,) int64
+    labels : the task's targets
     facts : plain values that a checkpoint stores in addition to the recipe
     teacher : a network whose scores are learned too
     """
@@ -62,6 +63,7 @@ class TrainingRun(LightningModule):
         self,
         recipe: Recipe,
         network: nn.Module,
+        task: Task,
         images: Tensor,
         labels: Tensor,
         facts: dict[str, Any],
@@ -81,11 +83,12 @@ class TrainingRun(LightningModule):
         self.warnings: list[dict[str, Any]] = []
         self.seconds = 0.0
         self.recipe = recipe
+        self.task = task
         self.facts = facts
         trained = len(labels) - recipe.held_out(len(labels))
         self._images, self._labels = images[:trained], labels[:trained]
         self._held_out = images[trained:].numpy(), labels[trained:].numpy()
-        self._monitor = Monitor(network, self.rows, trained, recipe.batch_size)
+        self._monitor = Monitor(network, task, self.rows, trained, recipe.batch_size)
 
     def __len__(self) -> int:
         return len(self._labels)
@@ -122,7 +125,7 @@ class TrainingRun(LightningModule):
             self._labels,
             self.recipe,
             self.current_epoch,
-            classes=self.facts["classes"],
+            task=self.task,
             part=self.trainer.global_rank,
             parts=self.trainer.world_size,
         )
@@ -153,7 +156,7 @@ class TrainingRun(LightningModule):
         images, labels = batch
 
         def criterion(scores: Tensor, labels: Tensor) -> Tensor:
-            loss = F.cross_entropy(scores, labels, label_smoothing=self.recipe.label_smoothing)
+            loss = self.task.loss(scores, labels, smoothing=self.recipe.label_smoothing)
             for teacher in self._teacher:
                 with torch.no_grad():
                     taught = teacher(images)
@@ -188,14 +191,14 @@ class TrainingRun(LightningModule):
         facts: dict[str, Any] = {"loss": loss.item()}
         images, labels = self._held_out
         if len(labels):
-            hits = predictions(scores_of_network(self.result, images, double=False)) == labels
-            facts["validation_accuracy"] = float(hits.mean())
+            figure = figure_of_network(self.result, images, labels, self.task, double=False)
+            facts[f"validation_{self.task.figure.key}"] = figure
         stage = self.shared.method.stages()[self._stage].name
         facts |= {"learning_rate": mean(self._rates), "stage": stage, **self._monitor.figures()}
         self.history.append({"epoch": self.current_epoch + 1, **facts})
         penalty = self.shared.method.penalty(self._binary)
         added = 0.0 if penalty is None else penalty.item()
-        self.warnings += new_warnings(self.history, self.recipe, self.facts["classes"], self.warnings, penalty=added)
+        self.warnings += new_warnings(self.history, self.recipe, self.task, self.warnings, penalty=added)
         self._log(facts, images_per_second)
         self.seconds += time.monotonic() - self._started
 
@@ -275,7 +278,7 @@ def fit(run: TrainingRun, checkpoint: Path, *, machine: Machine, progress: bool,
         _quiet(),
         _threads(recipe.threads),
         _memory_kept(),
-        TrainingProgress(recipe.name, recipe.epochs, shown=progress) as shown,
+        TrainingProgress(recipe.name, recipe.epochs, figure=run.task.figure, shown=progress) as shown,
     ):
         for note in (*run.facts["layers"], *(f"left out: {each}" for each in run.facts["broken"])):
             shown.note(note)

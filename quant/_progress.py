@@ -11,13 +11,15 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from quant.figures import FIGURES, Figure
+
 __all__ = ["TrainingProgress"]
 
 #: Seconds between two looks at the loss of the running epoch.
 _INTERVAL = 0.25
 
-#: The figures of an epoch that are shown beside its loss, the more important first, and their names.
-_ACCURACIES = {"validation_accuracy": "validation", "training_accuracy": "training"}
+#: The images whose figures are shown beside an epoch's loss, the more important first.
+_PARTS = ("validation", "training")
 
 #: Space between two figures.
 _SPACE = "  "
@@ -30,13 +32,14 @@ class TrainingProgress:
     ----------
     name : name of the network
     epochs : number of epochs
+    figure : by which the network is judged
     shown : whether anything is shown
     """
 
-    def __init__(self, name: str, epochs: int, *, shown: bool = True) -> None:
+    def __init__(self, name: str, epochs: int, *, figure: Figure = FIGURES["classify"], shown: bool = True) -> None:
         self._console = Console(stderr=True, quiet=not shown)
         self._is_live = shown and self._console.is_terminal
-        self._name, self._epochs = name, epochs
+        self._name, self._epochs, self._figure = name, epochs, figure
         self._epoch = self._steps = self._step = 0
         self._facts: list[str] = []
         self._steps_taken = self._images = 0
@@ -78,7 +81,8 @@ class TrainingProgress:
 
     def show(self, entry: Mapping[str, Any]) -> None:
         """Show an epoch: its number, from 1, as `epoch`, and its figures."""
-        accuracies = [f"{text} {entry[name]:.2%}" for name, text in _ACCURACIES.items() if name in entry]
+        key = self._figure.key
+        accuracies = [f"{p} {self._figure.text(entry[f'{p}_{key}'])}" for p in _PARTS if f"{p}_{key}" in entry]
         self._facts = [f"loss {entry['loss']:.4f}", *accuracies]
         if not self._is_live:
             self.note(_SPACE.join([f"epoch {entry['epoch']}/{self._epochs}", *self._facts, *self._times()]))

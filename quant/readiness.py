@@ -18,17 +18,19 @@ from dataflow import InputError, Network
 from quant.export import export
 from quant.lowering import NotLowerableError, lower
 from quant.methods import BinarySign
+from quant.tasks import Task
 
 __all__ = ["require_lowerable", "require_trainable"]
 
 
-def require_trainable(network: nn.Module, name: str, images: Tensor, classes: int) -> None:
-    """Check that a network maps images to scores, and that its signs have something to decide.
+def require_trainable(network: nn.Module, name: str, images: Tensor, targets: Tensor, task: Task) -> None:
+    """Check that a network maps images to what its task wants, and that its signs have something to decide.
 
     Parameters
     ----------
     name : for messages
     images : (n, channels, height, width) float32, 0 to 1, some training images
+    targets : theirs
 
     Raises
     ------
@@ -46,9 +48,12 @@ def require_trainable(network: nn.Module, name: str, images: Tensor, classes: in
             raise InputError(
                 f"Network {name!r} must take frames (n, {shape}), not end in {type(error).__name__}: {error}"
             ) from error
-    if not isinstance(scores, Tensor) or scores.shape != (len(images), classes):
-        found = tuple(scores.shape[1:]) if isinstance(scores, Tensor) else type(scores).__name__
-        raise InputError(f"Network {name!r} must return {classes} scores for each frame, not {found}")
+    found = tuple(scores.shape[1:]) if isinstance(scores, Tensor) else None
+    wanted = tuple(targets.shape[1:])
+    if found is None or len(scores) != len(images) or not task.fits(found, wanted):
+        raise InputError(
+            f"Network {name!r} must return {task.shape_rule(wanted)}, not {found or type(scores).__name__}"
+        )
     for sign, value in seen.items():
         if value is not None:
             raise InputError(

@@ -26,13 +26,15 @@ from quant._fitting import TrainingRun, fit
 from quant.binarize import Change
 from quant.checkpoints import load_checkpoint, new_network, own_recipe, read_checkpoint, stored_recipe
 from quant.datasets import Dataset
-from quant.evaluation import predictions, scores_of_network
+from quant.evaluation import figure_of_network
 from quant.export import export
+from quant.figures import FIGURES, Figure
 from quant.machine import Machine
 from quant.models import adopt, own
 from quant.monitoring import machine_facts
 from quant.readiness import require_lowerable, require_trainable
 from quant.recipes import OwnRecipe, Recipe
+from quant.tasks import task_of
 
 __all__ = ["Machine", "TrainingResult", "load_checkpoint", "train"]
 
@@ -52,9 +54,9 @@ class TrainingResult:
     model : the QONNX file
     checkpoint : the state after the last epoch
     metrics_file : `metrics` as JSON
-    accuracy : fraction of the test images that the network classifies correctly, 0 to 1
-    metrics : accuracy, epochs, seed, recipe, versions, date, seconds, `history`, one entry per epoch, `layers` of a
-        network of one's own, as sentences, and `broken`, images that were left out
+    accuracy : fraction of the test images that the network classifies correctly, 0 to 1; of another task, its figure
+    metrics : accuracy (or the task's figure), epochs, seed, recipe, versions, date, seconds, `history`, one entry per
+        epoch, `layers` of a network of one's own, as sentences, and `broken`, images that were left out
     """
 
     model: Path
@@ -62,6 +64,11 @@ class TrainingResult:
     metrics_file: Path
     accuracy: float
     metrics: dict[str, Any]
+
+    @property
+    def figure(self) -> Figure:
+        """What `accuracy` is."""
+        return FIGURES[self.metrics["recipe"]["task"]]
 
     def to_json(self) -> dict[str, Any]:
         """Return the metrics and the paths of the files as JSON values."""
@@ -143,7 +150,11 @@ def _data(
     if isinstance(data, tuple):
         training, test = data
     else:
-        options: dict[str, Any] = {"image_size": recipe.image_size, "skip_broken": recipe.skip_broken}
+        options: dict[str, Any] = {
+            "image_size": recipe.image_size,
+            "skip_broken": recipe.skip_broken,
+            "task": recipe.task,
+        }
         training, test = (
             datasets.load(recipe.dataset, split, data=data, download=download, **options) for split in datasets.SPLITS
         )
@@ -158,10 +169,17 @@ def _data(
         raise InputError(
             f"Test images of {training.name!r} must be {shapes[0]} as those of the training, not {shapes[1]}"
         )
-    if test.labels.max() > training.labels.max():
+    most, found = (datasets.outputs_of(recipe.task, part.labels) for part in (training, test))
+    if recipe.task in ("classify", "segment") and found > most:
         raise InputError(
-            f"Labels of the test images of {training.name!r} must be at most {training.labels.max()} as those of the "
-            f"training, not {test.labels.max()}"
+            f"Labels of the test images of {training.name!r} must be at most {most - 1} as those of the training, "
+            f"not {found - 1}"
+        )
+    if training.labels.shape[1:] != test.labels.shape[1:]:
+        shapes = [" x ".join(map(str, part.labels.shape[1:])) for part in (training, test)]
+        raise InputError(
+            f"Labels of the test images of {training.name!r} must be {shapes[0]} as those of the training, "
+            f"not {shapes[1]}"
         )
     return training, test
 
@@ -204,7 +222,8 @@ def _prepare(folder: Path, recipe: Recipe, *, resume: bool) -> Path:
 
 def _run(recipe: Recipe, training: Dataset, network: nn.Module | None) -> TrainingRun:
     _, height, width, channels = training.images.shape
-    frame_shape, classes = (channels, height, width), int(training.labels.max()) + 1
+    frame_shape, classes = (channels, height, width), datasets.outputs_of(recipe.task, training.labels)
+    task = task_of(recipe.task, classes, (height, width))
     changes: list[Change] = []
     if network is not None:
         network, changes = adopt(network, own_recipe(recipe))
@@ -218,7 +237,8 @@ def _run(recipe: Recipe, training: Dataset, network: nn.Module | None) -> Traini
     teacher = teachers.load(recipe.teacher, frame_shape, classes) if recipe.teacher else None
     facts = {"frame_shape": frame_shape, "classes": classes, "layers": layers, "broken": list(training.broken)}
     images = torch.from_numpy(np.require(training.images, requirements=("C", "W")))  # torch may write to them
-    return TrainingRun(recipe, network, images, torch.from_numpy(training.labels), facts, teacher)
+    labels = torch.from_numpy(np.require(training.labels, requirements=("C", "W")))
+    return TrainingRun(recipe, network, task, images, labels, facts, teacher)
 
 
 def _check_own(run: TrainingRun, recipe: Recipe, *, lower_check: bool) -> None:
@@ -226,8 +246,7 @@ def _check_own(run: TrainingRun, recipe: Recipe, *, lower_check: bool) -> None:
     if not isinstance(recipe, OwnRecipe) and ":" not in recipe.method:
         return
     name = recipe.network if isinstance(recipe, OwnRecipe) and recipe.network else recipe.name
-    images, _ = run.rows(torch.arange(min(_TRIED, len(run))))
-    require_trainable(run.network, name, images, run.facts["classes"])
+    require_trainable(run.network, name, *run.rows(torch.arange(min(_TRIED, len(run)))), run.task)
     if lower_check:
         require_lowerable(run.network, name, run.facts["frame_shape"])
 
@@ -252,8 +271,8 @@ def _so_far(run: TrainingRun, recipe: Recipe) -> dict[str, Any]:
 
 def _finish(run: TrainingRun, recipe: Recipe, test: Dataset, checkpoint: Path) -> TrainingResult:
     """Measure on the test images and write model and metrics."""
-    accuracy = float((predictions(scores_of_network(run.result, test.images)) == test.labels).mean())
-    metrics = {"accuracy": accuracy, "test_frames": len(test), **_so_far(run, recipe)}
+    accuracy = figure_of_network(run.result, test.images, test.labels, run.task)
+    metrics = {run.task.figure.key: accuracy, "test_frames": len(test), **_so_far(run, recipe)}
     metrics["broken"] += test.broken
     folder = checkpoint.parent
     export(run.result.cpu(), run.facts["frame_shape"], folder / _MODEL)

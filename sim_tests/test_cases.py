@@ -33,12 +33,12 @@ def slow(parameter: ParameterSet) -> ParameterSet:
 #: Cases that the default suite runs in the simulators of Verilog too.
 REPRESENTATIVES = {"both", "inert", "codes-stacked"}
 #: Further ones that Verilator runs in the slow suite: it compiles for longer than all others take.
-COMPILED = {"codes-and-weights", "bits"}
+COMPILED = {"bits"}
 #: Cases that Amaranth's simulator, which runs Python for every cycle, leaves to Icarus; smaller ones have their kinds.
-LEFT = {"inert-image", "codes-image"}
+LEFT = {"inert-image", "codes-image", "stacked-image"}
 #: Cases that take long in Amaranth's simulator.
 LONG = {
-    *("stacked-image", "image", "image-of-integers", "codes-and-weights"),
+    *("image", "image-of-integers", "codes-and-weights"),
     *("factors", "integers-go-on", "bits", "inert-bits", "codes-stacked"),
 }
 

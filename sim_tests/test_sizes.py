@@ -20,18 +20,6 @@ SFC = (784, 256, 256, 256, 10)
 
 #: By name: sizes, frames, folding, and the interval that it must have.
 SIZES = {
-    "tfc-224": (
-        TFC,
-        100,
-        {
-            "binarize": {"pe": 4},
-            "fc0": {"pe": 8, "simd": 28},
-            "fc1": {"simd": 32},
-            "fc2": {"simd": 32},
-            "fc3": {"simd": 4},
-        },
-        224,
-    ),
     "tfc-ragged": (
         TFC,
         100,

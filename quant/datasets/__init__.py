@@ -8,5 +8,17 @@
 from quant.datasets._dataset import Dataset
 from quant.datasets._idx import read_idx
 from quant.datasets._load import NAMES, SPLITS, load, require
+from quant.datasets._targets import IGNORED, TASKS, checked_targets, outputs_of
 
-__all__ = ["NAMES", "SPLITS", "Dataset", "load", "read_idx", "require"]
+__all__ = [
+    "IGNORED",
+    "NAMES",
+    "SPLITS",
+    "TASKS",
+    "Dataset",
+    "checked_targets",
+    "load",
+    "outputs_of",
+    "read_idx",
+    "require",
+]

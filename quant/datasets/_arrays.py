@@ -11,14 +11,14 @@ from quant.datasets._dataset import Dataset, checked
 __all__ = ["load_arrays", "load_npz"]
 
 
-def load_arrays(folder: Path, split: str, name: str) -> Dataset:
+def load_arrays(folder: Path, split: str, name: str, *, task: str = "classify") -> Dataset:
     """Read ``train_images.npy`` (n, height, width, channels) uint8 and ``train_labels.npy`` (n,), or those of test."""
     image_path, label_path = (folder / f"{split}_{what}.npy" for what in ("images", "labels"))
     images, labels = _read(image_path), _read(label_path)
-    return checked(images, labels, name, image_source=str(image_path), label_source=str(label_path))
+    return checked(images, labels, name, image_source=str(image_path), label_source=str(label_path), task=task)
 
 
-def load_npz(path: Path, split: str, name: str) -> Dataset:
+def load_npz(path: Path, split: str, name: str, *, task: str = "classify") -> Dataset:
     """Read the arrays ``train_images`` and ``train_labels``, or those of test, of an .npz file."""
     if not path.is_file():
         raise InputError(f"Data file {str(path)!r} must exist")
@@ -36,7 +36,7 @@ def load_npz(path: Path, split: str, name: str) -> Dataset:
     if missing:
         raise InputError(f"Data file {str(path)!r} must hold {missing[0]!r}, not only {', '.join(found) or 'nothing'}")
     sources = {f"{what}_source": f"{path}: {key}" for what, key in zip(("image", "label"), keys, strict=True)}
-    return checked(images, labels, name, **sources)
+    return checked(images, labels, name, task=task, **sources)
 
 
 def _read(path: Path) -> np.ndarray:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dataflow import InputError
+from quant.datasets._targets import checked_targets
 
 __all__ = ["Dataset", "checked"]
 
@@ -18,7 +19,7 @@ class Dataset:
     Parameters
     ----------
     images : (n, height, width, channels) uint8
-    labels : (n,) int64, from 0
+    labels : (n,) int64, from 0; or the targets of another task (`quant.datasets.checked_targets`)
     name : name of the set
     broken : files that could not be read and were left out, with the cause
     """
@@ -36,13 +37,15 @@ class Dataset:
         return Dataset(self.images[:count], self.labels[:count], self.name)
 
 
-def checked(images: np.ndarray, labels: np.ndarray, name: str, *, image_source: str, label_source: str) -> Dataset:
+def checked(
+    images: np.ndarray, labels: np.ndarray, name: str, *, image_source: str, label_source: str, task: str = "classify"
+) -> Dataset:
     """Return a data set of one's own arrays.
 
     Parameters
     ----------
     images : (n, height, width, channels) uint8, or (n, height, width) with one channel
-    labels : (n,) or (n, 1) integers from 0
+    labels : targets of the task
     image_source, label_source : where they come from, for messages
 
     Raises
@@ -55,11 +58,4 @@ def checked(images: np.ndarray, labels: np.ndarray, name: str, *, image_source: 
     if images.ndim != 4 or images.dtype != np.uint8 or images.size == 0:
         found = f"{images.shape} {images.dtype}"
         raise InputError(f"Images of {image_source!r} must be (n, height, width, channels) uint8, not {found}")
-    if labels.shape == (len(images), 1):
-        labels = labels[:, 0]
-    if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
-        found = f"{labels.shape} {labels.dtype}"
-        raise InputError(f"Labels of {label_source!r} must be ({len(images)},) integers, not {found}")
-    if labels.min() < 0 or labels.max() > np.iinfo(np.int32).max:
-        raise InputError(f"Labels of {label_source!r} must count from 0, not from {labels.min()} to {labels.max()}")
-    return Dataset(images, labels.astype(np.int64), name)
+    return Dataset(images, checked_targets(task, images, labels, label_source), name)

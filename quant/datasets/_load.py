@@ -13,6 +13,7 @@ from quant.datasets._dataset import Dataset
 from quant.datasets._digits import fetch_digits, load_digits
 from quant.datasets._own import OWN_FORMS, is_own, load_own
 from quant.datasets._svhn import fetch_svhn, load_svhn
+from quant.datasets._targets import TASKS
 
 __all__ = ["NAMES", "SPLITS", "load", "require"]
 
@@ -51,6 +52,7 @@ def load(
     download: bool = False,
     image_size: tuple[int, ...] = (),
     skip_broken: bool = False,
+    task: str = "classify",
 ) -> Dataset:
     """Return one part of a data set.
 
@@ -79,6 +81,8 @@ def load(
     download : download official files that are missing, and check their checksums
     image_size : height and width to which images of a folder are scaled and cropped
     skip_broken : leave broken files of a folder out, instead of refusing them
+    task : what is learned; other tasks than "classify" have other labels (`quant.datasets.checked_targets`), which
+        arrays, files and functions of one's own have
 
     Raises
     ------
@@ -87,17 +91,20 @@ def load(
     """
     require("Data set", name)
     require_known("Split", split, SPLITS)
-    if name == _SAMPLE:
+    require_known("Task", task, TASKS)
+    if name == _SAMPLE and task == "classify":
         return load_digits(Path(str(files("zoo"))) / "samples" / name, split, name)
     root = data if data is not None else os.environ.get("XNORFLOW_DATA")
     if is_own(name):
         folder = Path(root) if root else None
-        return load_own(name, split, folder, image_size=image_size, skip_broken=skip_broken)
+        return load_own(name, split, folder, image_size=image_size, skip_broken=skip_broken, task=task)
+    if task != "classify" and name != _ARRAYS:
+        raise InputError(f"Task of data set {name!r} must be 'classify', not {task!r}")
     if not root:
         raise InputError(f"Folder of data set {name!r} must be given by --data or $XNORFLOW_DATA, not left out")
     folder = Path(root) / name
     if name == _ARRAYS:
-        return load_arrays(folder, split, name)
+        return load_arrays(folder, split, name, task=task)
     fetch, read = _OFFICIAL[name]
     if download:
         fetch(folder, split, name)

@@ -24,7 +24,13 @@ def is_own(name: object) -> bool:
 
 
 def load_own(
-    name: str, split: str, root: Path | None, *, image_size: tuple[int, ...] = (), skip_broken: bool = False
+    name: str,
+    split: str,
+    root: Path | None,
+    *,
+    image_size: tuple[int, ...] = (),
+    skip_broken: bool = False,
+    task: str = "classify",
 ) -> Dataset:
     """Return one part of data of one's own; the training part in an order that is random, and always the same.
 
@@ -33,18 +39,20 @@ def load_own(
     Parameters
     ----------
     root : folder in which files are looked for first; then the current one
-    image_size, skip_broken : as of `quant.datasets.load`
+    image_size, skip_broken, task : as of `quant.datasets.load`
     """
     if ":" in name:
-        return _shuffled(_of_function(name, split), split)
+        return _shuffled(_of_function(name, split, task), split)
     path = next((each for each in ((root or Path()) / name, Path(name)) if each.exists()), Path(name))
     if name.endswith(".npz"):
-        return _shuffled(load_npz(path, split, name), split)
+        return _shuffled(load_npz(path, split, name, task=task), split)
+    if task != "classify":
+        raise InputError(f"Data of task {task!r} must be an .npz file or FILE.py:FUNCTION, not the folder {name!r}")
     order = np.random.default_rng(0) if split == "train" else None
     return load_folder(path, split, name, order=order, image_size=image_size, skip_broken=skip_broken)
 
 
-def _of_function(name: str, split: str) -> Dataset:
+def _of_function(name: str, split: str, task: str) -> Dataset:
     found = called("Data set", name, attribute_of("Data set", name), {}, {"split": split})
     if isinstance(found, Dataset):
         images, labels = found.images, found.labels
@@ -53,7 +61,7 @@ def _of_function(name: str, split: str) -> Dataset:
     else:
         raise InputError(f"Result of data set {name!r} must be images and labels, not {type(found).__name__}")
     source = f"{name}({split!r})"
-    return checked(_array(images), _array(labels), name, image_source=source, label_source=source)
+    return checked(_array(images), _array(labels), name, image_source=source, label_source=source, task=task)
 
 
 def _array(values: Any) -> np.ndarray:

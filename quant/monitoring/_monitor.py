@@ -16,10 +16,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from quant.methods import BinaryLayer, shared_of
 from quant.monitoring._observer import Observer, fixed_random, named_layers
+from quant.tasks import Task
 
 __all__ = ["Monitor", "log_entries"]
 
@@ -39,13 +39,15 @@ class Monitor:
     Parameters
     ----------
     network : in training
+    task : what it learns
     rows : reads training images
     count : number of training images
     batch_size : images of a step, so that the copy takes no more memory than a step
     """
 
-    def __init__(self, network: nn.Module, rows: Rows, count: int, batch_size: int) -> None:
+    def __init__(self, network: nn.Module, task: Task, rows: Rows, count: int, batch_size: int) -> None:
         self._network = network
+        self._task = task
         self._layers = named_layers(network)
         self._rows = rows
         # At even distances, because images may be sorted by their classes.
@@ -63,7 +65,8 @@ class Monitor:
         Returns
         -------
         figures :
-            ``training_accuracy`` of up to 1,000 training images, without augmentation, as the validation's;
+            ``training_accuracy`` (or the task's figure) of up to 1,000 training images, without augmentation, as the
+            validation's;
             ``clock``, the method's numbers;
             by layer: ``flips``, share of the weights that have another sign than before the epoch, ``positive``,
             share of the weights that are +1, ``weights_saturated``, share of the weights at a clipping bound or
@@ -94,7 +97,7 @@ class Monitor:
         seen = observer.seen if trained_as_signs else {}
         dead = {name: plus != minus for name, (plus, minus) in seen.items() if name in observer.learned}
         return {
-            "training_accuracy": accuracy,
+            f"training_{self._task.figure.key}": accuracy,
             "activations_saturated": {name: stopped / total for name, (stopped, total) in observer.stopped.items()},
             "mismatch": mismatch,
             "dead": {name: _share(channels) for name, channels in dead.items()},
@@ -103,11 +106,11 @@ class Monitor:
     def _mismatch(self, observer: Observer) -> dict[str, float]:
         count = max(2, min(_COMPARED, self._batch_size))
         images, labels = self._read(self._chosen[:: -(-len(self._chosen) // count)])
-        taken = _gradients(observer.network.train(), images, labels)
+        taken = self._gradients(observer.network.train(), images, labels)
         if not observer.stopped:  # no sign passes a gradient
             return {}
         observer.smooth = True
-        smooth = _gradients(observer.network, images, labels)
+        smooth = self._gradients(observer.network, images, labels)
         names = [name for name in taken if name in smooth]
         return {name: round(1 - _cosine(taken[name], smooth[name]), _DECIMALS) for name in names}
 
@@ -119,12 +122,20 @@ class Monitor:
 
     @torch.no_grad()
     def _classify(self, observer: Observer) -> float:
-        hits = 0
+        metric = self._task.metric()
         observer.network.eval()
         for rows in self._chosen.split(min(_AT_A_TIME, self._batch_size)):
             images, labels = self._read(rows)
-            hits += int((observer.network(images).argmax(1) == labels).sum())
-        return hits / len(self._chosen)
+            metric.update(observer.network(images).cpu(), labels.cpu())
+        return float(metric.compute())
+
+    def _gradients(self, network: nn.Module, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Return the gradients of the weights of binary layers; layers without one are left out."""
+        network.zero_grad()
+        with fixed_random(images.device):
+            self._task.loss(network(images), labels).backward()
+        found = {name: layer.weight.grad for name, layer in named_layers(network).items()}
+        return {name: gradient for name, gradient in found.items() if gradient is not None and bool(gradient.any())}
 
 
 def log_entries(figures: Mapping[str, Any]) -> dict[str, float]:
@@ -158,15 +169,6 @@ def _saturated(layer: BinaryLayer) -> float:
     if int(at_bound.sum()) < 2:  # no bound, but the largest weight
         at_bound.fill_(False)
     return _share(at_bound if method.is_real(layer) else at_bound | (slope == 0))
-
-
-def _gradients(network: nn.Module, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-    """Return the gradients of the weights of binary layers; layers without one are left out."""
-    network.zero_grad()
-    with fixed_random(images.device):
-        F.cross_entropy(network(images), labels).backward()
-    found = {name: layer.weight.grad for name, layer in named_layers(network).items()}
-    return {name: gradient for name, gradient in found.items() if gradient is not None and bool(gradient.any())}
 
 
 def _cosine(left: Tensor, right: Tensor) -> float:

@@ -1,10 +1,10 @@
 """Early warnings: what the figures of an epoch say about a training, while there is time to stop it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from math import log
 from typing import Any
 
 from quant.recipes import Recipe
+from quant.tasks import Task
 
 __all__ = ["DEAD", "FLIPPING", "new_warnings"]
 
@@ -25,14 +25,14 @@ Entry = Mapping[str, Any]
 
 
 def new_warnings(
-    history: Sequence[Entry], recipe: Recipe, classes: int, said: Sequence[Entry], *, penalty: float = 0.0
+    history: Sequence[Entry], recipe: Recipe, task: Task, said: Sequence[Entry], *, penalty: float = 0.0
 ) -> list[dict[str, Any]]:
     """Return the warnings of the last epoch that are not among those said before, each kind once in a training.
 
     Parameters
     ----------
     history : the figures of all epochs so far
-    classes : number of classes
+    task : what is learned
     said : the warnings before
     penalty : what the method adds to the loss
 
@@ -40,24 +40,26 @@ def new_warnings(
     -------
     warnings : each with ``epoch``, from 1, ``kind`` and ``text``, one sentence
     """
-    texts = {kind: check(history, recipe, classes, penalty) for kind, check in _CHECKS.items()}
+    texts = {kind: check(history, recipe, task, penalty) for kind, check in _CHECKS.items()}
     before = {warning["kind"] for warning in said}
     epoch = history[-1]["epoch"]
     return [{"epoch": epoch, "kind": kind, "text": text} for kind, text in texts.items() if text and kind not in before]
 
 
-def _guessing(history: Sequence[Entry], recipe: Recipe, classes: int, penalty: float) -> str:
-    guess = log(classes) + penalty
-    if recipe.teacher or len(history) < 2 or min(entry["loss"] for entry in history) < guess:
+def _guessing(history: Sequence[Entry], recipe: Recipe, task: Task, penalty: float) -> str:
+    guess = task.guess()
+    if guess is None or recipe.teacher or len(history) < 2:
+        return ""
+    if min(entry["loss"] for entry in history) < guess + penalty:
         return ""
     return (
-        f"Loss must fall below that of guessing, ln({classes}) = {log(classes):.4f}, not be {history[-1]['loss']:.5g} "
+        f"Loss must fall below that of guessing, ln({task.outputs}) = {guess:.4f}, not be {history[-1]['loss']:.5g} "
         f"after {len(history)} epochs: try another learning_rate than {recipe.learning_rate:g}, and look at some "
         "images with their labels"
     )
 
 
-def _still(history: Sequence[Entry], recipe: Recipe, classes: int, penalty: float) -> str:
+def _still(history: Sequence[Entry], recipe: Recipe, task: Task, penalty: float) -> str:
     flips, rate = history[-1].get("flips", {}), history[-1]["learning_rate"]
     if not flips or any(flips.values()) or rate < _LARGE * recipe.learning_rate:
         return ""
@@ -70,7 +72,7 @@ def _still(history: Sequence[Entry], recipe: Recipe, classes: int, penalty: floa
     return f"Some weights of the binary layers must change their sign in an epoch, not none: {cause}"
 
 
-def _restless(history: Sequence[Entry], recipe: Recipe, classes: int, penalty: float) -> str:
+def _restless(history: Sequence[Entry], recipe: Recipe, task: Task, penalty: float) -> str:
     flips = {name: share for name, share in history[-1].get("flips", {}).items() if share > FLIPPING}
     if not flips:
         return ""
@@ -81,7 +83,7 @@ def _restless(history: Sequence[Entry], recipe: Recipe, classes: int, penalty: f
     )
 
 
-def _one_sign(history: Sequence[Entry], recipe: Recipe, classes: int, penalty: float) -> str:
+def _one_sign(history: Sequence[Entry], recipe: Recipe, task: Task, penalty: float) -> str:
     shares = {name: share for name, share in history[-1].get("positive", {}).items() if share in (0, 1)}
     if not shares:
         return ""
@@ -91,7 +93,7 @@ def _one_sign(history: Sequence[Entry], recipe: Recipe, classes: int, penalty: f
     )
 
 
-def _dead(history: Sequence[Entry], recipe: Recipe, classes: int, penalty: float) -> str:
+def _dead(history: Sequence[Entry], recipe: Recipe, task: Task, penalty: float) -> str:
     dead = {name: share for name, share in history[-1].get("dead", {}).items() if share > DEAD}
     if not dead:
         return ""
@@ -103,7 +105,7 @@ def _dead(history: Sequence[Entry], recipe: Recipe, classes: int, penalty: float
 
 
 #: The checks by the kind of their warning; each returns a sentence, or nothing.
-_CHECKS: dict[str, Callable[[Sequence[Entry], Recipe, int, float], str]] = {
+_CHECKS: dict[str, Callable[[Sequence[Entry], Recipe, Task, float], str]] = {
     "guessing": _guessing,
     "no flips": _still,
     "many flips": _restless,

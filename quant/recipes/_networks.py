@@ -56,6 +56,7 @@ class LayeredRecipe(Recipe):
         self._check_choice("weight_bits", _BITS)
         self._check_choice("activation_bits", _BITS)
         self._check_choice("input_bits", _INPUT_BITS)
+        self._check("task", self.task == "classify", '"classify"; other tasks have networks of your own')
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,12 +25,13 @@ _AUGMENTATIONS = ("none", "rand", "trivial")
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How a network is trained on cross-entropy.
+    """How a network is trained.
 
     Parameters
     ----------
     name : name of the network; the file's name
     dataset : name of the data set, or data of one's own (`quant.datasets.load`)
+    task : "classify", "segment", "keypoints" or "restore" (`quant.tasks`)
     image_size : height and width to which images of a folder are scaled and cropped; empty for images of one size
     skip_broken : leave broken images of a folder out, instead of refusing them
     epochs : how often each training image is seen
@@ -69,6 +70,7 @@ class Recipe:
 
     name: str
     dataset: str
+    task: str = "classify"
     image_size: tuple[int, ...] = ()
     skip_broken: bool = False
     epochs: int
@@ -107,6 +109,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         datasets.require(f"Data set of recipe {self.name!r}", self.dataset)
+        require_known(f"task of recipe {self.name!r}", self.task, datasets.TASKS)
         self._check_integers(_LEAST)
         size = self.image_size
         sized = isinstance(size, tuple) and len(size) in (0, 2) and all(is_integer(each) and each >= 1 for each in size)
@@ -140,6 +143,22 @@ class Recipe:
         self._check("validation", held_out, "a number of images, or a fraction of at least 0 and less than 1")
         for name in ("flip", "skip_broken"):
             self._check(name, isinstance(getattr(self, name), bool), "true or false")
+
+        self._check_task()
+
+    def _check_task(self) -> None:
+        """Check that the task has what the recipe says; positions in images must not move without their targets."""
+        free: dict[str, tuple[object, tuple[str, ...]]] = {
+            "augment": ("none", ("classify",)),
+            "mixup": (0, ("classify",)),
+            "teacher": ("", ("classify",)),
+            "label_smoothing": (0, ("classify", "segment")),
+            "shift": (0, ("classify", "segment", "restore")),
+            "flip": (False, ("classify", "segment", "restore")),
+        }
+        for name, (value, tasks) in free.items():
+            rule = f"{value!r} unless the task is {' or '.join(tasks)}"
+            self._check(name, self.task in tasks or getattr(self, name) == value, rule)
 
     def held_out(self, count: int) -> int:
         """Return how many of `count` training images are held out."""

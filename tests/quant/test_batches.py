@@ -6,18 +6,21 @@ import numpy as np
 import pytest
 import torch
 
-from quant._batches import EpochBatches, mirrored, shifted
+from quant._batches import EpochBatches
+from quant.moving import mirrored, shifted
 from quant.recipes import ConvolutionalRecipe, DenseRecipe, Recipe, ResidualRecipe
+from quant.tasks import task_of
 
 pytestmark = pytest.mark.train
 
 IMAGES = torch.arange(1, 12, dtype=torch.uint8)[:, None, None, None] * torch.ones(1, 4, 3, 1, dtype=torch.uint8)
 LABELS = torch.arange(11)
+TASK = task_of("classify", 11, (4, 3))
 
 
 def batches(epoch: int, **changes: float) -> list[tuple[torch.Tensor, torch.Tensor]]:
     entries = {"batch_size": 4, **changes}
-    return list(EpochBatches(IMAGES, LABELS, recipe_of(**entries), epoch))
+    return list(EpochBatches(IMAGES, LABELS, recipe_of(**entries), epoch, task=TASK))
 
 
 def recipe_of(**entries: Any) -> DenseRecipe:
@@ -37,7 +40,7 @@ def test_an_epoch_has_each_image_once_in_nearly_equal_batches() -> None:
 
 
 def test_the_length_is_the_number_of_batches() -> None:
-    assert len(EpochBatches(IMAGES, LABELS, recipe_of(batch_size=5), 0)) == 3
+    assert len(EpochBatches(IMAGES, LABELS, recipe_of(batch_size=5), 0, task=TASK)) == 3
 
 
 def test_the_order_is_a_function_of_seed_and_epoch() -> None:
@@ -86,7 +89,8 @@ def test_half_of_an_epochs_images_are_mirrored_anew_each_time(recipe: Recipe) ->
     chosen = []
     for epoch in (0, 1):
         rows = [
-            (images[:, 0, 0, 0] > 0, labels) for images, labels in EpochBatches(ramp, torch.arange(200), recipe, epoch)
+            (images[:, 0, 0, 0] > 0, labels)
+            for images, labels in EpochBatches(ramp, torch.arange(200), recipe, epoch, task=TASK)
         ]
         flips, labels = (torch.cat(parts) for parts in zip(*rows, strict=True))
         chosen.append(flips[labels.argsort()])
@@ -97,14 +101,14 @@ def test_half_of_an_epochs_images_are_mirrored_anew_each_time(recipe: Recipe) ->
 def test_without_flip_no_image_is_mirrored() -> None:
     ramp = torch.arange(5, dtype=torch.uint8)[:, None].expand(50, 2, 5, 1)
     recipe = ConvolutionalRecipe(name="r", dataset="mnist-sample", hidden=(), epochs=1, convolutions=(2,))
-    for images, _ in EpochBatches(ramp, torch.arange(50), recipe, 0):
+    for images, _ in EpochBatches(ramp, torch.arange(50), recipe, 0, task=TASK):
         assert (images[..., 0] == 0).all()
 
 
 def test_several_processes_get_equal_parts_of_each_batch() -> None:
     recipe = recipe_of(batch_size=4, shift=1)
-    whole = list(EpochBatches(IMAGES, LABELS, recipe, 3))
-    parts = [list(EpochBatches(IMAGES, LABELS, recipe, 3, part=part, parts=2)) for part in range(2)]
+    whole = list(EpochBatches(IMAGES, LABELS, recipe, 3, task=TASK))
+    parts = [list(EpochBatches(IMAGES, LABELS, recipe, 3, task=TASK, part=part, parts=2)) for part in range(2)]
     for (images, labels), *of_parts in zip(whole, *parts, strict=True):
         for part, (own_images, own_labels) in enumerate(of_parts):
             assert torch.equal(own_images, images[part::2])
@@ -113,7 +117,7 @@ def test_several_processes_get_equal_parts_of_each_batch() -> None:
 
 def test_mixed_images_have_mixed_labels() -> None:
     recipe = recipe_of(batch_size=11, mixup=1.0)
-    ((images, mixed),) = EpochBatches(IMAGES, LABELS, recipe, 0, classes=11)
+    ((images, mixed),) = EpochBatches(IMAGES, LABELS, recipe, 0, task=TASK)
     assert mixed.shape == (11, 11)
     torch.testing.assert_close(mixed.sum(1), torch.ones(11))
     assert sorted((mixed > 0).sum(1).tolist())[-1] == 2
@@ -130,7 +134,7 @@ def test_augmented_images_depend_on_seed_and_epoch_only(kind: str, channels: int
     def epoch(number: int) -> torch.Tensor:
         torch.manual_seed(number + 7)  # of no effect
         before = torch.get_rng_state()
-        ((batch, _),) = EpochBatches(images, torch.arange(40), recipe, number)
+        ((batch, _),) = EpochBatches(images, torch.arange(40), recipe, number, task=TASK)
         assert torch.equal(torch.get_rng_state(), before)
         return batch
 
@@ -139,6 +143,6 @@ def test_augmented_images_depend_on_seed_and_epoch_only(kind: str, channels: int
     assert first.shape == (40, channels, 12, 12)
     assert not torch.equal(first, other)
     assert 0 <= float(first.min()) <= float(first.max()) <= 1
-    ((plain, labels),) = EpochBatches(images, torch.arange(40), recipe_of(batch_size=40), 0)
+    ((plain, labels),) = EpochBatches(images, torch.arange(40), recipe_of(batch_size=40), 0, task=TASK)
     assert int((plain != first).flatten(1).any(1).sum()) > 20
     torch.testing.assert_close(plain[0], images[labels[0]].permute(2, 0, 1) / 255)

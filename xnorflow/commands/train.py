@@ -59,7 +59,7 @@ def train(
     if not result.metrics:  # of another process of the same training
         return
     write_training_report(result.metrics, page)
-    say(f"accuracy {result.accuracy:.2%} on the test split; {result.model}")
+    say(f"{result.figure.title} {result.figure.text(result.accuracy)} on the test split; {result.model}")
     say(f"curves, figures of the layers and warnings: {page}")
     if json:
         print_json({**result.to_json(), "report": str(page)})

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import floor, isfinite, log10
+from sys import float_info
 from typing import Any
 
 from xnorflow.report.charts import Axis
@@ -108,7 +109,7 @@ def chart_of(
 
 def _steps(most: float) -> tuple[float, float]:
     """Return a round step, and its double, which is at least `most`."""
-    if most <= 0:
+    if most < float_info.min:
         return 0.5, 1.0
     power = 10.0 ** floor(log10(most / 2))
     step = next(power * digit for digit in (1, 1.5, 2, 2.5, 3, 4, 5, 7.5, 10, 20) if 2 * power * digit >= most)

@@ -1,12 +1,13 @@
 """The report of a training: its curves, figures of each layer, warnings, and what it was."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import log
 from pathlib import Path
 from typing import Any
 
 from dataflow import atomic_write
+from quant.figures import FIGURES, Figure
 from xnorflow.report.charts import Axis, axis_of
 from xnorflow.report.curves import Chart, chart_of, line_of, number, percent, series_of, stage_starts
 from xnorflow.report.texts import templates
@@ -68,7 +69,7 @@ def write_training_report(metrics: Mapping[str, Any], path: Path) -> None:
     InputError
         The path cannot be written to.
     """
-    history = metrics["history"]
+    history, figure = metrics["history"], _figure(metrics)
     done = history[-1]["epoch"] if history else 0
     starts = stage_starts(history)
     axis = axis_of(metrics["epochs"], CHART_WIDTH, most_ticks=4)
@@ -79,6 +80,8 @@ def write_training_report(metrics: Mapping[str, Any], path: Path) -> None:
         .render(
             name=metrics["recipe"]["name"],
             metrics=metrics,
+            figure=figure,
+            judged=_writer(figure),
             last=history[-1] if history else {},
             state=_state(metrics, done),
             time=_time(metrics["seconds"]),
@@ -99,10 +102,18 @@ def write_training_report(metrics: Mapping[str, Any], path: Path) -> None:
         part.write_text(text, encoding="utf-8")
 
 
+def _figure(metrics: Mapping[str, Any]) -> Figure:
+    return FIGURES[metrics["recipe"].get("task", "classify")]
+
+
+def _writer(figure: Figure) -> Callable[[float], str]:
+    return percent if figure.unit == "%" else figure.text
+
+
 def _state(metrics: Mapping[str, Any], done: int) -> str:
     if "stopped" in metrics:
         return "stopped"
-    return "finished" if "accuracy" in metrics else f"running, epoch {done} of {metrics['epochs']} is done"
+    return "finished" if _figure(metrics).key in metrics else f"running, epoch {done} of {metrics['epochs']} is done"
 
 
 def _time(seconds: float) -> str:
@@ -112,25 +123,28 @@ def _time(seconds: float) -> str:
 
 
 def _charts(metrics: Mapping[str, Any], axis: Axis) -> list[Chart]:
-    history, classes = metrics["history"], metrics["data"]["classes"]
-    accuracies = {"training": "training_accuracy", "validation": "validation_accuracy"}
+    history, figure = metrics["history"], _figure(metrics)
+    task, classes = metrics["recipe"].get("task", "classify"), metrics["data"]["classes"]
+    guessed = task in ("classify", "segment")
+    accuracies = {part: f"{part}_{figure.key}" for part in ("training", "validation")}
     shown = {name: key for name, key in accuracies.items() if any(key in entry for entry in history)}
     charts = [
         chart_of(
             "Loss",
-            f"mean of an epoch; the dashed line is guessing, ln({classes})",
+            "mean of an epoch" + (f"; the dashed line is guessing, ln({classes})" if guessed else ""),
             {"loss": series_of(history, "loss")},
             axis,
             CHART_HEIGHT,
             text=number,
-            level=log(classes),
+            level=log(classes) if guessed else None,
         ),
         chart_of(
-            "Accuracy",
+            figure.title[0].upper() + figure.title[1:],
             "of images as they are, after an epoch",
             {name: series_of(history, key) for name, key in shown.items()},
             axis,
             CHART_HEIGHT,
+            text=_writer(figure),
         ),
         chart_of(
             "Learning rate",

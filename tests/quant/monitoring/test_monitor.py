@@ -16,11 +16,13 @@ from quant.models import build
 from quant.monitoring import Monitor, log_entries
 from quant.monitoring._observer import Observer, smoothed
 from quant.recipes import ConvolutionalRecipe, DenseRecipe
+from quant.tasks import task_of
 
 pytestmark = pytest.mark.train
 
 IMAGES = torch.from_numpy(np.random.default_rng(1).random((300, 1, 4, 4), np.float32))
 LABELS = torch.arange(300) % 3
+TASK = task_of("classify", 3, (4, 4))
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +45,7 @@ def network(method: str = "bnn", **options: Any) -> nn.Module:
 
 
 def monitor(module: nn.Module) -> Monitor:
-    return Monitor(module, rows, len(IMAGES), 64)
+    return Monitor(module, TASK, rows, len(IMAGES), 64)
 
 
 def state(module: nn.Module) -> dict[str, Tensor]:

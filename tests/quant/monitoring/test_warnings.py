@@ -15,6 +15,7 @@ from quant.methods import BinaryLayer, binary_layers
 from quant.methods.bnn import BNN
 from quant.monitoring import new_warnings, require_finite
 from quant.recipes import DenseRecipe
+from quant.tasks import task_of
 from quant.training import TrainingResult, load_checkpoint, train
 
 pytestmark = pytest.mark.train
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.train
 TINY = DenseRecipe(
     name="tiny", dataset="mnist-sample", hidden=(24, 16), epochs=2, batch_size=100, validation=200, seed=3
 )
+TASK = task_of("classify", 10, (28, 28))
 
 
 @pytest.fixture(autouse=True)
@@ -167,23 +169,23 @@ def entry(epoch: int, **figures: Any) -> dict[str, Any]:
     ],
 )
 def test_borders(history: list[dict[str, Any]], kinds: list[str]) -> None:
-    found = new_warnings(history, TINY, 10, [])
+    found = new_warnings(history, TINY, TASK, [])
     assert [warning["kind"] for warning in found] == kinds
-    assert new_warnings(history, TINY, 10, found) == []
+    assert new_warnings(history, TINY, TASK, found) == []
 
 
 def test_what_a_method_adds_to_the_loss_is_no_guessing() -> None:
     history = [entry(1, loss=3.3), entry(2, loss=3.2)]
-    assert [warning["kind"] for warning in new_warnings(history, TINY, 10, [])] == ["guessing"]
-    assert new_warnings(history, TINY, 10, [], penalty=1.0) == []
+    assert [warning["kind"] for warning in new_warnings(history, TINY, TASK, [])] == ["guessing"]
+    assert new_warnings(history, TINY, TASK, [], penalty=1.0) == []
 
 
 def test_the_most_affected_layers_are_named() -> None:
     history = [entry(1, flips={f"fc{index}": 0.46 + index / 100 for index in range(6)})]
-    (warning,) = new_warnings(history, TINY, 10, [])
+    (warning,) = new_warnings(history, TINY, TASK, [])
     assert "not change it in 51% of fc5, fc4, fc3 and 3 more, as by chance" in warning["text"]
 
 
 def test_a_teacher_s_part_of_the_loss_is_no_guessing() -> None:
     history = [entry(1, loss=3.3), entry(2, loss=3.2)]
-    assert new_warnings(history, replace(TINY, teacher="resnet18"), 10, []) == []
+    assert new_warnings(history, replace(TINY, teacher="resnet18"), TASK, []) == []
