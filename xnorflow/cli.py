@@ -29,7 +29,7 @@ __all__ = ["app"]
 
 
 class _Commands(TyperGroup):
-    """The commands, whose interruptions reach `xnorflow.__main__.main` with their text."""
+    """The commands, whose interruptions reach `xnorflow.main.main` with their text."""
 
     def invoke(self, ctx: Any) -> Any:
         # Typer turns KeyboardInterrupt into a bare exit code and EOFError into an "abort", which say less.
@@ -43,8 +43,7 @@ class _Commands(TyperGroup):
 
 app = typer.Typer(
     cls=_Commands,
-    no_args_is_help=True,
-    add_completion=False,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     help="Binary neural networks from Brevitas to FPGA bitstreams, proved equal at every step.",
 )
@@ -70,6 +69,8 @@ def options(
         bool, typer.Option("--debug", envvar="XNORFLOW_DEBUG", help="Show the traceback of an error of xnorflow.")
     ] = False,
 ) -> None:
-    """Take the options of the whole program, which are given before the command."""
+    """Take the options of the whole program, which are given before the command; without one, print the help."""
     if isinstance(context.obj, Invocation):
         context.obj.debug = debug
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())

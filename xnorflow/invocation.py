@@ -1,20 +1,22 @@
-"""One call of the command line, and the report of an error that is xnorflow's own."""
+"""One call of the command line: how it ends, and the report of an error that is xnorflow's own."""
 
 import json
 import platform
 import shlex
 import sys
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NoReturn
 
 from xnorflow import __version__
+from xnorflow.streams import OutputError
 
 __all__ = ["InterruptionError", "Invocation"]
 
 
 class InterruptionError(Exception):
-    """The user pressed Ctrl-C; the text, if any, says how to continue."""
+    """The user pressed Ctrl-C; the text, if any, says what was kept and how to continue."""
 
 
 @dataclass
@@ -30,20 +32,32 @@ class Invocation:
     args: tuple[str, ...]
     debug: bool = False
 
-    def report_fault(self, error: BaseException) -> NoReturn:
-        """Say that xnorflow failed and what to report, and exit with 3.
+    def fail(self, code: int, *texts: str) -> NoReturn:
+        """Print one line, ``error: ...``, for each text on standard error, and exit."""
+        lines = [" ".join(text.split()) for text in texts]
+        self.end(code, "\n".join(lines), *(f"error: {line}" for line in lines))
 
-        People read it on standard error. With ``--json``, standard output gets one object, ``{"error": ...}``.
-        """
+    def interrupt(self, text: str) -> NoReturn:
+        """Say that the user interrupted and what follows from it, and exit with 130."""
+        line = f"interrupted: {text or 'no file is half written; the same command starts again'}"
+        self.end(130, line, line)
+
+    def report_fault(self, error: BaseException) -> NoReturn:
+        """Say that xnorflow failed and what to report, and exit with 3."""
         what = traceback.format_exception_only(error)[-1].strip().splitlines()
         summary = f"xnorflow failed at {_place(error)}: {what[0] if what else type(error).__name__}"
         if self.debug:
             traceback.print_exception(error)
-        print(f"error: {summary}", file=sys.stderr)
-        print(self._how_to_report(), file=sys.stderr)
+        self.end(3, summary, f"error: {summary}", self._how_to_report())
+
+    def end(self, code: int, summary: str, *lines: str) -> NoReturn:
+        """Print lines for people; with ``--json``, standard output gets one object, ``{"error": ...}``; exit."""
+        for line in lines:
+            print(line, file=sys.stderr)
         if "--json" in self.args:
-            print(json.dumps({"error": summary}))
-        sys.exit(3)
+            with suppress(OutputError):
+                print(json.dumps({"error": summary}), flush=True)
+        sys.exit(code)
 
     def _how_to_report(self) -> str:
         traced = "the traceback above" if self.debug else f"the traceback that `{self._command('--debug')}` shows"

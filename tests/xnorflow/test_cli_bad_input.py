@@ -86,7 +86,7 @@ BAD = [
     ),
     (("show", "NET", "--family", "virtex"), "Device family must be one of ice40, ecp5, gowin, xilinx7, not 'virtex'"),
     (("simulate", "NET", "--frames", 0), "Frames must be at least 1, not 0"),
-    (("simulate", "NET", "--input", "no.npy"), "File must be usable, not 'no.npy': No such file or directory"),
+    (("simulate", "NET", "--input", "no.npy"), "File 'no.npy' must be usable, not: No such file or directory"),
     (
         ("simulate", "NET", "--input", "x.npy", "--dataset", "mnist"),
         "Frames must come from --dataset or --input, not both",
@@ -237,7 +237,7 @@ def test_a_network_that_predicts_nothing_leaves_no_trace(tmp_path: Path, capfd: 
 def test_tables_off_a_terminal_are_whole(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     name = "a_layer_with_a_name_as_long_as_those_that_exporters_give_to_layers_of_residual_networks"
     console.print_table(console.table_of("long", ("node", "kind", "pe"), [(name, name, 1), (name, name, "-")]))
-    lines = capfd.readouterr().err.splitlines()
+    lines = capfd.readouterr().out.splitlines()
     assert [line.count(name) for line in lines[4:6]] == [2, 2]
     assert lines[4].endswith("│  1 │")
     assert lines[5].endswith("│  - │")
@@ -246,7 +246,7 @@ def test_tables_off_a_terminal_are_whole(tmp_path: Path, capfd: pytest.CaptureFi
 def test_names_are_no_markup(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     save_network(replace(dense_network((12, 6, 4)), name="[/]"), tmp_path / "net.xnf")
     assert run("show", tmp_path / "net.xnf") == 0
-    assert capfd.readouterr().err.startswith("[/], estimated for ecp5")
+    assert capfd.readouterr().out.startswith("[/], estimated for ecp5")
 
 
 def test_more_than_the_memory_is_one_sentence(net: Path, capfd: pytest.CaptureFixture[str]) -> None:

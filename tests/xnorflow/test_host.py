@@ -385,15 +385,16 @@ def test_the_command_tells_the_line_and_the_network_apart(
 ) -> None:
     save_network(network, tmp_path / "net.xnf")
     np.save(tmp_path / "frames.npy", random_frames(network, 5).astype(np.uint8))
-    args = ["--net", str(tmp_path / "net.xnf"), "--input", str(tmp_path / "frames.npy"), "--clock-mhz", "24", "--json"]
-    with port_of(ModelDevice(oracle)) as port, pytest.raises(SystemExit) as stop:
-        main(["run", "--port", port, *args])
-    captured = capfd.readouterr()
-    assert not stop.value.code
-    result = json.loads(captured.out)
+    args = ["--net", str(tmp_path / "net.xnf"), "--input", str(tmp_path / "frames.npy"), "--clock-mhz", "24"]
+    with port_of(ModelDevice(oracle)) as port:
+        for options in ([], ["--json"]):
+            with pytest.raises(SystemExit) as stop:
+                main(["run", "--port", port, *args, *options])
+            assert not stop.value.code
+    line, alone, *rest = capfd.readouterr().out.splitlines()
+    result = json.loads("".join(rest))
     timing = timing_of(network, Clock(24.0, note="as given, not built"))
     assert (result["frames"], result["mismatches"], result["timing"]) == (5, 0, timing.to_json())
-    line, alone = captured.err.splitlines()
     assert re.fullmatch(
         r"5 frames in \d+\.\d s over the line \([\d,]+ a second\), 0 answers differ from the reference", line
     )

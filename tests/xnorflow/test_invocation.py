@@ -12,6 +12,9 @@ import pytest
 
 from tests.xnorflow.command_line import run
 
+#: What is said after Ctrl-C, unless a command has more to say.
+INTERRUPTED = "interrupted: no file is half written; the same command starts again"
+
 #: Runs the command line with `open_network`, which every command calls, replaced by the body of `fault`.
 FAULTY = """
 import os, signal, sys
@@ -148,8 +151,8 @@ def test_an_interruption_in_process(
     monkeypatch.setattr("xnorflow.networks.open_network", raising(KeyboardInterrupt()))
     assert run("show", net, "--json") == 130
     captured = capfd.readouterr()
-    assert captured.err == "interrupted\n"
-    assert captured.out == ""
+    assert captured.err == f"{INTERRUPTED}\n"
+    assert json.loads(captured.out) == {"error": INTERRUPTED}
 
 
 @pytest.mark.long
@@ -158,4 +161,4 @@ def test_a_program_that_is_interrupted() -> None:
     # A process started in the background of a shell ignores SIGINT until it is told otherwise.
     heard = "signal.signal(signal.SIGINT, signal.default_int_handler)"
     said = call_faulty(f"{heard}; os.kill(os.getpid(), signal.SIGINT); import time; time.sleep(60)", "show", "net.xnf")
-    assert (said.returncode, said.stdout, said.stderr) == (130, "", "interrupted\n")
+    assert (said.returncode, said.stdout, said.stderr) == (130, "", f"{INTERRUPTED}\n")

@@ -8,7 +8,19 @@ import typer
 __all__ = ["BuildFolder", "ClockMhz", "Data", "DataSet", "FrameCount", "InputArray", "Json", "NetworkName"]
 
 NetworkName = Annotated[str, typer.Argument(metavar="NET", help="An .xnf file, an ONNX model, or a name of the zoo.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+
+
+def _as_json(chosen: bool) -> bool:
+    from xnorflow.console import show_results
+
+    show_results(not chosen)
+    return chosen
+
+
+Json = Annotated[
+    bool,
+    typer.Option("--json", callback=_as_json, help="Print one JSON object on standard output, and no tables."),
+]
 DataSet = Annotated[str | None, typer.Option("--dataset", help="Data set whose test split is used, such as mnist.")]
 InputArray = Annotated[
     Path | None,

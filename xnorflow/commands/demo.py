@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.text import Text
 
 from xnorflow.commands._options import Json
 
@@ -22,7 +21,7 @@ def demo(
     json: Json = False,
 ) -> None:
     """Run all steps: zoo model, lowering, simulation, Verilog, proof on Verilator, iCE40 bitstream."""
-    from xnorflow.console import console, print_json, print_table, say, table_of
+    from xnorflow.console import Phases, print_json, print_table, table_of
     from xnorflow.flow import Settings, run_flow
 
     settings = Settings(model="tfc-w1a1", dataset="mnist-sample", board="icebreaker", fps=100_000, out=output)
@@ -31,11 +30,15 @@ def demo(
     def done(name: str, text: str) -> None:
         nonlocal last
         now = time.perf_counter()
-        say(f"{name:10} {text} ({now - last:.1f} s)")
+        phases.say(f"{name:10} {text} ({now - last:.1f} s)")
         last = now
 
-    with console.status("demo") as status:
-        flow = run_flow(settings, lambda text: status.update(Text(text)), done=done)
+    try:
+        with Phases() as phases:
+            flow = run_flow(settings, phases, done=done)
+    except KeyboardInterrupt as interrupt:
+        kept = f"{output} holds the results of the steps that are done; the same command starts again"
+        raise KeyboardInterrupt(kept) from interrupt
     result = _closing(flow, time.perf_counter() - start)
     print_table(table_of("xnorflow demo", ("figure", "value"), [(key, _text(v)) for key, v in result.items()]))
     passed = flow.verification.passed and flow.bitstream.timing_met

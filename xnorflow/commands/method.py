@@ -8,12 +8,14 @@ from xnorflow.commands._options import Json
 
 __all__ = ["method"]
 
-method = typer.Typer(help="Check a binarization method, such as one of your own.")
+method = typer.Typer(help="Check a binarization method, such as one of your own.", invoke_without_command=True)
 
 
 @method.callback()
-def _group() -> None:
-    """Keep ``check`` a command of its own: typer would make it the group itself."""
+def _group(context: typer.Context) -> None:
+    """Keep ``check`` a command of its own, which typer would make the group itself; without it, print the help."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 @method.command()
@@ -24,15 +26,16 @@ def check(
 ) -> None:
     """Check that a method trains, and that what it leaves is exact in hardware."""
     from quant.methods.check import MethodCheck
-    from xnorflow.console import console, print_json, say
+    from xnorflow.console import Phases, print_json, say
     from xnorflow.method_check import checked
 
     checks = MethodCheck(name)
     checks.method()  # a method that cannot be loaded is bad input, not a failed check
     found = []
-    with console.status("checking small networks"):
+    with Phases() as phases:
+        phases("checking small networks")
         for each in checked(checks, rtl=rtl):
-            say(str(each))
+            phases.say(str(each))
             found.append(each)
     failed = sum(not each.passed for each in found)
     say(f"{name}: {f'{failed} of {len(found)} checks failed' if failed else f'all {len(found)} checks passed'}")

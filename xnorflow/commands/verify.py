@@ -30,7 +30,7 @@ def verify(
     from hwsim import random_stalls
     from sim_tests.deciding import deciding_frames
     from sim_tests.verification import verify_rtl
-    from xnorflow.console import console, print_json, say
+    from xnorflow.console import Phases, note, print_json, say
     from xnorflow.inputs import frames_of_input
     from xnorflow.networks import open_network
 
@@ -40,12 +40,12 @@ def verify(
     chosen = frames_of_input(
         network, dataset=dataset, array=input_array, data=data, frames=frames, default=10, seed=seed
     )
-    for note in chosen.notes:
-        say(note)
+    for each in chosen.notes:
+        note(each)
     pattern = None if stalls is None else random_stalls(network, stalls)
     values = np.concatenate([chosen.values, deciding_frames(network)]) if deciding else chosen.values
-    with console.status("comparing RTL and reference"):
-        result = verify_rtl(network, values, simulator=simulator, stalls=pattern)
+    with Phases() as phases:
+        result = verify_rtl(network, values, simulator=simulator, stalls=pattern, progress=phases)
     for mismatch in result.first:
         say(str(mismatch))
     verdict = "equal" if result.passed else "NOT EQUAL"
