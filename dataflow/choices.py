@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 
 from dataflow.converters import converter_between, without_converters
-from dataflow.cost import Cost, fifo_cost, node_cost
+from dataflow.cost import Cost, fifo_cost, network_cost, node_cost
 from dataflow.families import family_of
 from dataflow.network import Fifo, Network
 from dataflow.nodes import Node, useful_lanes
@@ -15,6 +15,9 @@ __all__ = ["FoldingChoices"]
 
 #: Places of most FIFOs after sizing.
 _DEPTH = 2
+
+#: Rounds of improvements, and foldings of each of two neighbours that are tried together.
+_ROUNDS, _PAIRED = 8, 12
 
 Folding = dict[str, int]
 
@@ -40,6 +43,7 @@ class FoldingChoices:
         self.luts_per_block = family_of(family).luts_per_block if luts_per_block is None else luts_per_block
         self._network = without_converters(network)
         self._folded: dict[tuple[str, tuple[int, ...]], tuple[Node, Cost]] = {}
+        self._alone: dict[tuple[str, tuple[int, ...]], Cost] = {}
         self._between: dict[tuple[Stream, Stream], tuple[int, Cost]] = {}
         foldable = [node for node in self._network.nodes if node.fold_parameters]
         self._options = {node.name: [self._option(node, folding) for folding in node.foldings()] for node in foldable}
@@ -90,6 +94,109 @@ class FoldingChoices:
                 chosen[node.name] = self._with_inert_lanes(node, interval, chosen)
         return chosen
 
+    def together(self, interval: int, *, fixed: Mapping[str, Folding] | None = None) -> dict[str, Folding]:
+        """Return foldings of at most `interval` steps that are cheap together with the converters between them.
+
+        From the choices of `to`, one node after the other changes to the folding that is cheapest beside its
+        neighbours, then two neighbours at once, until nothing gets cheaper. A converter takes at most `interval` steps,
+        or none more than with the choices before.
+
+        Parameters
+        ----------
+        fixed : complete foldings of nodes that are kept
+        """
+        chosen = self.to(interval, fixed=fixed)
+        free = [node for node in self._network.nodes if node.name in self._options and node.name not in (fixed or {})]
+        options = {node.name: self._fast(node, interval) for node in free}
+        for _ in range(_ROUNDS):
+            before = dict(chosen)
+            for node in free:
+                self._improve(node, options[node.name], interval, chosen)
+            for fifo in self._network.fifos:
+                if fifo.source in options and fifo.target in options:
+                    self._improve_both(fifo, options, interval, chosen)
+            if chosen == before:
+                break
+        return chosen
+
+    def least_price(self, interval: int) -> float:
+        """Return a bound that no foldings of at most `interval` steps undercut: each node alone, without FIFOs."""
+        total = 0.0
+        for node in self._network.nodes:
+            if node.name not in self._options:
+                total += self._price(node_cost(node, self.family))
+                continue
+            total += min(self._price(self._bare(node, folding)) for _, folding in self._fast(node, interval))
+        return total
+
+    def price(self, network: Network) -> float:
+        """Return the price of a folded network: cells, and LUTs for its block RAMs."""
+        return self._price(network_cost(network, self.family))
+
+    def _fast(self, node: Node, interval: int) -> list[tuple[float, Folding]]:
+        """Return the foldings of a node that are fast enough, or its fastest, the cheapest alone first."""
+        limit = max(interval, self._least[node.name])
+        found = [folding for steps, _, folding in self._options[node.name] if steps <= limit]
+        found += [folding for folding in _pareto_optimal(self._useful[node.name], limit) if folding not in found]
+        priced = [(self._price(self._counted(node, folding)[1]), folding) for folding in found]
+        return sorted(priced, key=lambda each: (each[0], sorted(each[1].items())))
+
+    def _improve(
+        self, node: Node, options: list[tuple[float, Folding]], interval: int, chosen: dict[str, Folding]
+    ) -> None:
+        own = chosen[node.name]
+        slowest, beside = self._beside(node, own, chosen)
+        least, limit = self._price(self._counted(node, own)[1]) + beside, max(interval, slowest)
+        for price, folding in options:
+            if price >= least:
+                return
+            steps, beside = self._beside(node, folding, chosen)
+            if steps <= limit and price + beside < least:
+                chosen[node.name], least = folding, price + beside
+
+    def _improve_both(
+        self, fifo: Fifo, options: Mapping[str, list[tuple[float, Folding]]], interval: int, chosen: dict[str, Folding]
+    ) -> None:
+        """Change two neighbours at once where a converter is between them."""
+        names = (fifo.source, fifo.target)
+        streams = self._ends(fifo, chosen)
+        if streams is None or streams[0].has_beats_of(streams[1]):
+            return
+        source, target = (self._network.node(name) for name in names)
+
+        def whole(first: Folding, second: Folding) -> tuple[int, float]:
+            tried = {**chosen, source.name: first, target.name: second}
+            slowest, price = 0, 0.0
+            beside = {each.name: each for node in (source, target) for each in self._fifos_of(node)}
+            for each in beside.values():
+                ends = self._ends(each, tried)
+                if ends is not None:
+                    steps, cost = self._converter(*ends)
+                    slowest, price = max(slowest, steps), price + self._price(cost)
+            return slowest, price
+
+        first, second = (chosen[name] for name in names)
+        slowest, beside = whole(first, second)
+        own = [self._price(self._counted(node, folding)[1]) for node, folding in ((source, first), (target, second))]
+        least, limit = sum(own) + beside, max(interval, slowest)
+        for price, one in options[source.name][:_PAIRED]:
+            for other_price, other in options[target.name][:_PAIRED]:
+                if price + other_price >= least:
+                    break
+                steps, beside = whole(one, other)
+                if steps <= limit and price + other_price + beside < least:
+                    least = price + other_price + beside
+                    chosen[source.name], chosen[target.name] = one, other
+
+    def _fifos_of(self, node: Node) -> tuple[Fifo, ...]:
+        return (*self._network.fifos_into(node.name), *self._network.fifos_out_of(node.name))
+
+    def _bare(self, node: Node, folding: Folding) -> Cost:
+        key = node.name, tuple(folding.values())
+        if key not in self._alone:
+            self._alone[key] = node_cost(node.refolded(folding), self.family)
+        return self._alone[key]
+
     @cached_property
     def _cheapest(self) -> dict[str, tuple[list[int], list[Folding]]]:
         """For each node, numbers of steps in ascending order, and the cheapest dividing folding for each of them."""
@@ -134,7 +241,7 @@ class FoldingChoices:
     def _beside(self, node: Node, folding: Folding, chosen: Mapping[str, Folding]) -> tuple[int, float]:
         """Return the steps of the slowest converter next to a node, and the price of all of them."""
         price, slowest = 0.0, 0
-        for fifo in (*self._network.fifos_into(node.name), *self._network.fifos_out_of(node.name)):
+        for fifo in self._fifos_of(node):
             streams = self._ends(fifo, {**chosen, node.name: folding})
             if streams is not None:
                 steps, cost = self._converter(*streams)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from quant._augmentation import augmentation_of
+from quant._augmentation import augmentation_of, cropped
 from quant.moving import mirrored, shifted
 from quant.recipes import Recipe
 from quant.tasks import Task
@@ -77,6 +77,8 @@ class EpochBatches:
             chosen = torch.from_numpy(random.random(count) < 0.5).to(device)
             images, labels = mirrored(images, chosen), self._task.mirrored(labels, chosen)
         images = images.float() / 255
+        if recipe.crop < 1:
+            images = cropped(images, recipe.crop, int(random.integers(2**63)))
         if self._augment is not None:
             images = self._augment(images, int(random.integers(2**63)))
         if recipe.mixup:

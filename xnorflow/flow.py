@@ -11,6 +11,7 @@ from dataflow import InputError, Network, network_cost, save_network
 from xnorflow.folding import fold_to, interval_of_rate
 from xnorflow.inputs import Frames, frames_of_input
 from xnorflow.networks import open_network
+from xnorflow.target import Target, with_target
 from xnorflow.timing import Timing, clock_for, routed_clock, timing_of
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ def _fold(flow: Flow, progress: Progress) -> str:
     board = board_of(flow.settings.board)
     clock = clock_for(board, flow.settings.clock_mhz)
     interval = interval_of_rate(flow.settings.fps, clock.mhz)
-    flow.network = fold_to(board_outputs(flow.network), interval, family=board.family)
+    folded = fold_to(board_outputs(flow.network), interval, family=board.family)
+    flow.network = with_target(folded, Target(board.family, clock, board.name))
     save_network(flow.network, flow.settings.out / "folded.xnf")
     return f"{timing_of(flow.network, clock)}; wanted an interval of at most {interval:,}"
 

@@ -1,5 +1,6 @@
 """Choosing a folding for a rate, an interval, a board or from a file, then the smallest FIFOs that keep the rate."""
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -9,12 +10,22 @@ from typing import TYPE_CHECKING
 from dataflow import InputError, Network, fold, fold_to_interval, network_cost
 from dataflow.choices import FoldingChoices
 from dataflow.folding import default_depths
+from dataflow.outputs import board_outputs
 from xnorflow.folding_file import FoldingFile
 
 if TYPE_CHECKING:
     from rtl.boards import Board
 
 __all__ = ["Folded", "fold_as", "fold_for_board", "fold_to", "fold_towards", "interval_of_rate", "with_fifos"]
+
+
+#: Prices of a block RAM that foldings for a board are chosen at, as factors of the family's price.
+_PRICES = (1, 0.1, 0.3, 3, 10)
+
+#: Foldings of an interval whose FIFOs are sized, which takes most of the time.
+_SIZED = 3
+
+Counts = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -35,23 +46,55 @@ def interval_of_rate(fps: float, clock_mhz: float) -> int:
     return interval
 
 
-def fold_to(network: Network, interval: int, *, family: str = "ecp5", shrink: bool = True) -> Network:
-    """Return the network folded to an interval, each node as cheap as the interval allows, with the smallest FIFOs.
+def fold_to(network: Network, interval: int, *, family: str = "ecp5") -> Network:
+    """Return the cheapest folding of a network that reaches an interval or a shorter one, with the smallest FIFOs.
 
     Raises
     ------
     InputError
         A node cannot reach the interval.
     """
-    folded = fold(network, fold_to_interval(network, interval, family=family))
-    return with_smallest_fifos(folded) if shrink else folded
+    choices = FoldingChoices(network, family)
+    if interval < choices.least_interval:
+        raise InputError(choices.refusal(interval))
+    return _cheapest(network, choices, interval)
 
 
 def fold_towards(network: Network, interval: int, *, family: str = "ecp5") -> Folded:
-    """Return the network folded to an interval, or the fastest folding if it cannot reach the interval."""
+    """Return the network folded to an interval, or its fastest folding if it cannot reach the interval."""
     choices = FoldingChoices(network, family)
     missed = choices.refusal(interval) if interval < choices.least_interval else None
-    return Folded(with_smallest_fifos(fold(network, choices.to(interval))), missed)
+    return Folded(_cheapest(network, choices, max(interval, choices.least_interval)), missed)
+
+
+def _cheapest(network: Network, choices: FoldingChoices, interval: int) -> Network:
+    """Return the cheapest of the foldings that are chosen for an interval and for each shorter one.
+
+    Cost need not fall where the interval grows: other widths need converters, and deeper FIFOs. But all that is looked
+    at for an interval is looked at for a longer one too, so the result never gets more expensive.
+    """
+    best = with_smallest_fifos(fold(network, choices.to(interval)))
+    least = choices.price(best)
+    candidates: list[tuple[float, int, Network]] = []
+    seen = []
+    for each in reversed([interval, *choices.intervals] if interval not in choices.intervals else choices.intervals):
+        if each > interval:
+            continue
+        if choices.least_price(each) >= least:
+            break
+        for foldings in (choices.to(each), choices.together(each)):
+            if foldings not in seen:
+                seen.append(foldings)
+                folded = fold(network, foldings)
+                shallow = folded.with_depths({fifo.name: 1 for fifo in folded.fifos})
+                candidates.append((choices.price(shallow), len(candidates), folded))
+    for bound, _, folded in sorted(candidates):
+        if bound >= least:
+            break
+        sized = with_smallest_fifos(folded)
+        if choices.price(sized) < least:
+            best, least = sized, choices.price(sized)
+    return best
 
 
 def fold_as(network: Network, file: FoldingFile, *, family: str = "ecp5") -> Network:
@@ -133,9 +176,9 @@ def _part_of(percentage: str) -> Fraction:
 def fold_for_board(network: Network, board: str, *, utilization: float = 0.8) -> Folded:
     """Return the fastest folding whose estimated cost fits a board, or the smallest folding if none fits.
 
-    A network fits if it takes at most `utilization` of the LUTs, and no more block RAMs and DSPs than the board has.
-    For each interval the nodes get their cheapest folding, at several prices of block RAM, so that the scarcer
-    resource can be saved at the expense of the other.
+    A network fits if it takes, with all outputs that a board sends and with the serial link, at most `utilization` of
+    the LUTs, and no more block RAMs and DSPs than the board has. For each interval there are foldings at several prices
+    of block RAM, so that the scarcer resource is saved at the expense of the other.
 
     Raises
     ------
@@ -147,48 +190,66 @@ def fold_for_board(network: Network, board: str, *, utilization: float = 0.8) ->
     chosen = board_of(board)
     if not 0 < utilization <= 1:
         raise InputError(f"Utilization must be above 0 and at most 1, not {utilization}")
-    choices = FoldingChoices(network, chosen.family)
-    prices = [choices.luts_per_block * factor for factor in (1, 0.25, 4)]
-    priced = [choices.priced(price) for price in prices]
-
-    def fitting(interval: int) -> Network | None:
-        for each in priced:
-            # With the deeper FIFOs, not the shrunk ones: nextpnr found no placement for an iCE40 that was filled up to
-            # the limit with shrunk FIFOs, since the estimate does not include the serial link.
-            candidate = fold(network, each.to(interval))
-            if _excess(candidate, chosen, utilization) is None:
-                return candidate
-        return None
-
+    whole = board_outputs(network)
+    choices = FoldingChoices(whole, chosen.family)
+    priced = [choices.priced(choices.luts_per_block * factor) for factor in _PRICES]
     intervals = choices.intervals
-    best, low, high = fitting(intervals[-1]), 0, len(intervals) - 1
-    if best is None:
-        return _smallest(network, choices, chosen, utilization)
-    while low < high:
-        middle = (low + high) // 2
-        candidate = fitting(intervals[middle])
-        if candidate is None:
-            low = middle + 1
-        else:
-            best, high = candidate, middle
-    return Folded(with_smallest_fifos(best))
+
+    def candidates(interval: int) -> list[Network]:
+        """Return foldings that fit with FIFOs of one place, those that leave most of the board first."""
+        found: list[tuple[float, int, Network]] = []
+        seen = []
+        for foldings in (way(interval) for each in priced for way in (each.to, each.together)):
+            if foldings in seen:
+                continue
+            seen.append(foldings)
+            folded = fold(whole, foldings)
+            use = _use(folded.with_depths({fifo.name: 1 for fifo in folded.fifos}), chosen, utilization)
+            if use <= 1:
+                found.append((use, len(found), folded))
+        return [folded for _, _, folded in sorted(found)[:_SIZED]]
+
+    def fitting(index: int) -> Network | None:
+        sized = (with_smallest_fifos(each) for each in candidates(intervals[index]))
+        return next((each for each in sized if _use(each, chosen, utilization) <= 1), None)
+
+    # FIFOs of one place are a lower bound, which is quickly computed. From there on, in growing steps.
+    first = bisect_left(intervals, True, key=lambda interval: bool(candidates(interval)))
+    low, step, best = first, 1, None
+    while low < len(intervals) and best is None:
+        high = min(low + step - 1, len(intervals) - 1)
+        best = fitting(high)
+        low, step = (low, step) if best is not None else (high + 1, 2 * step)
+    if best is not None:
+        while low < high:
+            middle = (low + high) // 2
+            found = fitting(middle)
+            low, high, best = (middle + 1, high, best) if found is None else (low, middle, found)
+        return Folded(best)
+    smallest = with_smallest_fifos(fold(whole, choices.to(intervals[-1])))
+    return Folded(smallest, _excess(smallest, chosen, utilization))
 
 
-def _smallest(network: Network, choices: FoldingChoices, board: "Board", utilization: float) -> Folded:
-    """Return the smallest folding, with a sentence about what it needs if it still does not fit."""
-    smallest = with_smallest_fifos(fold(network, choices.to(choices.intervals[-1])))
-    return Folded(smallest, _excess(smallest, board, utilization))
+def _needs(network: Network, board: "Board", utilization: float) -> tuple[Counts, Counts]:
+    """Return the logic cells, block RAMs and DSPs that a network with its link needs, and those that it may have."""
+    from rtl.link.cost import link_cost
+
+    cost = network_cost(network, board.family) + link_cost(network, board.family)
+    return (cost.cells(board.family), cost.brams, cost.dsps), (int(utilization * board.luts), board.brams, board.dsps)
+
+
+def _use(network: Network, board: "Board", utilization: float) -> float:
+    """Return the largest share of a board's resources that a network with its link needs; above 1 it does not fit."""
+    return max(need / max(limit, 0.5) for need, limit in zip(*_needs(network, board, utilization), strict=True))
 
 
 def _excess(network: Network, board: "Board", utilization: float) -> str | None:
-    """Return a sentence about what a network needs and a board lacks, or None if it fits."""
-    cost = network_cost(network, board.family)
-    needed = cost.cells(board.family), cost.brams, cost.dsps
-    limits = int(utilization * board.luts), board.brams, board.dsps
-    if all(need <= limit for need, limit in zip(needed, limits, strict=True)):
+    """Return a sentence about what a network with its link needs and a board lacks, or None if it fits."""
+    if _use(network, board, utilization) <= 1:
         return None
+    needed, limits = _needs(network, board, utilization)
 
-    def text(counts: tuple[int, int, int]) -> str:
+    def text(counts: Counts) -> str:
         return f"{counts[0]:,} cells, {counts[1]:,} block RAMs and {counts[2]:,} DSPs"
 
     return f"Network {network.name!r} must fit {board.name} with {text(limits)}, not need {text(needed)}"

@@ -58,6 +58,8 @@ class Recipe:
         random crop of the image with this many pixels of zeros around it
     shift_chance : fraction of the images that are shifted, drawn again in each epoch
     flip : whether half of the training images, drawn again in each epoch, are mirrored left to right
+    crop : least part of an image's area that a random crop has, which is scaled to the image's size, with a ratio of
+        sides of 3/4 to 4/3; 1 for none
     augment : "rand" for RandAugment (Cubuk et al. 2020, two operations of magnitude 9), "trivial" for TrivialAugment
         (Mueller and Hutter 2021), or "none"
     mixup : parameter of the beta distribution by which pairs of images and labels are mixed (Zhang et al. 2018); 0 for
@@ -95,6 +97,7 @@ class Recipe:
     shift: int = 0
     shift_chance: float = 1.0
     flip: bool = False
+    crop: float = 1.0
     augment: str = "none"
     mixup: float = 0.0
     validation: float = 0.05
@@ -136,6 +139,7 @@ class Recipe:
         for name in ("momentum", "label_smoothing", "average"):
             value = getattr(self, name)
             self._check(name, is_number(value) and 0 <= value < 1, "at least 0 and less than 1")
+        self._check("crop", is_number(self.crop) and 0 < self.crop <= 1, "above 0 and at most 1")
         for name in ("shift_chance", "distillation"):
             self._check(name, is_number(getattr(self, name)) and 0 <= getattr(self, name) <= 1, "from 0 to 1")
         held = self.validation
@@ -150,6 +154,7 @@ class Recipe:
         """Check that the task has what the recipe says; positions in images must not move without their targets."""
         free: dict[str, tuple[object, tuple[str, ...]]] = {
             "augment": ("none", ("classify",)),
+            "crop": (1.0, ("classify",)),
             "mixup": (0, ("classify",)),
             "teacher": ("", ("classify",)),
             "label_smoothing": (0, ("classify", "segment")),

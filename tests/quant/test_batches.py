@@ -146,3 +146,21 @@ def test_augmented_images_depend_on_seed_and_epoch_only(kind: str, channels: int
     ((plain, labels),) = EpochBatches(images, torch.arange(40), recipe_of(batch_size=40), 0, task=TASK)
     assert int((plain != first).flatten(1).any(1).sum()) > 20
     torch.testing.assert_close(plain[0], images[labels[0]].permute(2, 0, 1) / 255)
+
+
+def test_crops_are_parts_of_images_at_their_size() -> None:
+    """A ramp stays one: what is cropped is scaled, so its least and largest values move together."""
+    ramp = (torch.arange(32)[:, None] * torch.ones(1, 32)).to(torch.uint8)[None, :, :, None].repeat(40, 1, 1, 1)
+    recipe = recipe_of(batch_size=40, crop=0.2)
+    ((images, labels),) = EpochBatches(ramp, torch.arange(40), recipe, 0, task=TASK)
+    ((again, _),) = EpochBatches(ramp, torch.arange(40), recipe, 0, task=TASK)
+    assert torch.equal(images, again)
+    assert images.shape == (40, 1, 32, 32)
+    assert sorted(labels.tolist()) == list(range(40))
+    columns = images[:, 0, :, 5] * 255
+    steps = columns[:, 1:] - columns[:, :-1]
+    assert bool((steps >= -1e-3).all())
+    heights = columns[:, -1] - columns[:, 0]
+    assert float(heights.min()) < 22
+    assert float(heights.max()) > 24
+    assert float(columns.max()) <= 31.001

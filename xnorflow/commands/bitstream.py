@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from dataflow import InputError
 from xnorflow.commands._options import Json, NetworkName
 from xnorflow.timing import Timing, routed_clock
 
@@ -14,9 +15,13 @@ __all__ = ["bitstream"]
 
 def bitstream(
     net: NetworkName,
-    board: Annotated[str, typer.Option(help="Board, see `xnorflow boards`.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the bitstream.")],
-    clock_mhz: Annotated[float | None, typer.Option(help="Clock in MHz, instead of the board's default.")] = None,
+    board: Annotated[
+        str | None, typer.Option(help="Board, see `xnorflow boards`; the default is the one it was folded for.")
+    ] = None,
+    clock_mhz: Annotated[
+        float | None, typer.Option(help="Clock in MHz, instead of the remembered or the usual.")
+    ] = None,
     baud: Annotated[int, typer.Option(help="Baud rate of the serial link.")] = 1_000_000,
     json: Json = False,
 ) -> None:
@@ -24,14 +29,24 @@ def bitstream(
     from xnorflow.console import console, print_json, print_table, say, table_of
     from xnorflow.flow import build_bitstream
     from xnorflow.networks import open_network
+    from xnorflow.target import choose_target
 
     network = open_network(net)
+    target = choose_target(network, board=board, clock_mhz=clock_mhz)
+    if target.board is None:
+        raise InputError("Board (--board) must be given for a network that was not folded for one, not left out")
+    say(str(target))
     with console.status("bitstream") as status:
         report = build_bitstream(
-            network, board, output, clock_mhz=clock_mhz, baud=baud, progress=lambda text: status.update(Text(text))
+            network,
+            target.board,
+            output,
+            clock_mhz=target.clock.mhz,
+            baud=baud,
+            progress=lambda text: status.update(Text(text)),
         )
     result = report.to_json()
-    print_table(table_of(f"{network.name} on {board}", ("figure", "value"), list(result.items())))
+    print_table(table_of(f"{network.name} on {target.board}", ("figure", "value"), list(result.items())))
     clock = routed_clock(report.clock_mhz, report.fmax_mhz, met=report.timing_met)
     say(str(Timing(report.latency, report.interval, clock)))
     if json:

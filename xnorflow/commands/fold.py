@@ -8,7 +8,7 @@ import typer
 
 from dataflow import InputError, Network, ToolError
 from xnorflow.commands._options import Json, NetworkName
-from xnorflow.timing import Clock, clock_for, clock_of
+from xnorflow.target import Target
 
 if TYPE_CHECKING:
     from xnorflow.folding import Folded
@@ -20,9 +20,13 @@ def fold(
     net: NetworkName,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.xnf", help="Where the folded network goes.")],
     fps: Annotated[float | None, typer.Option(help="Frames per second to reach, at --clock-mhz.")] = None,
-    clock_mhz: Annotated[float | None, typer.Option(help="Clock in MHz for --fps.")] = None,
+    clock_mhz: Annotated[
+        float | None, typer.Option(help="Clock in MHz; the default is the board's, or the one the network remembers.")
+    ] = None,
     interval: Annotated[int | None, typer.Option(help="Cycles between frames to reach.")] = None,
-    board: Annotated[str | None, typer.Option(help="Board: choose the fastest folding that fits it.")] = None,
+    board: Annotated[
+        str | None, typer.Option(help="Board. Without another target: the fastest folding that fits it.")
+    ] = None,
     utilization: Annotated[
         float | None, typer.Option(help="Share of the board's LUTs to use; the default is 0.8.", show_default=False)
     ] = None,
@@ -38,33 +42,40 @@ def fold(
 ) -> None:
     """Fold a network: choose its parallelism for a rate, an interval or a board, or read it from a file.
 
-    The folding is also written as TOML beside the network, for editing and for --config.
+    The network remembers board, family and clock, which the other commands then use. The folding is also written as
+    TOML beside the network, for editing and for --config.
     """
     from dataflow import save_network
-    from xnorflow.commands.show import family_of_board, folding_summary, print_folding
+    from xnorflow.commands.show import folding_summary, print_folding
     from xnorflow.console import print_json, say
     from xnorflow.folding import with_fifos
     from xnorflow.folding_file import read_folding_file, write_folding_file
     from xnorflow.networks import open_network
+    from xnorflow.target import choose_target, remembered, with_target
 
     network = open_network(net)
-    targets = {"--fps": fps, "--interval": interval, "--board": board, "--config": config}
+    targets = {"--fps": fps, "--interval": interval, "--config": config}
     given = [name for name, value in targets.items() if value is not None]
-    if len(given) != 1:
-        raise InputError(f"Folding target must be one of {', '.join(targets)}, not {' and '.join(given) or 'none'}")
-    if utilization is not None and board is None:
-        raise InputError(f"Utilization must be given with --board, not with {given[0]}")
-    family = family_of_board(board, family)
+    if len(given) > 1 or (not given and board is None):
+        names = ", ".join((*targets, "--board"))
+        raise InputError(f"Folding target must be one of {names}, not {' and '.join(given) or 'none'}")
+    if utilization is not None and given:
+        raise InputError(f"Utilization must be given with --board alone, not with {given[0]}")
+    if fps is not None and clock_mhz is None and board is None and remembered(network) is None:
+        raise InputError("Clock (--clock-mhz) or board (--board) must be given with --fps, not left out")
+    target = choose_target(network, board=board, family=family, clock_mhz=clock_mhz)
     file = _folding_file(output)
-    folded = _fold(network, fps, clock_mhz, interval, board, utilization, config, family)
+    folded = _fold(network, fps, interval, config, utilization, target)
     if fifos != "auto" or interval_slack is not None:
         fixed = {} if config is None else read_folding_file(config).fifos
         folded = replace(folded, network=with_fifos(folded.network, fifos, slack=interval_slack, fixed=fixed))
-    result = folding_summary(folded.network, family, clock=_clock(clock_mhz, board))
+    folded = replace(folded, network=with_target(folded.network, target))
+    result = folding_summary(folded.network, target)
     save_network(folded.network, output)
     kept = config is not None and file.resolve() == config.resolve()
     if not kept:
         write_folding_file(folded.network, file, interval=result["interval"])
+    say(str(target))
     print_folding(folded.network, result)
     say(f"{output}" if kept else f"{output}; the folding as text, for editing and for --config: {file}")
     if json:
@@ -91,38 +102,26 @@ def _folding_file(output: Path) -> Path:
 def _fold(
     network: Network,
     fps: float | None,
-    clock_mhz: float | None,
     interval: int | None,
-    board: str | None,
-    utilization: float | None,
     config: Path | None,
-    family: str,
+    utilization: float | None,
+    target: Target,
 ) -> "Folded":
     from xnorflow.folding import Folded, fold_as, fold_for_board, fold_towards, interval_of_rate
     from xnorflow.folding_file import read_folding_file
 
-    if board is not None:
-        return fold_for_board(network, board, utilization=0.8 if utilization is None else utilization)
+    family = target.family
     if config is not None:
         return Folded(fold_as(network, read_folding_file(config), family=family))
-    if fps is None:
-        assert interval is not None
+    if interval is not None:
         if interval < 1:
             raise InputError(f"Interval must be at least 1, not {interval}")
         return fold_towards(network, interval, family=family)
-    if clock_mhz is None:
-        raise InputError("Clock (--clock-mhz) must be given with --fps, not left out")
-    found = fold_towards(network, interval_of_rate(fps, clock_mhz), family=family)
+    if fps is None:
+        assert target.board is not None
+        return fold_for_board(network, target.board, utilization=0.8 if utilization is None else utilization)
+    found = fold_towards(network, interval_of_rate(fps, target.clock.mhz), family=family)
     if found.missed is None:
         return found
     needed = fps * found.network.interval / 1e6
     return Folded(found.network, f"{found.missed}: {fps:,.0f} frames per second need a clock of {needed:,.1f} MHz")
-
-
-def _clock(clock_mhz: float | None, board: str | None) -> Clock:
-    """Return the clock of the folding: the one given, the board's usual one, or the assumed one."""
-    if board is None:
-        return clock_of(clock_mhz)
-    from rtl.boards import board_of
-
-    return clock_for(board_of(board), clock_mhz)

@@ -7,7 +7,8 @@ import typer
 
 from dataflow import InputError
 from xnorflow.commands._options import BuildFolder, ClockMhz, Json, NetworkName
-from xnorflow.timing import clock_of, open_build
+from xnorflow.target import choose_target
+from xnorflow.timing import open_build
 
 __all__ = ["report"]
 
@@ -31,14 +32,12 @@ def report(
         raise InputError(f"Frames of the diagrams must be at least 1, not {frames}")
     network = open_network(net)
     built = None if build is None else open_build(build, network)
-    clock = clock_of(clock_mhz, built)
+    target = choose_target(network, family=family, clock_mhz=clock_mhz, build=built)
     if built is not None:
-        from rtl.boards import board_of
-
         network = board_outputs(network)  # as it was built
-        family = family or board_of(built.figures["board"]).family
-    timing = write_report(network, output, family=family or "ecp5", clock=clock, build=built, frames=frames)
+    timing = write_report(network, output, family=target.family, clock=target.clock, build=built, frames=frames)
     say(f"{output}: {network.name}, the first {frames} frames in its diagrams")
+    say(str(target))
     say(str(timing))
     if json:
-        print_json({"report": str(output), "frames": frames, "timing": timing.to_json()})
+        print_json({"report": str(output), "frames": frames, "timing": timing.to_json(), "target": target.to_json()})

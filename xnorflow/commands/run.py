@@ -8,7 +8,8 @@ import typer
 
 from dataflow import InputError, Network, board_outputs
 from xnorflow.commands._options import BuildFolder, ClockMhz, Data, DataSet, FrameCount, InputArray, Json
-from xnorflow.timing import Timing, clock_of, open_build, timing_of
+from xnorflow.target import choose_target
+from xnorflow.timing import Timing, open_build, timing_of
 
 __all__ = ["run"]
 
@@ -67,8 +68,9 @@ def run(
 
 def _timing(network: Network, clock_mhz: float | None, build: Path | None) -> Timing:
     """Return the timing of a network as built for a board, with all outputs that it sends."""
-    clock = clock_of(clock_mhz, None if build is None else open_build(build, network))
-    return timing_of(board_outputs(network), clock)
+    built = None if build is None else open_build(build, network)
+    target = choose_target(network, clock_mhz=clock_mhz, build=built)
+    return timing_of(board_outputs(network), target.clock)
 
 
 def _verdict(result: dict[str, Any]) -> str:

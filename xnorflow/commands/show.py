@@ -5,18 +5,19 @@ from typing import Annotated, Any
 
 import typer
 
-from dataflow import Cost, InputError, Network, fifo_cost, network_cost, node_cost, weight_memory
+from dataflow import Cost, Network, fifo_cost, network_cost, node_cost, weight_memory
 from dataflow.cost import port_cost
-from dataflow.families import family_of
 from xnorflow.commands._options import BuildFolder, ClockMhz, Json, NetworkName
-from xnorflow.timing import ASSUMED, Clock, Timing, clock_of, open_build, timing_of
+from xnorflow.target import Target, choose_target
+from xnorflow.timing import Timing, open_build, timing_of
 
-__all__ = ["family_of_board", "folding_summary", "print_folding", "show"]
+__all__ = ["folding_summary", "print_folding", "show"]
 
 Family = Annotated[
     str | None,
     typer.Option(
-        help="Device family of the estimate: ice40, ecp5, gowin or xilinx7; the default is ecp5.", show_default=False
+        help="Device family of the estimate: ice40, ecp5, gowin or xilinx7; the default is the remembered one or ecp5.",
+        show_default=False,
     ),
 ]
 BoardName = Annotated[
@@ -24,9 +25,9 @@ BoardName = Annotated[
 ]
 
 
-def folding_summary(network: Network, family: str, *, clock: Clock = ASSUMED) -> dict[str, Any]:
+def folding_summary(network: Network, target: Target) -> dict[str, Any]:
     """Return folding, steps and estimated resources of every node and of the network, and the exact timing."""
-    nodes = []
+    family, nodes = target.family, []
     for node in network.nodes:
         cost = asdict(node_cost(node, family))
         folding = {"pe": node.folding.get("pe"), "simd": node.folding.get("simd")}
@@ -38,8 +39,8 @@ def folding_summary(network: Network, family: str, *, clock: Clock = ASSUMED) ->
         fifos.append({"name": fifo.name, "depth": fifo.depth, "width": width, **cost})
     estimate, held = asdict(network_cost(network, family)), weight_memory(network, family)
     weights = {**asdict(held), "waste": held.waste}
-    timing = timing_of(network, clock)
-    timed = {"interval": timing.interval, "timing": timing.to_json()}
+    timing = timing_of(network, target.clock)
+    timed = {"interval": timing.interval, "timing": timing.to_json(), "target": target.to_json()}
     parts = {"nodes": nodes, "fifos": fifos, "ports": asdict(port_cost(network)), "weight_memory": weights}
     return {**timed, "family": family, **parts, "estimate": estimate}
 
@@ -71,36 +72,19 @@ def show(
     json: Json = False,
 ) -> None:
     """Show nodes, shapes, folding, cycles, estimated resources, latency and interval."""
-    from xnorflow.console import print_json
+    from xnorflow.console import print_json, say
     from xnorflow.networks import open_network
 
-    chosen = family_of_board(board, family)
     network = open_network(net)
-    clock = clock_of(clock_mhz, None if build is None else open_build(build, network))
-    result = folding_summary(network, chosen, clock=clock)
+    built = None if build is None else open_build(build, network)
+    target = choose_target(network, board=board, family=family, clock_mhz=clock_mhz, build=built)
+    result = folding_summary(network, target)
+    say(str(target))
     print_folding(network, result)
-    if board is not None:
-        _print_use(board, result["estimate"])
+    if target.board is not None:
+        _print_use(target.board, result["estimate"])
     if json:
         print_json(result)
-
-
-def family_of_board(board: str | None, family: str | None) -> str:
-    """Return the device family for cost estimates: the board's, else the one given, else ECP5.
-
-    Raises
-    ------
-    InputError
-        No such board or family, or they contradict each other.
-    """
-    if board is None:
-        return family_of(family or "ecp5").name
-    from rtl.boards import board_of
-
-    chosen = board_of(board)
-    if family not in (None, chosen.family):
-        raise InputError(f"Device family of board {chosen.name!r} must be {chosen.family}, not {family!r}")
-    return chosen.family
 
 
 def _print_use(board: str, estimate: dict[str, int]) -> None:

@@ -8,7 +8,8 @@ import typer
 
 from dataflow import InputError, Network, atomic_write
 from xnorflow.commands._options import BuildFolder, ClockMhz, Data, DataSet, FrameCount, InputArray, Json, NetworkName
-from xnorflow.timing import Timing, clock_of, open_build
+from xnorflow.target import choose_target
+from xnorflow.timing import Timing, open_build
 
 __all__ = ["simulate"]
 
@@ -47,11 +48,13 @@ def simulate(
 
         format_of(trace)
     network = open_network(net)
-    clock = clock_of(clock_mhz, None if build is None else open_build(build, network))
+    built = None if build is None else open_build(build, network)
+    target = choose_target(network, clock_mhz=clock_mhz, build=built)
     chosen = frames_of_input(network, dataset=dataset, array=input_array, data=data, frames=frames, seed=seed)
     for note in chosen.notes:
         say(note)
-    result, prediction = simulation_summary(network, chosen, stalls=stalls, clock=clock)
+    result, prediction = simulation_summary(network, chosen, stalls=stalls, clock=target.clock)
+    result["target"] = target.to_json()
     if trace is not None or diagram:
         count = min(trace_frames, len(chosen))
         traced = _trace(network, count, stalls, trace=trace, show_diagram=diagram)
@@ -59,6 +62,7 @@ def simulate(
             result["trace"] = traced
     if outputs is not None:
         _save_outputs(outputs, prediction)
+    say(str(target))
     nodes = [(n["name"], n["busy"], n["starved"], n["blocked"]) for n in result["nodes"]]
     print_table(table_of(f"{network.name}, {chosen.origin}", ("node", "busy", "starved", "blocked"), nodes))
     fifos = [(f["name"], f["depth"], f["max_occupancy"], f["max_taken"]) for f in result["fifos"]]

@@ -19,8 +19,12 @@ def verilog(
     from rtl.verilog import write_verilog
     from xnorflow.console import print_json, say
     from xnorflow.networks import open_network
+    from xnorflow.target import choose_target
 
-    path = write_verilog(open_network(net), output)
+    network = open_network(net)
+    target = choose_target(network)
+    path = write_verilog(network, output)
     say(f"{path} ({path.stat().st_size:,} bytes), top module {path.stem}")
+    say(str(target))
     if json:
-        print_json({"verilog": str(path), "top": path.stem, "bytes": path.stat().st_size})
+        print_json({"verilog": str(path), "top": path.stem, "bytes": path.stat().st_size, "target": target.to_json()})

@@ -314,10 +314,10 @@ def test_tfc(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_network_that_does_not_fit(tmp_path: Path) -> None:
-    large = fold(dense_network((784, 256, 10), outputs="both"), {"fc0": {"pe": 4, "simd": 28}, "fc1": {"simd": 8}})
+    large = fold(dense_network((12288, 4, 4), outputs="both"), {"fc0": {"simd": 16}})
     with pytest.raises(
         InputError,
-        match=r"^Network 'dense-784-256-10' must fit icebreaker with .* not need .* [3-9]\d block RAMs .*$",
+        match=r"^Network 'dense-12288-4-4' must fit icebreaker with .* not need .* [3-9]\d block RAMs .*$",
     ):
-        build(large, "icebreaker", tmp_path / "out", interval=1792, latency=4000)
+        build(large, "icebreaker", tmp_path / "out", interval=12288, latency=20000)
     assert not list(tmp_path.iterdir())
