@@ -1,6 +1,6 @@
 """AxiTop: the network with AXI4-Stream ports."""
 
-from amaranth import Module, Signal, Value
+from amaranth import ClockDomain, Module, ResetSignal, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -9,7 +9,23 @@ from dataflow.naming import plain_names
 from rtl.core import Core
 from rtl.steps import advanced, ends_vector
 
-__all__ = ["AxiTop", "axi_prefixes"]
+__all__ = ["RESETS", "AxiTop", "axi_prefixes", "clock_ports"]
+
+#: The names of the clock and of the synchronous reset, by the level at which the reset is active.
+RESETS = {"active-high": ("clk", "rst"), "active-low": ("aclk", "aresetn")}
+
+
+def clock_ports(reset: str) -> tuple[str, str]:
+    """Return the names of the ports for clock and reset.
+
+    Raises
+    ------
+    InputError
+        The polarity is unknown.
+    """
+    if reset not in RESETS:
+        raise dataflow.InputError(f"Reset must be {' or '.join(RESETS)}, not {reset!r}")
+    return RESETS[reset]
 
 
 def axi_prefixes(network: dataflow.Network) -> dict[str, str]:
@@ -38,9 +54,14 @@ class AxiTop(wiring.Component):
     ----------
     network : dataflow.Network
         It is verified first.
+    reset : str
+        ``active-high``: clock and reset are those of the domain ``sync``. ``active-low``: they are the ports ``aclk``
+        and ``aresetn``.
 
     Members
     -------
+    aclk, aresetn : ``In(1)``
+        Clock, and synchronous reset at level 0; only with ``active-low``.
     s_axis_tdata, s_axis_tvalid, s_axis_tlast : ``In``
         Beats of the frames; with several inputs ``s_axis_<name>_tdata`` and so on.
     s_axis_tready : ``Out(1)``
@@ -55,10 +76,13 @@ class AxiTop(wiring.Component):
         because frames are counted from reset and the network no longer agrees with the sender where they begin.
     """
 
-    def __init__(self, network: dataflow.Network) -> None:
+    def __init__(self, network: dataflow.Network, *, reset: str = "active-high") -> None:
+        ports = clock_ports(reset)
         self.core = Core(network)
         self.network = self.core.network
-        members = {"frame_error": Out(1)}
+        self.reset = reset
+        members = {name: In(1) for name in ports} if reset == "active-low" else {}
+        members["frame_error"] = Out(1)
         for terminals, flow, back in ((network.inputs, In, Out), (network.outputs, Out, In)):
             for terminal in terminals:
                 prefix = axi_prefixes(network)[terminal.name]
@@ -70,6 +94,10 @@ class AxiTop(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        if self.reset == "active-low":
+            m.domains.sync = sync = ClockDomain(local=True)
+            sync.clk = self.aclk
+            m.d.comb += ResetSignal().eq(~self.aresetn)
         m.submodules.core = self.core
         for terminal in self.network.inputs:
             self._input(m, terminal)

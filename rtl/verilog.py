@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from amaranth.back import verilog as back
@@ -9,14 +10,23 @@ from amaranth.lib.wiring import In, Member
 
 import dataflow
 from dataflow.naming import plain_names
-from rtl.axi import AxiTop
+from rtl.axi import AxiTop, clock_ports
 from rtl.core import fifo_names
 
-__all__ = ["top_name", "verilog", "write_verilog"]
+__all__ = ["divided", "top_name", "verilog", "write_verilog"]
 
 #: The declaration of a signal without bits, such as the counter of a single beat. Nothing reads or drives it, but Yosys
 #: declares it with two bits.
 _EMPTY_WIRE = re.compile(r"^ *(?:wire|reg) \[-1:0\] [^;]*;\n", re.MULTILINE)
+
+#: A module with its name, which contains the names of the modules around it: ``top.core.node_fc0.popcount``.
+_MODULE = re.compile(r"^module \\?(\S+) ?\(.*?^endmodule\n", re.MULTILINE | re.DOTALL)
+
+#: Parts of a module's name that make a component: the top, the core, and each node and FIFO inside it.
+_COMPONENT_PARTS = 3
+
+#: Maximum number of letters in the name of a file, without its suffix.
+_MOST_LETTERS = 100
 
 
 def top_name(network: dataflow.Network) -> str:
@@ -25,16 +35,54 @@ def top_name(network: dataflow.Network) -> str:
     return name if re.match(r"[A-Za-z_]", name) else f"net_{name}"
 
 
-def verilog(network: dataflow.Network) -> str:
+def verilog(network: dataflow.Network, *, reset: str = "active-high") -> str:
     """Return the Verilog of a network. The same network always gives the same text.
 
-    The top module is called `top_name`. Its ports are those of `AxiTop`, with ``clk`` and ``rst`` (synchronous, active
-    high). Inside, ``core.fifo_<k>`` are the FIFOs, in the order of the network's.
+    The top module is called `top_name`. Its ports are those of `AxiTop`, with ``clk`` and the synchronous reset
+    ``rst``, or ``aclk`` and ``aresetn``. Inside, ``core.fifo_<k>`` are the FIFOs, in the order of the network's.
+
+    Parameters
+    ----------
+    reset : ``active-high`` or ``active-low``
     """
-    top = AxiTop(network)
+    top = AxiTop(network, reset=reset)
     # Source paths would differ between machines, and the text must be the same everywhere.
     text = back.convert(top, name=top_name(network), emit_src=False, strip_internal_attrs=True)
     return _header(top) + _EMPTY_WIRE.sub("", text)
+
+
+def divided(text: str) -> dict[str, str]:
+    """Divide the text of `verilog` by component: the top, the core, and each node and each FIFO with all inside it.
+
+    Returns
+    -------
+    dict
+        The text of each file by its name, the top first. Names of files are short, and differ in more than their case.
+    """
+    head = text.partition("\n\n")[0]
+    components: dict[str, list[str]] = {}
+    for module in _MODULE.finditer(text):
+        component = ".".join(module[1].split(".")[:_COMPONENT_PARTS])
+        components.setdefault(component, []).append(module[0])
+    (top, *_), names = components, _file_names(components)
+    heads = {component: f"// {component.rpartition('.')[2]}: a component of {top}" for component in components}
+    heads[top] = head
+    return {f"{names[each]}.v": "\n".join([heads[each] + "\n", *modules]) for each, modules in components.items()}
+
+
+def _file_names(components: Iterable[str]) -> dict[str, str]:
+    """Return for each component the name of a file: ``top``, ``top_core``, ``top_fc0``, ``top_fifo_0``."""
+    chosen: dict[str, str] = {}
+    taken: set[str] = set()
+    for component in components:
+        top, *parts = component.split(".")
+        name = unique = "_".join([top, *parts[-1:]])[:_MOST_LETTERS]
+        copy = 2
+        while unique.casefold() in taken:
+            unique, copy = f"{name}_{copy}", copy + 1
+        chosen[component] = unique
+        taken.add(unique.casefold())
+    return chosen
 
 
 def write_verilog(network: dataflow.Network, folder: str | os.PathLike[str]) -> Path:
@@ -59,12 +107,14 @@ def write_verilog(network: dataflow.Network, folder: str | os.PathLike[str]) -> 
 def _header(top: AxiTop) -> str:
     """Return the comment at the top of the file."""
     network = top.network
+    clock, reset = clock_ports(top.reset)
+    members = [item for item in top.signature.members.items() if item[0] not in (clock, reset)]
     lines = [
         f"{network.name}: a binary neural network with AXI4-Stream ports, made by xnorflow.",
         "",
         "Ports (bits):",
-        "  clk (1), rst (1): clock, and synchronous reset, active high",
-        *(f"  {name} ({member.shape}): {_direction(member)}" for name, member in top.signature.members.items()),
+        f"  {clock} (1), {reset} (1): clock, and synchronous reset, {top.reset.replace('-', ' ')}",
+        *(f"  {name} ({member.shape}): {_direction(member)}" for name, member in members),
         "",
         "Streams; channel 0 in the lowest bits, tdata filled up with zeros:",
         *(f"  {end.name}: {end.stream}; beats per frame: {end.stream.beats}{_inert(end)}" for end in _ends(network)),
