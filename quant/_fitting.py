@@ -1,6 +1,7 @@
 """The training loop, run by Lightning: steps, learning rate, checkpoints, logs, interruption."""
 
 import ctypes
+import io
 import logging
 import signal
 import sys
@@ -22,6 +23,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from dataflow import InputError, atomic_write
 from quant._batches import EpochBatches
 from quant._optimizers import optimizer_of, rate_factors, set_decay, stage_of
 from quant._progress import TrainingProgress
@@ -38,6 +40,9 @@ __all__ = ["TrainingRun", "fit"]
 
 #: Parameters of glibc's mallopt(3).
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
+
+#: How to go on after a full disk.
+_RESUME = "--resume continues after the last complete epoch"
 
 #: Steps over which the loss of a running epoch is averaged.
 _RECENT = 50
@@ -221,16 +226,17 @@ class TrainingRun(LightningModule):
 
 
 class _WholeFiles(TorchCheckpointIO):
-    """Writes a checkpoint completely or not at all: to a file beside it, which is then renamed."""
+    """Writes a checkpoint completely or not at all.
+
+    It is made in memory: on a full disk, torch ends with an error of its own that does not name the system's reason,
+    and it writes the name of a file into that file.
+    """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        target = Path(path)
-        part = target.with_name(target.name + ".part")
-        try:
-            torch.save(checkpoint, part)
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        with atomic_write(path, "Checkpoint") as part:
+            part.write_bytes(content.getbuffer())
 
 
 class _EachEpoch(Checkpoint):
@@ -271,6 +277,8 @@ def fit(run: TrainingRun, checkpoint: Path, *, machine: Machine, progress: bool,
     ------
     KeyboardInterrupt
         The user interrupted; the checkpoint is that of the last complete epoch.
+    InputError
+        The loss is no finite number; or a file cannot be written, and the checkpoint is that of an earlier epoch.
     """
     recipe = run.recipe
     interrupt_handler = signal.getsignal(signal.SIGINT)
@@ -305,6 +313,13 @@ def fit(run: TrainingRun, checkpoint: Path, *, machine: Machine, progress: bool,
         except SystemExit as error:  # Lightning raises it after Ctrl-C, and ignores further interrupts from then on
             signal.signal(signal.SIGINT, interrupt_handler)
             raise KeyboardInterrupt from error
+        except OSError as error:
+            folder = str(checkpoint.parent)
+            raise InputError(f"Output folder {folder!r} must be writable, not: {error.strerror}; {_RESUME}") from error
+        except InputError as error:
+            if isinstance(error.__cause__, OSError):
+                raise InputError(f"{error}; {_RESUME}") from error
+            raise
 
 
 def _strategy(run: TrainingRun, machine: Machine) -> DDPStrategy | str:

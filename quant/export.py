@@ -5,14 +5,15 @@ This module names every node after its module, gives every reader a constant of 
 """
 
 import ast
+import os
 from collections import Counter
 from importlib.metadata import version
-from pathlib import Path
 
 import onnx
 import torch
 from torch import nn
 
+from dataflow.writing import atomic_write, check_writable
 from quant._exporter import export_qonnx
 from quant.methods import deployed
 
@@ -24,7 +25,7 @@ _INNER_SUFFIXES = (".export_handler", ".act_quant")
 _QONNX_INPUTS = {"BipolarQuant": ("x", "scale"), "Quant": ("x", "scale", "zeropt", "bitwidth")}
 
 
-def export(network: nn.Module, frame_shape: tuple[int, ...], path: Path) -> None:
+def export(network: nn.Module, frame_shape: tuple[int, ...], path: str | os.PathLike[str]) -> None:
     """Write a network as QONNX, for a batch of one frame, completely or not at all.
 
     Parameters
@@ -32,7 +33,13 @@ def export(network: nn.Module, frame_shape: tuple[int, ...], path: Path) -> None
     network : a network of named layers; its mode and weights are not changed. Binary layers of a method are exported
         as those of Brevitas that are left of them
     frame_shape : shape of a frame at the network's input, (channels, height, width)
+
+    Raises
+    ------
+    InputError
+        The path cannot be written to.
     """
+    check_writable(path, "Model")
     network = deployed(network)  # a copy: the export installs handlers, and may clip weights in place
     model = export_qonnx(network, args=torch.zeros(1, *frame_shape), verbose=False)
     _name_nodes(model.graph)
@@ -40,12 +47,8 @@ def export(network: nn.Module, frame_shape: tuple[int, ...], path: Path) -> None
     _name_tensors(model.graph)
     _drop_notes(model)
     onnx.checker.check_model(model)
-    part = path.with_name(path.name + ".part")
-    try:
+    with atomic_write(path, "Model") as part:
         part.write_bytes(model.SerializeToString(deterministic=True))
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _name_nodes(graph: onnx.GraphProto) -> None:

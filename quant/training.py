@@ -8,6 +8,7 @@ completely or not at all.
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -20,7 +21,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import nn
 
 from dataflow import InputError
-from dataflow.writing import locked
+from dataflow.writing import atomic_write, locked, output_folder
 from quant import datasets, teachers
 from quant._fitting import TrainingRun, fit
 from quant.binarize import Change
@@ -129,8 +130,9 @@ def train(
     if rank_zero_only.rank:  # one of several processes that train together, of which the first has the folder
         fit(run, folder / _CHECKPOINT, machine=machine, progress=False, watch=lambda: None)
         return TrainingResult(folder / _MODEL, folder / _CHECKPOINT, folder / _METRICS, float("nan"), {})
-    checkpoint = _prepare(folder, recipe, resume=resume)
+    output_folder(folder)
     with locked(folder, "training"):
+        checkpoint = _prepare(folder, recipe, resume=resume)
         if not checkpoint.exists():
             _check_own(run, recipe, lower_check=lower_check)
         try:
@@ -138,7 +140,8 @@ def train(
             fit(run, checkpoint, machine=machine, progress=progress, watch=so_far)
         except (InputError, KeyboardInterrupt) as error:
             if watch:
-                watch(_so_far(run, recipe) | {"stopped": str(error) or "The training was interrupted"})
+                with suppress(InputError):  # on a full disk this fails as well, and says less
+                    watch(_so_far(run, recipe) | {"stopped": str(error) or "The training was interrupted"})
             raise
         return _finish(run, recipe, test, checkpoint)
 
@@ -196,7 +199,7 @@ def _require_batches(recipe: Recipe, images: int, machine: Machine) -> None:
 
 
 def _prepare(folder: Path, recipe: Recipe, *, resume: bool) -> Path:
-    """Create the folder; refuse to overwrite a run, or to continue one of another recipe."""
+    """Return the path of the checkpoint; refuse to overwrite a run, or to continue one of another recipe."""
     present = [name for name in (_CHECKPOINT, _MODEL, _METRICS) if (folder / name).exists()]
     if present and not resume:
         raise InputError(f"Output folder {str(folder)!r} must be without {present[0]!r}, or resumed (--resume)")
@@ -213,10 +216,6 @@ def _prepare(folder: Path, recipe: Recipe, *, resume: bool) -> Path:
                 raise InputError(
                     f"{name} of the run to resume in {str(folder)!r} must be {before[name]!r} as before, not {value!r}"
                 )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"Output folder {str(folder)!r} must be a folder, not {error.strerror!r}") from error
     return checkpoint
 
 
@@ -276,7 +275,6 @@ def _finish(run: TrainingRun, recipe: Recipe, test: Dataset, checkpoint: Path) -
     metrics["broken"] += test.broken
     folder = checkpoint.parent
     export(run.result.cpu(), run.facts["frame_shape"], folder / _MODEL)
-    part = folder / (_METRICS + ".part")
-    part.write_text(json.dumps(metrics, indent=1) + "\n", "utf-8")
-    part.replace(folder / _METRICS)
+    with atomic_write(folder / _METRICS, "Metrics") as part:
+        part.write_text(json.dumps(metrics, indent=1) + "\n", "utf-8")
     return TrainingResult(folder / _MODEL, checkpoint, folder / _METRICS, accuracy, metrics)

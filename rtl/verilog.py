@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Member
 
 import dataflow
 from dataflow.naming import plain_names
+from dataflow.writing import output_folder
 from rtl.axi import AxiTop, clock_ports
 from rtl.core import fifo_names
 
@@ -89,18 +90,9 @@ def write_verilog(network: dataflow.Network, folder: str | os.PathLike[str]) -> 
     """Write a network's Verilog to ``<folder>/<top_name>.v``, completely or not at all, and return the path."""
     text = verilog(network)
     target = Path(folder) / f"{top_name(network)}.v"
-    part = target.with_name(target.name + ".part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            part.write_text(text, encoding="utf-8", newline="\n")
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise dataflow.InputError(
-            f"Folder for Verilog must be writable, not {str(folder)!r}: {error.strerror}"
-        ) from error
+    output_folder(folder)
+    with dataflow.atomic_write(target, "Verilog") as part:
+        part.write_text(text, encoding="utf-8", newline="\n")
     return target
 
 

@@ -10,7 +10,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -18,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from dataflow import InputError, ToolError
+from dataflow.programs import started
 
 __all__ = ["SimulationError", "available", "require", "run_cocotb", "run_program", "verilate"]
 
@@ -317,11 +317,8 @@ def python_environment() -> dict[str, str]:
 
 def _run(command: Sequence[str], folder: Path, log: Path, environment: Mapping[str, str]) -> int:
     """Run a command in a folder, write its output to a log, and return the exit code."""
-    with log.open("ab") as file:
-        ended = subprocess.run(
-            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT
-        )
-    return ended.returncode
+    with log.open("ab") as file, started(command, folder, environment=environment, output=file) as process:
+        return process.wait()
 
 
 def _must(command: Sequence[str], folder: Path, log: Path, environment: Mapping[str, str], what: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dataflow import InputError
+from dataflow import InputError, atomic_write
 
 __all__ = ["SOURCES", "Source", "download"]
 
@@ -102,9 +102,8 @@ def _unpack(archive: Path, inner: str, folder: Path, files: Sequence[str]) -> No
             for name in files:
                 member = members.extractfile(f"{inner}/{name}")
                 assert member is not None, name  # the checksum says that it is a file
-                part = folder / f"{name}.part"
-                part.write_bytes(member.read())
-                part.replace(folder / name)
+                with atomic_write(folder / name, "Data") as part:
+                    part.write_bytes(member.read())
     finally:
         archive.unlink()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from amaranth.build.run import BuildPlan
 
 from dataflow import InputError, Network, ToolError
+from dataflow.writing import output_folder, scratch_beside
 from rtl.bitstream.pll import EcpPll, IcePll, pll_of
 from rtl.bitstream.report import BitstreamReport, Use, check_fit, fmax_of, netlist_cells, packed_cells, use_of
 from rtl.bitstream.tools import Progress, run_tool
@@ -22,6 +23,9 @@ __all__ = ["build", "plan_of"]
 
 _SYNTHESIS = {"ice40": "-abc9 -device u", "ecp5": "-abc9 -nowidelut"}
 _BITSTREAM = {"ice40": "top.bin", "ecp5": "top.bit"}
+
+#: The file with the figures of a build.
+_FIGURES = "bitstream.json"
 
 
 def plan_of(
@@ -98,24 +102,22 @@ def build(
         raise InputError(f"Output of a bitstream must be a folder, not the file {str(folder)!r}")
     progress(f"{network.name} for {board}")
     plan = plan_of(network, board, clock_mhz=clock_mhz, baud=baud, seed=seed)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    output_folder(target if target.exists() else target.parent)
     # Beside the target, because YoWASP's tools do not see the machine's /tmp, and a rename there is within one file
     # system.
-    work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
-        chosen = board_of(board)
-        _run(plan, network, chosen, work, progress)
-        report = _report(network, chosen, work, target, _real_clock(chosen, clock_mhz), interval, latency, start)
-        (work / "bitstream.json").write_text(json.dumps(report.to_json(), indent=2) + "\n")
-        target.mkdir(exist_ok=True)
-        for file in sorted(work.iterdir()):
-            file.replace(target / file.name)
-        return report
-    except ToolError as error:
-        kept = _keep_logs(work)
-        raise ToolError(f"{error} (logs in {kept})") from error
-    finally:
-        shutil.rmtree(work)
+    with scratch_beside(target, "build") as work:
+        try:
+            chosen = board_of(board)
+            _run(plan, network, chosen, work, progress)
+            report = _report(network, chosen, work, target, _real_clock(chosen, clock_mhz), interval, latency, start)
+            (work / _FIGURES).write_text(json.dumps(report.to_json(), indent=2) + "\n")
+            _move(work, target)
+        except ToolError as error:
+            kept = _keep_logs(work)
+            raise ToolError(f"{error}{kept}") from error
+        except OSError as error:
+            raise InputError(f"Output folder {str(folder)!r} must be writable, not: {error.strerror}") from error
+    return report
 
 
 def _pll_of(board: Board, clock_mhz: float | None) -> IcePll | EcpPll | None:
@@ -184,9 +186,21 @@ def _report(
     )
 
 
-def _keep_logs(work: Path) -> Path:
-    kept = Path(tempfile.mkdtemp(prefix="xnorflow-bitstream-"))
-    for name in ("top.rpt", "top.tim", "tools.log"):
-        if (work / name).exists():
-            shutil.copy(work / name, kept / name)
-    return kept
+def _move(work: Path, target: Path) -> None:
+    """Move all files. The figures are removed first and come last: without them a folder is taken for no build."""
+    target.mkdir(exist_ok=True)
+    (target / _FIGURES).unlink(missing_ok=True)
+    for file in sorted(work.iterdir(), key=lambda file: (file.name == _FIGURES, file.name)):
+        file.replace(target / file.name)
+
+
+def _keep_logs(work: Path) -> str:
+    """Copy the logs to a folder that stays; return a note about it, or nothing if there is no space for it."""
+    try:
+        kept = Path(tempfile.mkdtemp(prefix="xnorflow-bitstream-"))
+        for name in ("top.rpt", "top.tim", "tools.log"):
+            if (work / name).exists():
+                shutil.copy(work / name, kept / name)
+    except OSError:
+        return ""
+    return f" (logs in {kept})"

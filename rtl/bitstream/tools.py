@@ -2,12 +2,12 @@
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from dataflow import InputError, ToolError
+from dataflow.programs import started
 
 __all__ = ["Progress", "path_of_tool", "run_tool"]
 
@@ -62,7 +62,7 @@ def run_tool(
     progress(f"{_WORK.get(name, name)} ({name})")
     with (
         (folder / "tools.log").open("a") as log,
-        _start([path_of_tool(name), *arguments], folder, environment) as process,
+        started([path_of_tool(name), *arguments], folder, environment=environment) as process,
     ):
         last = ""
         assert process.stdout is not None
@@ -73,15 +73,3 @@ def run_tool(
                 progress(f"compiling {name} for this machine: up to a minute, only this once")
     if process.returncode:
         raise ToolError(f"{name} failed: {last or f'exit code {process.returncode}'}")
-
-
-def _start(command: list[str], folder: Path, environment: Mapping[str, str] | None) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        command,
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )

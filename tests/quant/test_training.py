@@ -274,5 +274,5 @@ def test_holding_out_everything_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_is_no_output_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"^Output folder '.*file' must be a folder, not 'File exists'$"):
+    with pytest.raises(InputError, match=r"^Output folder '.*file' must be a folder, not a file$"):
         train(TINY, out=tmp_path / "file", progress=False)
