@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from dataflow import InputError
 from xnorflow.commands._options import Json, NetworkName
@@ -26,7 +25,7 @@ def bitstream(
     json: Json = False,
 ) -> None:
     """Build a board's bitstream: the network with a serial link."""
-    from xnorflow.console import console, print_json, print_table, say, table_of
+    from xnorflow.console import Phases, print_json, print_table, say, table_of
     from xnorflow.flow import build_bitstream
     from xnorflow.networks import open_network
     from xnorflow.target import choose_target
@@ -36,15 +35,13 @@ def bitstream(
     if target.board is None:
         raise InputError("Board (--board) must be given for a network that was not folded for one, not left out")
     say(str(target))
-    with console.status("bitstream") as status:
-        report = build_bitstream(
-            network,
-            target.board,
-            output,
-            clock_mhz=target.clock.mhz,
-            baud=baud,
-            progress=lambda text: status.update(Text(text)),
-        )
+    try:
+        with Phases() as phases:
+            report = build_bitstream(
+                network, target.board, output, clock_mhz=target.clock.mhz, baud=baud, progress=phases
+            )
+    except KeyboardInterrupt as interrupt:
+        raise KeyboardInterrupt(f"{output} is as before; the same command starts again") from interrupt
     result = report.to_json()
     print_table(table_of(f"{network.name} on {target.board}", ("figure", "value"), list(result.items())))
     clock = routed_clock(report.clock_mhz, report.fmax_mhz, met=report.timing_met)

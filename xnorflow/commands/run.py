@@ -29,7 +29,7 @@ def run(
     json: Json = False,
 ) -> None:
     """Send frames to a board; with --net, compare its answers with the reference."""
-    from xnorflow.console import print_json, say
+    from xnorflow.console import note, print_json, say
     from xnorflow.host import BoardConnection
     from xnorflow.inputs import frames_of_input, raw_frames
     from xnorflow.networks import open_network
@@ -41,8 +41,8 @@ def run(
     chosen = raw_frames(**source) if network is None else frames_of_input(network, **source)
     if chosen is None:
         raise InputError("Frames must come from --dataset or --input if --net is not given, not be left out")
-    for note in chosen.notes:
-        say(note)
+    for each in chosen.notes:
+        note(each)
     with BoardConnection(port, baud=baud, network=network) as board:
         answers = board.infer(chosen.values)
     result: dict[str, Any] = {
