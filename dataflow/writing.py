@@ -58,19 +58,32 @@ def atomic_write(path: str | os.PathLike[str], what: str) -> Iterator[Path]:
         raise InputError(_refusal(path, what, error)) from error
 
 
-def check_writable(path: str | os.PathLike[str], what: str) -> None:
-    """Check before long work that `atomic_write` will find a folder for the file.
+def check_writable(path: str | os.PathLike[str], what: str, *endings: str) -> bool:
+    """Check before long work that `atomic_write` will find a folder for the file, and that the name suits the content.
+
+    Parameters
+    ----------
+    endings : those of which the name must have one, such as ``.xnf``
+
+    Returns
+    -------
+    bool
+        Whether the path is, or becomes, an ordinary file; if it is a device or a named pipe, any ending will do.
 
     Raises
     ------
     InputError
-        The path is a folder, or the folder above it is missing.
+        The path is a folder, the folder above it is missing, or the ending is another.
     """
     try:
-        if not _is_special(path):
-            os.stat(Path(os.path.realpath(path)).parent / ".")
+        if _is_special(path):
+            return False
+        if endings and not os.fspath(path).endswith(endings):
+            raise InputError(f"{what} file must end in {' or '.join(endings)}, not {os.fspath(path)!r}")
+        os.stat(Path(os.path.realpath(path)).parent / ".")
     except OSError as error:
         raise InputError(_refusal(path, what, error)) from error
+    return True
 
 
 def output_folder(path: str | os.PathLike[str], what: str = "Output") -> Path:

@@ -15,13 +15,13 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Phases", "console", "note", "print_json", "print_table", "results", "say", "show_results", "table_of"]
+__all__ = ["Phases", "note", "print_json", "print_table", "results", "say", "show_results", "table_of"]
 
 #: Standard output: tables and results for people.
 results = Console(highlight=False)
 
 #: Standard error: progress, notes and warnings.
-notes = console = Console(stderr=True, highlight=False)
+notes = Console(stderr=True, highlight=False)
 
 
 #: Maximum width, in characters, of a table that is not printed on a terminal.

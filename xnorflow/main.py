@@ -56,8 +56,7 @@ def main(args: list[str] | None = None) -> None:
     except InputError as error:
         invocation.fail(2, *getattr(error, "refusals", [str(error)]))  # lowering has a sentence for each refused node
     except ToolError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+        invocation.end(1, str(error), f"error: {error}")  # with the lines of a log
     except OutputError as error:
         abandon_output()
         if error.is_closed:

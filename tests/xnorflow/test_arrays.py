@@ -233,7 +233,7 @@ def test_commands_say_what_was_done(
     np.save(tmp_path / "x.npy", np.float32(array.transpose(0, 3, 1, 2) / 255))
     outputs = ("--outputs", tmp_path / "out.npz") if command[0] == "simulate" else ()
     assert run(*command, tmp_path / "net.xnf", "--input", tmp_path / "x.npy", *outputs) == 0
-    error = "".join(capfd.readouterr())
+    error = capfd.readouterr().err
     assert "floats read as pixels of 0 to 255" in error
     assert "moved last, (frames, 8, 6, 3)" in error
     if outputs:

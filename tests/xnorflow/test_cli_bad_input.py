@@ -20,48 +20,52 @@ BAD = [
         "not 'no-such-model'",
     ),
     (
-        ("fold", "NET", "-o", "OUT", "--interval", 12, "--interval-slack", "-5%"),
+        ("fold", "NET", "-o", "OUT.xnf", "--interval", 12, "--interval-slack", "-5%"),
         "Interval slack must be a percentage of at least 0, such as 5%, not '-5%'",
     ),
     (
-        ("fold", "NET", "-o", "OUT", "--interval", 12, "--interval-slack", "0.05"),
+        ("fold", "NET", "-o", "OUT.xnf", "--interval", 12, "--interval-slack", "0.05"),
         "Interval slack must be a percentage of at least 0, such as 5%, not '0.05'",
     ),
     (
-        ("fold", "NET", "-o", "OUT", "--interval", 12, "--interval-slack", "5%", "--fifos", "full"),
+        ("fold", "NET", "-o", "OUT.xnf", "--interval", 12, "--interval-slack", "5%", "--fifos", "full"),
         "Interval slack must be given with --fifos auto, not with full",
     ),
     (
-        ("fold", "NET", "-o", "OUT", "--interval", 12, "--fifos", "small"),
+        ("fold", "NET", "-o", "OUT.xnf", "--interval", 12, "--fifos", "small"),
         "FIFOs (--fifos) must be auto or full, not 'small'",
     ),
-    (("fold", "NET", "-o", "OUT"), "Folding target must be one of --fps, --interval, --config, --board, not none"),
+    (("fold", "NET", "-o", "OUT.xnf"), "Folding target must be one of --fps, --interval, --config, --board, not none"),
     (("verilog", "NET", "-o", "OUT", "--files", "two"), "Files (--files) must be one or split, not 'two'"),
     (("verilog", "NET", "-o", "OUT", "--reset", "low"), "Reset must be active-high or active-low, not 'low'"),
     (("verilog", "NET", "-o", "OUT", "--frames", 0), "Frames must be at least 1, not 0"),
     (("verilog", "NET", "-o", "OUT", "--seed", -1), "Seed of random frames must be at least 0, not -1"),
     (("verilog", "NET", "-o", "OUT", "--clock-mhz", 0), "Clock (--clock-mhz) must be positive, not 0.0"),
     (
-        ("fold", "NET", "-o", "OUT", "--interval", 3, "--fps", 10),
+        ("fold", "NET", "-o", "OUT.xnf", "--interval", 3, "--fps", 10),
         "Folding target must be one of --fps, --interval, --config, --board, not --fps and --interval",
     ),
     (
-        ("fold", "NET", "-o", "OUT", "--fps", 10),
+        ("fold", "NET", "-o", "OUT.xnf", "--fps", 10),
         "Clock (--clock-mhz) or board (--board) must be given with --fps, not left out",
     ),
     (
-        ("fold", "NET", "-o", "OUT", "--fps", 1e9, "--clock-mhz", 10),
+        ("fold", "NET", "-o", "OUT.xnf", "--fps", 1e9, "--clock-mhz", 10),
         "Frames per second must be at most 10,000,000 at 10.0 MHz, not 1,000,000,000",
     ),
     (
-        ("fold", "NET", "-o", "OUT", "--fps", "nan", "--clock-mhz", 10),
+        ("fold", "NET", "-o", "OUT.xnf", "--fps", "nan", "--clock-mhz", 10),
         "Frames per second and clock must be positive, not nan and 10.0",
     ),
     (
-        ("fold", "NET", "-o", "OUT", "--fps", 10, "--clock-mhz", "inf"),
+        ("fold", "NET", "-o", "OUT.xnf", "--fps", 10, "--clock-mhz", "inf"),
         "Clock (--clock-mhz) must be positive, not inf",
     ),
     (("lower", "tfc-w1a1", "-o", "."), "Network file '.' must be writable, not: Is a directory"),
+    (("lower", "tfc-w1a1", "-o", "net.onnx"), "Network file must end in .xnf, not 'net.onnx'"),
+    (("fold", "NET", "-o", "net.toml", "--interval", 9), "Network file must end in .xnf, not 'net.toml'"),
+    (("simulate", "NET", "--outputs", "x.csv"), "Outputs file must end in .npz, not 'x.csv'"),
+    (("report", "NET", "-o", "net.pdf"), "Report file must end in .html or .htm, not 'net.pdf'"),
     (("simulate", "NET", "--outputs", "."), "Outputs file '.' must be writable, not: Is a directory"),
     (
         ("simulate", "NET", "--outputs", "none/x.npz"),
@@ -79,17 +83,17 @@ BAD = [
     (("simulate", "NET", "--diagram", "--trace-frames", 0), "Traced frames must be at least 1, not 0"),
     (("simulate", "NET", "--seed", -1), "Seed of random frames must be at least 0, not -1"),
     (("simulate", "NET", "--stalls", -1), "Seed of stalls must be at least 0, not -1"),
-    (("fold", "NET", "-o", "OUT", "--interval", 0), "Interval must be at least 1, not 0"),
+    (("fold", "NET", "-o", "OUT.xnf", "--interval", 0), "Interval must be at least 1, not 0"),
     (
-        ("fold", "NET", "-o", "OUT", "--interval", 9, "--utilization", 0.5),
+        ("fold", "NET", "-o", "OUT.xnf", "--interval", 9, "--utilization", 0.5),
         "Utilization must be given with --board alone, not with --interval",
     ),
     (
-        ("fold", "NET", "-o", "OUT", "--board", "icebreaker", "--utilization", 1.5),
+        ("fold", "NET", "-o", "OUT.xnf", "--board", "icebreaker", "--utilization", 1.5),
         "Utilization must be above 0 and at most 1, not 1.5",
     ),
     (
-        ("fold", "NET", "-o", "OUT", "--board", "icebreaker", "--family", "ecp5"),
+        ("fold", "NET", "-o", "OUT.xnf", "--board", "icebreaker", "--family", "ecp5"),
         "Device family of board 'icebreaker' must be ice40, not 'ecp5'",
     ),
     (
@@ -112,11 +116,11 @@ BAD = [
         ("report", "NET", "-o", "OUT/r.html"),
         "Report file 'OUT/r.html' must be writable, not: No such file or directory",
     ),
-    (("report", "NET", "-o", "OUT", "--frames", 0), "Frames of the diagrams must be at least 1, not 0"),
-    (("report", "NET", "-o", "OUT", "--family", "x"), "Device family must be one of FAMILIES, not 'x'"),
-    (("report", "NET", "-o", "OUT", "--clock-mhz", 0), "Clock (--clock-mhz) must be positive, not 0.0"),
+    (("report", "NET", "-o", "OUT.html", "--frames", 0), "Frames of the diagrams must be at least 1, not 0"),
+    (("report", "NET", "-o", "OUT.html", "--family", "x"), "Device family must be one of FAMILIES, not 'x'"),
+    (("report", "NET", "-o", "OUT.html", "--clock-mhz", 0), "Clock (--clock-mhz) must be positive, not 0.0"),
     (
-        ("report", "NET", "-o", "OUT", "--build", "none"),
+        ("report", "NET", "-o", "OUT.html", "--build", "none"),
         "Build folder 'none' must hold bitstream.json of xnorflow bitstream, not none",
     ),
     (("method", "check"), "Missing argument 'METHOD'."),
@@ -131,7 +135,7 @@ def test_bad_input_is_one_sentence(
     args: tuple[object, ...], message: str, net: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    named = {"NET": str(net), "OUT": str(out)}
+    named = {"NET": str(net), "OUT": str(out), "OUT.xnf": f"{out}.xnf", "OUT.html": f"{out}.html"}
 
     def with_paths(text: str) -> str:
         return "/".join(named.get(part, part) for part in text.split("/"))
@@ -140,7 +144,7 @@ def test_bad_input_is_one_sentence(
     captured = capfd.readouterr()
     assert captured.err == f"error: {message}\n".replace("OUT", str(out)).replace("FAMILIES", ", ".join(FAMILIES))
     assert captured.out == ""
-    assert not out.exists()
+    assert list(tmp_path.iterdir()) == [net]
 
 
 @pytest.mark.parametrize(
@@ -218,7 +222,6 @@ def test_a_file_in_place_of_the_folder_of_a_package(net: Path, capfd: pytest.Cap
         ("", "Network file '.' must be writable, not: Is a directory"),
         ("folder.xnf", "Network file 'folder.xnf' must be writable, not: Is a directory"),
         ("a.xnf", "Folding file 'a.toml' must be writable, not: Is a directory"),
-        ("f.toml", "Network file must have another name than its folding file, such as f.xnf, not 'f.toml'"),
         ("file/a.xnf", "Network file 'file/a.xnf' must be writable, not: Not a directory"),
     ],
 )

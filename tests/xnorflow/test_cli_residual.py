@@ -99,7 +99,7 @@ def test_a_folding_file_with_too_few_places_is_one_sentence(
 
 def test_diagrams_and_traces_follow_both_branches(net: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert run("simulate", net, "--frames", 2, "--diagram", "--trace", tmp_path / "run.json") == 0
-    rows = {line.split()[0]: line for line in capfd.readouterr().err.splitlines() if line[:1].isalpha()}
+    rows = {line.split()[0]: line for line in capfd.readouterr().out.splitlines() if line[:1].isalpha()}
     order = [rows[name].index("1", len(name)) for name in ("fork0", "conv0_1", "add0")]
     assert order == sorted(order)
     events: list[dict[str, Any]] = json.loads((tmp_path / "run.json").read_text())["traceEvents"]

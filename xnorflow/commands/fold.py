@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dataflow import InputError, Network, ToolError
+from dataflow import InputError, Network
+from dataflow.writing import check_writable
 from xnorflow.commands._options import Json, NetworkName
 from xnorflow.target import Target
 
@@ -47,7 +48,7 @@ def fold(
     """
     from dataflow import save_network
     from xnorflow.commands.show import folding_summary, print_folding
-    from xnorflow.console import print_json, say
+    from xnorflow.console import note, print_json, say
     from xnorflow.folding import with_fifos
     from xnorflow.folding_file import read_folding_file, write_folding_file
     from xnorflow.networks import open_network
@@ -64,7 +65,7 @@ def fold(
     if fps is not None and clock_mhz is None and board is None and remembered(network) is None:
         raise InputError("Clock (--clock-mhz) or board (--board) must be given with --fps, not left out")
     target = choose_target(network, board=board, family=family, clock_mhz=clock_mhz)
-    file = _folding_file(output)
+    file = _folding_file(output, config)
     folded = _fold(network, fps, interval, config, utilization, target)
     if fifos != "auto" or interval_slack is not None:
         fixed = {} if config is None else read_folding_file(config).fifos
@@ -72,30 +73,27 @@ def fold(
     folded = replace(folded, network=with_target(folded.network, target))
     result = folding_summary(folded.network, target)
     save_network(folded.network, output)
-    kept = config is not None and file.resolve() == config.resolve()
-    if not kept:
+    if file is not None:
         write_folding_file(folded.network, file, interval=result["interval"])
     say(str(target))
     print_folding(folded.network, result)
-    say(f"{output}" if kept else f"{output}; the folding as text, for editing and for --config: {file}")
+    say(f"{output}" if file is None else f"{output}; the folding as text, for editing and for --config: {file}")
+    if folded.missed is not None:
+        result["error"] = f"{folded.missed}. The nearest folding, interval {result['interval']}, is in {output}"
+        note(f"error: {result['error']}")
     if json:
         print_json(result)
-    if folded.missed is not None:
-        raise ToolError(f"{folded.missed}. The nearest folding, interval {result['interval']}, is in {output}")
+    raise typer.Exit(0 if folded.missed is None else 1)
 
 
-def _folding_file(output: Path) -> Path:
-    """Return the path of the folding file for a network file: beside it."""
-    if not output.name or output.is_dir():
-        raise InputError(f"Network file {str(output)!r} must be writable, not: Is a directory")
+def _folding_file(output: Path, config: Path | None) -> Path | None:
+    """Return the path of the folding file to write beside a network file, or None: it is given, or there is no file."""
+    if not check_writable(output, "Network", ".xnf"):
+        return None
     file = output.with_suffix(".toml")
-    if file == output:
-        better = output.with_suffix(".xnf").name
-        raise InputError(
-            f"Network file must have another name than its folding file, such as {better}, not {str(output)!r}"
-        )
-    if file.is_dir():
-        raise InputError(f"Folding file {str(file)!r} must be writable, not: Is a directory")
+    if config is not None and file.resolve() == config.resolve():
+        return None
+    check_writable(file, "Folding")
     return file
 
 

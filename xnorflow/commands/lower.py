@@ -7,6 +7,7 @@ import typer
 
 from dataflow import Network
 from dataflow.errors import InputError
+from dataflow.writing import check_writable
 from xnorflow.commands._options import Json
 
 __all__ = ["lower", "summary"]
@@ -64,6 +65,8 @@ def lower(
         raise InputError(
             "Command lower must have either -o NET.xnf or --check, not " + ("both" if check else "neither")
         )
+    if output is not None:
+        check_writable(output, "Network", ".xnf")
     network = lowered_network(model, input_kind=input_kind, outputs=outputs, weight_tolerance=weight_tolerance)
     if output is not None:
         save_network(network, output)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from dataflow import InputError
+from dataflow.writing import check_writable
 from xnorflow.commands._options import BuildFolder, ClockMhz, Json, NetworkName
 from xnorflow.target import choose_target
 from xnorflow.timing import open_build
@@ -28,6 +29,7 @@ def report(
     from xnorflow.networks import open_network
     from xnorflow.report import write_report
 
+    check_writable(output, "Report", ".html", ".htm")
     if frames < 1:
         raise InputError(f"Frames of the diagrams must be at least 1, not {frames}")
     network = open_network(net)

@@ -7,6 +7,7 @@ import numpy as np
 import typer
 
 from dataflow import InputError, Network, atomic_write
+from dataflow.writing import check_writable
 from xnorflow.commands._options import BuildFolder, ClockMhz, Data, DataSet, FrameCount, InputArray, Json, NetworkName
 from xnorflow.target import choose_target
 from xnorflow.timing import Timing, open_build
@@ -36,7 +37,7 @@ def simulate(
     json: Json = False,
 ) -> None:
     """Simulate values and cycles, both exact."""
-    from xnorflow.console import print_json, print_table, say, table_of
+    from xnorflow.console import note, print_json, print_table, say, table_of
     from xnorflow.inputs import frames_of_input
     from xnorflow.networks import open_network
     from xnorflow.simulation import simulation_summary
@@ -47,12 +48,15 @@ def simulate(
         from xnorflow.traces import format_of
 
         format_of(trace)
+        check_writable(trace, "Trace")
+    if outputs is not None:
+        check_writable(outputs, "Outputs", ".npz")
     network = open_network(net)
     built = None if build is None else open_build(build, network)
     target = choose_target(network, clock_mhz=clock_mhz, build=built)
     chosen = frames_of_input(network, dataset=dataset, array=input_array, data=data, frames=frames, seed=seed)
-    for note in chosen.notes:
-        say(note)
+    for each in chosen.notes:
+        note(each)
     result, prediction = simulation_summary(network, chosen, stalls=stalls, clock=target.clock)
     result["target"] = target.to_json()
     if trace is not None or diagram:
@@ -88,13 +92,13 @@ def _trace(
 ) -> dict[str, Any] | None:
     """Write the trace and print the diagram of the first frames; return the range of the trace."""
     from hwsim import random_stalls, unroll
-    from xnorflow.console import console, say
+    from xnorflow.console import results, say
     from xnorflow.traces import diagram, write_trace
 
     timeline = unroll(network, frames, stalls=None if stalls is None else random_stalls(network, stalls))
     if show_diagram:
         names = max(len(node.name) for node in network.nodes)
-        console.print(diagram(timeline, width=max(20, console.width - names - 2)))
+        results.print(diagram(timeline, width=max(20, results.width - names - 2)))
     if trace is None:
         return None
     write_trace(network, timeline, trace)
