@@ -23,10 +23,12 @@ class Prediction:
         (frames, *shape of the output) int64, 0 or 1
     scores : (frames, classes) float64, the model's own outputs: ``scale * score + bias``; None if the network ends in
         bits and has none
+    totals : (frames, classes) int64, the integers that become the scores, as boards send them; None like `scores`
     """
 
     predictions: np.ndarray
     scores: np.ndarray | None
+    totals: np.ndarray | None = None
 
 
 def predict(network: Network, frames: np.ndarray, *, engine: Literal["packed", "reference"] = "packed") -> Prediction:
@@ -47,19 +49,20 @@ def predict(network: Network, frames: np.ndarray, *, engine: Literal["packed", "
         raise InputError(f"Network {network.name!r} must have scores, an ArgMax or bits to predict, not none of them")
     names = [fifo.name for fifo in (scores_fifo, answer) if fifo is not None]
     values = _ENGINES[engine](network, frames, names)
-    scores = None
+    scores = totals = None
     if scores_fifo is not None:
         integers = values[scores_fifo.name]
-        scores = integers.reshape(len(integers), -1).astype(np.float64)
+        totals = integers.reshape(len(integers), -1).astype(np.int64)
+        scores = totals.astype(np.float64)
         if network.scores is not None:
             scores = network.scores.scale * scores + network.scores.bias
     if answer is None:
         assert scores is not None
-        return Prediction(scores.argmax(axis=1).astype(np.int64), scores)
+        return Prediction(scores.argmax(axis=1).astype(np.int64), scores, totals)
     found = values[answer.name]
     if network.bits is not None and answer.target == network.bits.name:
-        return Prediction(found.reshape(len(found), *network.bits.stream.shape), scores)
-    return Prediction(found.reshape(-1), scores)
+        return Prediction(found.reshape(len(found), *network.bits.stream.shape), scores, totals)
+    return Prediction(found.reshape(-1), scores, totals)
 
 
 def _answer_of(network: Network) -> Fifo | None:

@@ -3,7 +3,7 @@
 import random
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from math import prod
 from types import TracebackType
@@ -132,7 +132,8 @@ class BoardConnection:
         while waiting or due:
             while waiting and len(due) < window:
                 due.append(self._send(waiting.popleft()))
-            reply = self._receive(len(due) * (len(due[0].message.payload) + self._info.result_size + 18))
+            sequences = {request.message.sequence for request in due}
+            reply = self._receive(len(due) * (len(due[0].message.payload) + self._info.result_size + 18), sequences)
             overflow = reply is not None and reply.kind == Kind.ERROR and reply.payload == bytes([ErrorCode.OVERFLOW])
             again = self._settle(reply, due, results)
             if overflow and window > 1:  # the network is slower than the line
@@ -157,9 +158,7 @@ class BoardConnection:
             again = list(due)
             due.clear()
             return again
-        position = next((k for k, request in enumerate(due) if request.message.sequence == reply.sequence), None)
-        if position is None:
-            return []  # a late reply, or one with a damaged sequence, whose request will turn out to be lost
+        position = next(k for k, request in enumerate(due) if request.message.sequence == reply.sequence)
         again = [due.popleft() for _ in range(position)]
         request = due.popleft()
         if reply.kind == Kind.RESULT:
@@ -192,17 +191,24 @@ class BoardConnection:
         request = _Request(Message(Kind.INFO, 0), 0, 0)
         while True:
             self._send(request)
-            deadline = time.monotonic() + self._timeout
-            while time.monotonic() < deadline:
-                reply = self._receive(64)
-                if reply and (reply.kind, reply.sequence) == (Kind.INFO_REPLY, request.message.sequence):
-                    return Info.unpack(reply.payload)
+            reply = self._receive(64, {request.message.sequence}, Kind.INFO_REPLY)
+            if reply:
+                return Info.unpack(reply.payload)
 
     def _check(self, network: Network | None) -> None:
         info = self._info
         if info.version not in (VERSION, BITS_VERSION):
             raise InputError(
                 f"Board at {self._port!r} must speak protocol version {VERSION} or {BITS_VERSION}, not {info.version}"
+            )
+        sizes = (0, 2, 3, 4) if info.bits else (2, 3, 4)
+        if info.score_size not in sizes:
+            rule = f"{', '.join(map(str, sizes[:-1]))} or {sizes[-1]}"
+            raise InputError(f"Score size of the board at {self._port!r} must be {rule} bytes, not {info.score_size}")
+        if not (info.frame_size and info.classes):
+            raise InputError(
+                f"Board at {self._port!r} must have frames and answers of at least one number, not {info.frame_size} "
+                f"and {info.classes}"
             )
         if network is not None and info.network_id != network_id(network):
             raise InputError(
@@ -238,16 +244,25 @@ class BoardConnection:
             raise self._lost(error) from error
         return request
 
-    def _receive(self, size: int) -> Message | None:
-        """Return the next complete message, or None after the time of `size` bytes on the line and `timeout` more."""
+    def _receive(self, size: int, sequences: Collection[int], kind: Kind | None = None) -> Message | None:
+        """Return the next message with one of the sequences, or None after the time of `size` bytes and `timeout`.
+
+        Others are dropped and give no more time: late replies, those with a damaged sequence, and what a board sends
+        that never stops.
+        """
         deadline = time.monotonic() + self._timeout + size * 10 / self._baud
-        while not self._inbox and time.monotonic() < deadline:
+        while True:
+            while self._inbox:
+                message = self._inbox.popleft()
+                if message.sequence in sequences and kind in (None, message.kind):
+                    return message
+            if time.monotonic() >= deadline:
+                return None
             try:
                 data = self._serial.read(max(1, self._serial.in_waiting))
             except (serial.SerialException, OSError) as error:
                 raise self._lost(error) from error
             self._inbox += [each for each in self._unpacker.feed(data) if not isinstance(each, Damaged)]
-        return self._inbox.popleft() if self._inbox else None
 
     def _lost(self, error: Exception) -> InputError:
         return InputError(f"Board at {self._port!r} must stay connected, not fail: {error}")

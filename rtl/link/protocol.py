@@ -45,6 +45,9 @@ END, ESC, ESC_END, ESC_ESC = 0xC0, 0xDB, 0xDC, 0xDD
 HEADER_SIZE = 4
 CHECKSUM_SIZE = 2
 
+#: More bytes than any message has, even if all of them are escaped.
+_TOO_LONG = 2 * (HEADER_SIZE + 0xFFFF + CHECKSUM_SIZE) + 1
+
 
 class Kind(IntEnum):
     """The type byte of a message; replies have the highest bit set."""
@@ -114,7 +117,7 @@ class Unpacker:
     def feed(self, data: bytes) -> list[Message | Damaged]:
         """Process bytes from the line; return the messages that end in them."""
         *complete, rest = (bytes(self._body) + data).split(bytes([END]))
-        self._body = bytearray(rest)
+        self._body = bytearray(rest[:_TOO_LONG])  # what is cut off could not become a message any more
         return [_message_of(body) for body in complete if body]
 
 

@@ -5,6 +5,7 @@ import os
 import re
 import select
 import threading
+import time
 import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -251,6 +252,54 @@ def test_network_without_the_score_output_is_the_same_network(oracle: Oracle) ->
         assert board.info().classes == 4
 
 
+def flooding(oracle: Oracle, flood: bytes, *, after: int) -> Device:
+    """Return a board that gives so many right replies, and then sends the same bytes without an end."""
+    model = ModelDevice(oracle)
+
+    def device(data: bytes) -> bytes:
+        reply = model(data)
+        return reply if model.count <= after else flood
+
+    return device
+
+
+@pytest.mark.parametrize("after", [0, 3])
+@pytest.mark.parametrize("what", ["late", "noise"])
+def test_a_board_that_never_stops_hangs_nobody(what: str, after: int, network: Network, oracle: Oracle) -> None:
+    late = pack(Message(Kind.RESULT, 0, bytes(10))) * 20
+    waits = r"(an answer to INFO|a result of frame \d) at 1000000 baud, not none in 3 attempts"
+
+    def run_on(port: str) -> None:
+        with BoardConnection(port, network=network, timeout=0.1) as board:
+            board._sequence = 10  # far from the late replies'
+            board.infer(random_frames(network, 8))
+
+    start = time.monotonic()
+    with (
+        port_of(flooding(oracle, late if what == "late" else bytes(1000), after=after)) as port,
+        pytest.raises(InputError, match=rf"^Board at '{port}' must give {waits}$"),
+    ):
+        run_on(port)
+    assert time.monotonic() - start < 10
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "rule"),
+    [
+        (5, 0, r"Score size of the board at '.*' must be 2, 3 or 4 bytes, not 0"),
+        (5, 255, r"Score size of the board at '.*' must be 2, 3 or 4 bytes, not 255"),
+        (1, 0, r"Board at '.*' must have frames and answers of at least one number, not 0 and 4"),
+        (3, 0, r"Board at '.*' must have frames and answers of at least one number, not 12 and 0"),
+    ],
+)
+def test_impossible_sizes(place: int, value: int, rule: str, oracle: Oracle) -> None:
+    def change(number: int, reply: Message) -> bytes:
+        return pack(replace(reply, payload=reply.payload[:place] + bytes([value]) + reply.payload[place + 1 :]))
+
+    with port_of(ModelDevice(oracle, change)) as port, pytest.raises(InputError, match=f"^{rule}$"):
+        BoardConnection(port)
+
+
 def test_later_protocol(oracle: Oracle) -> None:
     def change(number: int, reply: Message) -> bytes:
         return pack(replace(reply, payload=bytes([9]) + reply.payload[1:]))
@@ -378,6 +427,26 @@ def test_the_command_compares_bits(tmp_path: Path, capfd: pytest.CaptureFixture[
     assert stop.value.code == 1
     result = json.loads(capfd.readouterr().out)
     assert (result["frames"], result["mismatches"], result["accuracy"]) == (5, 1, None)
+
+
+def test_the_command_compares_scores(
+    network: Network, oracle: Oracle, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def shift(number: int, reply: Message) -> bytes:
+        """Return the reply with all scores higher by 1, and the same class."""
+        if reply.kind != Kind.RESULT:
+            return pack(reply)
+        right = Result.unpack(reply.payload, info_of(network))
+        return pack(replace(reply, payload=Result(right.scores + 1, right.answer).pack(info_of(network))))
+
+    save_network(network, tmp_path / "net.xnf")
+    np.save(tmp_path / "frames.npy", random_frames(network, 5).astype(np.uint8))
+    args = ["--net", str(tmp_path / "net.xnf"), "--input", str(tmp_path / "frames.npy")]
+    with port_of(ModelDevice(oracle, shift)) as port, pytest.raises(SystemExit) as stop:
+        main(["run", "--port", port, *args])
+    assert stop.value.code == 1
+    printed = capfd.readouterr().out
+    assert "5 answers differ from the reference, 5 of them in their scores" in printed
 
 
 def test_the_command_tells_the_line_and_the_network_apart(

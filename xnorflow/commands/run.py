@@ -1,7 +1,7 @@
 """``xnorflow run``."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
@@ -10,6 +10,9 @@ from dataflow import InputError, Network, board_outputs
 from xnorflow.commands._options import BuildFolder, ClockMhz, Data, DataSet, FrameCount, InputArray, Json
 from xnorflow.target import choose_target
 from xnorflow.timing import Timing, open_build, timing_of
+
+if TYPE_CHECKING:
+    from xnorflow.host import Answers
 
 __all__ = ["run"]
 
@@ -29,7 +32,7 @@ def run(
     json: Json = False,
 ) -> None:
     """Send frames to a board; with --net, compare its answers with the reference."""
-    from xnorflow.console import note, print_json, say
+    from xnorflow.console import Phases, note, print_json, say
     from xnorflow.host import BoardConnection
     from xnorflow.inputs import frames_of_input, raw_frames
     from xnorflow.networks import open_network
@@ -43,20 +46,20 @@ def run(
         raise InputError("Frames must come from --dataset or --input if --net is not given, not be left out")
     for each in chosen.notes:
         note(each)
-    with BoardConnection(port, baud=baud, network=network) as board:
-        answers = board.infer(chosen.values)
+    with Phases() as phases, BoardConnection(port, baud=baud, network=network) as board:
+        phases(f"{len(chosen):,} frames to the board at {port}")
+        answers = board.infer(chosen.values, progress=lambda count: phases.advance(count / len(chosen)))
     result: dict[str, Any] = {
         "frames": len(chosen),
         "accuracy": accuracy_of(answers.predictions, chosen.labels),
         "mismatches": None,
+        "score_mismatches": None,
         "seconds": answers.seconds,
         "timing": None if timing is None else timing.to_json(),
     }
     if network is not None:
-        from hwsim import predict
-
-        expected = predict(network, chosen.values).predictions.reshape(answers.predictions.shape)
-        result["mismatches"] = int(np.sum((answers.predictions != expected).reshape(len(chosen), -1).any(axis=1)))
+        wrong, wrong_scores = _differing(network, chosen.values, answers)
+        result |= {"mismatches": int((wrong | wrong_scores).sum()), "score_mismatches": int(wrong_scores.sum())}
     rate = len(chosen) / answers.seconds
     say(f"{len(chosen):,} frames in {answers.seconds:.1f} s over the line ({rate:,.0f} a second)" + _verdict(result))
     if timing is not None:
@@ -73,7 +76,20 @@ def _timing(network: Network, clock_mhz: float | None, build: Path | None) -> Ti
     return timing_of(board_outputs(network), target.clock)
 
 
+def _differing(network: Network, frames: np.ndarray, answers: "Answers") -> tuple[np.ndarray, np.ndarray]:
+    """Return for each frame whether its class or bits, and whether its scores differ from the reference."""
+    from hwsim import predict
+
+    expected, count = predict(network, frames), len(frames)
+    wrong = answers.predictions.reshape(count, -1) != expected.predictions.reshape(count, -1)
+    if expected.totals is None or not answers.scores.size:
+        return wrong.any(axis=1), np.zeros(count, bool)
+    return wrong.any(axis=1), (answers.scores != expected.totals).any(axis=1)
+
+
 def _verdict(result: dict[str, Any]) -> str:
     accuracy = "" if result["accuracy"] is None else f", accuracy {result['accuracy']:.2%}"
-    compared = "" if result["mismatches"] is None else f", {result['mismatches']} answers differ from the reference"
-    return accuracy + compared
+    if result["mismatches"] is None:
+        return accuracy
+    scores = f", {result['score_mismatches']} of them in their scores" if result["score_mismatches"] else ""
+    return f"{accuracy}, {result['mismatches']} answers differ from the reference{scores}"
