@@ -5,6 +5,7 @@ import io
 import logging
 import signal
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -284,6 +285,7 @@ def fit(run: TrainingRun, checkpoint: Path, *, machine: Machine, progress: bool,
     interrupt_handler = signal.getsignal(signal.SIGINT)
     with (
         _quiet(),
+        _quiet_log_writer(),
         _threads(recipe.threads),
         _memory_kept(),
         TrainingProgress(recipe.name, recipe.epochs, figure=run.task.figure, shown=progress) as shown,
@@ -360,6 +362,22 @@ def _memory_kept() -> Iterator[None]:
     finally:
         mallopt(_MMAP_MAX, 65536)
         mallopt(_TRIM_THRESHOLD, 128 * 1024)
+
+
+@contextmanager
+def _quiet_log_writer() -> Iterator[None]:
+    """Silence the traceback of the thread that writes a log, on a full disk: the training gets its error as well."""
+    original = threading.excepthook
+
+    def hook(args: threading.ExceptHookArgs) -> None:
+        if not issubclass(args.exc_type, OSError):
+            original(args)
+
+    threading.excepthook = hook
+    try:
+        yield
+    finally:
+        threading.excepthook = original
 
 
 @contextmanager

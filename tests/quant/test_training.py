@@ -25,6 +25,7 @@ from quant.evaluation import predictions, scores_of_network
 from quant.oracle import scores_of_qonnx
 from quant.recipes import DenseRecipe
 from quant.training import TrainingResult, load_checkpoint, train
+from tests.limits import largest_file
 
 pytestmark = pytest.mark.train
 
@@ -270,6 +271,25 @@ def test_holding_out_everything_is_refused(tmp_path: Path) -> None:
     rule = r"^validation of recipe 'tiny' must leave 2 or more of the 2000 training images, not be 1999$"
     with pytest.raises(InputError, match=rule):
         train(replace(TINY, validation=1999), out=tmp_path, progress=False)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits of files there")
+def test_a_full_disk_loses_nothing(tmp_path: Path, whole: TrainingResult) -> None:
+    def stop(metrics: dict[str, Any]) -> None:
+        if len(metrics["history"]) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(TINY, out=tmp_path, progress=False, watch=stop)
+    checkpoint = tmp_path / "checkpoint.ckpt"
+    before = checkpoint.read_bytes()
+    hint = r"File too large; --resume continues after the last complete epoch$"
+    for size, what in ((len(before) // 2, f"Checkpoint file '{checkpoint}'"), (1, f"Output folder '{tmp_path}'")):
+        with largest_file(size), pytest.raises(InputError, match=f"^{what} must be writable, not: {hint}"):
+            train(TINY, out=tmp_path, progress=False, resume=True)
+        assert checkpoint.read_bytes() == before
+        assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".part")] == []
+    assert_same(train(TINY, out=tmp_path, progress=False, resume=True), whole)
 
 
 def test_a_file_is_no_output_folder(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from rtl.bitstream.report import Use, check_fit, fmax_of, netlist_cells, packed_
 from rtl.bitstream.tools import path_of_tool, run_tool
 from rtl.boards import board_of, boards
 from sim_tests.cases import dense_network
+from tests.limits import largest_file
 
 
 def small_network() -> Network:
@@ -258,6 +259,24 @@ def test_network_that_is_too_large_for_synthesis_or_packing(tool, tmp_path: Path
     overfull = "open('top.tim', 'w').write('ICESTORM_LC:  6123/  5280   115%')\n"
     tool("NEXTPNR_ICE40", overfull + "raise SystemExit('ERROR: Unable to place cell')")
     refused(r"^Network 'dense-12-6-4' must fit icebreaker with 5,280 logic cells, not need 6,123$")
+
+
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits of files there")
+def test_a_full_disk_changes_nothing(tool, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "bitstream.json").write_text("{}")
+    tool("YOSYS", "open('top.json', 'w').write(1_000_000 * ' ')")
+    for size in (1000, 500_000):  # too small for the plan, and for the netlist
+        with largest_file(size), pytest.raises((InputError, ToolError)) as caught:
+            build(small_network(), "icebreaker", folder, interval=72, latency=100)
+        if size == 1000:
+            assert str(caught.value) == f"Output folder '{folder}' must be writable, not: File too large"
+        else:
+            assert str(caught.value).startswith("yosys failed: OSError: [Errno 27] File too large (logs in ")
+        assert {path.name for path in tmp_path.iterdir()} == {"YOSYS", "out"}
+        assert [path.read_text() for path in folder.iterdir()] == ["{}"]
 
 
 # The real thing.
