@@ -213,7 +213,7 @@ def test_bad_folding_files(
 
 def test_a_file_in_place_of_the_folder_of_a_package(net: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert run("verilog", net, "-o", net) == 2
-    assert capfd.readouterr().err == f"error: Output folder {str(net)!r} must be writable, not: Not a directory\n"
+    assert capfd.readouterr().err == f"error: Output folder {str(net)!r} must be a folder, not a file\n"
 
 
 @pytest.mark.parametrize(

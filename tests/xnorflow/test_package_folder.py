@@ -91,7 +91,7 @@ def test_list_of_files_cannot_name_others(tmp_path: Path) -> None:
 
 def test_file_in_place_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "p").write_text("1")
-    sentence = re.escape(f"Output folder {str(tmp_path / 'p')!r} must be writable, not: Not a directory")
+    sentence = re.escape(f"Output folder {str(tmp_path / 'p')!r} must be a folder, not a file")
     with pytest.raises(InputError, match=f"^{sentence}$"):
         write_folder(tmp_path / "p", files(x="1"))
     assert os.listdir(tmp_path) == ["p"]
@@ -115,6 +115,24 @@ def test_failure_leaves_everything_as_it_was(exists: bool, tmp_path: Path, monke
         write_folder(tmp_path / "p", files(x="2", y="3"))
     assert content(tmp_path) == before
     assert os.listdir(tmp_path) == (["p"] if exists else [])
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_what_a_killed_run_left_is_removed(exists: bool, tmp_path: Path) -> None:
+    if exists:
+        write_folder(tmp_path / "p", files(x="1"))
+    left = tmp_path / ("p/.package.xnorflow-verilog" if exists else ".p.xnorflow-verilog")
+    left.mkdir()
+    (left / "x").write_text("half")
+    write_folder(tmp_path / "p", files(x="2"))
+    assert content(tmp_path) == {"p/x": "2", "p/core.json": (tmp_path / "p" / FACTS).read_text()}
+
+
+def test_folder_inside_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    sentence = re.escape(f"Output folder {str(tmp_path / 'file' / 'p')!r} must be inside a folder, not inside a file")
+    with pytest.raises(InputError, match=f"^{sentence}$"):
+        write_folder(tmp_path / "file" / "p", files(x="1"))
 
 
 def test_folder_in_use_is_refused(tmp_path: Path) -> None:

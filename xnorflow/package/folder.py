@@ -3,13 +3,12 @@
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from dataflow import InputError
-from dataflow.writing import locked
+from dataflow.writing import locked, scratch_beside
 
 __all__ = ["FACTS", "GENERATOR", "digest_of", "require_folder", "write_folder"]
 
@@ -26,9 +25,9 @@ def digest_of(text: str) -> str:
 
 
 def require_folder(folder: str | os.PathLike[str]) -> None:
-    """Refuse a file in place of a folder, before there is anything to write."""
+    """Refuse a file in place of the folder, before there is anything to write."""
     if os.path.lexists(folder) and not Path(folder).is_dir():
-        raise InputError(f"Output folder {os.fspath(folder)!r} must be writable, not: Not a directory")
+        raise InputError(f"Output folder {os.fspath(folder)!r} must be a folder, not a file")
 
 
 def write_folder(folder: str | os.PathLike[str], files: Mapping[str, str]) -> None:
@@ -46,14 +45,16 @@ def write_folder(folder: str | os.PathLike[str], files: Mapping[str, str]) -> No
     InputError
         The folder cannot be written to, or has a file of one of these names that is not as it was written.
     """
-    target = Path(folder)
     require_folder(folder)
+    target = Path(folder)
     try:
         if not target.is_dir():
             _write_new(target, files)
             return
         with locked(target, GENERATOR):
             _replace(target, files)
+    except FileExistsError as error:
+        raise InputError(f"Output folder {os.fspath(folder)!r} must be inside a folder, not inside a file") from error
     except OSError as error:
         raise InputError(f"Output folder {os.fspath(folder)!r} must be writable, not: {error.strerror}") from error
 
@@ -61,8 +62,8 @@ def write_folder(folder: str | os.PathLike[str], files: Mapping[str, str]) -> No
 def _write_new(target: Path, files: Mapping[str, str]) -> None:
     """Write a folder that does not exist, and give it its name when it is complete."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".xnorflow-", dir=target.parent) as scratch:
-        work = Path(scratch) / "package"
+    with scratch_beside(target, "verilog") as scratch:
+        work = scratch / "package"
         _write(work, files)
         work.rename(target)
 
@@ -74,8 +75,8 @@ def _replace(target: Path, files: Mapping[str, str]) -> None:
         if name != FACTS and os.path.lexists(target / name) and not _is_unchanged(target / name, earlier.get(name)):
             rule = "unchanged, not edited since xnorflow verilog wrote it" if name in earlier else _OURS
             raise InputError(f"File {name!r} in output folder {str(target)!r} must be {rule}: {_REMEDY}")
-    with tempfile.TemporaryDirectory(prefix=".xnorflow-", dir=target) as scratch:
-        work = Path(scratch)
+    # Inside the folder, which may be a file system of its own.
+    with scratch_beside(target / "package", "verilog") as work:
         _write(work, files)
         for name in sorted({str(Path(name).parent) for name in files}):
             (target / name).mkdir(parents=True, exist_ok=True)
