@@ -14,6 +14,7 @@ import rtl
 from dataflow import InputError
 from hwsim import simulate
 from sim_tests.cases import dense_network, random_frames
+from sim_tests.conv_cases import conv_network
 from tests.xnorflow.packages import FRAMES, commands_of, made, network_of
 from xnorflow.package import package_of, write_folder
 from xnorflow.package.gates import gates_of, stalls_of
@@ -144,8 +145,23 @@ def test_readme_says_what_the_facts_say() -> None:
 
 def test_readme_tells_of_lanes_without_a_number() -> None:
     text = made("inert-neighbours").files["README.md"]
-    assert "Lane l of beat b carries number 13*(b / 3) + 6*(b % 3) + l, in the bits `tdata[8*l +: 8]`" in text
+    assert "Lane l of beat b carries number 6*b + l, in the bits `tdata[8*l +: 8]`." in text
     assert "so the last 5 lanes of every beat number 3 carry no number: what is sent there is ignored." in text
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 3, 5])
+def test_readme_tells_where_each_number_is(lanes: int) -> None:
+    network = conv_network((4, 4, 5), (3,))
+    network = dataflow.fold(network, {network.nodes[0].name: {"pe": lanes}})
+    stream = network.inputs[0].stream
+    assert (stream.lanes, stream.inert) == (lanes, -5 % lanes)
+    text = package_of(network, random_frames(network, 1)).files["README.md"]
+    found = re.search(r"^(?:Lane l of beat b|Beat b) carries number ([^,]*), in the bits", text, re.MULTILINE)
+    formula = compile(found[1].replace("/", "//"), "formula", "eval")
+    places = dataflow.beats_of(np.arange(1, stream.size + 1), stream)
+    for b, beat in enumerate(places):
+        for l, number in enumerate(beat):  # noqa: E741 - as the README calls it
+            assert number in (0, eval(formula, {"b": b, "l": l}) + 1)
 
 
 def test_example_of_the_readme_is_the_first_frame() -> None:

@@ -203,7 +203,7 @@ def _templates() -> "Environment":
 
 
 def _figure(value: float) -> str:
-    return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
+    return f"{value:,.{0 if value == int(value) or value >= 1000 else 2}f}"
 
 
 def _plain(text: str) -> str:
