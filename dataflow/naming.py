@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-__all__ = ["plain_names"]
+__all__ = ["encodable", "plain_names"]
 
 
 def plain_names(names: Iterable[str]) -> dict[str, str]:
@@ -16,3 +16,8 @@ def plain_names(names: Iterable[str]) -> dict[str, str]:
             unique, copy = f"{plain}_{copy}", copy + 1
         chosen[name] = unique
     return chosen
+
+
+def encodable(text: str) -> str:
+    """Return a text that can be written to a file: halves of characters, which JSON allows, become question marks."""
+    return text.encode("utf-8", "replace").decode()

@@ -9,7 +9,7 @@ from amaranth.back import verilog as back
 from amaranth.lib.wiring import In, Member
 
 import dataflow
-from dataflow.naming import plain_names
+from dataflow.naming import encodable, plain_names
 from dataflow.writing import output_folder
 from rtl.axi import AxiTop, clock_ports
 from rtl.core import fifo_names
@@ -121,7 +121,7 @@ def _header(top: AxiTop) -> str:
         ),
     ]
     # A network's name may contain line breaks, which would end the comment.
-    return "".join(f"// {' '.join(line.splitlines())}".rstrip() + "\n" for line in lines) + "\n"
+    return "".join(f"// {' '.join(encodable(line).splitlines())}".rstrip() + "\n" for line in lines) + "\n"
 
 
 def _direction(member: Member) -> str:

@@ -219,6 +219,14 @@ def test_name_of_the_network_cannot_break_the_readme() -> None:
     json.loads(package.files["core.json"])
 
 
+def test_name_of_the_network_may_be_no_text(tmp_path: Path) -> None:
+    network = replace(network_of("smallest"), name="half \ud800 of a character")
+    package = package_of(network, random_frames(network, 1))
+    write_folder(tmp_path, package.files)
+    assert "`half ? of a character`" in (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert package.top == "half___of_a_character"
+
+
 def test_commands_are_those_that_the_tests_run(tmp_path: Path) -> None:
     write_folder(tmp_path, made("smallest").files)
     assert [command[0] for command in commands_of(tmp_path, "icarus")] == ["iverilog", "vvp"]

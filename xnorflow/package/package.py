@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataflow import InputError, Network
-from dataflow.naming import plain_names
+from dataflow.naming import encodable, plain_names
 from rtl.axi import clock_ports
 from rtl.verilog import divided, top_name, verilog
 from xnorflow import __version__
@@ -208,4 +208,4 @@ def _figure(value: float) -> str:
 
 def _plain(text: str) -> str:
     """Return a name as it may stand in a table of Markdown."""
-    return " ".join(text.split()).replace("`", "'").replace("|", "/")
+    return " ".join(encodable(text).split()).replace("`", "'").replace("|", "/")
