@@ -15,15 +15,18 @@ def without_converters(network: Network) -> Network:
     The result does not pass `verify` while the lanes of neighbours differ.
     """
     fifos = list(network.fifos)
+    inner, kept = network.node_of_name, []
     for node in network.nodes:
-        if node.fits_neighbours:
-            into = next(fifo for fifo in fifos if fifo.target == node.name)
-            after = next(fifo for fifo in fifos if fifo.source == node.name)
+        into = next((fifo for fifo in fifos if node.fits_neighbours and fifo.target == node.name), None)
+        after = next((fifo for fifo in fifos if node.fits_neighbours and fifo.source == node.name), None)
+        # Between an input and an output of the network it stays: a FIFO alone is no network.
+        if into is None or after is None or (into.source not in inner and after.target not in inner):
+            kept.append(node)
+        else:
             joined = replace(into, target=after.target, target_port=after.target_port)
             fifos[fifos.index(into)] = joined
             fifos.remove(after)
-    nodes = tuple(node for node in network.nodes if not node.fits_neighbours)
-    return replace(network, nodes=nodes, fifos=tuple(fifos))
+    return replace(network, nodes=tuple(kept), fifos=tuple(fifos))
 
 
 def fit_ends(network: Network) -> Network:

