@@ -91,7 +91,7 @@ def stored_recipe(path: str | os.PathLike[str], checkpoint: dict[str, Any]) -> R
         raise InputError(f"Recipe of checkpoint {str(path)!r} must be one of this version: {error}") from error
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
+def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the tensors and values of a checkpoint.
 
     Raises
@@ -99,6 +99,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     InputError
         The file is missing or damaged, or another program wrote it.
     """
+    path = Path(path)
     if not path.is_file():
         raise InputError(f"Checkpoint {str(path)!r} must exist")
     if not is_zipfile(path):

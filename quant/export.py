@@ -4,7 +4,6 @@ Brevitas' exporter numbers its nodes, shares equal constants between layers and 
 This module names every node after its module, gives every reader a constant of its own, and drops those notes.
 """
 
-import ast
 import os
 from collections import Counter
 from importlib.metadata import version
@@ -15,13 +14,11 @@ from torch import nn
 
 from dataflow.writing import atomic_write, check_writable
 from quant._exporter import export_qonnx
+from quant.lowering.reading.module_names import names_by_module
 from quant.methods import deployed
 
 __all__ = ["export"]
 
-_SCOPES = "pkg.torch.onnx.name_scopes"
-#: Brevitas' own modules inside a layer, which are left out of names.
-_INNER_SUFFIXES = (".export_handler", ".act_quant")
 _QONNX_INPUTS = {"BipolarQuant": ("x", "scale"), "Quant": ("x", "scale", "zeropt", "bitwidth")}
 
 
@@ -52,33 +49,12 @@ def export(network: nn.Module, frame_shape: tuple[int, ...], path: str | os.Path
 
 
 def _name_nodes(graph: onnx.GraphProto) -> None:
-    """Name each node after its module, with the operator appended if the module has several nodes.
-
-    Several of one operator are numbered from 0 in the order in which they are computed; so are the calls of a module
-    that the network uses several times.
-    """
-    modules = [_module_of(node) for node in graph.node]
-    nodes_of_module = Counter(modules)
-    names = [
-        module if nodes_of_module[module] == 1 else f"{module}.{node.op_type.lower()}"
-        for node, module in zip(graph.node, modules, strict=True)
-    ]
-    nodes_of_name = Counter(names)
-    numbers: Counter[str] = Counter()
-    for node, name in zip(graph.node, names, strict=True):
-        node.name = name if nodes_of_name[name] == 1 else f"{name}{numbers[name]}"
-        numbers[name] += 1
+    """Name each node after its module."""
+    for node, name in zip(graph.node, names_by_module(graph.node), strict=True):
+        node.name = name
     for name, count in Counter(node.name for node in graph.node).items():
         if count > 1:
             raise ValueError(f"Modules must be called so that no two nodes get the name {name!r}, not {count}")
-
-
-def _module_of(node: onnx.NodeProto) -> str:
-    scopes = ast.literal_eval({entry.key: entry.value for entry in node.metadata_props}[_SCOPES])
-    module = scopes[-2]
-    for suffix in _INNER_SUFFIXES:
-        module = module.removesuffix(suffix)
-    return module
 
 
 def _own_constants(model: onnx.ModelProto) -> None:

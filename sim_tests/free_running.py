@@ -5,6 +5,7 @@ them. `sim_tests.verification` compares every beat of every stream.
 """
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +38,7 @@ class FreeRun:
     seconds: float
 
 
-def compile_free(network: Network, build_dir: Path) -> Path:
+def compile_free(network: Network, build_dir: str | os.PathLike[str]) -> Path:
     """Compile a network's Verilog with Verilator, unless that was done before, and return the program.
 
     Raises
@@ -65,7 +66,9 @@ def compile_free(network: Network, build_dir: Path) -> Path:
     )
 
 
-def run_free(network: Network, frames: int, *, build_dir: Path, stalls: Stalls | None = None) -> FreeRun:
+def run_free(
+    network: Network, frames: int, *, build_dir: str | os.PathLike[str], stalls: Stalls | None = None
+) -> FreeRun:
     """Run `frames` frames of random words through a network's Verilog, compiled in `build_dir`.
 
     Parameters

@@ -1,5 +1,6 @@
 """Proves that the hardware equals reference and cycle simulator: every beat's value, and every beat's cycle."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -94,7 +95,7 @@ def verify_rtl(
     *,
     simulator: str = "verilator",
     stalls: Stalls | None = None,
-    build_dir: Path | None = None,
+    build_dir: str | os.PathLike[str] | None = None,
     oracle: str | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Verification:
@@ -134,7 +135,7 @@ def verify_rtl_runs(
     stalls: Sequence[Stalls],
     *,
     simulator: str = "verilator",
-    build_dir: Path | None = None,
+    build_dir: str | os.PathLike[str] | None = None,
     oracle: str | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> list[Verification]:
@@ -155,7 +156,7 @@ def verify_rtl_runs(
     setups = [setup_of(network, frames, each) for each in stalls]
     with TemporaryDirectory(prefix="xnorflow-") as scratch:
         recordings = record_rtl(
-            network, setups, simulator=simulator, build_dir=build_dir or Path(scratch), progress=report
+            network, setups, simulator=simulator, build_dir=Path(build_dir or scratch), progress=report
         )
     expectations = [_expectation(network, len(frames), each, values) for each in stalls]
     return [

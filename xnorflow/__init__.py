@@ -1,5 +1,26 @@
-"""Binary neural networks from Brevitas to FPGA bitstreams, proved equal at every step."""
+"""Binary neural networks from Brevitas to FPGA bitstreams, proved equal at every step.
+
+The steps are functions, which are imported when they are first used: `lower`, `load`, `fold`, `simulate`, `verify`,
+`verilog`, `build`.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xnorflow.functions import build, fold, load, lower, simulate, verify, verilog
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__"]
+__all__ = ["__version__", "build", "fold", "load", "lower", "simulate", "verify", "verilog"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from xnorflow import functions
+
+    return getattr(functions, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

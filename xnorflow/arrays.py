@@ -5,7 +5,7 @@ divided by 255. Both are converted if only one reading is possible, and the call
 else is refused with a remedy.
 """
 
-from pathlib import Path
+import os
 from tokenize import TokenError
 from zipfile import BadZipFile
 
@@ -25,7 +25,7 @@ _PIXEL_TOLERANCE = 2.0**-22
 _MOST_CHANNELS = 4
 
 
-def read_array(path: Path) -> np.ndarray:
+def read_array(path: str | os.PathLike[str]) -> np.ndarray:
     """Return the array of an .npy file.
 
     Raises
@@ -34,7 +34,7 @@ def read_array(path: Path) -> np.ndarray:
         Another file, or an array that holds neither integers nor floats, or no frames.
     """
     try:
-        with path.open("rb") as file:  # numpy leaves the file of a damaged archive open
+        with open(path, "rb") as file:  # numpy leaves the file of a damaged archive open
             array = np.load(file, allow_pickle=False)
     except _DAMAGED as error:
         raise InputError(f"Input {str(path)!r} must be a complete .npy file of numbers, not another file") from error
@@ -47,7 +47,9 @@ def read_array(path: Path) -> np.ndarray:
     return array
 
 
-def frames_of_array(network: Network, array: np.ndarray, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+def frames_of_array(
+    network: Network, array: np.ndarray, path: str | os.PathLike[str]
+) -> tuple[np.ndarray, tuple[str, ...]]:
     """Return the frames of a network that an array holds, and a note for each conversion.
 
     Parameters
@@ -73,7 +75,7 @@ def frames_of_array(network: Network, array: np.ndarray, path: Path) -> tuple[np
     return array, tuple(notes)
 
 
-def raw_frames_of_array(array: np.ndarray, path: Path) -> np.ndarray:
+def raw_frames_of_array(array: np.ndarray, path: str | os.PathLike[str]) -> np.ndarray:
     """Return frames for a network that is not known, as they are.
 
     Raises
@@ -94,7 +96,7 @@ def raw_frames_of_array(array: np.ndarray, path: Path) -> np.ndarray:
     return array
 
 
-def _integers_of(network: Network, array: np.ndarray, path: Path) -> np.ndarray:
+def _integers_of(network: Network, array: np.ndarray, path: str | os.PathLike[str]) -> np.ndarray:
     """Return the integers that floats stand for at the model's input."""
     kind = network.metadata.get("input")
     if kind == "uint8/255" or "codes_of_pixels" in network.metadata:
@@ -111,7 +113,7 @@ def _integers_of(network: Network, array: np.ndarray, path: Path) -> np.ndarray:
     )
 
 
-def _pixels_of(array: np.ndarray, path: Path, scale: int, rule: str) -> np.ndarray:
+def _pixels_of(array: np.ndarray, path: str | os.PathLike[str], scale: int, rule: str) -> np.ndarray:
     """Return the uint8 pixels of which floats are the quotients by `scale`."""
     wide = np.nan_to_num(array.astype(np.float64), nan=-1, posinf=-1, neginf=-1)
     pixels = np.rint(wide * scale)

@@ -1,5 +1,6 @@
 """The flow from a trained model to a bitstream: a list of steps, each a function of its own."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataflow import InputError, Network, network_cost, save_network
+from dataflow.writing import locked, output_folder
 from xnorflow.folding import fold_to, interval_of_rate
 from xnorflow.inputs import Frames, frames_of_input
 from xnorflow.networks import open_network
@@ -43,11 +45,11 @@ class Settings:
     dataset: str
     board: str
     fps: float
-    out: Path
+    out: str | os.PathLike[str]
     clock_mhz: float | None = None
     verify_frames: int = 20
     simulator: str = "verilator"
-    data: Path | None = None
+    data: str | os.PathLike[str] | None = None
 
 
 @dataclass
@@ -62,10 +64,15 @@ class Flow:
     verification: Any = None
     bitstream: Any = None
 
+    @property
+    def folder(self) -> Path:
+        """The folder for all results."""
+        return Path(self.settings.out)
+
 
 def _lower(flow: Flow, progress: Progress) -> str:
     flow.network = open_network(flow.settings.model)
-    save_network(flow.network, flow.settings.out / "lowered.xnf")
+    save_network(flow.network, flow.folder / "lowered.xnf")
     return f"{len(flow.network.nodes)} nodes, {flow.network.weight_bits:,} bits of weights"
 
 
@@ -79,7 +86,7 @@ def _fold(flow: Flow, progress: Progress) -> str:
     interval = interval_of_rate(flow.settings.fps, clock.mhz)
     folded = fold_to(board_outputs(flow.network), interval, family=board.family)
     flow.network = with_target(folded, Target(board.family, clock, board.name))
-    save_network(flow.network, flow.settings.out / "folded.xnf")
+    save_network(flow.network, flow.folder / "folded.xnf")
     return f"{timing_of(flow.network, clock)}; wanted an interval of at most {interval:,}"
 
 
@@ -97,7 +104,7 @@ def _verilog(flow: Flow, progress: Progress) -> str:
     from rtl.verilog import write_verilog
 
     assert flow.network is not None
-    flow.verilog = write_verilog(flow.network, flow.settings.out / "verilog")
+    flow.verilog = write_verilog(flow.network, flow.folder / "verilog")
     return str(flow.verilog)
 
 
@@ -120,7 +127,7 @@ def _verify(flow: Flow, progress: Progress) -> str:
 
 def _bitstream(flow: Flow, progress: Progress) -> str:
     assert flow.network is not None
-    folder = flow.settings.out / "bitstream"
+    folder = flow.folder / "bitstream"
     flow.bitstream = build_bitstream(
         flow.network, flow.settings.board, folder, clock_mhz=flow.settings.clock_mhz, progress=progress
     )
@@ -147,19 +154,24 @@ def run_flow(settings: Settings, progress: Progress, *, done: Callable[[str, str
     ----------
     progress : called with what a step is doing
     done : called with the name of a finished step and one line about its result
+
+    Raises
+    ------
+    InputError
+        Bad input to a step, or a folder that cannot be written to, or that another flow has.
     """
-    settings.out.mkdir(parents=True, exist_ok=True)
     flow = Flow(settings)
-    for name, step in STEPS:
-        progress(name)
-        done(name, step(flow, progress))
+    with locked(output_folder(flow.folder), "flow"):
+        for name, step in STEPS:
+            progress(name)
+            done(name, step(flow, progress))
     return flow
 
 
 def build_bitstream(
     network: Network,
     board: str,
-    folder: Path,
+    folder: str | os.PathLike[str],
     *,
     clock_mhz: float | None = None,
     baud: int = 1_000_000,

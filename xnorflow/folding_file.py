@@ -1,6 +1,7 @@
 """The folding file: parallelism of the nodes and depths of the FIFOs, as TOML that people write and edit."""
 
 import json
+import os
 import re
 import tomllib
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ class FoldingFile:
     fifos: dict[str, int] = field(default_factory=dict)
 
 
-def read_folding_file(path: Path) -> FoldingFile:
+def read_folding_file(path: str | os.PathLike[str]) -> FoldingFile:
     """Read a folding file.
 
     Raises
@@ -35,7 +36,7 @@ def read_folding_file(path: Path) -> FoldingFile:
         Not TOML, or not in the form of a folding file.
     """
     try:
-        content = tomllib.loads(path.read_text())
+        content = tomllib.loads(Path(path).read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"Folding file {str(path)!r} must be TOML, not a file with: {error}") from error
     except RecursionError as error:
@@ -79,7 +80,7 @@ def folding_text(network: Network, interval: float) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_folding_file(network: Network, path: Path, *, interval: float) -> None:
+def write_folding_file(network: Network, path: str | os.PathLike[str], *, interval: float) -> None:
     """Write the network's folding file, completely or not at all; `interval` is for a comment.
 
     Raises

@@ -1,6 +1,7 @@
 """Latency and interval, neither of which follows from the other, and the clock that turns cycles into seconds."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
@@ -152,7 +153,7 @@ def routed_clock(clock_mhz: float, fmax_mhz: float, *, met: bool) -> Clock:
     return Clock(clock_mhz, "met" if met else "missed", f"{'met' if met else 'NOT met'}: routed for {fmax_mhz:g} MHz")
 
 
-def open_build(folder: Path, network: Network) -> Build:
+def open_build(folder: str | os.PathLike[str], network: Network) -> Build:
     """Return the build in a folder.
 
     Raises
@@ -160,7 +161,7 @@ def open_build(folder: Path, network: Network) -> Build:
     InputError
         The folder has no build, or one of another network or folding.
     """
-    path = folder / "bitstream.json"
+    path = Path(folder) / "bitstream.json"
     if not path.is_file():
         raise InputError(f"Build folder {str(folder)!r} must hold bitstream.json of xnorflow bitstream, not none")
     try:

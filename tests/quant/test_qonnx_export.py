@@ -1,5 +1,6 @@
 """Export: the graph that the lowering and others read, its names, its bytes."""
 
+import warnings
 from collections import OrderedDict
 from pathlib import Path
 
@@ -7,13 +8,17 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from brevitas.export import export_qonnx
 from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 from torch import nn
 
+from dataflow import InputError
 from quant.binarizers import binary_activation
 from quant.evaluation import scores_of_network
 from quant.export import export
+from quant.lowering import lower
+from quant.methods import deployed
 from quant.models import dense
 from quant.oracle import BipolarQuant, scores_of_qonnx
 
@@ -163,3 +168,26 @@ def test_names_that_would_not_be_unique_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=rule):
         export(nn.Sequential(OrderedDict(twice=Twice())), (2,), tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_path_is_a_text_as_well(tmp_path: Path) -> None:
+    export(network(), (1, 6, 5), str(tmp_path / "net.onnx"))
+    export(network(), (1, 6, 5), tmp_path / "other.onnx")
+    assert (tmp_path / "net.onnx").read_bytes() == (tmp_path / "other.onnx").read_bytes()
+    rule = rf"^Model file '{tmp_path}/none/net\.onnx' must be writable, not: No such file or directory$"
+    with pytest.raises(InputError, match=rule):
+        export(network(), (1, 6, 5), str(tmp_path / "none" / "net.onnx"))
+
+
+def test_brevitas_own_export_gives_the_same_names(tmp_path: Path) -> None:
+    export(network(), (1, 6, 5), tmp_path / "ours.onnx")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        export_qonnx(deployed(network()), args=torch.zeros(1, 1, 6, 5), export_path=str(tmp_path / "brevitas.onnx"))
+    ours, theirs = lower(tmp_path / "ours.onnx"), lower(tmp_path / "brevitas.onnx")
+    assert [node.name for node in ours.nodes] == [node.name for node in theirs.nodes]
+
+
+def test_a_single_layer_has_a_name(tmp_path: Path) -> None:
+    export(network().fc0, (30,), tmp_path / "net.onnx")
+    assert [node.name for node in onnx.load(tmp_path / "net.onnx").graph.node] == ["weight_quant", "gemm"]

@@ -1,8 +1,8 @@
 """The report's page: figures and outlines, filled into the template."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from dataflow import Cost, Network, atomic_write, network_cost, node_cost
@@ -45,7 +45,7 @@ class _Row:
 
 def write_report(
     network: Network,
-    path: Path,
+    path: str | os.PathLike[str],
     *,
     family: str = "ecp5",
     clock: Clock = ASSUMED,

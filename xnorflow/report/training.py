@@ -1,9 +1,9 @@
 """The report of a training: its curves, figures of each layer, warnings, and what it was."""
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from math import log
-from pathlib import Path
 from typing import Any
 
 from dataflow import atomic_write
@@ -41,7 +41,7 @@ class TrainingPage:
     path : where the page goes
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = path
         self._cost = 0.0
         self._written = float("-inf")
@@ -56,7 +56,7 @@ class TrainingPage:
         self._cost = self._written - started
 
 
-def write_training_report(metrics: Mapping[str, Any], path: Path) -> None:
+def write_training_report(metrics: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
     """Write a report of a training as one self-contained HTML page.
 
     Parameters

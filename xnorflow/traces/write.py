@@ -1,5 +1,6 @@
 """Writing a trace in the format that the name of its file selects."""
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TextIO
@@ -17,7 +18,7 @@ Writer = Callable[[Network, Timeline, TextIO], None]
 FORMATS: Mapping[str, Writer] = {".vcd": write_vcd, ".json": write_perfetto}
 
 
-def format_of(path: Path) -> Writer:
+def format_of(path: str | os.PathLike[str]) -> Writer:
     """Return the function that writes the trace at `path`.
 
     Raises
@@ -25,12 +26,13 @@ def format_of(path: Path) -> Writer:
     InputError
         Unknown suffix.
     """
-    if path.suffix.lower() not in FORMATS:
+    suffix = Path(path).suffix.lower()
+    if suffix not in FORMATS:
         raise InputError(f"Trace file must end in {' or '.join(FORMATS)}, not {str(path)!r}")
-    return FORMATS[path.suffix.lower()]
+    return FORMATS[suffix]
 
 
-def write_trace(network: Network, timeline: Timeline, path: Path) -> None:
+def write_trace(network: Network, timeline: Timeline, path: str | os.PathLike[str]) -> None:
     """Write a timeline in the format of the file's name, completely or not at all.
 
     Raises

@@ -21,6 +21,7 @@ from quant.lowering.exact.numbers import Constant
 from quant.lowering.graph.graph import Graph
 from quant.lowering.graph.operations import Operator
 from quant.lowering.reading.attributes import check_attributes
+from quant.lowering.reading.module_names import module_of, names_by_module
 from quant.lowering.reading.sizes import check_size
 from quant.lowering.refusals import NotLowerableError
 
@@ -254,9 +255,13 @@ def _needed(graph: onnx.GraphProto, output: str, opset: int) -> tuple[Operator, 
         name = graph.node[error.args[1][0]].name or graph.node[error.args[1][0]].output[0]
         raise InputError(f"Node {name!r} must not depend on its own output: the model has a circle") from error
     operators, refusals = [], []
+    names = [
+        name if module_of(node) else node.name
+        for node, name in zip(graph.node, names_by_module(graph.node), strict=True)
+    ]
     for index in order:
         try:
-            operators.append(_operator_of(graph.node[index], opset))
+            operators.append(_operator_of(graph.node[index], names[index], opset))
         except InputError as error:
             refusals.append(str(error))
     if refusals:
@@ -278,8 +283,8 @@ def _by_file(sorter: "TopologicalSorter[int]") -> list[int]:
     return order
 
 
-def _operator_of(node: onnx.NodeProto, opset: int) -> Operator:
-    name = node.name or node.output[0]
+def _operator_of(node: onnx.NodeProto, name: str, opset: int) -> Operator:
+    name = name or node.output[0]
     if node.domain in _KNOWN_DOMAINS:
         check_attributes(node, name, opset)
     kind = node.op_type if node.domain in _KNOWN_DOMAINS else f"{node.domain}.{node.op_type}"

@@ -1,0 +1,67 @@
+"""The steps as functions of the package: with paths as texts, and nothing heavy before it is used."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import xnorflow
+from dataflow import InputError, MatrixVector, save_network
+from sim_tests.cases import dense_network, random_frames
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, xnorflow\n"
+        "assert set(xnorflow.__all__) <= set(dir(xnorflow))\n"
+        "heavy = {'torch', 'numba', 'amaranth', 'onnx', 'numpy', 'rich', 'typer'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+        "from xnorflow import lower, load, fold, simulate, verify, verilog, build\n"
+        "assert not (heavy - {'numpy'}) & set(sys.modules), heavy & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_an_unknown_name() -> None:
+    with pytest.raises(AttributeError, match=r"^module 'xnorflow' has no attribute 'quantise'$"):
+        _ = xnorflow.quantise
+
+
+def test_from_a_model_to_verilog(tmp_path: Path) -> None:
+    network = xnorflow.lower("tfc-w1a1")
+    folded = xnorflow.fold(network, interval=448)
+    save_network(folded, str(tmp_path / "net.xnf"))
+    assert xnorflow.load(str(tmp_path / "net.xnf")).interval <= 448
+    assert xnorflow.simulate(folded, 3).interval <= 448
+    small = dense_network((12, 6, 4))
+    path = xnorflow.verilog(small, str(tmp_path / "rtl"))
+    assert path.read_text().startswith("// dense-12-6-4: ")
+
+
+def test_folding_targets(tmp_path: Path) -> None:
+    network = dense_network((12, 6, 4))
+    config = tmp_path / "fold.toml"
+    config.write_text("[nodes.fc0]\npe = 3\nsimd = 4\n")
+    node = xnorflow.fold(network, config=str(config)).node("fc0")
+    assert isinstance(node, MatrixVector)
+    assert (node.pe, node.simd) == (3, 4)
+    for targets, given in (({}, "none"), ({"interval": 3, "board": "icebreaker"}, "interval and board")):
+        with pytest.raises(InputError, match=rf"^Folding target must be one of interval, board, config, not {given}$"):
+            xnorflow.fold(network, **targets)
+    with pytest.raises(InputError, match=r"^Interval must be at least \d+ for node '.*', not 0$"):
+        xnorflow.fold(network, interval=0)
+
+
+@pytest.mark.sim
+def test_a_proof(tmp_path: Path) -> None:
+    network = dense_network((12, 6, 4))
+    result = xnorflow.verify(network, random_frames(network, 2), simulator="amaranth", build_dir=str(tmp_path))
+    assert result.passed
+
+
+def test_a_board_that_does_not_exist(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^Board must be one of .*, not 'papilio'$"):
+        xnorflow.build(dense_network((12, 6, 4)), "papilio", str(tmp_path / "out"))
+    assert np.array_equal(list(tmp_path.iterdir()), [])

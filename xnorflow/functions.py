@@ -1,0 +1,175 @@
+"""The steps from a model to a bitstream as functions, for programs and notebooks: ``from xnorflow import lower, fold``.
+
+Each imports what it needs when it is called, so that a program pays only for what it uses.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dataflow import InputError, Network
+
+if TYPE_CHECKING:
+    from hwsim import Run, Stalls
+    from rtl.bitstream import BitstreamReport
+    from sim_tests.verification import Verification
+
+__all__ = ["build", "fold", "load", "lower", "simulate", "verify", "verilog"]
+
+StrPath = str | os.PathLike[str]
+
+
+def lower(model: StrPath, *, input_kind: str = "auto", outputs: str = "auto", weight_tolerance: float = 0.0) -> Network:
+    """Lower a model to a network, exactly.
+
+    Parameters
+    ----------
+    model : a QONNX file, a folder with ``model.onnx``, or a name of the zoo
+    input_kind, outputs, weight_tolerance : as of `quant.lowering.lower`
+
+    Raises
+    ------
+    InputError
+        No such model, or one that cannot be lowered.
+    """
+    from xnorflow.networks import lowered_network
+
+    return lowered_network(model, input_kind=input_kind, outputs=outputs, weight_tolerance=weight_tolerance)
+
+
+def load(network: StrPath) -> Network:
+    """Return the network of an .xnf file. A model or a name of the zoo is lowered.
+
+    `dataflow.save_network` writes such files.
+
+    Raises
+    ------
+    InputError
+        No such file, or a damaged one.
+    """
+    from xnorflow.networks import open_network
+
+    return open_network(network)
+
+
+def fold(
+    network: Network,
+    *,
+    interval: int | None = None,
+    board: str | None = None,
+    config: StrPath | None = None,
+    family: str = "ecp5",
+    utilization: float = 0.8,
+) -> Network:
+    """Return the network folded to one of three targets, with the smallest FIFOs that keep its interval.
+
+    Parameters
+    ----------
+    interval : cycles between frames to reach
+    board : board for which the fastest folding that fits is chosen
+    config : folding file (TOML), by node name
+    family : device family of the estimate, except for a board
+    utilization : share of the board's LUTs to use
+
+    Raises
+    ------
+    InputError
+        No target or several, or one that cannot be met.
+    """
+    from xnorflow.folding import Folded, fold_as, fold_for_board, fold_towards
+    from xnorflow.folding_file import read_folding_file
+
+    given = [
+        name for name, value in (("interval", interval), ("board", board), ("config", config)) if value is not None
+    ]
+    if len(given) != 1:
+        raise InputError(f"Folding target must be one of interval, board, config, not {' and '.join(given) or 'none'}")
+    if board is not None:
+        folded = fold_for_board(network, board, utilization=utilization)
+    elif config is not None:
+        folded = Folded(fold_as(network, read_folding_file(config), family=family))
+    else:
+        assert interval is not None
+        folded = fold_towards(network, interval, family=family)
+    if folded.missed is not None:
+        raise InputError(folded.missed)
+    return folded.network
+
+
+def simulate(network: Network, frames: int, *, stalls: "Stalls | None" = None) -> "Run":
+    """Return the exact cycles of a run of so many frames. `hwsim.predict` returns the values."""
+    import hwsim
+
+    return hwsim.simulate(network, frames, stalls=stalls)
+
+
+def verify(
+    network: Network,
+    frames: np.ndarray,
+    *,
+    simulator: str = "verilator",
+    stalls: "Stalls | None" = None,
+    build_dir: StrPath | None = None,
+) -> "Verification":
+    """Run the network's RTL and compare every beat's value and cycle number on every stream with the reference.
+
+    Parameters
+    ----------
+    frames : (frames, *frame_shape) integers
+    simulator : "verilator", "icarus" or "amaranth"
+    build_dir : folder for all output files, which is kept; the default is a temporary one
+
+    Raises
+    ------
+    InputError
+        The frames do not fit the network, or the simulator cannot run here.
+    """
+    from sim_tests.verification import verify_rtl
+
+    return verify_rtl(network, frames, simulator=simulator, stalls=stalls, build_dir=build_dir)
+
+
+def verilog(network: Network, folder: StrPath) -> Path:
+    """Write the network's Verilog, with AXI4-Stream ports, to one file in a folder, and return its path.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written to.
+    """
+    from rtl import write_verilog
+
+    return write_verilog(network, folder)
+
+
+def build(
+    network: Network,
+    board: str,
+    folder: StrPath,
+    *,
+    clock_mhz: float | None = None,
+    baud: int = 1_000_000,
+    progress: Callable[[str], None] = lambda phase: None,
+) -> "BitstreamReport":
+    """Build a board's bitstream, the network with a serial link, into a folder.
+
+    Parameters
+    ----------
+    clock_mhz : clock, instead of the board's usual one
+    baud : baud rate of the serial link
+    progress : called with the name of each phase
+
+    Raises
+    ------
+    InputError
+        No such board, or a network that does not fit it.
+    ToolError
+        A program failed; the message says where its log is.
+    """
+    from xnorflow.flow import build_bitstream
+
+    report: BitstreamReport = build_bitstream(network, board, folder, clock_mhz=clock_mhz, baud=baud, progress=progress)
+    return report
