@@ -1,6 +1,7 @@
 """Runs a network in Amaranth's own simulator, which is slow and does not involve Verilog."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from amaranth import Cat, Elaboratable, Module, Signal, Value
 from amaranth.sim import Simulator, SimulatorContext
@@ -70,21 +71,30 @@ class Probe(Elaboratable):
         return m
 
 
+def _watch(watch: Callable[[int], None], done: int, cycle: int) -> None:
+    watch(done + cycle)
+
+
 def record(
-    network: Network, setups: Sequence[Setup], *, progress: Callable[[str], None] | None = None
+    network: Network,
+    setups: Sequence[Setup],
+    *,
+    progress: Callable[[str], None] | None = None,
+    watch: Callable[[int], None] = lambda cycles: None,
 ) -> list[Recording]:
     """Run a network once for each setup, from its reset on, and return what was seen.
 
     Parameters
     ----------
     progress : called with a sentence at each step
+    watch : called with the number of cycles that are simulated so far, from time to time
     """
     if progress:
         progress("Running in Amaranth's simulator")
     probe = Probe(network)
     simulator = Simulator(probe)
     simulator.add_clock(1e-6)
-    bench = Bench(setups[0])
+    bench = Bench(setups[0], watch)
 
     async def run(ctx: SimulatorContext) -> None:
         drive: Drive | None = bench.start()
@@ -101,7 +111,8 @@ def record(
     simulator.run()
     recordings = [bench.recording()]
     for setup in setups[1:]:
-        bench = Bench(setup)
+        done = sum(recording.cycles for recording in recordings)
+        bench = Bench(setup, partial(_watch, watch, done))
         simulator.reset()
         simulator.run()
         recordings.append(bench.recording())

@@ -18,6 +18,9 @@ from sim_tests.recording import Beats, InputSetup, Recording, Setup
 
 __all__ = ["Bench", "Drive"]
 
+#: Cycles between two calls of a bench's `watch`.
+_WATCHED = 500
+
 #: Reads a word for `Bench.step`, given its side ("write", "read", "output") and the number of the FIFO or output.
 WordReader = Callable[[str, int], int]
 
@@ -88,9 +91,14 @@ class Bench:
 
     The events of a cycle are one vector, from bit 0: a write into each FIFO, a read from each FIFO, a beat accepted
     at each input, a beat taken at each output, `last` at each output, the frame error.
+
+    Parameters
+    ----------
+    watch : called with the number of the cycle from time to time
     """
 
     setup: Setup
+    watch: Callable[[int], None] = lambda cycle: None
     cycle: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
@@ -139,6 +147,8 @@ class Bench:
             if ends >> 2 * outputs:
                 self._errors.append(self.cycle)
         self.cycle += 1
+        if self.cycle % _WATCHED == 0:
+            self.watch(self.cycle)
         return None if self._over() else self._drive(self.cycle, accepted)
 
     def _record(self, events: int, fifos: int, word_of: WordReader) -> None:

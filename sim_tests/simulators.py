@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from subprocess import TimeoutExpired
 
 from dataflow import InputError, ToolError
 from dataflow.programs import started
@@ -24,6 +25,9 @@ __all__ = ["SimulationError", "available", "require", "run_cocotb", "run_program
 #: Environment variable with a folder that keeps Verilator's compiled run-time library and precompiled headers.
 #: Compiling them takes several times as long as a small design. Without it, every build_dir gets its own library.
 RUNTIME_VARIABLE = "XNORFLOW_VERILATOR_RUNTIME"
+
+#: Seconds between two looks at a running simulation.
+_WATCHED = 0.25
 
 #: Headers that every design includes.
 _HEADERS = ("memory", "string", "verilated.h", "verilated_dpi.h", "verilated_vpi.h")
@@ -68,6 +72,7 @@ def run_cocotb(
     simulator: str,
     env: Mapping[str, str] | None = None,
     test_filter: str | None = None,
+    running: Callable[[bool], None] = lambda begins: None,
 ) -> int:
     """Compile a design unless there is a build of it, run its cocotb tests, and return how many passed.
 
@@ -80,6 +85,7 @@ def run_cocotb(
     simulator : "verilator" or "icarus"
     env : additional environment variables for the tests
     test_filter : regular expression; only tests with matching names are run
+    running : called with True when the design is compiled and the tests begin, and from then on with False, often
 
     Raises
     ------
@@ -112,7 +118,8 @@ def run_cocotb(
     log = build_dir / "simulation.log"
     log.unlink(missing_ok=True)
     command = [sys.executable, "-m", "sim_tests._run_cocotb", json.dumps(request)]
-    code = _run(command, build_dir, log, python_environment())
+    running(True)
+    code = _run(command, build_dir, log, python_environment(), watch=lambda: running(False))
     return _passed(results, log, code, f"Simulation of {top!r} in {simulator}")
 
 
@@ -315,9 +322,20 @@ def python_environment() -> dict[str, str]:
     return environment
 
 
-def _run(command: Sequence[str], folder: Path, log: Path, environment: Mapping[str, str]) -> int:
-    """Run a command in a folder, write its output to a log, and return the exit code."""
+def _run(
+    command: Sequence[str],
+    folder: Path,
+    log: Path,
+    environment: Mapping[str, str],
+    watch: Callable[[], None] | None = None,
+) -> int:
+    """Run a command in a folder, write its output to a log, and return the exit code; call `watch` meanwhile."""
     with log.open("ab") as file, started(command, folder, environment=environment, output=file) as process:
+        while watch:
+            try:
+                return process.wait(_WATCHED)
+            except TimeoutExpired:
+                watch()
         return process.wait()
 
 

@@ -1,11 +1,13 @@
 """The cocotb side: runs a `Bench` with a design inside its probe (`sim_tests.verilog_simulator`).
 
 One convention: sample right after the rising edge, when the registers still show the cycle that ends, then drive.
-An environment variable names the files: for each run those of its `Setup` and of its `Recording`.
+Environment variables name the files: for each run those of its `Setup` and of its `Recording`, and the one with the
+number of cycles so far.
 """
 
 import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +27,16 @@ async def record(probe: Any) -> None:
     """For each run, reset the network, run it on the frames of a setup and record every beat of every stream."""
     probe.rst.value = 1
     Clock(probe.clk, 10, unit="ns").start()
+    done, cycles = 0, Path(os.environ["XNORFLOW_TESTBENCH_CYCLES"])
     for setup, recording in json.loads(os.environ["XNORFLOW_TESTBENCH_RUNS"]):
-        bench = Bench(Setup.load(Path(setup)))
+        bench = Bench(Setup.load(Path(setup)), partial(_tell, cycles, done))
         await _run(probe, bench)
         bench.recording().save(Path(recording))
+        done += bench.cycle
+
+
+def _tell(cycles: Path, done: int, cycle: int) -> None:
+    cycles.write_text(str(done + cycle))
 
 
 async def _run(probe: Any, bench: Bench) -> None:

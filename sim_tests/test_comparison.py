@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,12 +12,14 @@ from dataflow import InputError, Integer, Stream, beats_of, words_of
 from sim_tests.cases import Case, dense_network, random_frames
 from sim_tests.comparison import Expectation, compare, word_rows
 from sim_tests.recording import Beats, Recording
+from sim_tests.simulators import available
 from sim_tests.verification import (
     Verification,
     expectation_of,
     setup_of,
     verify_recording,
     verify_rtl,
+    verify_rtl_runs,
 )
 
 NETWORK = Case("compared", (12, 6, 4), {"fc0": {"pe": 2, "simd": 3}}, outputs="scores").network()
@@ -209,6 +212,27 @@ def test_packed_oracle_and_progress_are_told() -> None:
         "Expected values of 3 frames from the packed oracle, cycles from the cycle simulator",
         "Running in Amaranth's simulator",
     ]
+
+
+def test_the_share_of_the_simulation_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sim_tests.bench._WATCHED", 1)
+    shares: list[float] = []
+    stalls = [hwsim.Stalls(), hwsim.random_stalls(NETWORK, 1)]
+    verify_rtl_runs(NETWORK, FRAMES, stalls, simulator="amaranth", advance=shares.append)
+    assert shares == sorted(shares)
+    assert (0 < shares[0] < 0.01, shares[-1]) == (True, 1)
+
+
+@pytest.mark.sim
+def test_the_share_of_a_simulation_in_another_process_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sim_tests.simulators._WATCHED", 0.002)
+    shares: list[float] = []
+    frames = np.repeat(FRAMES, 20, axis=0)
+    simulator = "verilator" if available()["icarus"] else "icarus"
+    assert verify_rtl(NETWORK, frames, simulator=simulator, build_dir=tmp_path, advance=shares.append).passed
+    assert shares == sorted(shares)
+    assert 0 < shares[0] <= shares[-1] <= 1
+    assert shares[-1] > 0.5
 
 
 @pytest.mark.long

@@ -98,6 +98,7 @@ def verify_rtl(
     build_dir: str | os.PathLike[str] | None = None,
     oracle: str | None = None,
     progress: Callable[[str], None] | None = None,
+    advance: Callable[[float], None] = lambda share: None,
 ) -> Verification:
     """Run a network's RTL on frames and compare every beat's value and cycle number on every stream.
 
@@ -110,6 +111,7 @@ def verify_rtl(
         temporary folder
     oracle : source of the expected values, "reference" or "packed"; the default is the reference unless it takes long
     progress : called with a sentence at each step
+    advance : called with the share of the simulation that is done, 0 to 1, from time to time
 
     Raises
     ------
@@ -126,6 +128,7 @@ def verify_rtl(
         build_dir=build_dir,
         oracle=oracle,
         progress=progress,
+        advance=advance,
     )[0]
 
 
@@ -138,6 +141,7 @@ def verify_rtl_runs(
     build_dir: str | os.PathLike[str] | None = None,
     oracle: str | None = None,
     progress: Callable[[str], None] | None = None,
+    advance: Callable[[float], None] = lambda share: None,
 ) -> list[Verification]:
     """Verify like `verify_rtl`, once for each of several stalls; the design is compiled once and reset before each."""
     report = progress or (lambda sentence: None)
@@ -154,11 +158,17 @@ def verify_rtl_runs(
     report(f"Expected values of {len(frames)} frames from the {oracle} oracle, cycles from the cycle simulator")
     values = _values_of(network, frames, oracle)
     setups = [setup_of(network, frames, each) for each in stalls]
+    expectations = [_expectation(network, len(frames), each, values) for each in stalls]
+    expected = sum(max(int(cycles.max()) for cycles in each.reads.values()) for each in expectations)
     with TemporaryDirectory(prefix="xnorflow-") as scratch:
         recordings = record_rtl(
-            network, setups, simulator=simulator, build_dir=Path(build_dir or scratch), progress=report
+            network,
+            setups,
+            simulator=simulator,
+            build_dir=Path(build_dir or scratch),
+            progress=report,
+            watch=lambda cycles: advance(min(1.0, cycles / max(1, expected))),
         )
-    expectations = [_expectation(network, len(frames), each, values) for each in stalls]
     return [
         verify_recording(network, expectation, recording, simulator=simulator, oracle=oracle, frames=len(frames))
         for expectation, recording in zip(expectations, recordings, strict=True)
@@ -210,15 +220,21 @@ def record_rtl(
     simulator: str,
     build_dir: Path,
     progress: Callable[[str], None] | None = None,
+    watch: Callable[[int], None] = lambda cycles: None,
 ) -> list[Recording]:
-    """Run a network's RTL once for each setup and return the recordings."""
+    """Run a network's RTL once for each setup and return the recordings.
+
+    Parameters
+    ----------
+    watch : called with the number of cycles that are simulated so far, from time to time
+    """
     if simulator == "amaranth":
         from sim_tests.amaranth_simulator import record
 
-        return record(network, setups, progress=progress)
+        return record(network, setups, progress=progress, watch=watch)
     from sim_tests.verilog_simulator import record as record_verilog
 
-    return record_verilog(network, setups, simulator=simulator, build_dir=build_dir, progress=progress)
+    return record_verilog(network, setups, simulator=simulator, build_dir=build_dir, progress=progress, watch=watch)
 
 
 def setup_of(network: Network, frames: np.ndarray, stalls: Stalls) -> Setup:

@@ -29,6 +29,7 @@ def record(
     simulator: str,
     build_dir: Path,
     progress: Callable[[str], None] | None = None,
+    watch: Callable[[int], None] = lambda cycles: None,
     text: str | None = None,
 ) -> list[Recording]:
     """Run a network's Verilog once for each setup, in one process, and return what was seen.
@@ -38,6 +39,7 @@ def record(
     simulator : "verilator" or "icarus"
     build_dir : folder for everything that is written
     progress : called with a sentence at each step
+    watch : called with the number of cycles that are simulated so far, from time to time
     text : the Verilog, if it is another than the one made from the network
     """
     report = progress or (lambda sentence: None)
@@ -52,14 +54,27 @@ def record(
     for setup, (setup_file, recording_file) in zip(setups, runs, strict=True):
         setup.save(setup_file)
         recording_file.unlink(missing_ok=True)
-    report(f"Compiling and running in {simulator.capitalize()}")
+    cycles = build_dir / "cycles"
+    cycles.unlink(missing_ok=True)
+
+    def running(begins: bool) -> None:
+        if begins:
+            report(f"Running in {simulator.capitalize()}")
+        elif cycles.exists():
+            watch(int(cycles.read_text() or 0))
+
+    report(f"Compiling for {simulator.capitalize()}")
     run_cocotb(
         [design, probe, control],
         PROBE,
         test_module="sim_tests.tb_network",
         build_dir=build_dir,
         simulator=simulator,
-        env={"XNORFLOW_TESTBENCH_RUNS": json.dumps([[str(path) for path in run] for run in runs])},
+        env={
+            "XNORFLOW_TESTBENCH_RUNS": json.dumps([[str(path) for path in run] for run in runs]),
+            "XNORFLOW_TESTBENCH_CYCLES": str(cycles),
+        },
+        running=running,
     )
     return [Recording.load(recording_file) for _, recording_file in runs]
 

@@ -94,9 +94,9 @@ class Phases:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._live.stop()
         if error is None:
             self._close()
-        self._live.stop()
 
     def __call__(self, phase: str) -> None:
         """Begin a phase, or go on with it."""

@@ -118,7 +118,7 @@ def _verify(flow: Flow, progress: Progress) -> str:
     # In ordinary frames most counts are far from their thresholds, so a single wrong weight would not show.
     frames = np.concatenate([flow.frames.values[: flow.settings.verify_frames], deciding_frames(flow.network)])
     stalls = random_stalls(flow.network, 1)
-    result = verify_rtl(flow.network, frames, simulator=flow.settings.simulator, stalls=stalls)
+    result = verify_rtl(flow.network, frames, simulator=flow.settings.simulator, stalls=stalls, progress=progress)
     flow.verification = result
     return f"{result.beats_compared:,} beats and {result.cycles_compared:,} cycle numbers compared: " + (
         "all equal" if result.passed else f"{result.value_mismatches} and {result.cycle_mismatches} differ"

@@ -45,7 +45,9 @@ def verify(
     pattern = None if stalls is None else random_stalls(network, stalls)
     values = np.concatenate([chosen.values, deciding_frames(network)]) if deciding else chosen.values
     with Phases() as phases:
-        result = verify_rtl(network, values, simulator=simulator, stalls=pattern, progress=phases)
+        result = verify_rtl(
+            network, values, simulator=simulator, stalls=pattern, progress=phases, advance=phases.advance
+        )
     for mismatch in result.first:
         say(str(mismatch))
     verdict = "equal" if result.passed else "NOT EQUAL"
