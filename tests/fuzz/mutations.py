@@ -43,13 +43,20 @@ def near(value: Any, random: Random) -> Any:
 # JSON-like trees: the structure of .xnf files, TOML and JSON.
 
 
-def places(tree: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield every container and key of a tree."""
-    if isinstance(tree, dict | list):
+def places(tree: Any, depth: int = 0) -> Iterator[tuple[Any, Any]]:
+    """Yield every container and key of a tree, not those that an earlier change nested deeply."""
+    if isinstance(tree, dict | list) and depth < 50:
         keys = list(tree) if isinstance(tree, dict) else range(len(tree))
         for key in keys:
             yield tree, key
-            yield from places(tree[key])
+            yield from places(tree[key], depth + 1)
+
+
+def _copied(tree: Any) -> Any:
+    try:
+        return json.loads(json.dumps(tree))
+    except RecursionError:
+        return None
 
 
 def change_tree(tree: Any, random: Random) -> None:
@@ -68,7 +75,7 @@ def change_tree(tree: Any, random: Random) -> None:
     elif what < 0.9:
         other, place = random.choice(found)
         if place in other if isinstance(other, dict) else place < len(other):
-            container[key] = json.loads(json.dumps(other[place]))
+            container[key] = _copied(other[place])
     elif what < 0.93:
         nested: Any = container[key]
         for _ in range(random.choice((3, 200, 5000))):
