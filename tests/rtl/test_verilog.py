@@ -133,7 +133,7 @@ def test_divided_text_has_each_module_once_and_the_top_first() -> None:
 
 
 def test_name_of_the_network_cannot_end_the_comment() -> None:
-    network = replace(dense_network((4, 2, 2)), name="first\nmodule bad;")
+    network = replace(dense_network((4, 2, 2)), name="first\u2028module bad;")  # a line separator, to Python
     assert rtl.verilog(network).startswith("// first module bad;: a binary")
 
 

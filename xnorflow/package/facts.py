@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from dataflow import ArgMax, Bipolar, Network, Stream, Terminal, network_cost, values_of_words
+from dataflow import Bipolar, Network, Stream, Terminal, network_cost, values_of_words
 from dataflow.families import FAMILIES
 from rtl.axi import axi_prefixes, clock_ports
 from rtl.verilog import top_name
@@ -104,7 +104,8 @@ def _meaning(network: Network, end: Terminal) -> str:
             return "codes of pixels, by the table codes_of_pixels"
         return {"uint8/255": "pixels of 0 to 255", "uint8": "pixels of 0 to 255"}.get(kind, "numbers of the frame")
     (fifo,) = network.fifos_into(end.name)
-    if isinstance(network.node_of_name.get(fifo.source), ArgMax):
+    source = network.node_of_name.get(fifo.source)
+    if source is not None and source.picks_class:
         return "class with the highest score, the lowest index at a tie"
     if isinstance(end.stream.element, Bipolar):
         return "bits: 1 stands for +1, 0 for -1"

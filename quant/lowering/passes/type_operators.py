@@ -171,7 +171,7 @@ class _Typer:
         shapes = [added[name].shape if name in added else self._shape_of(name) for name in element.inputs]
         try:
             shape = np.broadcast_shapes(*shapes)
-        except ValueError as error:
+        except (ValueError, RuntimeError) as error:  # numpy has at most 32 dimensions here
             raise InputError(
                 f"Operands of node {operator.name!r} ({operator.kind}) must broadcast, "
                 f"not {' and '.join(map(shown_shape, shapes))}"

@@ -161,7 +161,7 @@ def _inferred_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
     plain = onnx.ModelProto()
     plain.CopyFrom(model)
     for node in plain.graph.node:
-        if node.domain not in {"", "ai.onnx"} and node.op_type in _QUANTIZERS:
+        if node.domain not in {"", "ai.onnx"} and node.op_type in _QUANTIZERS and node.input and node.output:
             name, output, source = node.name, node.output[0], node.input[0]
             node.Clear()
             node.CopyFrom(onnx.helper.make_node("Identity", [source], [output], name=name))
