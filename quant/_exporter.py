@@ -16,26 +16,16 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", "fast_hadamard_transform", UserWarning)  # wanted for other networks
     from brevitas import export
 
+from quant._logging import only_from
+
 __all__ = ["export_qonnx"]
 
 
 def export_qonnx(network: nn.Module, **options: Any) -> onnx.ModelProto:
     """Export a network as `brevitas.export.export_qonnx` does, with the same options."""
-    with _quiet(), _operators_read_once():
+    with only_from(logging.ERROR, "torch.onnx"), _operators_read_once():  # it says that torchvision is missing
         model: onnx.ModelProto = export.export_qonnx(network, **options)
     return model
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence the exporter's message that torchvision is not installed."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from dataflow import InputError, atomic_write
 from quant._batches import EpochBatches
+from quant._logging import only_from
 from quant._optimizers import optimizer_of, rate_factors, set_decay, stage_of
 from quant._progress import TrainingProgress
 from quant.checkpoints import STATE
@@ -383,12 +384,6 @@ def _quiet_log_writer() -> Iterator[None]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Silence Lightning's messages about processors, its tips, and its own use of features that torch deprecates."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", r".*isinstance\(treespec, LeafSpec\)", FutureWarning)
-            yield
-    finally:
-        logger.setLevel(level)
+    with only_from(logging.WARNING, "lightning.pytorch"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r".*isinstance\(treespec, LeafSpec\)", FutureWarning)
+        yield
