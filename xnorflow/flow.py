@@ -176,6 +176,7 @@ def build_bitstream(
     clock_mhz: float | None = None,
     baud: int = 1_000_000,
     progress: Progress | None = None,
+    advance: Callable[[float], None] = lambda share: None,
 ) -> Any:
     """Build the bitstream of a network with a serial link.
 
@@ -202,6 +203,7 @@ def build_bitstream(
         clock_mhz=clock_mhz,
         baud=baud,
         progress=progress or (lambda text: None),
+        advance=advance,
     )
 
 

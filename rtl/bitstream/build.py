@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from amaranth.build.run import BuildPlan
@@ -73,6 +74,7 @@ def build(
     baud: int = 1_000_000,
     seed: int = 1,
     progress: Progress = lambda text: None,
+    advance: Callable[[float], None] = lambda share: None,
 ) -> BitstreamReport:
     """Build the bitstream of a network with a serial link. The same arguments give the same file.
 
@@ -83,6 +85,7 @@ def build(
     interval : cycles between frames, for the report
     latency : cycles from a frame's first beat in to its last beat out, for the report
     progress : called with the current activity
+    advance : called with the share of it that is done, where it is known
 
     Returns
     -------
@@ -108,7 +111,7 @@ def build(
     with scratch_beside(target, "build") as work:
         try:
             chosen = board_of(board)
-            _run(plan, network, chosen, work, progress)
+            _run(plan, network, chosen, work, progress, advance)
             report = _report(network, chosen, work, target, _real_clock(chosen, clock_mhz), interval, latency, start)
             (work / _FIGURES).write_text(json.dumps(report.to_json(), indent=2) + "\n")
             _move(work, target)
@@ -130,14 +133,21 @@ def _real_clock(board: Board, clock_mhz: float | None) -> float:
     return float(board.oscillator_mhz if pll is None else pll.output_mhz)
 
 
-def _run(plan: BuildPlan, network: Network, board: Board, work: Path, progress: Progress) -> None:
+def _run(
+    plan: BuildPlan,
+    network: Network,
+    board: Board,
+    work: Path,
+    progress: Progress,
+    advance: Callable[[float], None],
+) -> None:
     """Run the plan's programs; check after synthesis, and if nextpnr gives up, whether the network fits."""
     plan.extract(work)
     synthesize, place_and_route, pack = json.loads(plan.files["build_top.json"])["commands"]
     run_tool(synthesize, work, progress)
     check_fit(network, board, _netlist_use(work, board.family))
     try:
-        run_tool(place_and_route, work, progress)
+        run_tool(place_and_route, work, progress, advance=advance)
     except ToolError as error:
         used, available = packed_cells(work / "top.tim", board.family)
         if used > available:

@@ -3,16 +3,23 @@
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
+from threading import Event, Thread
 
 from dataflow import InputError, ToolError
 from dataflow.programs import started
+from rtl.bitstream.stages import LogWatch
 
 __all__ = ["Progress", "path_of_tool", "run_tool"]
 
 #: Called with one line about the current activity.
 Progress = Callable[[str], None]
+
+#: Seconds between two looks at a log.
+_LOOKS = 0.25
 
 #: The task of each program, for people.
 _WORK = {
@@ -43,7 +50,12 @@ def path_of_tool(name: str) -> str:
 
 
 def run_tool(
-    command: Sequence[str], folder: Path, progress: Progress, *, environment: Mapping[str, str] | None = None
+    command: Sequence[str],
+    folder: Path,
+    progress: Progress,
+    *,
+    advance: Callable[[float], None] = lambda share: None,
+    environment: Mapping[str, str] | None = None,
 ) -> None:
     """Run a program in `folder` and append its output to ``tools.log`` there.
 
@@ -51,7 +63,8 @@ def run_tool(
     ----------
     command : name of the program as in `path_of_tool`, and arguments with paths relative to `folder` (YoWASP's
         WebAssembly sandbox has a ``/tmp`` of its own)
-    progress : called with the program's task, and if it must be compiled first
+    progress : called with the program's task, with each of its stages, and if it must be compiled first
+    advance : called with the share of a stage that is done, where it is known
 
     Raises
     ------
@@ -59,9 +72,12 @@ def run_tool(
         The program failed; the message is the last line of its output.
     """
     name, *arguments = command
-    progress(f"{_WORK.get(name, name)} ({name})")
+    work = f"{_WORK.get(name, name)} ({name})"
+    progress(work)
+    watch = LogWatch(folder / _log_of(arguments), name, lambda stage: progress(f"{work}: {stage}"), advance)
     with (
         (folder / "tools.log").open("a") as log,
+        _looking(watch),
         started([path_of_tool(name), *arguments], folder, environment=environment) as process,
     ):
         last = ""
@@ -73,3 +89,26 @@ def run_tool(
                 progress(f"compiling {name} for this machine: up to a minute, only this once")
     if process.returncode:
         raise ToolError(f"{name} failed: {last or f'exit code {process.returncode}'}")
+
+
+def _log_of(arguments: Sequence[str]) -> str:
+    """Return the name of the log that a program writes, or of one that will not exist."""
+    return next((name for option, name in pairwise(arguments) if option in ("-l", "--log")), "no.log")
+
+
+@contextmanager
+def _looking(watch: LogWatch) -> Iterator[None]:
+    """Look at a log often, in a thread: a program that writes to its log prints nothing."""
+    over = Event()
+
+    def look() -> None:
+        while not over.wait(_LOOKS):
+            watch.look()
+
+    thread = Thread(target=look)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

@@ -38,7 +38,13 @@ def bitstream(
     try:
         with Phases() as phases:
             report = build_bitstream(
-                network, target.board, output, clock_mhz=target.clock.mhz, baud=baud, progress=phases
+                network,
+                target.board,
+                output,
+                clock_mhz=target.clock.mhz,
+                baud=baud,
+                progress=phases,
+                advance=phases.advance,
             )
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(f"{output} is as before; the same command starts again") from interrupt
