@@ -1,58 +1,20 @@
 """The computer's end of the link, with a model and with the simulated hardware at a pseudo-terminal."""
 
-import json
-import os
-import re
-import select
-import threading
 import time
-import tty
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dataflow import InputError, Integer, Network, fold, save_network
+from dataflow import InputError, Integer, Network, fold
 from hwsim import predict
 from rtl.link.protocol import ErrorCode, Info, Kind, Message, Result, info_of, pack
 from sim_tests.cases import dense_network, random_frames
-from sim_tests.link.line import LineReader, wave_of
 from sim_tests.link.model import BoardModel, Oracle
-from xnorflow.__main__ import main
+from tests.xnorflow.devices import Device, ModelDevice, SimulatedDevice, check, port_of
 from xnorflow.host import BoardConnection
-from xnorflow.timing import Clock, timing_of
-
-#: A stand-in for the board: a function from the received bytes to the bytes that are sent back.
-Device = Callable[[bytes], bytes]
-
-
-@contextmanager
-def port_of(device: Device) -> Iterator[str]:
-    """Connect a device to a pseudo-terminal and yield the name of its port."""
-    master, slave = os.openpty()
-    tty.setraw(slave)
-    stop = threading.Event()
-
-    def serve() -> None:
-        while not stop.is_set():
-            readable, _, _ = select.select([master], [], [], 0.005)
-            reply = device(os.read(master, 4096) if readable else b"")
-            if reply:
-                os.write(master, reply)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield os.ttyname(slave)
-    finally:
-        stop.set()
-        thread.join()
-        os.close(master)
-        os.close(slave)
 
 
 @pytest.fixture(scope="module")
@@ -63,31 +25,6 @@ def network() -> Network:
 @pytest.fixture(scope="module")
 def oracle(network: Network) -> Oracle:
     return Oracle(network)
-
-
-class ModelDevice:
-    """The board's model; `change` may alter, drop or extend the replies, by their running number."""
-
-    def __init__(self, oracle: Oracle, change: Callable[[int, Message], bytes] = lambda number, reply: pack(reply)):
-        self._model = BoardModel(oracle)
-        self._change = change
-        self.count = 0
-
-    def __call__(self, data: bytes) -> bytes:
-        line = b""
-        for reply in self._model.feed(data):
-            line += self._change(self.count, reply)
-            self.count += 1
-        return line
-
-
-def check(board: BoardConnection, oracle: Oracle, frames: np.ndarray) -> None:
-    answers = board.infer(frames)
-    expected = [oracle.result(row.astype(np.uint8).tobytes()) for row in frames.reshape(len(frames), -1)]
-    np.testing.assert_array_equal(answers.predictions, [each.answer for each in expected])
-    np.testing.assert_array_equal(answers.scores, [each.scores for each in expected])
-    assert answers.predictions.dtype == answers.scores.dtype == np.int64
-    assert answers.seconds > 0
 
 
 def test_info_and_frames(network: Network, oracle: Oracle) -> None:
@@ -360,40 +297,6 @@ def test_board_that_refuses_the_type(network: Network, oracle: Oracle) -> None:
         board.infer(random_frames(network, 1))
 
 
-class SimulatedDevice:
-    """The hardware in the Amaranth simulator, clocked as bytes arrive."""
-
-    def __init__(self, network: Network, divisor: int = 8):
-        from amaranth.sim import Simulator
-
-        from rtl.link.serial import SerialNetwork
-
-        dut = SerialNetwork(network, divisor)
-        reader = LineReader(divisor)
-        self.queue: list[int] = []
-        self._reader = reader
-
-        async def line(ctx):
-            while True:
-                ctx.set(dut.rx, self.queue.pop(0) if self.queue else 1)
-                reader.sample(ctx.get(dut.tx))
-                await ctx.tick()
-
-        self._divisor = divisor
-        self._simulator = Simulator(dut)
-        self._simulator.add_clock(1e-6)
-        self._simulator.add_testbench(line, background=True)
-
-    def __call__(self, data: bytes) -> bytes:
-        for level, bits in wave_of(data):
-            self.queue += [level] * int(bits * self._divisor)
-        for _ in range(len(self.queue) + 40):
-            self._simulator.advance()
-        reply = bytes(self._reader.received)
-        self._reader.received.clear()
-        return reply
-
-
 @pytest.mark.sim
 def test_simulated_hardware(network: Network, oracle: Oracle) -> None:
     with port_of(SimulatedDevice(network)) as port, BoardConnection(port, network=network, timeout=20) as board:
@@ -408,63 +311,3 @@ def test_simulated_hardware_that_answers_in_bits(outputs: str) -> None:
     network = fold(dense_network((12, 6, 5), outputs=outputs), {"fc1": {"pe": 2}})
     with port_of(SimulatedDevice(network)) as port, BoardConnection(port, network=network, timeout=20) as board:
         check(board, Oracle(network), random_frames(network, 6))
-
-
-def test_the_command_compares_bits(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    network = dense_network((12, 6, 3), outputs="signs")
-    other = replace(network, outputs=network.outputs[::-1])
-    oracle = Oracle(other)
-
-    def flip_one(number: int, reply: Message) -> bytes:
-        payload = reply.payload[:-1] + bytes([reply.payload[-1] ^ 6]) if number == 2 else reply.payload
-        return pack(replace(reply, payload=payload))
-
-    save_network(network, tmp_path / "net.xnf")
-    np.save(tmp_path / "frames.npy", random_frames(network, 5).astype(np.uint8))
-    args = ["--net", str(tmp_path / "net.xnf"), "--input", str(tmp_path / "frames.npy"), "--json"]
-    with port_of(ModelDevice(oracle, flip_one)) as port, pytest.raises(SystemExit) as stop:
-        main(["run", "--port", port, *args])
-    assert stop.value.code == 1
-    result = json.loads(capfd.readouterr().out)
-    assert (result["frames"], result["mismatches"], result["accuracy"]) == (5, 1, None)
-
-
-def test_the_command_compares_scores(
-    network: Network, oracle: Oracle, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    def shift(number: int, reply: Message) -> bytes:
-        """Return the reply with all scores higher by 1, and the same class."""
-        if reply.kind != Kind.RESULT:
-            return pack(reply)
-        right = Result.unpack(reply.payload, info_of(network))
-        return pack(replace(reply, payload=Result(right.scores + 1, right.answer).pack(info_of(network))))
-
-    save_network(network, tmp_path / "net.xnf")
-    np.save(tmp_path / "frames.npy", random_frames(network, 5).astype(np.uint8))
-    args = ["--net", str(tmp_path / "net.xnf"), "--input", str(tmp_path / "frames.npy")]
-    with port_of(ModelDevice(oracle, shift)) as port, pytest.raises(SystemExit) as stop:
-        main(["run", "--port", port, *args])
-    assert stop.value.code == 1
-    printed = capfd.readouterr().out
-    assert "5 answers differ from the reference, 5 of them in their scores" in printed
-
-
-def test_the_command_tells_the_line_and_the_network_apart(
-    network: Network, oracle: Oracle, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    save_network(network, tmp_path / "net.xnf")
-    np.save(tmp_path / "frames.npy", random_frames(network, 5).astype(np.uint8))
-    args = ["--net", str(tmp_path / "net.xnf"), "--input", str(tmp_path / "frames.npy"), "--clock-mhz", "24"]
-    with port_of(ModelDevice(oracle)) as port:
-        for options in ([], ["--json"]):
-            with pytest.raises(SystemExit) as stop:
-                main(["run", "--port", port, *args, *options])
-            assert not stop.value.code
-    line, alone, *rest = capfd.readouterr().out.splitlines()
-    result = json.loads("".join(rest))
-    timing = timing_of(network, Clock(24.0, note="as given, not built"))
-    assert (result["frames"], result["mismatches"], result["timing"]) == (5, 0, timing.to_json())
-    assert re.fullmatch(
-        r"5 frames in \d+\.\d s over the line \([\d,]+ a second\), 0 answers differ from the reference", line
-    )
-    assert alone == f"the network alone: {timing}"
