@@ -36,7 +36,9 @@ async def record(probe: Any) -> None:
 
 
 def _tell(cycles: Path, done: int, cycle: int) -> None:
-    cycles.write_text(str(done + cycle))
+    part = cycles.with_name(f"{cycles.name}.part")
+    part.write_text(str(done + cycle))
+    part.replace(cycles)  # never half written, since another process reads it
 
 
 async def _run(probe: Any, bench: Bench) -> None:

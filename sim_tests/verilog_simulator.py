@@ -61,7 +61,7 @@ def record(
         if begins:
             report(f"Running in {simulator.capitalize()}")
         elif cycles.exists():
-            watch(int(cycles.read_text() or 0))
+            watch(int(cycles.read_text()))
 
     report(f"Compiling for {simulator.capitalize()}")
     run_cocotb(
