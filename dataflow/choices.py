@@ -43,6 +43,7 @@ class FoldingChoices:
         self.luts_per_block = family_of(family).luts_per_block if luts_per_block is None else luts_per_block
         self._network = without_converters(network)
         self._folded: dict[tuple[str, tuple[int, ...]], tuple[Node, Cost]] = {}
+        self._ranked: dict[tuple[str, int, float], list[tuple[float, Folding]]] = {}
         self._alone: dict[tuple[str, tuple[int, ...]], Cost] = {}
         self._between: dict[tuple[Stream, Stream], tuple[int, Cost]] = {}
         foldable = [node for node in self._network.nodes if node.fold_parameters]
@@ -124,7 +125,7 @@ class FoldingChoices:
         total = 0.0
         for node in self._network.nodes:
             if node.name not in self._options:
-                total += self._price(node_cost(node, self.family))
+                total += self._price(self._bare(node, {}))
                 continue
             total += min(self._price(self._bare(node, folding)) for _, folding in self._fast(node, interval))
         return total
@@ -136,10 +137,14 @@ class FoldingChoices:
     def _fast(self, node: Node, interval: int) -> list[tuple[float, Folding]]:
         """Return the foldings of a node that are fast enough, or its fastest, the cheapest alone first."""
         limit = max(interval, self._least[node.name])
+        key = node.name, limit, self.luts_per_block
+        if key in self._ranked:
+            return self._ranked[key]
         found = [folding for steps, _, folding in self._options[node.name] if steps <= limit]
         found += [folding for folding in _pareto_optimal(self._useful[node.name], limit) if folding not in found]
         priced = [(self._price(self._counted(node, folding)[1]), folding) for folding in found]
-        return sorted(priced, key=lambda each: (each[0], sorted(each[1].items())))
+        self._ranked[key] = sorted(priced, key=lambda each: (each[0], sorted(each[1].items())))
+        return self._ranked[key]
 
     def _improve(
         self, node: Node, options: list[tuple[float, Folding]], interval: int, chosen: dict[str, Folding]

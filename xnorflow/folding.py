@@ -73,13 +73,13 @@ def _cheapest(network: Network, choices: FoldingChoices, interval: int) -> Netwo
     Cost need not fall where the interval grows: other widths need converters, and deeper FIFOs. But all that is looked
     at for an interval is looked at for a longer one too, so the result never gets more expensive.
     """
-    best = with_smallest_fifos(fold(network, choices.to(interval)))
+    # Only intervals at which choices change: between two of them, all is as at the shorter one.
+    intervals = [each for each in choices.intervals if each <= interval]
+    best = with_smallest_fifos(fold(network, choices.to(intervals[-1])))
     least = choices.price(best)
     candidates: list[tuple[float, int, Network]] = []
     seen = []
-    for each in reversed([interval, *choices.intervals] if interval not in choices.intervals else choices.intervals):
-        if each > interval:
-            continue
+    for each in reversed(intervals):
         if choices.least_price(each) >= least:
             break
         for foldings in (choices.to(each), choices.together(each)):
@@ -239,7 +239,10 @@ def _needs(network: Network, board: "Board", utilization: float) -> tuple[Counts
 
 
 def _use(network: Network, board: "Board", utilization: float) -> float:
-    """Return the largest share of a board's resources that a network with its link needs; above 1 it does not fit."""
+    """Return the largest share of a board's resources that a network with its link needs; above 1 it does not fit.
+
+    Where a board has none, one is too many.
+    """
     return max(need / max(limit, 0.5) for need, limit in zip(*_needs(network, board, utilization), strict=True))
 
 

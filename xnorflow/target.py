@@ -63,9 +63,11 @@ def remembered(network: Network) -> Target | None:
     try:
         kept = json.loads(text)
         board, family, mhz, note = (kept[key] for key in ("board", "family", "mhz", "note"))
+        if not isinstance(board, str | None) or not isinstance(family, str):
+            raise TypeError("names must be texts")
         clock = clock_of(float(mhz))
         family = family_of(family).name
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise InputError(f"Target of network {network.name!r} must be board, family and clock, not {text!r}") from error
     if board is not None:
         from rtl.boards import board_of

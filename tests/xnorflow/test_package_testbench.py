@@ -49,6 +49,7 @@ def test_package_passes_in_icarus(name: str, files: str, reset: str, tmp_path: P
     assert "Run 2, wrong tlast: frame_error 1" in ended.output
 
 
+@pytest.mark.slow
 def test_package_passes_in_verilator_and_sees_a_wrong_word(tmp_path: Path) -> None:
     package("both", tmp_path / "p", files="split", reset="active-low")
     assert run_testbench(tmp_path / "p", "verilator").passed

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+from functools import cache
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,7 @@ def residual() -> Network:
     return fold_to(residual_network((6, 6, 4), (Block(2), Block(2, project=6, shortcuts=2))), 1_500)
 
 
-NETWORKS = {"dense": CASES[6].network, "convolutional": convolutional, "residual": residual}
+NETWORKS = {"dense": CASES[6].network, "convolutional": cache(convolutional), "residual": cache(residual)}
 
 
 @pytest.mark.long

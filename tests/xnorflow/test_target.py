@@ -95,7 +95,18 @@ def test_a_network_without_one_has_the_assumed_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{}", "[1]", '{"board": 1, "family": "ecp5", "mhz": 1, "note": ""}', "[" * 100_000, '{"board": null}']
+    "text",
+    [
+        "",
+        "{}",
+        "[1]",
+        '{"board": 1, "family": "ecp5", "mhz": 1, "note": ""}',
+        "[" * 100_000,
+        '{"board": null}',
+        '{"board": [], "family": "ecp5", "mhz": 1, "note": ""}',
+        '{"board": null, "family": {}, "mhz": 1, "note": ""}',
+        '{"board": null, "family": "ecp5", "mhz": 1' + "0" * 400 + ', "note": ""}',
+    ],
 )
 def test_damaged_ones_are_refused(text: str) -> None:
     network = dense_network((8, 4))
@@ -111,7 +122,7 @@ def test_damaged_ones_are_refused(text: str) -> None:
 def test_slower_never_costs_more(family: str) -> None:
     network = open_network("tfc-w1a1")
     choices = FoldingChoices(network, family)
-    intervals = [224, 448, 600, 784, 1568, 6272]
+    intervals = [448, 784, 1568]
     costs = []
     for interval in intervals:
         folded = fold_to(network, interval, family=family)

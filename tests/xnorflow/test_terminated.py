@@ -56,7 +56,7 @@ def stopped(args: Sequence[str], number: signal.Signals, folder: Path, child: Pa
     return process.returncode, said, sleeping
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.slow), signal.SIGINT])
 def test_a_bitstream_that_is_ended_leaves_nothing(number: signal.Signals, folder: Path, tmp_path: Path) -> None:
     yosys = program(tmp_path / "bin" / "yosys", SLOW.format(tmp_path / "child"))
     code, said, sleeping = stopped(BITSTREAM, number, folder, tmp_path / "child", YOSYS=str(yosys))

@@ -47,7 +47,7 @@ def fold(
     TOML beside the network, for editing and for --config.
     """
     from dataflow import save_network
-    from xnorflow.commands.show import folding_summary, print_folding
+    from xnorflow.commands.show import folding_summary, print_folding, print_use
     from xnorflow.console import note, print_json, say
     from xnorflow.folding import with_fifos
     from xnorflow.folding_file import read_folding_file, write_folding_file
@@ -77,6 +77,8 @@ def fold(
         write_folding_file(folded.network, file, interval=result["interval"])
     say(str(target))
     print_folding(folded.network, result)
+    if target.board is not None:
+        print_use(target.board, folded.network)
     say(f"{output}" if file is None else f"{output}; the folding as text, for editing and for --config: {file}")
     if folded.missed is not None:
         result["error"] = f"{folded.missed}. The nearest folding, interval {result['interval']}, is in {output}"

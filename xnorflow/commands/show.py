@@ -5,13 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
-from dataflow import Cost, Network, fifo_cost, network_cost, node_cost, weight_memory
+from dataflow import Network, fifo_cost, network_cost, node_cost, weight_memory
 from dataflow.cost import port_cost
 from xnorflow.commands._options import BuildFolder, ClockMhz, Json, NetworkName
 from xnorflow.target import Target, choose_target
 from xnorflow.timing import Timing, open_build, timing_of
 
-__all__ = ["folding_summary", "print_folding", "show"]
+__all__ = ["folding_summary", "print_folding", "print_use", "show"]
 
 Family = Annotated[
     str | None,
@@ -82,20 +82,21 @@ def show(
     say(str(target))
     print_folding(network, result)
     if target.board is not None:
-        _print_use(target.board, result["estimate"])
+        print_use(target.board, network)
     if json:
         print_json(result)
 
 
-def _print_use(board: str, estimate: dict[str, int]) -> None:
-    """Print the share of a board's resources that the estimate takes."""
+def print_use(board: str, network: Network) -> None:
+    """Print the share of a board's resources that a network with its serial link takes, by the estimate."""
     from rtl.boards import board_of
+    from rtl.link.cost import link_cost
     from xnorflow.console import say
 
     chosen = board_of(board)
-    cells = Cost(**estimate).cells(chosen.family)
+    cost = network_cost(network, chosen.family) + link_cost(network, chosen.family)
     say(
-        f"{chosen.name}: {cells / chosen.luts:.0%} of {chosen.luts:,} logic cells, "
-        f"{estimate['brams'] / chosen.brams:.0%} of {chosen.brams} block RAMs, "
-        f"{estimate['dsps'] / chosen.dsps:.0%} of {chosen.dsps} DSPs"
+        f"{chosen.name}, with the serial link: {cost.cells(chosen.family) / chosen.luts:.0%} of {chosen.luts:,} logic "
+        f"cells, {cost.brams / chosen.brams:.0%} of {chosen.brams} block RAMs, "
+        f"{cost.dsps / chosen.dsps:.0%} of {chosen.dsps} DSPs"
     )

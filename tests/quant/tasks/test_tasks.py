@@ -14,6 +14,7 @@ from dataflow import InputError
 from quant import datasets, recipes
 from quant._batches import EpochBatches
 from quant.evaluation import figure_of_network
+from quant.figures import FIGURES
 from quant.recipes import DenseRecipe, OwnRecipe
 from quant.tasks import task_of
 from quant.tasks.keypoints import heat_maps, places
@@ -195,6 +196,13 @@ def test_networks_of_another_shape_are_refused(task: str, network: str, rule: st
 def test_what_a_task_does_not_have_is_refused(changes: dict[str, Any], rule: str) -> None:
     with pytest.raises(InputError, match=rf"^{rule}$"):
         recipe_of("segment", **changes)
+
+
+def test_each_task_has_targets_a_figure_and_a_loss() -> None:
+    assert set(datasets.TASKS) == set(FIGURES)
+    for name, figure in FIGURES.items():
+        task = task_of(name, 3, (8, 8))
+        assert task.figure is figure
 
 
 def test_networks_of_the_package_only_classify() -> None:
