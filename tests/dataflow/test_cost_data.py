@@ -71,5 +71,6 @@ def test_dsps_of_matrices_are_exact() -> None:
     assert [(row.sample.name, row.family) for row in matrices if row.said.dsps != row.use.dsps] == []
 
 
+@pytest.mark.long
 def test_block_rams_are_exact() -> None:
     assert [(row.sample.name, row.family) for row in rows() if row.said.brams != row.use.brams] == []

@@ -45,6 +45,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+@pytest.mark.long
 def test_writers_of_one_file_never_tear_it(tmp_path: Path) -> None:
     path, rounds, torn = tmp_path / "x", 100, []
     write(path, "0" * 100_000)

@@ -38,6 +38,7 @@ def test_recipes_of_several_bits_differ_in_bits_only(network: str, weight_bits: 
     assert replace(recipe, name=one.name, weight_bits=1, activation_bits=1, input_bits=1) == one
 
 
+@pytest.mark.train
 @pytest.mark.parametrize("name", recipes.names())
 def test_all_recipes_have_methods_with_their_options(name: str) -> None:
     methods = pytest.importorskip("quant.methods")

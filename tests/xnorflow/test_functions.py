@@ -29,6 +29,7 @@ def test_an_unknown_name() -> None:
         _ = xnorflow.quantise
 
 
+@pytest.mark.long
 def test_from_a_model_to_verilog(tmp_path: Path) -> None:
     network = xnorflow.lower("tfc-w1a1")
     folded = xnorflow.fold(network, interval=448)

@@ -150,6 +150,7 @@ def test_what_amaranth_says_of_unused_components_reaches_nobody() -> None:
     assert (done.stdout, done.stderr) == ("interrupted\n", "")
 
 
+@pytest.mark.long
 def test_a_device_gets_a_network_without_a_file_beside_it(net: Path, tmp_path: Path) -> None:
     assert run("fold", net, "-o", os.devnull, "--interval", 12) == 0
     assert run("lower", "tfc-w1a1", "-o", os.devnull) == 0

@@ -32,7 +32,7 @@ def folded(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Path:
 ULX3S = "target: board ulx3s-85f (ecp5), 80 MHz (usual for ulx3s-85f, assumed); of the network's folding"
 
 
-@pytest.mark.parametrize("command", ["show", "simulate", "report", "verilog"])
+@pytest.mark.parametrize("command", ["show", "simulate", "report", pytest.param("verilog", marks=pytest.mark.long)])
 def test_commands_use_and_print_it(
     command: str, folded: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -68,6 +68,7 @@ def test_options_override_it_and_say_so(folded: Path, capfd: pytest.CaptureFixtu
         assert capfd.readouterr().out.splitlines()[0] == f"target: {text}"
 
 
+@pytest.mark.long
 def test_a_rate_is_one_at_the_clock_of_the_board(
     folded: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
