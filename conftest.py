@@ -23,6 +23,9 @@ LONGEST = (
     *("tests/xnorflow/test_zoo_rtl.py", "tests/rtl/bitstream/test_boards.py"),
 )
 
+#: Notebooks that train.
+TRAINING_NOTEBOOKS = ("notebooks/01_", "notebooks/05_")
+
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Do not import a file in which all tests train, where none is wanted: PyTorch and qonnx take seconds to import."""
@@ -34,7 +37,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the longest tests first: at the end, one worker would wait for the other."""
+    """Leave notebooks that train to the slow suite, and run the longest tests first.
+
+    At the end, one worker would wait for the other.
+    """
+    for item in items:
+        if item.nodeid.startswith(TRAINING_NOTEBOOKS):
+            item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 
 

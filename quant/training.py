@@ -5,6 +5,7 @@ come from the checkpoint of the last complete epoch, order and augmentation from
 completely or not at all.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -275,6 +276,7 @@ def _finish(run: TrainingRun, recipe: Recipe, test: Dataset, checkpoint: Path) -
     metrics["broken"] += test.broken
     folder = checkpoint.parent
     export(run.result.cpu(), run.facts["frame_shape"], folder / _MODEL)
+    metrics["sha256"] = hashlib.sha256((folder / _MODEL).read_bytes()).hexdigest()
     with atomic_write(folder / _METRICS, "Metrics") as part:
         part.write_text(json.dumps(metrics, indent=1) + "\n", "utf-8")
     return TrainingResult(folder / _MODEL, checkpoint, folder / _METRICS, accuracy, metrics)

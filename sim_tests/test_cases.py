@@ -35,12 +35,12 @@ REPRESENTATIVES = {"both", "inert", "codes-stacked"}
 #: Further ones that Verilator runs in the slow suite: it compiles for longer than all others take.
 COMPILED = {"bits"}
 #: Cases that Amaranth's simulator, which runs Python for every cycle, leaves to Icarus; smaller ones have their kinds.
-LEFT = {"inert-image", "codes-image", "stacked-image"}
-#: Cases that take long in Amaranth's simulator.
-LONG = {
-    *("image", "image-of-integers", "codes-and-weights"),
-    *("factors", "integers-go-on", "bits", "inert-bits", "codes-stacked"),
+LEFT = {
+    *("inert-image", "codes-image", "stacked-image", "codes", "codes-and-weights"),
+    *("image", "factors", "integers-go-on", "projected"),
 }
+#: Cases that take long in Amaranth's simulator.
+LONG = {"image-of-integers", "bits", "inert-bits", "codes-stacked", "stacked", "integer-weights"}
 
 
 def every_case() -> Iterator[ParameterSet]:

@@ -282,7 +282,7 @@ VERILOG = (
 )
 
 #: Those that Icarus runs in the default suite.
-OFTEN = ("not-square", "everything", "inert-groups", "weights-of-8-bits")
+OFTEN = ("not-square", "everything", "weights-of-8-bits")
 #: Cases that take thousands of cycles, and whose kinds are in shorter ones too.
 LONG = {"narrow-fifos", "stride-pool-3x3", "sum-pool", "sum-pool-of-sums", "zero", "zero-of-integers"}
 

@@ -52,10 +52,7 @@ NETWORKS = sorted({each.original for each in (*CHANGES, *PATCHES)} | set(BROKEN_
 
 @pytest.mark.parametrize(
     "name",
-    cases(
-        {name: (name,) for name in NETWORKS},
-        {*NETWORKS} - {"inert-bits", "integers-go-on", "weights-of-2-bits", "weights-of-8-bits", "codes-stacked"},
-    ),
+    cases({name: (name,) for name in NETWORKS}, {"arg_max", "conv", "dense", "inert"}),
 )
 def test_the_network_itself_is_equal(name: str) -> None:
     assert original(name).verify().passed
@@ -127,11 +124,9 @@ def test_a_changed_number_is_found_if_it_shows(change: Change) -> None:
     cases(
         {str(patch): (patch,) for patch in PATCHES},
         [
-            "inert-conv0.window-inert_lanes",
             "inert-fc-inert_synapses_match",
             "weights-of-2-bits-conv0-inert_synapses_have_a_weight",
             "arg_max-arg_max-an_inert_class_wins",
-            "everything-pool1-sums_count_what_is_outside",
             "bits-add0-bits_count_as_0_and_1",
             "codes-codes0_0-inert_lanes",
             "codes-codes0_1-absent_channels_have_functions",
@@ -162,7 +157,8 @@ def shows_in_time(true: Original, mutant: Network, seed: int) -> bool:
     )
 
 
-@pytest.mark.parametrize("change", [pytest.param(-1, marks=pytest.mark.slow), 1])
+@pytest.mark.slow
+@pytest.mark.parametrize("change", [-1, 1])
 def test_another_depth_is_found_if_it_shows(change: int) -> None:
     true, shown = original("dense"), 0
     for fifo in true.network.fifos:
@@ -216,7 +212,7 @@ MUTATIONS: dict[str, tuple[Callable[[Original, pytest.MonkeyPatch], Network], bo
     ("simulator", "mutate", "values", "cycles"),
     cases(
         {f"{name}-{sim}": (sim, *mutation) for sim in RUNS_HERE for name, mutation in MUTATIONS.items()},
-        [f"{name}-{simulator}" for simulator in RUNS_HERE for name in ("weight", "late-fc1")],
+        ["weight-amaranth", *(f"late-fc1-{simulator}" for simulator in RUNS_HERE)],
     ),
 )
 def test_every_simulator_finds_the_mutation(

@@ -57,9 +57,9 @@ def needs(simulator: str) -> pytest.MarkDecorator:
 
 DENSE, CONVOLUTIONS, SHORTCUTS = (dense_networks(), 12), (conv_networks(), 3), (residual_networks(), 2)
 
-test_random_networks_in_amaranth = agreement("amaranth", *DENSE, examples(10, many=70))
-test_random_convolutions_in_amaranth = agreement("amaranth", *CONVOLUTIONS, examples(8, many=60))
-test_random_shortcuts_in_amaranth = agreement("amaranth", *SHORTCUTS, examples(6, many=60))
+test_random_networks_in_amaranth = agreement("amaranth", *DENSE, examples(10, many=50))
+test_random_convolutions_in_amaranth = agreement("amaranth", *CONVOLUTIONS, examples(6, many=40))
+test_random_shortcuts_in_amaranth = agreement("amaranth", *SHORTCUTS, examples(4, many=30))
 test_random_networks_in_icarus = pytest.mark.slow(needs("icarus")(agreement("icarus", *DENSE, 5)))
 test_random_convolutions_in_icarus = pytest.mark.slow(needs("icarus")(agreement("icarus", *CONVOLUTIONS, 4)))
 test_random_shortcuts_in_icarus = pytest.mark.slow(needs("icarus")(agreement("icarus", *SHORTCUTS, 5)))

@@ -37,14 +37,14 @@ SIZES = {
         TFC,
         100,
         {
-            "binarize": {"pe": 112},
-            "fc0": {"pe": 64, "simd": 112},
+            "binarize": {"pe": 28},
+            "fc0": {"pe": 64, "simd": 28},
             "fc1": {"pe": 64, "simd": 64},
-            "fc2": {"pe": 64, "simd": 64},
+            "fc2": {"pe": 64, "simd": 32},
             "fc3": {"pe": 10, "simd": 64},
             "arg_max": {"pe": 10},
         },
-        7,
+        28,
     ),
     "sfc-64": (
         SFC,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dataflow import BIPOLAR, InputError, MatrixVector, Network, SlidingWindow, load
+from xnorflow.accuracy import recorded_accuracy, with_accuracy
 
 __all__ = ["lowered_network", "model_path", "open_network"]
 
@@ -48,6 +49,8 @@ def lowered_network(
 ) -> Network:
     """Lower a model (file, folder, zoo name), and compare its padding with the recipe beside it, if there is one.
 
+    The network remembers the accuracy that the card or the metrics beside the model tell.
+
     Parameters
     ----------
     input_kind, outputs, weight_tolerance : as of `quant.lowering.lower`
@@ -64,7 +67,8 @@ def lowered_network(
     recipe = _recipe_beside(path)
     if recipe is not None:
         _check_padding(network, recipe)
-    return network
+    accuracy = recorded_accuracy(path)
+    return network if accuracy is None else with_accuracy(network, accuracy)
 
 
 def _recipe_beside(model: Path) -> dict[str, Any] | None:

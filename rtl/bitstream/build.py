@@ -13,6 +13,7 @@ from amaranth.build.run import BuildPlan
 
 from dataflow import InputError, Network, ToolError
 from dataflow.writing import output_folder, scratch_beside
+from rtl.bitstream.critical import critical_path
 from rtl.bitstream.pll import EcpPll, IcePll, pll_of
 from rtl.bitstream.report import BitstreamReport, Use, check_fit, fmax_of, netlist_cells, packed_cells, use_of
 from rtl.bitstream.tools import Progress, run_tool
@@ -193,6 +194,7 @@ def _report(
         bitstream=target / name,
         sha256=hashlib.sha256((work / name).read_bytes()).hexdigest(),
         seconds=round(time.perf_counter() - start, 1),
+        critical_path=critical_path(work / "report.json", network, clock_mhz),
     )
 
 

@@ -5,10 +5,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from dataflow import InputError, Network
+from rtl.bitstream.critical import Hop
 from rtl.boards import Board
 
 __all__ = ["BitstreamReport", "Use", "check_fit", "fmax_of", "netlist_cells", "packed_cells", "use_of"]
@@ -90,6 +92,7 @@ class BitstreamReport:
     bitstream : the file
     sha256 : checksum of the file
     seconds : duration of the build
+    critical_path : the slowest way from a register to the next one, in the order of time
     """
 
     network: str
@@ -109,6 +112,7 @@ class BitstreamReport:
     bitstream: Path
     sha256: str
     seconds: float
+    critical_path: tuple[Hop, ...] = ()
 
     @property
     def timing_met(self) -> bool:
@@ -116,8 +120,15 @@ class BitstreamReport:
         return self.fmax_mhz >= self.clock_mhz
 
     def to_json(self) -> dict[str, Any]:
-        """Return the report as plain values."""
-        return {**asdict(self), "bitstream": str(self.bitstream), "timing_met": self.timing_met}
+        """Return the report as plain values; the critical path also as one time and as the places that it passes."""
+        path = self.critical_path
+        summary = {
+            "critical_path": [asdict(hop) for hop in path],
+            "critical_ns": round(sum(hop.logic_ns + hop.routing_ns for hop in path), 2),
+            "critical_way": " → ".join(place for place, _ in groupby(hop.place for hop in path)),
+        }
+        figures = {**asdict(self), "bitstream": str(self.bitstream), "timing_met": self.timing_met}
+        return figures | summary
 
 
 def netlist_cells(statistics: Path, netlist: Path, family: str) -> dict[str, int]:

@@ -54,8 +54,9 @@ def test_inert_lanes(simulator: str, tmp_path: Path) -> None:
     run_link(fold(small_network(), foldings), tmp_path, simulator=simulator)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("simulator", VERILOG[:1])
-@pytest.mark.parametrize("outputs", ["bits", pytest.param("signs", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("outputs", ["signs"])
 def test_bits(simulator: str, outputs: str, tmp_path: Path) -> None:
     run_link(fold(dense_network((12, 6, 11), outputs=outputs), {"fc1": {"pe": 3}}), tmp_path, simulator=simulator)
 
@@ -70,6 +71,7 @@ def _checksum_never_wrong(text: str) -> str:
     return re.sub(r"assign match_detected = [^;]*;", "assign match_detected = 1'h1;", text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("simulator", VERILOG[:1])
 def test_a_board_that_skips_the_checksum_is_seen(simulator: str, tmp_path: Path) -> None:
     text = link_verilog(small_network(), 8)

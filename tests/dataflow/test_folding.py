@@ -194,7 +194,9 @@ def without_inert_lanes(network: Network, interval: int) -> dict[str, dict[str, 
 
 @pytest.mark.long
 @given(dense_networks() | conv_networks() | residual_networks(), st.floats(0, 1))
-@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(
+    max_examples=examples(36, many=120), suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
 def test_lanes_are_inert_only_where_that_is_cheaper(network: Network, slowness: float) -> None:
     bare = without_converters(network)
     least, most = FoldingChoices(bare, "ecp5").least_interval, max(node.refolded(ALONE).steps for node in bare.nodes)

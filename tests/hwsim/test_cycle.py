@@ -69,7 +69,7 @@ def test_random_dense_networks(network: Network, frames: int, seed: int | None) 
 
 
 @pytest.mark.long
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(120, many=400))
 @given(pattern_networks(), st.integers(1, 12), st.none() | st.integers(0, 1000))
 def test_random_schedules(network: Network, frames: int, seed: int | None) -> None:
     stalls = stalls_of(network, seed)

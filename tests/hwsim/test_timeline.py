@@ -80,7 +80,7 @@ def test_any_patterns(network: Network, frames: int, seed: int | None) -> None:
 
 
 @pytest.mark.long
-@settings(max_examples=examples(40, many=120))
+@settings(max_examples=examples(20, many=90))
 @given(conv_networks(), st.integers(1, 3), st.none() | st.integers(0, 99))
 def test_windows(network: Network, frames: int, seed: int | None) -> None:
     try:

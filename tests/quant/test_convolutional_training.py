@@ -105,7 +105,8 @@ def test_checkpoint_and_model_file_are_the_network_that_was_measured(whole: Trai
 
 
 @pytest.mark.usefixtures("_no_export")
-@pytest.mark.parametrize("epoch", [pytest.param(0, marks=pytest.mark.slow), 2])
+@pytest.mark.slow
+@pytest.mark.parametrize("epoch", [0, 2])
 def test_an_interrupted_run_continues_to_the_same_result(
     epoch: int, whole: TrainingResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -157,6 +157,7 @@ def test_an_averaged_network_is_the_result(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_an_averaged_training_is_resumed_to_the_same_result(tmp_path: Path) -> None:
     recipe = DenseRecipe(
         name="d", dataset="mnist-sample", hidden=(12,), epochs=3, batch_size=100, average=0.9, mixup=0.2, augment="rand"

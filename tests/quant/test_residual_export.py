@@ -27,7 +27,7 @@ KINDS = {
 @pytest.mark.parametrize(
     ("options", "shape"),
     [
-        ({}, SHAPE),
+        pytest.param({}, SHAPE, marks=pytest.mark.slow),
         ({"downsample": "zeros", "after": "prelu", "stem_bits": 1, "head_bits": 1}, SHAPE),
         pytest.param(
             {"downsample": "convolution", "stream_bits": 5, "stream_step": 0.125, "activation_bits": 2},

@@ -10,14 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dataflow import Cost, expose_scores, fold, save_network
+from dataflow import Cost, fold, save_network
 from hwsim import predict, reference, simulate
 from quant.datasets import load
 from sim_tests.cases import CASES, dense_network, random_frames
 from sim_tests.conv_cases import conv_network
 from tests.xnorflow.command_line import run
 from xnorflow.networks import open_network
-from xnorflow.timing import timing_of
 
 
 def test_help_loads_neither_torch_nor_numba() -> None:
@@ -250,32 +249,6 @@ def test_simulate_draws_the_pipeline(net: Path, capfd: pytest.CaptureFixture[str
     rows = {line.split()[0]: line for line in printed if line.startswith(names)}
     assert tuple(rows) == names
     assert all(set(row.split(maxsplit=1)[1]) <= set("12· ") for row in rows.values())
-
-
-def test_report_of_a_build(net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder, page = tmp_path / "bits", tmp_path / "report.html"
-    folder.mkdir()
-    timing = timing_of(expose_scores(dense_network((12, 6, 4))))
-    figures = {"network": "dense-12-6-4", "latency": timing.latency, "interval": timing.interval, "board": "icebreaker"}
-    figures |= {
-        "luts": 1234,
-        "ffs": 777,
-        "brams": 6,
-        "dsps": 0,
-        "clock_mhz": 24.0,
-        "fmax_mhz": 40.5,
-        "timing_met": True,
-    }
-    (folder / "bitstream.json").write_text(json.dumps(figures))
-    assert run("report", net, "-o", page, "--build", folder, "--frames", 2, "--json") == 0
-    result = json.loads(capsys.readouterr().out)
-    assert (result["report"], result["frames"]) == (str(page), 2)
-    assert (result["timing"]["clock"], result["timing"]["latency"]) == ("met", timing.latency)
-    text = page.read_text(encoding="utf-8")
-    assert '<span class="badge met">met: routed for 40.5 MHz</span>' in text
-    assert "1,234 LUTs" in text
-    assert "estimated for ice40" in text
-    assert "scores_fork" in text  # as it was built
 
 
 def test_simulate_a_data_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

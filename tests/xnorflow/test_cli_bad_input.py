@@ -116,6 +116,7 @@ BAD = [
         ("report", "NET", "-o", "OUT/r.html"),
         "Report file 'OUT/r.html' must be writable, not: No such file or directory",
     ),
+    (("report", "NET", "NET", "NET", "-o", "OUT.html"), "Networks of a report must be one or two, not 3"),
     (("report", "NET", "-o", "OUT.html", "--frames", 0), "Frames of the diagrams must be at least 1, not 0"),
     (("report", "NET", "-o", "OUT.html", "--family", "x"), "Device family must be one of FAMILIES, not 'x'"),
     (("report", "NET", "-o", "OUT.html", "--clock-mhz", 0), "Clock (--clock-mhz) must be positive, not 0.0"),

@@ -306,7 +306,7 @@ def test_simulated_hardware(network: Network, oracle: Oracle) -> None:
 
 
 @pytest.mark.sim
-@pytest.mark.parametrize("outputs", ["bits", "signs"])
+@pytest.mark.parametrize("outputs", ["bits", pytest.param("signs", marks=pytest.mark.slow)])
 def test_simulated_hardware_that_answers_in_bits(outputs: str) -> None:
     network = fold(dense_network((12, 6, 5), outputs=outputs), {"fc1": {"pe": 2}})
     with port_of(SimulatedDevice(network)) as port, BoardConnection(port, network=network, timeout=20) as board:

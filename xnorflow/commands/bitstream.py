@@ -49,7 +49,8 @@ def bitstream(
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(f"{output} is as before; the same command starts again") from interrupt
     result = report.to_json()
-    print_table(table_of(f"{network.name} on {target.board}", ("figure", "value"), list(result.items())))
+    figures = [(name, value) for name, value in result.items() if name != "critical_path"]
+    print_table(table_of(f"{network.name} on {target.board}", ("figure", "value"), figures))
     clock = routed_clock(report.clock_mhz, report.fmax_mhz, met=report.timing_met)
     say(str(Timing(report.latency, report.interval, clock)))
     if json:

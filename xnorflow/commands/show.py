@@ -7,6 +7,7 @@ import typer
 
 from dataflow import Network, fifo_cost, network_cost, node_cost, weight_memory
 from dataflow.cost import port_cost
+from xnorflow.accuracy import accuracy_of
 from xnorflow.commands._options import BuildFolder, ClockMhz, Json, NetworkName
 from xnorflow.target import Target, choose_target
 from xnorflow.timing import Timing, open_build, timing_of
@@ -83,8 +84,11 @@ def show(
     print_folding(network, result)
     if target.board is not None:
         print_use(target.board, network)
+    accuracy = accuracy_of(network)
+    if accuracy is not None:
+        say(str(accuracy))
     if json:
-        print_json(result)
+        print_json(result | {"accuracy": None if accuracy is None else accuracy.to_json()})
 
 
 def print_use(board: str, network: Network) -> None:

@@ -1,6 +1,6 @@
-"""The reports: a page that shows a network's structure, its folding and its activity, and one about a training."""
+"""The reports: pages about a network (structure, folding, activity), about two of them, and about a training."""
 
-from xnorflow.report.page import write_report
+from xnorflow.report.page import Subject, write_comparison, write_report
 from xnorflow.report.training import TrainingPage, write_training_report
 
-__all__ = ["TrainingPage", "write_report", "write_training_report"]
+__all__ = ["Subject", "TrainingPage", "write_comparison", "write_report", "write_training_report"]

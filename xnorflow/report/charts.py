@@ -3,13 +3,16 @@
 A chart has at most `COLUMNS` columns, however many cycles it covers.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hwsim.timeline import BLOCKED, BUSY, FifoTrack, NodeTrack
 
-__all__ = ["COLUMNS", "Axis", "FrameBar", "OccupancyCurve", "axis_of", "bars_of", "blocked_of", "curve_of", "runs"]
+__all__ = [
+    *("COLUMNS", "Axis", "FrameBar", "NodeBars", "OccupancyCurve"),
+    *("axis_of", "bars_of", "blocked_of", "curve_of", "finer", "runs", "track_of"),
+]
 
 #: Maximum number of columns of a chart over time.
 COLUMNS = 460
@@ -48,6 +51,10 @@ class Axis:
         """Return where a column begins, in pixels; the last one may be cut off."""
         return self.x(min(self.cycles, int(column) * self.per_column))
 
+    def share(self, cycle: float) -> float:
+        """Return where a cycle begins, in percent of the axis."""
+        return round(100 * cycle / self.cycles, 3)
+
     def anchor(self, tick: int) -> str:
         """Return SVG's anchor of a tick's label, chosen so that no label extends beyond the axis."""
         if tick == 0:
@@ -55,12 +62,12 @@ class Axis:
         return "end" if self.x(tick) + len(f"{tick:,}") * LETTER / 2 > self.pixels else "middle"
 
 
-def axis_of(cycles: int, pixels: float, *, most_ticks: int = 9) -> Axis:
-    """Return an axis with ticks at round numbers."""
+def axis_of(cycles: int, pixels: float, *, most_ticks: int = 9, columns: int | None = None) -> Axis:
+    """Return an axis with ticks at round numbers, and of at most so many columns."""
     step = 1
     while cycles / step > most_ticks:
         step = step * 5 // 2 if str(step)[0] == "2" else step * 2
-    return Axis(cycles, -(-cycles // COLUMNS), pixels, tuple(range(0, cycles + 1, step)))
+    return Axis(cycles, -(-cycles // (columns or COLUMNS)), pixels, tuple(range(0, cycles + 1, step)))
 
 
 def runs(flags: np.ndarray) -> list[tuple[int, int]]:
@@ -99,6 +106,35 @@ def bars_of(node: NodeTrack, axis: Axis, height: float) -> list[FrameBar]:
         much = _outline(runs(busy >= 0.5), axis, height)
         bars.append(FrameBar(frame + 1, start, stop, *node.waits(frame), some, much))
     return bars
+
+
+@dataclass(frozen=True)
+class NodeBars:
+    """What a chart shows of a node.
+
+    Parameters
+    ----------
+    frames : a bar for each frame
+    blocked : outline of the columns in which it is mostly blocked
+    """
+
+    frames: tuple[FrameBar, ...]
+    blocked: str
+
+    @property
+    def letters(self) -> int:
+        """Size of all outlines as text."""
+        return len(self.blocked) + sum(len(bar.some) + len(bar.much) for bar in self.frames)
+
+
+def track_of(node: NodeTrack, axis: Axis, height: float, blocked_height: float) -> NodeBars:
+    """Return the bars of a node."""
+    return NodeBars(tuple(bars_of(node, axis, height)), blocked_of(node, axis, blocked_height))
+
+
+def finer(axis: Axis, factor: int) -> Axis:
+    """Return the same axis with more columns, but not with less than a cycle in each."""
+    return replace(axis, per_column=max(1, -(-axis.per_column // factor)))
 
 
 def blocked_of(node: NodeTrack, axis: Axis, height: float) -> str:

@@ -1,29 +1,60 @@
-"""The report's page: figures and outlines, filled into the template."""
+"""The reports of a network, and of two side by side: figures and outlines, filled into the templates."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from dataflow import Cost, Network, atomic_write, network_cost, node_cost
 from dataflow.cost import fifo_cost, port_cost
 from hwsim import Run, Timeline, simulate, unroll
-from xnorflow.report.charts import axis_of, bars_of, blocked_of, curve_of
+from xnorflow.accuracy import Accuracy, accuracy_of
+from xnorflow.report.charts import Axis, NodeBars, OccupancyCurve, axis_of, curve_of, finer, track_of
 from xnorflow.report.graph import BOX, BOX_HEIGHT, drawing_of
-from xnorflow.report.texts import short, templates
+from xnorflow.report.texts import figure, short, templates
 from xnorflow.timing import ASSUMED, Build, Clock, Timing
 
-__all__ = ["write_report"]
+__all__ = ["Subject", "write_comparison", "write_report"]
 
 #: Frames over which the nodes' activity is counted, and frames that the diagrams show.
 COUNTED_FRAMES, SHOWN_FRAMES = 1000, 3
 
-#: Sizes in pixels: the page's width, a row of a diagram, a small chart.
-WIDTH, ROW, BAR = 1160, 24, 16
+#: Sizes in pixels: width of the network's picture on a wide and on a narrow page, a row of a diagram, a small chart.
+#: A diagram over time is as wide as the page; it is drawn on so many units.
+WIDTH, NARROW, UNITS, ROW, BAR = 1160, 420, 1000, 20, 16
 CURVE_WIDTH, CURVE_HEIGHT = 340, 54
 
 #: A letter's width in pixels in the names beside the diagrams.
 LETTER = 6.9
+
+#: How much finer the diagram over time may be when one zooms in, and the letters of its outlines that a page may have.
+FINEST, MOST_LETTERS = 16, 1_500_000
+
+#: Resources by the name of their figure, with the name for people.
+_RESOURCES = (("luts", "LUTs"), ("ffs", "flip-flops"), ("brams", "block RAMs"), ("dsps", "DSPs"))
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network that a report is about.
+
+    Parameters
+    ----------
+    network : the network, as it was built if there is a build
+    family : device family of the estimated resources
+    clock : clock of all times, if there is no build
+    build : figures of the network's bitstream
+    board : the board for which it is folded or built
+    title : what a comparison calls it
+    """
+
+    network: Network
+    family: str = "ecp5"
+    clock: Clock = ASSUMED
+    build: Build | None = None
+    board: str | None = None
+    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,22 +74,34 @@ class _Row:
     blocked: float
 
 
-def write_report(
-    network: Network,
-    path: str | os.PathLike[str],
-    *,
-    family: str = "ecp5",
-    clock: Clock = ASSUMED,
-    build: Build | None = None,
-    frames: int = SHOWN_FRAMES,
-) -> Timing:
+@dataclass(frozen=True)
+class _View:
+    """What the templates show of a network."""
+
+    title: str
+    network: Network
+    timing: Timing
+    family: str
+    build: dict[str, Any] | None
+    board: Any
+    board_has: Cost | None
+    accuracy: Accuracy | None
+    critical: dict[str, Any] | None
+    estimate: Cost
+    fifos: Cost
+    rows: list[_Row]
+    graphs: dict[str, Any]
+    run: Run
+    timeline: Timeline
+    pipeline: list[tuple[Any, NodeBars, NodeBars | None]]
+    curves: list[tuple[Any, OccupancyCurve, str]]
+
+
+def write_report(subject: Subject, path: str | os.PathLike[str], *, frames: int = SHOWN_FRAMES) -> Timing:
     """Write a report of a network as one self-contained HTML page, and return the timing that it shows.
 
     Parameters
     ----------
-    family : device family of the estimated resources
-    clock : clock of all times, if there is no build
-    build : figures of the network's bitstream
     frames : frames that the diagrams show
 
     Raises
@@ -66,27 +109,111 @@ def write_report(
     InputError
         The network deadlocks, or the path cannot be written to.
     """
-    run = simulate(network, COUNTED_FRAMES)
-    timing = Timing(run.first_frame_latency, run.interval, clock if build is None else build.clock)
-    text = (
-        templates()
-        .get_template("page.html")
-        .render(
-            network=network,
-            timing=timing,
-            build=None if build is None else build.figures,
-            family=family,
-            estimate=network_cost(network, family),
-            fifos=sum((fifo_cost(network.stream(f).width, f.depth, family) for f in network.fifos), port_cost(network)),
-            rows=_rows(network, run, family),
-            counted_frames=COUNTED_FRAMES,
-            graph=_graph(network, run),
-            **_over_time(network, unroll(network, frames)),
-        )
+    (view,), shared = _views([subject], frames)
+    _write("page.html", path, subject=view, **shared)
+    return view.timing
+
+
+def write_comparison(
+    first: Subject, second: Subject, path: str | os.PathLike[str], *, frames: int = SHOWN_FRAMES
+) -> tuple[Timing, Timing]:
+    """Write a page with two networks side by side, and return the timing of both.
+
+    Raises
+    ------
+    InputError
+        As of `write_report`.
+    """
+    views, shared = _views([first, second], frames)
+    one, other = views
+    _write(
+        "compare.html",
+        path,
+        subjects=views,
+        figures=_figures(one, other),
+        nodes=_pairs([{row.name: _numbers(row) for row in view.rows} for view in views]),
+        fifos=_pairs(
+            [
+                {
+                    edge.name: (edge.depth, view.network.stream(edge).width, use.max_occupancy)
+                    for edge, use in zip(view.network.fifos, view.run.fifos, strict=True)
+                }
+                for view in views
+            ]
+        ),
+        **shared,
     )
+    return one.timing, other.timing
+
+
+def _write(template: str, path: str | os.PathLike[str], **content: Any) -> None:
+    text = templates().get_template(template).render(counted_frames=COUNTED_FRAMES, **content)
     with atomic_write(path, "Report") as part:
         part.write_text(text, encoding="utf-8")
-    return timing
+
+
+def _views(subjects: Sequence[Subject], frames: int) -> tuple[list[_View], dict[str, Any]]:
+    """Return what is shown of each network, and what all of them share: the axis of cycles, and sizes."""
+    timelines = [unroll(subject.network, frames) for subject in subjects]
+    cycles = max(timeline.cycles for timeline in timelines)
+    axis = axis_of(cycles, UNITS)
+    small = axis_of(cycles, CURVE_WIDTH, most_ticks=3)
+    fine = _fine_axis(timelines, axis)
+    names = [short(node.name) for timeline in timelines for node in timeline.nodes]
+    shared = {
+        "frames": frames,
+        "axis": axis,
+        "fine_axis": fine,
+        "small": small,
+        "sizes": {"left": max(map(len, names)) * LETTER + 14, "row": ROW, "bar": BAR},
+        "small_sizes": {"width": CURVE_WIDTH, "height": CURVE_HEIGHT},
+    }
+    return [_view(each, line, axis, fine, small) for each, line in zip(subjects, timelines, strict=True)], shared
+
+
+def _fine_axis(timelines: Sequence[Timeline], axis: Axis) -> Axis | None:
+    """Return the finest axis whose outlines are not too much for a page, or None if it is no finer."""
+    factor = FINEST
+    while factor > 1 and axis.per_column > 1:
+        fine = finer(axis, factor)
+        tracks = (track_of(node, fine, BAR, 3) for timeline in timelines for node in timeline.nodes)
+        if sum(track.letters for track in tracks) <= MOST_LETTERS:
+            return fine
+        factor //= 2
+    return None
+
+
+def _view(subject: Subject, timeline: Timeline, axis: Axis, fine: Axis | None, small: Axis) -> _View:
+    network, family, build = subject.network, subject.family, subject.build
+    run = simulate(network, COUNTED_FRAMES)
+    fifos = (fifo_cost(network.stream(edge).width, edge.depth, family) for edge in network.fifos)
+    board = None
+    if subject.board is not None:
+        from rtl.boards import board_of
+
+        board = board_of(subject.board)
+    return _View(
+        title=subject.title or network.name,
+        network=network,
+        timing=Timing(run.first_frame_latency, run.interval, subject.clock if build is None else build.clock),
+        family=family,
+        build=None if build is None else build.figures,
+        board=board,
+        board_has=None if board is None else Cost(board.luts, board.luts, board.brams, board.dsps),
+        accuracy=accuracy_of(network),
+        critical=None if build is None else _critical(build.figures),
+        estimate=network_cost(network, family),
+        fifos=sum(fifos, port_cost(network)),
+        rows=_rows(network, run, family),
+        graphs={"broad": _graph(network, run, WIDTH), "narrow": _graph(network, run, NARROW)},
+        run=run,
+        timeline=timeline,
+        pipeline=[
+            (node, track_of(node, axis, BAR, 3), None if fine is None else track_of(node, fine, BAR, 3))
+            for node in timeline.nodes
+        ],
+        curves=[(fifo, curve_of(fifo, small, CURVE_HEIGHT), _kind_of(network, fifo.name)) for fifo in timeline.fifos],
+    )
 
 
 def _rows(network: Network, run: Run, family: str) -> list[_Row]:
@@ -113,8 +240,8 @@ def _shape(sizes: Iterable[int]) -> str:
     return " × ".join(map(str, sizes))
 
 
-def _graph(network: Network, run: Run) -> dict[str, Any]:
-    graph = drawing_of(network, width=WIDTH)
+def _graph(network: Network, run: Run, width: int) -> dict[str, Any]:
+    drawing = drawing_of(network, width=width)
     busy = {activity.name: activity.busy / run.cycles for activity in run.nodes}
     use = {fifo.name: fifo for fifo in run.fifos}
     ends = {terminal.name: terminal.stream for terminal in (*network.inputs, *network.outputs)}
@@ -126,29 +253,10 @@ def _graph(network: Network, run: Run) -> dict[str, Any]:
         return " ".join([node.kind, "×".join(map(str, node.folding.values()))]).rstrip()
 
     return {
-        "graph": graph,
-        "boxes": [(box, about(box.name), busy.get(box.name, 0.0)) for box in graph.boxes],
-        "links": [(link, network.stream(link.fifo).width, use[link.fifo.name]) for link in graph.links],
+        "drawing": drawing,
+        "boxes": [(box, about(box.name), busy.get(box.name, 0.0)) for box in drawing.boxes],
+        "links": [(link, network.stream(link.fifo).width, use[link.fifo.name]) for link in drawing.links],
         "box": (BOX, BOX_HEIGHT),
-    }
-
-
-def _over_time(network: Network, timeline: Timeline) -> dict[str, Any]:
-    """Return the template's variables for the diagrams over time."""
-    names = [short(node.name) for node in timeline.nodes]
-    left = max(map(len, names)) * LETTER + 14
-    axis = axis_of(timeline.cycles, WIDTH - left - 24)
-    small = axis_of(timeline.cycles, CURVE_WIDTH, most_ticks=3)
-    return {
-        "timeline": timeline,
-        "sizes": {"width": WIDTH, "left": left, "row": ROW, "bar": BAR},
-        "axis": axis,
-        "pipeline": [(node, bars_of(node, axis, BAR), blocked_of(node, axis, 3)) for node in timeline.nodes],
-        "small": small,
-        "small_sizes": {"width": CURVE_WIDTH, "height": CURVE_HEIGHT},
-        "curves": [
-            (fifo, curve_of(fifo, small, CURVE_HEIGHT), _kind_of(network, fifo.name)) for fifo in timeline.fifos
-        ],
     }
 
 
@@ -156,3 +264,58 @@ def _kind_of(network: Network, name: str) -> str:
     """Return the type of a FIFO's stream as text for people."""
     fifo = next(fifo for fifo in network.fifos if fifo.name == name)
     return str(network.stream(fifo))
+
+
+def _critical(figures: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the critical path of a build, with the time since the clock at each cell."""
+    if not figures.get("critical_path"):
+        return None
+    shown, since = [], 0.0
+    for hop in figures["critical_path"]:
+        since += hop["logic_ns"] + hop["routing_ns"]
+        named = {"node": hop["place"], "through": hop["cell"]}
+        shown.append({**named, "logic": hop["logic_ns"], "routing": hop["routing_ns"], "since": since})
+    return {"hops": shown, "total": figures["critical_ns"], "way": figures["critical_way"]}
+
+
+def _figures(one: _View, other: _View) -> list[dict[str, Any]]:
+    """Return the rows of the comparison's first table: each has a name, both texts, and the ratio."""
+    rows = []
+    how = "built" if one.build and other.build else "estimated"
+    numbers: list[tuple[str, Callable[[_View], float]]] = [
+        ("latency, cycles", lambda view: view.timing.latency),
+        ("interval, cycles", lambda view: view.timing.interval),
+        ("clock, MHz", lambda view: view.timing.clock.mhz),
+        ("latency, µs", lambda view: view.timing.latency_us),
+        ("frames per second", lambda view: view.timing.fps),
+        *((f"{name}, {how}", partial(_used, key)) for key, name in _RESOURCES),
+        ("bits of weights", lambda view: view.network.weight_bits),
+        ("products per frame", lambda view: view.network.macs),
+    ]
+    for name, number in numbers:
+        values = number(one), number(other)
+        ratio = f"{values[1] / values[0]:.3g}" if values[0] else "–"
+        rows.append({"name": name, "texts": [figure(value) for value in values], "ratio": ratio})
+    texts = [view.accuracy.percent if view.accuracy else "–" for view in (one, other)]
+    rows.append({"name": "accuracy on test images", "texts": texts, "ratio": ""})
+    clocks = [view.timing.clock.note for view in (one, other)]
+    rows.insert(3, {"name": "the clock is", "texts": clocks, "ratio": ""})
+    return rows
+
+
+def _used(key: str, view: _View) -> int:
+    return int(view.build[key]) if view.build else int(getattr(view.estimate, key))
+
+
+def _numbers(row: _Row) -> tuple[int | None, ...]:
+    return row.pe, row.simd, row.steps, row.cost.luts, row.cost.brams
+
+
+def _pairs(tables: Sequence[dict[str, tuple[Any, ...]]]) -> list[dict[str, Any]]:
+    """Return a row for each name of either table, with the numbers of both side by side."""
+    names = dict.fromkeys(name for table in tables for name in table)
+    width = max(len(numbers) for table in tables for numbers in table.values())
+    empty = (None,) * width
+    return [
+        {"name": name, "pairs": list(zip(*(table.get(name, empty) for table in tables), strict=True))} for name in names
+    ]

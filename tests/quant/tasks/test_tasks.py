@@ -49,7 +49,9 @@ def recipe_of(task: str, /, **changes: Any) -> OwnRecipe:
     return OwnRecipe(**entries | changes)
 
 
-@pytest.mark.parametrize("task", CASES)
+@pytest.mark.parametrize(
+    "task", [pytest.param(task, marks=[] if task == "segment" else [pytest.mark.slow]) for task in CASES]
+)
 def test_a_network_is_trained(task: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe = recipe_of(task)
     _, _, key, least = CASES[task]

@@ -292,6 +292,11 @@ def check_report(report: BitstreamReport, folder: Path) -> None:
     assert 0 < report.luts <= report.cells <= board.luts
     assert report.ffs > 0
     assert 0 < report.brams <= board.brams
+    places = {hop.place for hop in report.critical_path}
+    assert places & {"serial link", *(node.name for node in small_network().nodes)}
+    assert sum(hop.logic_ns + hop.routing_ns for hop in report.critical_path) == pytest.approx(
+        1000 / report.fmax_mhz, rel=0.02
+    )
 
 
 @pytest.mark.long

@@ -119,7 +119,7 @@ def geometries(draw, *, most_outside: int):
 
 
 @given(geometries(most_outside=1), st.booleans(), st.integers(0, 10_000), st.integers(0, 99))
-@settings(max_examples=examples(25))
+@settings(max_examples=examples(14, many=40))
 def test_values_and_timing_of_any_window(arguments, high: bool, seed: int, folding: int) -> None:
     element = arguments[0]
     node = dataflow.SlidingWindow("window", *arguments, pad=element.maximum if high else element.minimum)
