@@ -14,7 +14,7 @@ import numpy as np
 from dataflow import Network, Terminal
 from hwsim import Stalls
 from rtl.axi import axi_prefixes
-from rtl.verilog import top_name, verilog
+from rtl.verilog_files import top_name, verilog
 from sim_tests.simulators import SimulationError, require, run_program, verilate
 
 __all__ = ["FreeRun", "compile_free", "run_free"]

@@ -31,9 +31,9 @@ def slow(parameter: ParameterSet) -> ParameterSet:
 
 
 #: Cases that the default suite runs in the simulators of Verilog too.
-REPRESENTATIVES = {"both", "inert", "codes-stacked"}
+REPRESENTATIVES = {"both", "inert"}
 #: Further ones that Verilator runs in the slow suite: it compiles for longer than all others take.
-COMPILED = {"bits"}
+COMPILED = {"bits", "codes-stacked"}
 #: Cases that Amaranth's simulator, which runs Python for every cycle, leaves to Icarus; smaller ones have their kinds.
 LEFT = {
     *("inert-image", "codes-image", "stacked-image", "codes", "codes-and-weights"),

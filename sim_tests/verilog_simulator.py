@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dataflow import Network
 from rtl.axi import axi_prefixes
-from rtl.verilog import top_name, verilog
+from rtl.verilog_files import top_name, verilog
 from sim_tests.bench import Bench
 from sim_tests.recording import Recording, Setup
 from sim_tests.simulators import run_cocotb

@@ -36,7 +36,7 @@ from dataflow.kinds import implementation
 from dataflow.nodes import KINDS
 from hwsim import random_stalls
 from rtl.components import component_of
-from rtl.verilog import verilog
+from rtl.verilog_files import verilog
 from sim_tests.cases import random_frames
 from sim_tests.verification import verify_rtl
 

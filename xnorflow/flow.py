@@ -101,7 +101,7 @@ def _simulate(flow: Flow, progress: Progress) -> str:
 
 
 def _verilog(flow: Flow, progress: Progress) -> str:
-    from rtl.verilog import write_verilog
+    from rtl.verilog_files import write_verilog
 
     assert flow.network is not None
     flow.verilog = write_verilog(flow.network, flow.folder / "verilog")

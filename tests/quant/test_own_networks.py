@@ -79,6 +79,7 @@ def test_what_was_made_binary_is_in_the_metrics(trained: TrainingResult) -> None
     ]
 
 
+@pytest.mark.slow
 def test_from_python_the_network_itself_is_trained(trained: TrainingResult, tmp_path: Path) -> None:
     recipe = replace(OWN, network="", arguments={})
     with torch.random.fork_rng():

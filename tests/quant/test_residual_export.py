@@ -48,7 +48,11 @@ def test_networks_are_equal_to_brevitas(options: dict[str, Any], shape: tuple[in
 @pytest.mark.parametrize(
     ("options", "names"),
     [
-        ({"columns": 2}, ("block0.first.stream", "block0.stream", "block1.single.stream", "block1.stream")),
+        pytest.param(
+            {"columns": 2},
+            ("block0.first.stream", "block0.stream", "block1.single.stream", "block1.stream"),
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             {"double_residual": False, "downsample": "binary", "groups": 4},
             ("block0.stream", "block1.shortcut.sign", "block1.stream"),

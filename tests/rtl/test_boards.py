@@ -1,5 +1,8 @@
 """The table of boards."""
 
+import subprocess
+import sys
+
 import pytest
 
 from dataflow import InputError
@@ -27,3 +30,8 @@ def test_unknown_board() -> None:
         board_of("ulx3s")
     with pytest.raises(InputError, match=r"^Board must be one of icebreaker, ulx3s-85f, not 'zybo'$"):
         board_of("zybo")
+
+
+def test_boards_and_costs_need_no_amaranth() -> None:
+    code = "import sys, rtl.boards, rtl.link.cost; assert not {'amaranth', 'amaranth_boards'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

@@ -11,7 +11,7 @@ import pytest
 import dataflow
 from dataflow import MatrixVector, Network
 from hwsim.reference import evaluate
-from rtl.verilog import verilog
+from rtl.verilog_files import verilog
 from sim_tests.cases import random_frames
 from tests.xnorflow.packages import FRAMES, network_of, package, run_testbench
 from xnorflow.folding import fold_to

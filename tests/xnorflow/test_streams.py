@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.xnorflow.command_line import run
+from xnorflow.commands import _completion
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no such pipes and devices there")
 
@@ -126,8 +127,26 @@ def test_closed_streams_leave_the_files_alone(closed: str, net: Path, tmp_path: 
 def test_completion_for_shells() -> None:
     shown = call(env={**os.environ, "_XNORFLOW_COMPLETE": "source_zsh"})
     assert (shown.returncode, "_XNORFLOW_COMPLETE" in shown.stdout) == (0, True), shown.stderr
-    asked = {"_XNORFLOW_COMPLETE": "complete_bash", "COMP_WORDS": "xnorflow si", "COMP_CWORD": "1"}
-    assert call(env={**os.environ, **asked}).stdout.split() == ["simulate"]
+    for words, offered in (
+        ("xnorflow si", ["simulate"]),
+        ("xnorflow fold tfc-w1a1 --board i", ["icebreaker"]),
+    ):
+        asked = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+        found = call(env={**os.environ, **asked, "_XNORFLOW_COMPLETE": "complete_bash"})
+        assert found.stdout.split() == offered, found.stderr
+
+
+def test_what_completion_offers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("tfc.xnf", "tfc.txt", "t[1].xnf", "tiny.toml"):
+        (tmp_path / name).touch()
+    (tmp_path / "trained").mkdir()
+    assert _completion.networks("t") == ["tfc-w1a1", "t[1].xnf", "tfc.xnf", "trained/"]
+    assert _completion.networks("t[") == ["t[1].xnf"]
+    assert _completion.recipes("tin") == ["tiny.toml"]
+    assert {"tfc-w1a1", "resnet20-w1a1"} <= set(_completion.recipes(""))
+    assert _completion.boards("u") == ["ulx3s-85f"]
+    assert _completion.families("x") == ["xilinx7"]
 
 
 @pytest.mark.long

@@ -5,9 +5,18 @@ from typing import Annotated
 
 import typer
 
+from xnorflow.commands import _completion
+
 __all__ = ["BuildFolder", "ClockMhz", "Data", "DataSet", "FrameCount", "InputArray", "Json", "NetworkName"]
 
-NetworkName = Annotated[str, typer.Argument(metavar="NET", help="An .xnf file, an ONNX model, or a name of the zoo.")]
+NetworkName = Annotated[
+    str,
+    typer.Argument(
+        metavar="NET",
+        help="An .xnf file, an ONNX model, or a name of the zoo.",
+        autocompletion=_completion.networks,
+    ),
+]
 
 
 def _as_json(chosen: bool) -> bool:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from dataflow import InputError
+from xnorflow.commands import _completion
 from xnorflow.commands._options import Json, NetworkName
 from xnorflow.timing import Timing, routed_clock
 
@@ -16,7 +17,11 @@ def bitstream(
     net: NetworkName,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the bitstream.")],
     board: Annotated[
-        str | None, typer.Option(help="Board, see `xnorflow boards`; the default is the one it was folded for.")
+        str | None,
+        typer.Option(
+            help="Board, see `xnorflow boards`; the default is the one it was folded for.",
+            autocompletion=_completion.boards,
+        ),
     ] = None,
     clock_mhz: Annotated[
         float | None, typer.Option(help="Clock in MHz, instead of the remembered or the usual.")

@@ -8,6 +8,7 @@ import typer
 
 from dataflow import InputError, Network
 from dataflow.writing import check_writable
+from xnorflow.commands import _completion
 from xnorflow.commands._options import Json, NetworkName
 from xnorflow.target import Target
 
@@ -26,7 +27,10 @@ def fold(
     ] = None,
     interval: Annotated[int | None, typer.Option(help="Cycles between frames to reach.")] = None,
     board: Annotated[
-        str | None, typer.Option(help="Board. Without another target: the fastest folding that fits it.")
+        str | None,
+        typer.Option(
+            help="Board. Without another target: the fastest folding that fits it.", autocompletion=_completion.boards
+        ),
     ] = None,
     utilization: Annotated[
         float | None, typer.Option(help="Share of the board's LUTs to use; the default is 0.8.", show_default=False)
@@ -38,7 +42,9 @@ def fold(
     interval_slack: Annotated[
         str | None, typer.Option(metavar="PERCENT", help="How much the interval may grow to save places, such as 5%.")
     ] = None,
-    family: Annotated[str | None, typer.Option(help="Device family of the estimate.")] = None,
+    family: Annotated[
+        str | None, typer.Option(help="Device family of the estimate.", autocompletion=_completion.families)
+    ] = None,
     json: Json = False,
 ) -> None:
     """Fold a network: choose its parallelism for a rate, an interval or a board, or read it from a file.

@@ -7,6 +7,7 @@ import typer
 
 from dataflow import InputError
 from dataflow.writing import check_writable
+from xnorflow.commands import _completion
 from xnorflow.commands._options import ClockMhz, Json
 from xnorflow.target import Target, choose_target
 from xnorflow.timing import open_build
@@ -23,7 +24,11 @@ MOST = 2
 def report(
     nets: Annotated[
         list[str],
-        typer.Argument(metavar="NET [NET]", help="One or two: .xnf files, ONNX models, or names of the zoo."),
+        typer.Argument(
+            metavar="NET [NET]",
+            help="One or two: .xnf files, ONNX models, or names of the zoo.",
+            autocompletion=_completion.networks,
+        ),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.html", help="Where the page goes.")],
     build: Annotated[
@@ -31,7 +36,10 @@ def report(
         typer.Option("--build", metavar="DIR", help="Folder of the network's bitstream; its clock is used. Once each."),
     ] = None,
     clock_mhz: ClockMhz = None,
-    family: Annotated[str | None, typer.Option(help="Device family of the estimate, without --build.")] = None,
+    family: Annotated[
+        str | None,
+        typer.Option(help="Device family of the estimate, without --build.", autocompletion=_completion.families),
+    ] = None,
     frames: Annotated[int, typer.Option(help="How many frames the diagrams show.")] = 3,
     json: Json = False,
 ) -> None:

@@ -8,6 +8,7 @@ import typer
 from dataflow import Network, fifo_cost, network_cost, node_cost, weight_memory
 from dataflow.cost import port_cost
 from xnorflow.accuracy import accuracy_of
+from xnorflow.commands import _completion
 from xnorflow.commands._options import BuildFolder, ClockMhz, Json, NetworkName
 from xnorflow.target import Target, choose_target
 from xnorflow.timing import Timing, open_build, timing_of
@@ -19,10 +20,16 @@ Family = Annotated[
     typer.Option(
         help="Device family of the estimate: ice40, ecp5, gowin or xilinx7; the default is the remembered one or ecp5.",
         show_default=False,
+        autocompletion=_completion.families,
     ),
 ]
 BoardName = Annotated[
-    str | None, typer.Option("--board", help="Board: use its device family, and compare with its sizes.")
+    str | None,
+    typer.Option(
+        "--board",
+        help="Board: use its device family, and compare with its sizes.",
+        autocompletion=_completion.boards,
+    ),
 ]
 
 

@@ -5,13 +5,17 @@ from typing import Annotated
 
 import typer
 
+from xnorflow.commands import _completion
 from xnorflow.commands._options import Data, Json
 
 __all__ = ["train"]
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe's name, or a TOML file.")],
+    recipe: Annotated[
+        str,
+        typer.Argument(metavar="RECIPE", help="A recipe's name, or a TOML file.", autocompletion=_completion.recipes),
+    ],
     data: Data = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs, instead of the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed, instead of the recipe's.")] = None,

@@ -8,7 +8,7 @@ import numpy as np
 from dataflow import Bipolar, Network, Stream, Terminal, network_cost, values_of_words
 from dataflow.families import FAMILIES
 from rtl.axi import axi_prefixes, clock_ports
-from rtl.verilog import top_name
+from rtl.verilog_files import top_name
 from xnorflow.package.folder import GENERATOR
 from xnorflow.package.vectors import Vectors
 from xnorflow.target import Target
@@ -25,7 +25,7 @@ def facts_of(network: Network, vectors: Vectors, *, reset: str, target: Target, 
 
     Parameters
     ----------
-    reset : polarity, as in `rtl.verilog.verilog`
+    reset : polarity, as in `rtl.verilog`
     target : its clock is for times and constraints
     """
     clock_port, reset_port = clock_ports(reset)

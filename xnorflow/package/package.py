@@ -10,7 +10,7 @@ import numpy as np
 from dataflow import InputError, Network
 from dataflow.naming import encodable, plain_names
 from rtl.axi import clock_ports
-from rtl.verilog import divided, top_name, verilog
+from rtl.verilog_files import divided, top_name, verilog
 from xnorflow import __version__
 from xnorflow.package.facts import facts_of
 from xnorflow.package.folder import FACTS, digest_of

@@ -170,6 +170,7 @@ def test_bits_that_share_a_quantizer(tmp_path: Path) -> None:
     assert_equal(network, tmp_path / "bits.onnx", bits)
 
 
+@pytest.mark.slow
 def test_brevitas_own_adder(tmp_path: Path) -> None:
     """It has both operands' bits go through one further quantizer."""
     torch.manual_seed(3)
