@@ -5,7 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 WORKERS ?= auto
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations=25 --durations-min=1
+# One thread for each worker: with more, those of PyTorch wait for each other.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations=25 --durations-min=1
 
 # Verilator's run-time library, compiled once for all simulations: it costs several times as much as a small design.
 export XNORFLOW_VERILATOR_RUNTIME ?= $(abspath $(VENV))/verilator-runtime

@@ -23,8 +23,8 @@ LONGEST = (
     *("tests/xnorflow/test_zoo_rtl.py", "tests/rtl/bitstream/test_boards.py"),
 )
 
-#: Notebooks that train.
-TRAINING_NOTEBOOKS = ("notebooks/01_", "notebooks/05_")
+#: Files all of whose tests are slow.
+SLOW = ("notebooks/",)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -37,12 +37,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave notebooks that train to the slow suite, and run the longest tests first.
+    """Leave notebooks to the slow suite, and run the longest tests first.
 
     At the end, one worker would wait for the other.
     """
     for item in items:
-        if item.nodeid.startswith(TRAINING_NOTEBOOKS):
+        if item.nodeid.startswith(SLOW):
             item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 

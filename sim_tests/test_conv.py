@@ -284,7 +284,10 @@ VERILOG = (
 #: Those that Icarus runs in the default suite.
 OFTEN = ("not-square", "everything", "weights-of-8-bits")
 #: Cases that take thousands of cycles, and whose kinds are in shorter ones too.
-LONG = {"narrow-fifos", "stride-pool-3x3", "sum-pool", "sum-pool-of-sums", "zero", "zero-of-integers"}
+LONG = {
+    *("narrow-fifos", "stride-pool-3x3", "sum-pool", "sum-pool-of-sums", "zero", "zero-of-integers"),
+    *("groups", "zero-beside-plus-1", "odd-channels-pool", "inert-integers"),
+}
 
 
 @pytest.mark.parametrize(

@@ -76,9 +76,14 @@ class Phases:
 
     On a terminal one line tells the phase, how long it takes and, where it is known, how long it still will; phases
     that are over stay above it. Elsewhere each phase is a line when it begins.
+
+    Parameters
+    ----------
+    quiet : seconds after which lines are left; a step that is over by then leaves none
     """
 
-    def __init__(self) -> None:
+    def __init__(self, quiet: float = 0.0) -> None:
+        self._quiet = quiet
         self._start = self._begun = time.monotonic()
         self._phase, self._share = "", 0.0
         self._spinner = Spinner("dots")
@@ -104,7 +109,7 @@ class Phases:
             return
         self._close()
         self._phase, self._share, self._begun = phase, 0.0, time.monotonic()
-        if not notes.is_terminal:
+        if not notes.is_terminal and self._begun - self._start >= self._quiet:
             note(f"{_clock(self._begun - self._start)}  {phase}")
 
     def advance(self, share: float) -> None:
@@ -120,7 +125,7 @@ class Phases:
             self._live.start()
 
     def _close(self) -> None:
-        if self._phase and notes.is_terminal:
+        if self._phase and notes.is_terminal and time.monotonic() - self._start >= self._quiet:
             note(f"{self._phase} ({_clock(time.monotonic() - self._begun)})")
         self._phase = ""
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from dataflow import InputError, Network, fold, fold_to_interval, network_cost
 from dataflow.choices import FoldingChoices
@@ -26,6 +26,29 @@ _PRICES = (1, 0.1, 0.3, 3, 10)
 _SIZED = 3
 
 Counts = tuple[int, int, int]
+
+
+class Progress(Protocol):
+    """Is told what a long search does."""
+
+    def __call__(self, phase: str) -> None:
+        """Begin a phase, or go on with it."""
+
+    def advance(self, share: float) -> None:
+        """Tell how much of the phase is done at most, 0 to 1."""
+
+
+class _Silent:
+    """Nobody is told."""
+
+    def __call__(self, phase: str) -> None:
+        pass
+
+    def advance(self, share: float) -> None:
+        pass
+
+
+SILENT: Progress = _Silent()
 
 
 @dataclass(frozen=True)
@@ -60,14 +83,14 @@ def fold_to(network: Network, interval: int, *, family: str = "ecp5") -> Network
     return _cheapest(network, choices, interval)
 
 
-def fold_towards(network: Network, interval: int, *, family: str = "ecp5") -> Folded:
+def fold_towards(network: Network, interval: int, *, family: str = "ecp5", progress: Progress = SILENT) -> Folded:
     """Return the network folded to an interval, or its fastest folding if it cannot reach the interval."""
     choices = FoldingChoices(network, family)
     missed = choices.refusal(interval) if interval < choices.least_interval else None
-    return Folded(_cheapest(network, choices, max(interval, choices.least_interval)), missed)
+    return Folded(_cheapest(network, choices, max(interval, choices.least_interval), progress), missed)
 
 
-def _cheapest(network: Network, choices: FoldingChoices, interval: int) -> Network:
+def _cheapest(network: Network, choices: FoldingChoices, interval: int, progress: Progress = SILENT) -> Network:
     """Return the cheapest of the foldings that are chosen for an interval and for each shorter one.
 
     Cost need not fall where the interval grows: other widths need converters, and deeper FIFOs. But all that is looked
@@ -79,18 +102,22 @@ def _cheapest(network: Network, choices: FoldingChoices, interval: int) -> Netwo
     least = choices.price(best)
     candidates: list[tuple[float, int, Network]] = []
     seen = []
-    for each in reversed(intervals):
+    progress("foldings")
+    for place, each in enumerate(reversed(intervals)):
         if choices.least_price(each) >= least:
             break
+        progress.advance(place / len(intervals))
         for foldings in (choices.to(each), choices.together(each)):
             if foldings not in seen:
                 seen.append(foldings)
                 folded = fold(network, foldings)
                 shallow = folded.with_depths({fifo.name: 1 for fifo in folded.fifos})
                 candidates.append((choices.price(shallow), len(candidates), folded))
-    for bound, _, folded in sorted(candidates):
+    progress("depths of FIFOs")
+    for place, (bound, _, folded) in enumerate(sorted(candidates)):
         if bound >= least:
             break
+        progress.advance(place / len(candidates))
         sized = with_smallest_fifos(folded)
         if choices.price(sized) < least:
             best, least = sized, choices.price(sized)
@@ -173,7 +200,7 @@ def _part_of(percentage: str) -> Fraction:
     return part
 
 
-def fold_for_board(network: Network, board: str, *, utilization: float = 0.8) -> Folded:
+def fold_for_board(network: Network, board: str, *, utilization: float = 0.8, progress: Progress = SILENT) -> Folded:
     """Return the fastest folding whose estimated cost fits a board, or the smallest folding if none fits.
 
     A network fits if it takes, with all outputs that a board sends and with the serial link, at most `utilization` of
@@ -210,10 +237,12 @@ def fold_for_board(network: Network, board: str, *, utilization: float = 0.8) ->
         return [folded for _, _, folded in sorted(found)[:_SIZED]]
 
     def fitting(index: int) -> Network | None:
+        progress(f"depths of FIFOs at {intervals[index]:,} cycles")
         sized = (with_smallest_fifos(each) for each in candidates(intervals[index]))
         return next((each for each in sized if _use(each, chosen, utilization) <= 1), None)
 
     # FIFOs of one place are a lower bound, which is quickly computed. From there on, in growing steps.
+    progress(f"foldings that fit {board}")
     first = bisect_left(intervals, True, key=lambda interval: bool(candidates(interval)))
     low, step, best = first, 1, None
     while low < len(intervals) and best is None:

@@ -153,6 +153,40 @@ def routed_clock(clock_mhz: float, fmax_mhz: float, *, met: bool) -> Clock:
     return Clock(clock_mhz, "met" if met else "missed", f"{'met' if met else 'NOT met'}: routed for {fmax_mhz:g} MHz")
 
 
+#: Figures of a build by their type; a cell of the critical path has those of `_HOP`.
+_FIGURES: Mapping[str, type] = {
+    **dict.fromkeys(("network", "board"), str),
+    **dict.fromkeys(("luts", "ffs", "brams", "dsps", "latency"), int),
+    **dict.fromkeys(("interval", "clock_mhz", "fmax_mhz"), float),
+    "timing_met": bool,
+}
+_HOP: Mapping[str, type] = {"place": str, "cell": str, "logic_ns": float, "routing_ns": float}
+
+
+def _check_figures(figures: Mapping[str, Any]) -> None:
+    """Check the figures of a file; those of an earlier version have no critical path."""
+    _check_types(figures, _FIGURES)
+    if "critical_path" in figures:
+        _check_types(figures, {"critical_ns": float, "critical_way": str, "critical_path": list})
+        for hop in figures["critical_path"]:
+            _check_types(hop, _HOP)
+
+
+def _check_types(values: Mapping[str, Any], types: Mapping[str, type]) -> None:
+    """Raise TypeError or KeyError unless values are of their types; numbers are finite, not negative and not huge."""
+    for key, kind in types.items():
+        value = values[key]
+        if kind in (int, float):
+            if isinstance(value, bool) or not isinstance(value, int if kind is int else int | float):
+                raise TypeError(key)
+            if not 0 <= value < 1e15:
+                raise ValueError(key)
+        elif not isinstance(value, kind):
+            raise TypeError(key)
+    if not all(values[key] for key in ("clock_mhz", "fmax_mhz") if key in types):
+        raise ValueError("a clock of 0")
+
+
 def open_build(folder: str | os.PathLike[str], network: Network) -> Build:
     """Return the build in a folder.
 
@@ -166,12 +200,13 @@ def open_build(folder: str | os.PathLike[str], network: Network) -> Build:
         raise InputError(f"Build folder {str(folder)!r} must hold bitstream.json of xnorflow bitstream, not none")
     try:
         figures = json.loads(path.read_text(encoding="utf-8"))
-        name, latency, interval = (figures[key] for key in ("network", "latency", "interval"))
-        clock_mhz, fmax_mhz, met = (figures[key] for key in ("clock_mhz", "fmax_mhz", "timing_met"))
-    except (ValueError, KeyError, TypeError) as error:
+        _check_figures(figures)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"Build report {str(path)!r} must be one that xnorflow bitstream has written, not another file"
         ) from error
+    name, latency, interval = (figures[key] for key in ("network", "latency", "interval"))
+    clock_mhz, fmax_mhz, met = (figures[key] for key in ("clock_mhz", "fmax_mhz", "timing_met"))
     built = timing_of(board_outputs(network))
     if (name, latency, interval) != (network.name, built.latency, built.interval):
         raise InputError(

@@ -106,7 +106,8 @@ def build(
         raise InputError(f"Output of a bitstream must be a folder, not the file {str(folder)!r}")
     progress(f"{network.name} for {board}")
     plan = plan_of(network, board, clock_mhz=clock_mhz, baud=baud, seed=seed)
-    output_folder(target if target.exists() else target.parent)
+    given = Path(folder)  # as the user names it
+    output_folder(given if given.exists() else given.parent)
     # Beside the target, because YoWASP's tools do not see the machine's /tmp, and a rename there is within one file
     # system.
     with scratch_beside(target, "build") as work:

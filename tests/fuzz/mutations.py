@@ -3,6 +3,7 @@
 import io
 import json
 import struct
+import zipfile
 from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
@@ -213,6 +214,38 @@ def array(data: bytes, random: Random) -> bytes:
     return result
 
 
+def arrays(data: bytes, random: Random) -> bytes:
+    """Return an .npz file of which an array is changed, missing or new."""
+    with zipfile.ZipFile(io.BytesIO(data)) as file:
+        members = {name: file.read(name) for name in file.namelist()}
+    name = random.choice(list(members))
+    what = random.random()
+    if what < 0.6:
+        members[name] = array(members[name], random)
+    elif what < 0.75:
+        del members[name]
+    elif what < 0.9:
+        members[name] = members[random.choice(list(members))]
+    else:
+        members[random.choice(("x.npy", "../x.npy", "train_images", "train_images.npy/y.npy"))] = members[name]
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", random.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))) as file:
+        for name, content in members.items():
+            file.writestr(name, content)
+    return packed.getvalue()
+
+
+def values(data: bytes, random: Random) -> bytes:
+    """Return JSON with other values."""
+    tree = json.loads(data)
+    for _ in range(random.choice((1, 1, 2, 4))):
+        change_tree(tree, random)
+    try:
+        return json.dumps(tree).encode("utf-8", "surrogatepass")
+    except (ValueError, RecursionError):
+        return damaged_bytes(data, random)
+
+
 def toml(data: bytes, random: Random) -> bytes:
     """Return TOML with other values."""
     lines = data.decode().splitlines()
@@ -240,7 +273,9 @@ def toml(data: bytes, random: Random) -> bytes:
 
 #: How files of each ending are changed.
 MUTATIONS: dict[str, Callable[[bytes, Random], bytes]] = {
+    ".json": values,
     ".npy": array,
+    ".npz": arrays,
     ".onnx": model,
     ".toml": toml,
     ".xnf": xnf,

@@ -3,7 +3,11 @@
 ``XNORFLOW_FUZZ=3000 pytest -m slow tests/fuzz`` tries 3,000 files; `XNORFLOW_FUZZ_SEED` is the first seed.
 """
 
+import hashlib
+import json
 import os
+import re
+import shutil
 from pathlib import Path
 from random import Random
 
@@ -11,12 +15,13 @@ import numpy as np
 import onnx
 import pytest
 
-from dataflow import fold, save_network
+from dataflow import Network, board_outputs, fold, save_network
 from sim_tests.cases import dense_network
 from sim_tests.conv_cases import conv_network
 from tests.fuzz.mutations import MUTATIONS, damaged_bytes
 from tests.fuzz.runs import context, outcome_of
 from tests.quant.lowering import case_models
+from xnorflow.timing import timing_of
 
 RUNS, SEED = int(os.environ.get("XNORFLOW_FUZZ", "120")), int(os.environ.get("XNORFLOW_FUZZ_SEED", "0"))
 
@@ -60,14 +65,89 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.save(folder / "frames.npy", np.random.default_rng(0).integers(0, 256, (2, 12)).astype(np.uint8))
     (folder / "recipe.toml").write_text(RECIPE)
     (folder / "folding.toml").write_text(FOLDING)
-    save_network(dense_network((12, 6, 4)), folder / "plain.xnf")
+    onnx.save(in_functions(case_models.quantized_add(case_models.image())), folder / "functions.onnx")
+    random = np.random.default_rng(0)
+    parts = {"train": 40, "test": 20}
+    images = {f"{part}_images": random.integers(0, 256, (n, 3, 4), np.uint8) for part, n in parts.items()}
+    np.savez(folder / "data.npz", **images, **{f"{part}_labels": np.arange(n) % 4 for part, n in parts.items()})
+    plain = dense_network((12, 6, 4))
+    save_network(plain, folder / "plain.xnf")
+    (folder / "bitstream.json").write_text(json.dumps(figures_of(plain)))
+    model = case_models.few_bits(case_models.image())
+    metrics = {
+        "accuracy": 0.5,
+        "test_frames": 20,
+        "data": {"name": "mine"},
+        "sha256": hashlib.sha256(model.SerializeToString()).hexdigest(),
+        "recipe": {"padding": "valid", "kernel": 3},
+    }
+    (folder / "metrics.json").write_text(json.dumps(metrics))
     return folder
+
+
+def in_functions(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a model whose nodes are functions, each of which calls the one with the operator."""
+    nodes = list(model.graph.node)
+    del model.graph.node[:]
+    domains = {node.domain for node in nodes}
+    opsets = [each for each in model.opset_import if each.domain in domains]
+    for number, node in enumerate(nodes):
+        taken = list(dict.fromkeys(name for name in node.input if name))
+        call = onnx.helper.make_node(f"inner{number}", taken, list(node.output), domain="ours")
+        ours = onnx.helper.make_opsetid("ours", 1)
+        model.functions.extend(
+            [
+                onnx.helper.make_function("ours", f"inner{number}", taken, list(node.output), [node], opsets),
+                onnx.helper.make_function("ours", f"outer{number}", taken, list(node.output), [call], [ours]),
+            ]
+        )
+        model.graph.node.append(
+            onnx.helper.make_node(f"outer{number}", taken, list(node.output), name=node.name, domain="ours")
+        )
+    model.opset_import.append(onnx.helper.make_opsetid("ours", 1))
+    return model
+
+
+def figures_of(network: Network) -> dict[str, object]:
+    """Return the figures of a build."""
+    timing = timing_of(board_outputs(network))
+    hop = {"place": "fc0", "cell": "popcount_0", "logic_ns": 1.5, "routing_ns": 2.5}
+    return {
+        "network": network.name,
+        "board": "icebreaker",
+        **{"luts": 1000, "ffs": 800, "brams": 5, "dsps": 0},
+        **{"latency": timing.latency, "interval": timing.interval},
+        **{"clock_mhz": 24.0, "fmax_mhz": 40.0, "timing_met": True},
+        **{"critical_path": [hop, hop], "critical_ns": 8.0, "critical_way": "fc0"},
+    }
+
+
+def originals_of(folder: Path) -> list[Path]:
+    """Return the files that are damaged."""
+    return sorted(path for path in folder.iterdir() if path.name != "plain.xnf")
+
+
+def place(original: Path, content: bytes, folder: Path) -> str:
+    """Write a file and what it needs beside it, and return its name."""
+    damaged = folder / (original.name if original.suffix == ".json" else f"damaged{original.suffix}")
+    if original.name == "metrics.json":
+        shutil.copy(original.parent / "bits.onnx", folder / "model.onnx")
+    if original.suffix == ".npz":
+        (folder / "recipe.toml").write_text(RECIPE.replace('"mnist-sample"', f'"{damaged.name}"'))
+    damaged.write_bytes(content)
+    return damaged.name
 
 
 def command_of(original: Path, damaged: str, random: Random) -> list[str]:
     plain = str(original.parent / "plain.xnf")
     if original.suffix == ".onnx":
         return random.choice((["lower", damaged, "-o", "out.xnf"], ["lower", damaged, "--check"]))
+    if original.suffix == ".json":
+        page = ["report", plain, "-o", "page.html"]
+        builds = (["show", plain, "--build", "."], [*page, "--build", "."])
+        return random.choice(builds) if original.name == "bitstream.json" else ["lower", ".", "-o", "out.xnf"]
+    if original.suffix == ".npz":
+        return ["train", "recipe.toml", "--out", f"{damaged}/run"]
     if original.suffix == ".npy":
         return ["simulate", plain, "--input", damaged]
     if original.name == "folding.toml":
@@ -77,7 +157,7 @@ def command_of(original: Path, damaged: str, random: Random) -> list[str]:
     return random.choice(
         (
             ["show", damaged],
-            ["fold", damaged, "-o", "out.xnf", "--interval", "20"],
+            ["fold", damaged, "-o", "out.xnf", "--interval", "40"],
             ["simulate", damaged, "--frames", "2"],
             ["verilog", damaged, "-o", "rtl"],
             ["report", damaged, "-o", "page.html"],
@@ -86,18 +166,31 @@ def command_of(original: Path, damaged: str, random: Random) -> list[str]:
 
 
 @pytest.mark.slow
+def test_the_files_themselves_are_accepted(originals: Path, tmp_path: Path) -> None:
+    made = context()
+    for original in originals_of(originals):
+        for seed in range(6 if original.suffix == ".xnf" else 2):
+            folder = tmp_path / f"{original.name}{seed}"
+            folder.mkdir()
+            args = command_of(original, place(original, original.read_bytes(), folder), Random(seed))
+            outcome = outcome_of(made, args, folder)
+            if args[0] == "train":  # all was read
+                assert re.search(r"^error: .*folder", outcome.errors, re.MULTILINE), outcome
+            else:
+                assert outcome.code == 0, (args, outcome)
+
+
+@pytest.mark.slow
 def test_damaged_files_end_in_one_sentence(originals: Path, tmp_path: Path) -> None:
     made, findings = context(), []
-    names = sorted(path for path in originals.iterdir() if path.name != "plain.xnf")
+    names = originals_of(originals)
     for seed in range(SEED, SEED + RUNS):
         random = Random(seed)
         original = random.choice(names)
         mutate = damaged_bytes if random.random() < 0.2 else MUTATIONS[original.suffix]
         folder = tmp_path / f"run{seed}"
         folder.mkdir()
-        damaged = folder / f"damaged{original.suffix}"
-        damaged.write_bytes(mutate(original.read_bytes(), random))
-        args = command_of(original, damaged.name, random)
+        args = command_of(original, place(original, mutate(original.read_bytes(), random), folder), random)
         outcome = outcome_of(made, args, folder)
         finding = outcome.finding(sentences=100 if args[0] == "lower" else 1)  # `lower` names all that it refuses
         if finding is None:

@@ -100,6 +100,10 @@ BAD = [
         ("bitstream", "NET", "-o", "OUT"),
         "Board (--board) must be given for a network that was not folded for one, not left out",
     ),
+    (
+        ("bitstream", "NET", "--board", "icebreaker", "-o", "net.bin"),
+        "Output of a bitstream must be a folder, for the file and its reports, not 'net.bin'",
+    ),
     (("show", "NET", "--family", "virtex"), "Device family must be one of ice40, ecp5, gowin, xilinx7, not 'virtex'"),
     (("simulate", "NET", "--frames", 0), "Frames must be at least 1, not 0"),
     (("simulate", "NET", "--input", "no.npy"), "File 'no.npy' must be usable, not: No such file or directory"),

@@ -65,8 +65,8 @@ def test_json_of_an_error(args: tuple[str, ...], code: int, error: str, capfd: p
 
 
 @pytest.mark.long
-def test_a_reader_that_leaves_ends_the_program_quietly(net: Path) -> None:
-    for args in (["show", net], ["--help"], ["show", "none.xnf", "--json"]):
+def test_a_reader_that_leaves_ends_the_program_quietly() -> None:
+    for args in (["boards"], ["--help"], ["show", "none.xnf", "--json"]):
         reading, writing = os.pipe()
         os.close(reading)
         done = call(*args, stdout=writing)
@@ -77,15 +77,15 @@ def test_a_reader_that_leaves_ends_the_program_quietly(net: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.skipif(not FULL.exists(), reason="no device /dev/full there")
-def test_a_full_disk_is_one_sentence(net: Path) -> None:
-    for args in (["show", net, "--json"], ["--version"]):
+def test_a_full_disk_is_one_sentence() -> None:
+    for args in (["boards", "--json"], ["--version"]):
         with FULL.open("w") as full:
             done = call(*args, stdout=full)
         assert (done.returncode, done.stderr) == (2, NO_SPACE), args
 
 
 @pytest.mark.long
-def test_a_full_pipe_that_does_not_wait_is_one_sentence(net: Path) -> None:
+def test_a_full_pipe_that_does_not_wait_is_one_sentence() -> None:
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     with open(writing, "wb", buffering=0) as pipe:
@@ -94,27 +94,27 @@ def test_a_full_pipe_that_does_not_wait_is_one_sentence(net: Path) -> None:
                 pass
         # Unbuffered, Python counts nothing that it writes to such a pipe.
         buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
-        done = call("show", net, stdout=pipe, env=buffered)
+        done = call("boards", stdout=pipe, env=buffered)
     os.close(reading)
     assert done.returncode == 2
     assert done.stderr == "error: Standard output must be writable, not: write could not complete without blocking\n"
 
 
 @pytest.mark.long
-def test_results_come_even_if_nobody_can_read_the_rest(net: Path, tmp_path: Path) -> None:
-    expected = call("show", net).stdout
+def test_results_come_even_if_nobody_can_read_the_rest(tmp_path: Path) -> None:
+    expected = call("boards").stdout
     reading, writing = os.pipe()
     os.close(reading)
-    assert call("show", net, stderr=writing).stdout == expected
+    assert call("boards", stderr=writing).stdout == expected
     os.close(writing)
     if FULL.exists():
         with FULL.open("w") as full:
-            assert call("show", net, stderr=full).stdout == expected
+            assert call("boards", stderr=full).stdout == expected
             assert call("show", tmp_path / "none.xnf", stderr=full).returncode == 2
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("closed", [pytest.param(">&-", marks=pytest.mark.slow), "<&- >&- 2>&-"])
 def test_closed_streams_leave_the_files_alone(closed: str, net: Path, tmp_path: Path) -> None:
     out, whole = tmp_path / "out.npz", tmp_path / "whole.npz"
     command = f"{sys.executable} -m xnorflow simulate {net} --frames 3 --outputs"

@@ -56,7 +56,9 @@ def stopped(args: Sequence[str], number: signal.Signals, folder: Path, child: Pa
     return process.returncode, said, sleeping
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.slow), signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, *(pytest.param(each, marks=pytest.mark.slow) for each in (signal.SIGTERM, signal.SIGHUP))]
+)
 def test_a_bitstream_that_is_ended_leaves_nothing(number: signal.Signals, folder: Path, tmp_path: Path) -> None:
     yosys = program(tmp_path / "bin" / "yosys", SLOW.format(tmp_path / "child"))
     code, said, sleeping = stopped(BITSTREAM, number, folder, tmp_path / "child", YOSYS=str(yosys))
@@ -99,7 +101,7 @@ def test_two_bitstreams_with_one_folder(
 
 
 @pytest.mark.sim
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_proof_that_is_ended_ends_the_compiler(number: signal.Signals, folder: Path, tmp_path: Path) -> None:
     program(tmp_path / "bin" / "g++", SLOW.format(tmp_path / "child"))
     (tmp_path / "temporary").mkdir()

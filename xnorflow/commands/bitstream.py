@@ -35,6 +35,8 @@ def bitstream(
     from xnorflow.networks import open_network
     from xnorflow.target import choose_target
 
+    if output.suffix in (".bin", ".bit", ".svf"):
+        raise InputError(f"Output of a bitstream must be a folder, for the file and its reports, not {str(output)!r}")
     network = open_network(net)
     target = choose_target(network, board=board, clock_mhz=clock_mhz)
     if target.board is None:

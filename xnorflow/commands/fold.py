@@ -13,9 +13,13 @@ from xnorflow.commands._options import Json, NetworkName
 from xnorflow.target import Target
 
 if TYPE_CHECKING:
+    from xnorflow.console import Phases
     from xnorflow.folding import Folded
 
 __all__ = ["fold"]
+
+#: Seconds of a search about which nothing is left on the terminal.
+QUIET = 3.0
 
 
 def fold(
@@ -54,7 +58,7 @@ def fold(
     """
     from dataflow import save_network
     from xnorflow.commands.show import folding_summary, print_folding, print_use
-    from xnorflow.console import note, print_json, say
+    from xnorflow.console import Phases, note, print_json, say
     from xnorflow.folding import with_fifos
     from xnorflow.folding_file import read_folding_file, write_folding_file
     from xnorflow.networks import open_network
@@ -72,7 +76,8 @@ def fold(
         raise InputError("Clock (--clock-mhz) or board (--board) must be given with --fps, not left out")
     target = choose_target(network, board=board, family=family, clock_mhz=clock_mhz)
     file = _folding_file(output, config)
-    folded = _fold(network, fps, interval, config, utilization, target)
+    with Phases(QUIET) as phases:
+        folded = _fold(network, fps, interval, config, utilization, target, phases)
     if fifos != "auto" or interval_slack is not None:
         fixed = {} if config is None else read_folding_file(config).fifos
         folded = replace(folded, network=with_fifos(folded.network, fifos, slack=interval_slack, fixed=fixed))
@@ -112,6 +117,7 @@ def _fold(
     config: Path | None,
     utilization: float | None,
     target: Target,
+    progress: "Phases",
 ) -> "Folded":
     from xnorflow.folding import Folded, fold_as, fold_for_board, fold_towards, interval_of_rate
     from xnorflow.folding_file import read_folding_file
@@ -122,11 +128,12 @@ def _fold(
     if interval is not None:
         if interval < 1:
             raise InputError(f"Interval must be at least 1, not {interval}")
-        return fold_towards(network, interval, family=family)
+        return fold_towards(network, interval, family=family, progress=progress)
     if fps is None:
         assert target.board is not None
-        return fold_for_board(network, target.board, utilization=0.8 if utilization is None else utilization)
-    found = fold_towards(network, interval_of_rate(fps, target.clock.mhz), family=family)
+        share = 0.8 if utilization is None else utilization
+        return fold_for_board(network, target.board, utilization=share, progress=progress)
+    found = fold_towards(network, interval_of_rate(fps, target.clock.mhz), family=family, progress=progress)
     if found.missed is None:
         return found
     needed = fps * found.network.interval / 1e6
