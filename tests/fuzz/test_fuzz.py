@@ -68,7 +68,7 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
     onnx.save(in_functions(case_models.quantized_add(case_models.image())), folder / "functions.onnx")
     random = np.random.default_rng(0)
     parts = {"train": 40, "test": 20}
-    images = {f"{part}_images": random.integers(0, 256, (n, 3, 4), np.uint8) for part, n in parts.items()}
+    images = {f"{part}_images": random.integers(0, 256, (n, 3, 4, 1), np.uint8) for part, n in parts.items()}
     np.savez(folder / "data.npz", **images, **{f"{part}_labels": np.arange(n) % 4 for part, n in parts.items()})
     plain = dense_network((12, 6, 4))
     save_network(plain, folder / "plain.xnf")
