@@ -6,12 +6,13 @@ from functools import cached_property
 
 from dataflow.converters import converter_between, without_converters
 from dataflow.cost import Cost, fifo_cost, network_cost, node_cost
+from dataflow.errors import InputError
 from dataflow.families import family_of
 from dataflow.network import Fifo, Network
 from dataflow.nodes import Node, useful_lanes
 from dataflow.streams import Stream
 
-__all__ = ["FoldingChoices"]
+__all__ = ["FoldingChoices", "quick_foldings"]
 
 #: Places of most FIFOs after sizing.
 _DEPTH = 2
@@ -303,3 +304,33 @@ def _pareto_optimal(useful: list[tuple[int, Folding]], interval: int) -> Iterato
         if steps <= interval and (fewest is None or last < fewest):
             yield folding
             fewest = last
+
+
+def quick_foldings(network: Network, interval: int, family: str) -> dict[str, Folding]:
+    """Return foldings of at most `interval` steps in a fraction of a second: each node by itself.
+
+    Of each node, only the Pareto-optimal (pe, simd) are looked at, and not the converters that they need. Those of
+    `FoldingChoices` are cheaper.
+
+    Raises
+    ------
+    InputError
+        A node cannot reach the interval.
+    """
+    price = family_of(family).luts_per_block
+    chosen = {}
+    for node in without_converters(network).nodes:
+        useful = _useful(node) if node.fold_parameters else [(node.steps, {})]
+        least = min(steps for steps, _ in useful)
+        if least > interval:
+            raise InputError(f"Interval must be at least {least} for node {node.name!r}, not {interval}")
+        if not node.fold_parameters:
+            continue
+        found = []
+        for folding in _pareto_optimal(useful, interval):
+            folded = node.refolded(folding)
+            fifos = (fifo_cost(stream.width, _DEPTH, family) for stream in folded.output_streams)
+            cost = sum(fifos, node_cost(folded, family))
+            found.append((cost.cells(family) + price * cost.brams, sorted(folding.items())))
+        chosen[node.name] = dict(min(found)[1])
+    return chosen

@@ -12,6 +12,7 @@ from xnorflow import __version__
 from xnorflow.commands.bitstream import bitstream
 from xnorflow.commands.boards import boards
 from xnorflow.commands.demo import demo
+from xnorflow.commands.explore import explore
 from xnorflow.commands.fold import fold
 from xnorflow.commands.lower import lower
 from xnorflow.commands.method import method
@@ -48,7 +49,12 @@ app = typer.Typer(
     help="Binary neural networks from Brevitas to FPGA bitstreams, proved equal at every step.",
 )
 
-for command in (train, lower, show, fold, simulate, verilog, verify, bitstream, run, report, demo, boards, methods):
+COMMANDS = (
+    *(train, lower, show, fold, simulate, verilog, verify, bitstream, run, report, explore),
+    *(demo, boards, methods),
+)
+
+for command in COMMANDS:
     app.command()(command)
 app.add_typer(method, name="method")
 

@@ -20,6 +20,7 @@ def build_in(folder: Path, **changes: Any) -> Path:
     """Write the report of a build without building it."""
     timing = timing_of(expose_scores(NETWORK))
     figures: dict[str, Any] = {"network": NETWORK.name, "latency": timing.latency, "interval": timing.interval}
+    figures |= {"board": "icebreaker", "luts": 570, "ffs": 400, "brams": 4, "dsps": 0}
     figures |= {"clock_mhz": 24.0, "fmax_mhz": 38.12, "timing_met": True} | changes
     (folder / "bitstream.json").write_text(json.dumps(figures))
     return folder

@@ -1,0 +1,51 @@
+"""Sketches have the nodes and the cycles of the trained networks, and nearly their costs."""
+
+from dataclasses import replace
+
+import pytest
+
+from dataflow import network_cost
+from hwsim import simulate
+from quant import recipes
+from xnorflow.exploring.points import SHAPES, network_of
+from xnorflow.exploring.sketch import can_sketch
+from xnorflow.folding import fold_to
+from xnorflow.networks import open_network
+
+
+@pytest.mark.parametrize(
+    "name", ["tfc-w1a1", "sfc-w1a1", "cnv-mnist-small", pytest.param("cnv-w1a1", marks=pytest.mark.long)]
+)
+def test_a_sketch_is_like_the_trained_network(name: str) -> None:
+    trained, drawn = open_network(name), network_of(recipes.load(name))
+    assert [node.name for node in drawn.nodes] == [node.name for node in trained.nodes]
+    assert [fifo.name for fifo in drawn.fifos] == [fifo.name for fifo in trained.fifos]
+    assert (drawn.inputs, drawn.outputs) == (trained.inputs, trained.outputs)
+    for own, other in zip(drawn.nodes, trained.nodes, strict=True):
+        assert (own.steps, own.latency) == (other.steps, other.latency)
+        assert (own.input_streams, own.output_streams) == (other.input_streams, other.output_streams)
+    for family in ("ice40", "ecp5"):
+        own, other = network_cost(drawn, family), network_cost(trained, family)
+        assert own.luts == pytest.approx(other.luts, rel=0.1)
+        assert own.brams == pytest.approx(other.brams, rel=0.1)
+
+
+def test_cycles_of_a_folded_sketch_are_those_of_the_network() -> None:
+    trained = fold_to(open_network("tfc-w1a1"), 448)
+    drawn = fold_to(network_of(recipes.load("tfc-w1a1")), 448)
+    runs = [simulate(each, 3) for each in (trained, drawn)]
+    assert len({(run.interval, run.first_frame_latency) for run in runs}) == 1
+
+
+def test_padded_convolutions_have_classes_of_positions() -> None:
+    recipe = replace(recipes.load("cnv-mnist-small"), padding="zero")
+    network = network_of(recipe)
+    layer = network.node("conv1")
+    assert layer.position_classes is not None
+    assert layer.positions == (28, 28)
+
+
+def test_what_cannot_be_sketched_is_said() -> None:
+    assert not can_sketch(recipes.load("resnet20-w1a1"))
+    assert not can_sketch(recipes.load("tfc-w2a2"))
+    assert set(SHAPES) >= {"mnist", "cifar10"}

@@ -1,0 +1,174 @@
+"""What a point of an exploration gets: its network, folded, with exact cycles and estimated resources."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from math import inf
+from typing import Any
+
+from dataflow import InputError, Network, board_outputs, fold, network_cost
+from dataflow.choices import quick_foldings
+from quant import recipes
+from quant.recipes import Recipe
+from xnorflow.exploring.sketch import can_sketch, sketch
+from xnorflow.exploring.space import FOLDINGS, WIDTH, Space
+
+__all__ = ["Evaluation", "evaluate", "network_of", "recipe_of"]
+
+#: Shapes of images (height, width, channels) and classes of the data sets with names.
+SHAPES = {
+    **dict.fromkeys(("mnist", "mnist-sample", "fashion-mnist"), ((28, 28, 1), 10)),
+    **dict.fromkeys(("cifar10", "svhn"), ((32, 32, 3), 10)),
+    "cifar100": ((32, 32, 3), 100),
+}
+
+#: Intervals that are looked at between one and its double, for a folding that fits a board.
+STEPS = 8
+
+#: Fields of recipes whose numbers `WIDTH` multiplies.
+_SIZES = ("hidden", "convolutions", "widths")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The figures of a point, and where they come from.
+
+    Parameters
+    ----------
+    figures : by name of `xnorflow.exploring.space.OBJECTIVES`; empty if there is no such network or folding
+    reason : why there are none, or why it fits no constraint; empty if it does
+    interval, latency : cycles, by the cycle simulator; equal to the RTL's
+    folding : parameters of each node's folding
+    sources : "cycles": "simulated", "resources": "estimated", "accuracy": "trained"
+    """
+
+    figures: dict[str, float] = field(default_factory=dict)
+    reason: str = ""
+    interval: float = inf
+    latency: int = 0
+    folding: dict[str, dict[str, int]] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the evaluation as values of JSON."""
+        return asdict(self)
+
+
+def recipe_of(space: Space, parameters: Mapping[str, Any]) -> Recipe | None:
+    """Return the recipe of a point, or None for a trained model.
+
+    Raises
+    ------
+    InputError
+        No recipe has these values.
+    """
+    if space.recipe is None:
+        return None
+    entries = space.recipe.to_dict()
+    for name, value in parameters.items():
+        table, dot, option = name.partition(".")
+        if name in (WIDTH, *FOLDINGS):
+            continue
+        entries[table] = {**entries[table], option: value} if dot else value
+    factor = parameters.get(WIDTH, 1)
+    for name in _SIZES:
+        if name in entries:
+            sizes = [size if isinstance(size, str) else max(1, round(size * factor)) for size in entries[name]]
+            entries[name] = tuple(sizes)
+    return recipes.from_dict({name: tuple(v) if isinstance(v, list) else v for name, v in entries.items()})
+
+
+def network_of(recipe: Recipe, *, seed: int = 0) -> Network:
+    """Return the network of a recipe without its training.
+
+    Raises
+    ------
+    InputError
+        Its shape depends on data of one's own, or it is no sequence of binary layers.
+    """
+    if recipe.dataset not in SHAPES or not can_sketch(recipe):
+        raise InputError(
+            f"Recipe {recipe.name!r} must be dense or convolutional, of 1 bit and of a data set with a name to be "
+            f"explored without training, not of {recipe.kind} networks and {recipe.dataset!r}"
+        )
+    shape, classes = SHAPES[recipe.dataset]
+    return sketch(recipe, shape, classes, seed=seed)
+
+
+def evaluate(
+    space: Space, parameters: Mapping[str, Any], network: Network, accuracy: float | None = None
+) -> Evaluation:
+    """Return the figures of a point's network: folded as its parameters say, with cycles of the cycle simulator.
+
+    FIFOs have depths that keep the interval; the smallest that do are searched only for a front.
+    """
+    from hwsim import simulate
+
+    if space.board:
+        network = board_outputs(network)
+    try:
+        folded = _fold(space, parameters, network)
+    except InputError as error:
+        return Evaluation(reason=str(error))
+    run = simulate(folded, 3)
+    cost, cells, brams = network_cost(folded, space.family), 0, inf
+    if space.board:
+        from rtl.boards import board_of
+        from rtl.link.cost import link_cost
+
+        board = board_of(space.board)
+        cost += link_cost(folded, space.family)
+        cells, brams = board.luts, board.brams
+    figures = {
+        "fps": space.clock_mhz * 1e6 / run.interval,
+        "latency_us": run.first_frame_latency / space.clock_mhz,
+        "luts": cost.luts,
+        "brams": cost.brams,
+        "energy": cost.cells(space.family) * run.interval / 1e6,
+        **({} if accuracy is None else {"accuracy": accuracy}),
+    }
+    sources = {"cycles": "simulated", "resources": "estimated", **({} if accuracy is None else {"accuracy": "trained"})}
+    reasons = []
+    if space.board and (cost.cells(space.family) > cells or cost.brams > brams):
+        have = f"{cells:,} logic cells and {brams:,} block RAMs"
+        reasons.append(f"{space.board} has {have}, not {cost.cells(space.family):,} and {cost.brams:,}")
+    for name, (least, most) in space.constraints.items():
+        if name in figures and not least <= figures[name] <= most:
+            reasons.append(f"{name} is {figures[name]:,.6g}")
+    folding = {node.name: dict(node.folding) for node in folded.nodes if node.folding}
+    return Evaluation(figures, "; ".join(reasons), float(run.interval), run.first_frame_latency, folding, sources)
+
+
+def _fold(space: Space, parameters: Mapping[str, Any], network: Network) -> Network:
+    from xnorflow.folding import interval_of_rate
+
+    if "interval" in parameters:
+        interval = int(parameters["interval"])
+    elif "fps" in parameters:
+        interval = interval_of_rate(parameters["fps"], space.clock_mhz)
+    elif space.board:
+        return _fold_for_board(space, network, parameters.get("utilization", 0.8))
+    else:
+        return network
+    return fold(network, quick_foldings(network, interval, space.family))
+
+
+def _fold_for_board(space: Space, network: Network, utilization: float) -> Network:
+    """Return the fastest of the foldings that take at most a share of the board's cells, or the network unfolded."""
+    from rtl.boards import board_of
+    from rtl.link.cost import link_cost
+
+    board, best = board_of(space.board), network
+    low, high = 0, network.interval.bit_length() * STEPS
+    while low < high:
+        middle = (low + high) // 2
+        try:
+            folded = fold(network, quick_foldings(network, round(2 ** (middle / STEPS)), space.family))
+        except InputError:
+            low = middle + 1
+            continue
+        cost = network_cost(folded, space.family) + link_cost(folded, space.family)
+        if cost.cells(space.family) <= utilization * board.luts and cost.brams <= board.brams:
+            best, high = folded, middle
+        else:
+            low = middle + 1
+    return best

@@ -1,0 +1,321 @@
+"""The search: Optuna chooses points, processes evaluate them, and a journal keeps all that is known.
+
+Points are chosen in batches, each before any of its points is evaluated, and by a sampler whose seed is that of the
+point. So the same space gives the same points, however many processes evaluate them and however often they are stopped.
+"""
+
+import json
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dataflow import InputError
+from dataflow.writing import atomic_write, locked, output_folder
+from xnorflow.exploring.points import Evaluation
+from xnorflow.exploring.space import OBJECTIVES, Choice, Range, Space
+from xnorflow.exploring.work import evaluated
+
+if TYPE_CHECKING:
+    import optuna
+
+__all__ = ["Point", "explore", "front_of"]
+
+#: Files of an exploration's folder.
+JOURNAL, SPACE, POINTS, FRONT = "points.journal", "space.json", "points.csv", "front.csv"
+
+_STUDY, _EVALUATION, _PLACE = "points", "evaluation", "place"
+
+#: An interval that JSON can hold, of what has none.
+_ENDLESS = 1e300
+
+
+@dataclass(frozen=True)
+class Point:
+    """A point and what it got.
+
+    Parameters
+    ----------
+    number : from 0, in the order in which they were chosen
+    parameters : values by name
+    """
+
+    number: int
+    parameters: Mapping[str, Any]
+    evaluation: Evaluation
+
+    @property
+    def feasible(self) -> bool:
+        """Whether it has figures and fits all constraints."""
+        return bool(self.evaluation.figures) and not self.evaluation.reason
+
+
+def explore(
+    space: Space,
+    folder: str | os.PathLike[str],
+    *,
+    data: str | os.PathLike[str] | None = None,
+    workers: int = 1,
+    scheduler: str | None = None,
+    told: Callable[[Point], None] = lambda point: None,
+) -> list[Point]:
+    """Evaluate the points of a space that a folder does not have yet, and return all.
+
+    Parameters
+    ----------
+    folder : keeps the points; those of an earlier call are taken from there
+    data : folder of data sets, for trainings
+    workers : processes of this machine that evaluate points
+    scheduler : address of a Dask scheduler, whose workers evaluate them instead
+    told : called with each point, also with those that the folder has
+
+    Raises
+    ------
+    InputError
+        The folder is one of another space, is in use or cannot be written to, or the scheduler is out of reach.
+    """
+    base = output_folder(folder)
+    with locked(base, "exploration"), _executor(workers, scheduler) as executor:
+        _claim(base, space)
+        study = _study(base, space)
+        known = {point.number: point for point in _points(study)}
+        for point in known.values():
+            told(point)
+        seen = {_key(point.parameters): point.evaluation for point in known.values()}
+        chosen = _abandon(study, space)
+        while len(known) < space.points:
+            batch = _asked(study, space, len(known), chosen)
+            found = _evaluate(
+                {place: parameters for place, (_, parameters) in batch.items()}, space, base, data, executor, seen
+            )
+            for place, (trial, parameters) in batch.items():
+                known[place] = Point(place, parameters, found[place])
+                seen[_key(parameters)] = found[place]
+                _tell(study, trial, space, found[place])
+                told(known[place])
+        points = [known[number] for number in sorted(known)]
+        _write_table(base / POINTS, space, points)
+        _write_table(base / FRONT, space, front_of(space, points))
+    return points
+
+
+def front_of(space: Space, points: list[Point]) -> list[Point]:
+    """Return the feasible points that no other one equals or betters in all objectives and betters in one."""
+    feasible = [point for point in points if point.feasible]
+    values = [_losses(space, point.evaluation) for point in feasible]
+    chosen = []
+    for place, (point, own) in enumerate(zip(feasible, values, strict=True)):
+        better = any(all(a <= b for a, b in zip(other, own, strict=True)) and other != own for other in values)
+        if not better and own not in values[:place]:
+            chosen.append(point)
+    return chosen
+
+
+def _losses(space: Space, evaluation: Evaluation) -> tuple[float, ...]:
+    """Return the objectives as numbers of which less is better."""
+    return tuple(
+        -evaluation.figures[name] if OBJECTIVES[name].grows else evaluation.figures[name] for name in space.objectives
+    )
+
+
+def _claim(base: Path, space: Space) -> None:
+    """Write which space the folder is of, or check that it is this one."""
+    path, digest = base / SPACE, space.digest()
+    if path.exists():
+        try:
+            there = json.loads(path.read_text(encoding="utf-8"))["space"]
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise InputError(f"Folder {str(base)!r} must be one of an exploration, not of another kind") from error
+        if there != digest:
+            raise InputError(f"Folder {str(base)!r} must be one of this space, not of another one; nothing was changed")
+        return
+    if any(base.iterdir()):
+        raise InputError(f"Folder {str(base)!r} must be empty or one of an exploration, not of another kind")
+    with atomic_write(path, "Space") as part:
+        part.write_text(json.dumps({"space": digest}) + "\n", encoding="utf-8")
+
+
+def _study(base: Path, space: Space) -> "optuna.Study":
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    # The folder is locked, so a lock of the journal is one that a killed process left.
+    for left in base.glob(f"{JOURNAL}.lock*"):
+        left.unlink(missing_ok=True)
+    path = str(base / JOURNAL)
+    storage = JournalStorage(JournalFileBackend(path, lock_obj=JournalFileOpenLock(path)))
+    directions = ["maximize" if OBJECTIVES[name].grows else "minimize" for name in space.objectives]
+    return optuna.create_study(storage=storage, study_name=_STUDY, load_if_exists=True, directions=directions)
+
+
+def _points(study: "optuna.Study") -> Iterator[Point]:
+    for trial in study.get_trials(deepcopy=False):
+        if trial.state.is_finished() and _EVALUATION in trial.user_attrs:
+            parameters = {name: _value(value) for name, value in trial.params.items()}
+            yield Point(trial.user_attrs[_PLACE], parameters, Evaluation(**trial.user_attrs[_EVALUATION]))
+
+
+def _abandon(study: "optuna.Study", space: Space) -> dict[int, dict[str, Any]]:
+    """End the trials of a process that was stopped, and return what it had chosen, by place."""
+    import optuna
+
+    chosen = {}
+    for trial in study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING]):
+        if len(trial.params) == len(space.parameters):
+            chosen[trial.user_attrs[_PLACE]] = dict(trial.params)
+        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+    return chosen
+
+
+def _asked(
+    study: "optuna.Study", space: Space, first: int, chosen: Mapping[int, Mapping[str, Any]]
+) -> dict[int, tuple["optuna.Trial", dict[str, Any]]]:
+    """Return the trials and parameters of a batch, by place.
+
+    Parameters
+    ----------
+    first : the first place that has no point
+    chosen : what a stopped process had chosen for places
+    """
+    batch = {}
+    for place in range(first, min(space.points, (first // space.batch + 1) * space.batch)):
+        study.sampler = _sampler(space, place)
+        if place in chosen:
+            study.enqueue_trial(dict(chosen[place]))
+        trial = study.ask()
+        trial.set_user_attr(_PLACE, place)
+        batch[place] = trial, {name: _value(_suggest(trial, name, values)) for name, values in space.parameters.items()}
+    return batch
+
+
+def _suggest(trial: "optuna.Trial", name: str, values: Choice | Range) -> Any:
+    if isinstance(values, Choice):
+        return trial.suggest_categorical(name, [json.dumps(value) for value in values.values])
+    if values.whole:
+        return trial.suggest_int(
+            name, int(values.low), int(values.high), step=1 if values.log else int(values.step or 1), log=values.log
+        )
+    return trial.suggest_float(name, values.low, values.high, step=values.step or None, log=values.log)
+
+
+def _value(stored: Any) -> Any:
+    """Return the value of a parameter from what Optuna stores: JSON for one of several values."""
+    if not isinstance(stored, str):
+        return stored
+    value = json.loads(stored)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _sampler(space: Space, number: int) -> "optuna.samplers.BaseSampler":
+    from optuna import samplers
+
+    seed = (space.seed * 1_000_003 + number) % 2**32
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # constraints are said to be experimental
+        if space.sampler == "random":
+            return samplers.RandomSampler(seed=seed)
+        if space.sampler == "grid":
+            return samplers.GridSampler({name: _grid(values) for name, values in space.parameters.items()}, seed=0)
+        if space.sampler == "nsga2":
+            return samplers.NSGAIISampler(seed=seed, constraints_func=_violations)
+        return samplers.TPESampler(seed=seed, constraints_func=_violations)
+
+
+def _grid(values: Choice | Range) -> list[Any]:
+    if isinstance(values, Choice):
+        return [json.dumps(value) for value in values.values]
+    count = int((values.high - values.low) / values.step + 1e-9) + 1
+    return [values.low + place * values.step for place in range(count)]
+
+
+def _violations(trial: "optuna.trial.FrozenTrial") -> tuple[float, ...]:
+    return (1.0 if trial.user_attrs[_EVALUATION]["reason"] else -1.0,)
+
+
+def _tell(study: "optuna.Study", trial: "optuna.Trial", space: Space, found: Evaluation) -> None:
+    import optuna
+
+    trial.set_user_attr(_EVALUATION, {**found.to_json(), "interval": min(found.interval, _ENDLESS)})
+    if found.figures:
+        study.tell(trial, [found.figures[name] for name in space.objectives])
+    else:
+        study.tell(trial, state=optuna.trial.TrialState.FAIL)
+
+
+def _evaluate(
+    batch: Mapping[int, Mapping[str, Any]],
+    space: Space,
+    base: Path,
+    data: str | os.PathLike[str] | None,
+    executor: Executor | None,
+    seen: Mapping[str, Evaluation],
+) -> dict[int, Evaluation]:
+    """Return the evaluations of a batch; points that are alike are evaluated once."""
+    new = {_key(parameters): parameters for parameters in batch.values() if _key(parameters) not in seen}
+    if executor is None:
+        found = {key: evaluated(space, parameters, base, data) for key, parameters in new.items()}
+    else:
+        futures: dict[str, Future[Evaluation]] = {
+            key: executor.submit(evaluated, space, parameters, base, data) for key, parameters in new.items()
+        }
+        found = {key: future.result() for key, future in futures.items()}
+    all_known = {**seen, **found}
+    return {number: all_known[_key(parameters)] for number, parameters in batch.items()}
+
+
+def _key(parameters: Mapping[str, Any]) -> str:
+    return json.dumps(parameters, sort_keys=True)
+
+
+@contextmanager
+def _executor(workers: int, scheduler: str | None) -> Iterator[Executor | None]:
+    """Yield what evaluates points: None for this process, or processes of Dask."""
+    if scheduler is None and workers == 1:
+        yield None
+        return
+    from distributed import Client, LocalCluster
+
+    if scheduler is not None:
+        try:
+            client = Client(scheduler, timeout=10)
+        except (OSError, ValueError, TimeoutError) as error:
+            raise InputError(f"Scheduler must be one that is within reach, not {scheduler!r}") from error
+        with client:
+            yield client.get_executor(pure=False)
+        return
+    with (
+        LocalCluster(
+            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client.get_executor(pure=False)
+
+
+def _write_table(path: Path, space: Space, points: list[Point]) -> None:
+    """Write points as CSV: parameters, figures, cycles and where they come from."""
+    import csv
+
+    figures = [name for name in OBJECTIVES if any(name in point.evaluation.figures for point in points)]
+    with atomic_write(path, "Table") as part, part.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["point", *space.parameters, *figures, "interval_cycles", "latency_cycles", "reason", "sources"])
+        for point in points:
+            found = point.evaluation
+            table.writerow(
+                [
+                    point.number,
+                    *(json.dumps(point.parameters[name]) for name in space.parameters),
+                    *(found.figures.get(name, "") for name in figures),
+                    "" if found.interval >= _ENDLESS else found.interval,
+                    found.latency or "",
+                    found.reason,
+                    " ".join(f"{name}:{source}" for name, source in found.sources.items()),
+                ]
+            )
