@@ -12,7 +12,7 @@ from dataflow import InputError, Network
 from dataflow.converters import without_converters
 from dataflow.writing import atomic_write
 
-__all__ = ["FoldingFile", "folding_text", "read_folding_file", "write_folding_file"]
+__all__ = ["FoldingFile", "folding_text", "read_folding_file", "toml_key", "write_folding_file"]
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,15 @@ def folding_text(network: Network, interval: float) -> str:
     lines = [f"# Folding of {' '.join(network.name.split())}: {round(interval, 2):,} cycles between frames.", ""]
     for node in without_converters(network).nodes:
         if node.folding:
-            lines += [f"[nodes.{_key(node.name)}]", *(f"{name} = {value}" for name, value in node.folding.items()), ""]
+            lines += [
+                f"[nodes.{toml_key(node.name)}]",
+                *(f"{name} = {value}" for name, value in node.folding.items()),
+                "",
+            ]
     lines += [
         "# Depths for this folding. Delete those that shall be chosen again, and all of them if pe or simd changes."
     ]
-    lines += ["[fifos]", *(f"{_key(fifo.name)} = {fifo.depth}" for fifo in network.fifos)]
+    lines += ["[fifos]", *(f"{toml_key(fifo.name)} = {fifo.depth}" for fifo in network.fifos)]
     return "\n".join(lines) + "\n"
 
 
@@ -92,7 +96,7 @@ def write_folding_file(network: Network, path: str | os.PathLike[str], *, interv
         part.write_text(folding_text(network, interval), encoding="utf-8")
 
 
-def _key(name: str) -> str:
+def toml_key(name: str) -> str:
     """Return a name as a TOML key, quoted if necessary."""
     if re.fullmatch(r"[A-Za-z0-9_-]+", name):
         return name

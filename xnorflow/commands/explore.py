@@ -36,6 +36,7 @@ def explore(
     from xnorflow.console import Phases, print_json, print_table, say, table_of
     from xnorflow.exploring import explore as run
     from xnorflow.exploring import front_of, read_space
+    from xnorflow.exploring.page import write_page, write_picture
 
     if workers < 1:
         raise InputError(f"Workers must be at least 1, not {workers}")
@@ -55,6 +56,9 @@ def explore(
                 phases.advance(count / wanted.points)
 
             found = run(wanted, output, data=data, workers=workers, scheduler=scheduler, told=told)
+            phases("report")
+            page = write_page(wanted, found, output)
+            write_picture(wanted, found, output / "front.png")
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(f"{output} keeps {count} points; the same command goes on") from interrupt
     front = front_of(wanted, found)
@@ -64,7 +68,7 @@ def explore(
     print_table(table_of(title, names, [_row(wanted, point) for point in shown]))
     if not front:
         say(_nearest(wanted, found))
-    say(f"{output / 'points.csv'}, {output / 'front.csv'}")
+    say(f"{page}, and beside it points.csv, front.csv, front.png and front/")
     if json:
         print_json(
             {

@@ -12,7 +12,7 @@ from quant.recipes import Recipe
 from xnorflow.exploring.sketch import can_sketch, sketch
 from xnorflow.exploring.space import FOLDINGS, WIDTH, Space
 
-__all__ = ["Evaluation", "evaluate", "network_of", "recipe_of"]
+__all__ = ["Evaluation", "evaluate", "folded", "network_of", "recipe_of"]
 
 #: Shapes of images (height, width, channels) and classes of the data sets with names.
 SHAPES = {
@@ -103,20 +103,18 @@ def evaluate(
     """
     from hwsim import simulate
 
-    if space.board:
-        network = board_outputs(network)
     try:
-        folded = _fold(space, parameters, network)
+        network = folded(space, parameters, network)
     except InputError as error:
         return Evaluation(reason=str(error))
-    run = simulate(folded, 3)
-    cost, cells, brams = network_cost(folded, space.family), 0, inf
+    run = simulate(network, 3)
+    cost, cells, brams = network_cost(network, space.family), 0, inf
     if space.board:
         from rtl.boards import board_of
         from rtl.link.cost import link_cost
 
         board = board_of(space.board)
-        cost += link_cost(folded, space.family)
+        cost += link_cost(network, space.family)
         cells, brams = board.luts, board.brams
     figures = {
         "fps": space.clock_mhz * 1e6 / run.interval,
@@ -134,13 +132,22 @@ def evaluate(
     for name, (least, most) in space.constraints.items():
         if name in figures and not least <= figures[name] <= most:
             reasons.append(f"{name} is {figures[name]:,.6g}")
-    folding = {node.name: dict(node.folding) for node in folded.nodes if node.folding}
+    folding = {node.name: dict(node.folding) for node in network.nodes if node.folding}
     return Evaluation(figures, "; ".join(reasons), float(run.interval), run.first_frame_latency, folding, sources)
 
 
-def _fold(space: Space, parameters: Mapping[str, Any], network: Network) -> Network:
+def folded(space: Space, parameters: Mapping[str, Any], network: Network) -> Network:
+    """Return a point's network, with the outputs that a board sends if there is one, folded as its parameters say.
+
+    Raises
+    ------
+    InputError
+        A node cannot reach the interval.
+    """
     from xnorflow.folding import interval_of_rate
 
+    if space.board:
+        network = board_outputs(network)
     if "interval" in parameters:
         interval = int(parameters["interval"])
     elif "fps" in parameters:

@@ -12,7 +12,7 @@ from quant.recipes import Recipe
 from xnorflow.exploring.points import Evaluation, evaluate, network_of, recipe_of
 from xnorflow.exploring.space import Space
 
-__all__ = ["evaluated"]
+__all__ = ["evaluated", "known_network", "model_folder"]
 
 #: Trained models in the folder of an exploration, each by the checksum of its recipe.
 MODELS = "models"
@@ -29,17 +29,34 @@ def evaluated(
     data : folder of data sets
     """
     try:
-        recipe = recipe_of(space, parameters)
-        if recipe is None:
-            from xnorflow.networks import open_network
-
-            return evaluate(space, parameters, open_network(space.model))
-        if not space.trains:
-            return evaluate(space, parameters, network_of(recipe))
-        network, accuracy = _trained(recipe, base, data)
+        network, accuracy = known_network(space, parameters, base, data)
     except InputError as error:
         return Evaluation(reason=str(error))
     return evaluate(space, parameters, network, accuracy)
+
+
+def known_network(
+    space: Space, parameters: Mapping[str, Any], base: Path, data: str | os.PathLike[str] | None = None
+) -> tuple[Network, float | None]:
+    """Return the network of a point, and its accuracy if it is trained; what the folder has is not trained again.
+
+    Raises
+    ------
+    InputError
+        There is no such network.
+    """
+    recipe = recipe_of(space, parameters)
+    if recipe is None:
+        from xnorflow.networks import open_network
+
+        return open_network(space.model), None
+    return _trained(recipe, base, data) if space.trains else (network_of(recipe), None)
+
+
+def model_folder(recipe: Recipe, base: Path) -> Path:
+    """Return the folder of a recipe's model in that of an exploration."""
+    content = {**recipe.to_dict(), "name": ""}
+    return base / MODELS / hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _trained(recipe: Recipe, base: Path, data: str | os.PathLike[str] | None) -> tuple[Network, float]:
@@ -47,9 +64,7 @@ def _trained(recipe: Recipe, base: Path, data: str | os.PathLike[str] | None) ->
     from xnorflow.accuracy import accuracy_of
     from xnorflow.networks import lowered_network
 
-    content = {**recipe.to_dict(), "name": ""}
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-    folder = base / MODELS / digest
+    folder = model_folder(recipe, base)
     if not (folder / "metrics.json").is_file():
         from quant.training import train
 

@@ -15,7 +15,7 @@ from xnorflow.report.graph import BOX, BOX_HEIGHT, drawing_of
 from xnorflow.report.texts import figure, short, templates
 from xnorflow.timing import ASSUMED, Build, Clock, Timing
 
-__all__ = ["Subject", "write_comparison", "write_report"]
+__all__ = ["Subject", "pipeline_view", "write_comparison", "write_report"]
 
 #: Frames over which the nodes' activity is counted, and frames that the diagrams show.
 COUNTED_FRAMES, SHOWN_FRAMES = 1000, 3
@@ -146,6 +146,24 @@ def write_comparison(
     return one.timing, other.timing
 
 
+def pipeline_view(network: Network, frames: int = SHOWN_FRAMES) -> dict[str, Any]:
+    """Return what the template of a pipeline shows of a network, in columns that are not made finer."""
+    timeline = unroll(network, frames)
+    axis = axis_of(timeline.cycles, UNITS)
+    return {
+        "frames": frames,
+        "axis": axis,
+        "sizes": _sizes([timeline]),
+        "pipeline": [(node, track_of(node, axis, BAR, 3), None) for node in timeline.nodes],
+    }
+
+
+def _sizes(timelines: Sequence[Timeline]) -> dict[str, float]:
+    """Return the sizes of rows over time, of which the names take a part."""
+    names = [short(node.name) for timeline in timelines for node in timeline.nodes]
+    return {"left": max(map(len, names)) * LETTER + 14, "row": ROW, "bar": BAR}
+
+
 def _write(template: str, path: str | os.PathLike[str], **content: Any) -> None:
     text = templates().get_template(template).render(counted_frames=COUNTED_FRAMES, **content)
     with atomic_write(path, "Report") as part:
@@ -159,13 +177,12 @@ def _views(subjects: Sequence[Subject], frames: int) -> tuple[list[_View], dict[
     axis = axis_of(cycles, UNITS)
     small = axis_of(cycles, CURVE_WIDTH, most_ticks=3)
     fine = _fine_axis(timelines, axis)
-    names = [short(node.name) for timeline in timelines for node in timeline.nodes]
     shared = {
         "frames": frames,
         "axis": axis,
         "fine_axis": fine,
         "small": small,
-        "sizes": {"left": max(map(len, names)) * LETTER + 14, "row": ROW, "bar": BAR},
+        "sizes": _sizes(timelines),
         "small_sizes": {"width": CURVE_WIDTH, "height": CURVE_HEIGHT},
     }
     return [_view(each, line, axis, fine, small) for each, line in zip(subjects, timelines, strict=True)], shared

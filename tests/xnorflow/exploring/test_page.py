@@ -1,0 +1,130 @@
+"""What an exploration leaves: a page in which one clicks, a picture, and files that rebuild the front."""
+
+import json
+import re
+import shlex
+import subprocess
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dataflow import board_outputs
+from hwsim import simulate
+from quant import recipes
+from tests.xnorflow.exploring.test_space import space_of
+from tests.xnorflow.exploring.test_study import HARDWARE
+from tests.xnorflow.test_report_in_a_browser import BROWSER, BROWSERS, FLAGS
+from xnorflow.exploring import Point, Space, explore, front_of
+from xnorflow.exploring.page import write_page, write_picture
+from xnorflow.exploring.points import network_of
+from xnorflow.folding import fold_as
+from xnorflow.folding_file import read_folding_file
+
+pytestmark = pytest.mark.long
+
+#: Clicks each point that the page shows, and leaves what it then tells.
+CLICKS = """
+<script>
+addEventListener("load", () => {
+  const seen = {marks: {}, clicked: {}, wide: document.documentElement.scrollWidth - innerWidth};
+  for (const e of document.querySelectorAll("[data-mark]")) {
+    const b = e.getBoundingClientRect();
+    seen.marks[e.dataset.mark] = (seen.marks[e.dataset.mark] ?? 0) + (b.width > 0 && b.height > 0);
+  }
+  for (const e of document.querySelectorAll("#plot .point")) {
+    e.dispatchEvent(new Event("click"));
+    const panel = document.getElementById("point");
+    seen.clicked[e.dataset.point] = [panel.hidden, panel.querySelector("h2").textContent,
+      panel.querySelector("pre").textContent, panel.querySelector("dl").textContent,
+      [...document.querySelectorAll(".pipelines")].filter(each => !each.hidden).map(each => each.id),
+      document.querySelectorAll(".chosen").length];
+  }
+  const up = document.getElementById("up");
+  up.value = "latency_us";
+  up.dispatchEvent(new Event("change"));
+  seen.title = [...document.querySelectorAll("#plot text")].at(-1).textContent;
+  seen.loaded = performance.getEntriesByType("resource").map(e => e.name);
+  const pre = document.createElement("pre");
+  pre.id = "seen";
+  pre.textContent = JSON.stringify(seen);
+  document.body.append(pre);
+});
+</script>
+"""
+
+
+@pytest.fixture(scope="module")
+def explored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Space, list[Point], Path]:
+    folder = tmp_path_factory.mktemp("explored")
+    space = space_of(folder, HARDWARE)
+    points = explore(space, folder / "out")
+    write_page(space, points, folder / "out")
+    return space, points, folder / "out"
+
+
+def clicked(page: Path, width: int) -> dict[str, Any]:
+    assert BROWSER is not None
+    probed = page.with_name("probed.html")
+    probed.write_text(page.read_text("utf-8").replace("</body>", CLICKS + "</body>"), "utf-8")
+    options = [f"--window-size={width},900", f"--user-data-dir={page.parent / 'profile'}", "--dump-dom"]
+    done = subprocess.run(
+        [BROWSER, *FLAGS, *options, probed.as_uri()], capture_output=True, text=True, timeout=300, check=True
+    )
+    found = re.search(r'<pre id="seen">(.*?)</pre>', done.stdout, re.DOTALL)
+    assert found, done.stderr
+    return dict(json.loads(unescape(found[1])))
+
+
+@pytest.mark.skipif(BROWSER is None, reason=f"No browser here (none of {', '.join(BROWSERS)})")
+@pytest.mark.parametrize("width", [520, 1200])
+def test_a_click_shows_a_point(width: int, explored: tuple[Space, list[Point], Path]) -> None:
+    space, points, folder = explored
+    seen = clicked(folder / "report.html", width)
+    known = [point for point in points if point.evaluation.figures]
+    front = front_of(space, points)
+    assert seen["marks"]["point"] == len(known)
+    assert seen["marks"]["thread"] == seen["marks"]["row"] == len(front)
+    assert seen["loaded"] == []
+    assert seen["wide"] <= 0
+    assert seen["title"] == "latency us"
+    assert sorted(map(int, seen["clicked"])) == [point.number for point in known]
+    for point in known:
+        hidden, title, commands, told, pipelines, marked = seen["clicked"][str(point.number)]
+        on_front = point in front
+        assert not hidden
+        assert title == f"Point {point.number}{', on the front' if on_front else ''}"
+        assert (f"point-{point.number}.toml" in commands) == on_front
+        assert pipelines == ([f"pipeline-{point.number}"] if on_front else [])
+        assert f"{round(point.evaluation.interval):,}" in told or f"{round(point.evaluation.interval)}" in told
+        assert marked == (3 if on_front else 1)  # circle, thread and row
+
+
+def test_files_of_the_front_rebuild_its_points(explored: tuple[Space, list[Point], Path]) -> None:
+    space, points, folder = explored
+    for point in front_of(space, points):
+        recipe = recipes.load(folder / "front" / f"point-{point.number}.recipe.toml")
+        network = board_outputs(network_of(recipe))
+        folded = fold_as(network, read_folding_file(folder / "front" / f"point-{point.number}.toml"), family="ice40")
+        run = simulate(folded, 3)
+        assert float(run.interval) <= point.evaluation.interval
+        assert {name: values for name, values in point.evaluation.folding.items() if "." not in name} == {
+            node.name: dict(node.folding) for node in folded.nodes if node.folding and "." not in node.name
+        }
+
+
+def test_commands_are_those_of_the_program(explored: tuple[Space, list[Point], Path]) -> None:
+    space, points, folder = explored
+    text = (folder / "report.html").read_text("utf-8")
+    data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1])  # type: ignore[index]
+    for point in front_of(space, points):
+        commands = next(each["commands"] for each in data["points"] if each["number"] == point.number)
+        assert [shlex.split(command)[1] for command in commands] == ["train", "lower", "fold", "bitstream"]
+
+
+def test_the_picture_is_a_png(explored: tuple[Space, list[Point], Path], tmp_path: Path) -> None:
+    space, points, _ = explored
+    write_picture(space, points, tmp_path / "front.png")
+    assert (tmp_path / "front.png").read_bytes().startswith(b"\x89PNG")
+    write_picture(space, [], tmp_path / "empty.png")
