@@ -96,17 +96,27 @@ def write_picture(space: Space, points: list[Point], path: str | os.PathLike[str
         found = [point.evaluation.figures for point in points if point.evaluation.figures and chosen(point)]
         if found:
             axes.scatter(*([figures[name] for figures in found] for name in names), label=label, **look)
-    for name, label, scale in zip(
-        names, (axes.set_xlabel, axes.set_ylabel), (axes.set_xscale, axes.set_yscale), strict=True
-    ):
-        label(" ".join((OBJECTIVES[name].title, OBJECTIVES[name].unit)).strip())
-        values = [point.evaluation.figures[name] for point in points if point.evaluation.figures]
-        if values and min(values) > 0 and max(values) > 100 * min(values):
-            scale("log")
+    across, up = names
+    axes.set_xlabel(_label(across))
+    axes.set_ylabel(_label(up))
+    if _spreads(points, across):
+        axes.set_xscale("log")
+    if _spreads(points, up):
+        axes.set_yscale("log")
     if axes.collections:
         axes.legend()
     with atomic_write(path, "Picture") as part:
         figure.savefig(part, format="png", dpi=120)
+
+
+def _label(name: str) -> str:
+    return " ".join((OBJECTIVES[name].title, OBJECTIVES[name].unit)).strip()
+
+
+def _spreads(points: list[Point], name: str) -> bool:
+    """Return whether a figure extends over more than two powers of ten."""
+    values = [point.evaluation.figures[name] for point in points if point.evaluation.figures]
+    return bool(values) and 0 < 100 * min(values) < max(values)
 
 
 def _shown(point: Point, commands: list[str] | None) -> dict[str, Any]:
