@@ -1,17 +1,17 @@
 """Binary neural networks from Brevitas to FPGA bitstreams, proved equal at every step.
 
-The steps are functions, which are imported when they are first used: `lower`, `load`, `fold`, `simulate`, `verify`,
-`verilog`, `build`.
+The steps are functions, which are imported when they are first used: `train`, `lower`, `load`, `fold`, `simulate`,
+`verify`, `verilog`, `build`, `explore`.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from xnorflow.functions import build, fold, load, lower, simulate, verify, verilog
+    from xnorflow.functions import build, explore, fold, load, lower, simulate, train, verify, verilog
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "build", "fold", "load", "lower", "simulate", "verify", "verilog"]
+__all__ = ["__version__", "build", "explore", "fold", "load", "lower", "simulate", "train", "verify", "verilog"]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,7 @@ Each imports what it needs when it is called, so that a program pays only for wh
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,12 +14,82 @@ from dataflow import InputError, Network
 
 if TYPE_CHECKING:
     from hwsim import Run, Stalls
+    from quant.recipes import Recipe
+    from quant.training import TrainingResult
     from rtl.bitstream import BitstreamReport
     from sim_tests.verification import Verification
+    from xnorflow.exploring import Point, Space
 
-__all__ = ["build", "fold", "load", "lower", "simulate", "verify", "verilog"]
+__all__ = ["build", "explore", "fold", "load", "lower", "simulate", "train", "verify", "verilog"]
 
 StrPath = str | os.PathLike[str]
+
+
+def train(
+    recipe: "Recipe | StrPath",
+    out: StrPath,
+    *,
+    data: StrPath | None = None,
+    resume: bool = False,
+    progress: bool = True,
+    **changes: Any,
+) -> "TrainingResult":
+    """Train a network into a folder. `quant.training.train` has further options.
+
+    Parameters
+    ----------
+    recipe : a recipe, its name, or its TOML file
+    data : folder of data sets, the default is $XNORFLOW_DATA
+    resume : continue the run in `out`
+    progress : show the progress on standard error
+    changes : fields of the recipe with other values, such as ``epochs=5``
+
+    Raises
+    ------
+    InputError
+        As of `quant.training.train`.
+    """
+    from quant import recipes
+    from quant.recipes import Recipe
+    from quant.training import train as run
+
+    chosen = recipe if isinstance(recipe, Recipe) else recipes.load(recipe)
+    if changes:
+        chosen = recipes.from_dict({**chosen.to_dict(), **changes})
+    return run(chosen, data=data, out=out, resume=resume, progress=progress)
+
+
+def explore(
+    space: "Space | StrPath",
+    folder: StrPath,
+    *,
+    data: StrPath | None = None,
+    workers: int = 1,
+    scheduler: str | None = None,
+) -> "list[Point]":
+    """Return the front of a space: points of which nothing found is better in all objectives at once.
+
+    The folder keeps all points, and gets a page to click in. The same call goes on where an earlier one was stopped.
+
+    Parameters
+    ----------
+    space : a space, or its TOML file
+    data : folder of data sets, for trainings
+    workers : processes of this machine that evaluate points
+    scheduler : address of a Dask scheduler, whose workers evaluate them instead
+
+    Raises
+    ------
+    InputError
+        As of `xnorflow.exploring.explore`.
+    """
+    from xnorflow import exploring
+    from xnorflow.exploring.page import write_page
+
+    wanted = space if isinstance(space, exploring.Space) else exploring.read_space(space)
+    points = exploring.explore(wanted, folder, data=data, workers=workers, scheduler=scheduler)
+    write_page(wanted, points, folder)
+    return exploring.front_of(wanted, points)
 
 
 def lower(model: StrPath, *, input_kind: str = "auto", outputs: str = "auto", weight_tolerance: float = 0.0) -> Network:

@@ -18,7 +18,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
         "assert set(xnorflow.__all__) <= set(dir(xnorflow))\n"
         "heavy = {'torch', 'numba', 'amaranth', 'onnx', 'numpy', 'rich', 'typer'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
-        "from xnorflow import lower, load, fold, simulate, verify, verilog, build\n"
+        "from xnorflow import train, lower, load, fold, simulate, verify, verilog, build, explore\n"
         "assert not (heavy - {'numpy'}) & set(sys.modules), heavy & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -66,3 +66,23 @@ def test_a_board_that_does_not_exist(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^Board must be one of .*, not 'papilio'$"):
         xnorflow.build(dense_network((12, 6, 4)), "papilio", str(tmp_path / "out"))
     assert np.array_equal(list(tmp_path.iterdir()), [])
+
+
+@pytest.mark.long
+def test_exploring(tmp_path: Path) -> None:
+    (tmp_path / "space.toml").write_text(
+        'model = "tfc-w1a1"\nboard = "icebreaker"\npoints = 3\nsampler = "grid"\n[space]\ninterval = [448, 784, 3136]\n'
+    )
+    front = xnorflow.explore(str(tmp_path / "space.toml"), str(tmp_path / "out"))
+    assert {point.parameters["interval"] for point in front} <= {448, 784, 3136}
+    assert len(front) >= 2
+    assert (tmp_path / "out" / "report.html").is_file()
+
+
+@pytest.mark.train
+def test_training(tmp_path: Path) -> None:
+    result = xnorflow.train(
+        "tfc-w1a1", str(tmp_path / "run"), dataset="mnist-sample", epochs=1, hidden=(8,), progress=False
+    )
+    assert xnorflow.load(tmp_path / "run").node("fc0").name == "fc0"
+    assert 0 <= result.accuracy <= 1

@@ -10,7 +10,8 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +88,10 @@ def explore(
             told(point)
         seen = {_key(point.parameters): point.evaluation for point in known.values()}
         chosen = _abandon(study, space)
+        if space.sampler == "grid":
+            grid = _grid_points(space)
+            chosen = dict(enumerate(grid)) | chosen
+            space = replace(space, points=min(space.points, len(grid)))
         while len(known) < space.points:
             batch = _asked(study, space, len(known), chosen)
             found = _evaluate(
@@ -218,13 +223,17 @@ def _sampler(space: Space, number: int) -> "optuna.samplers.BaseSampler":
     seed = (space.seed * 1_000_003 + number) % 2**32
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # constraints are said to be experimental
-        if space.sampler == "random":
+        if space.sampler in ("random", "grid"):
             return samplers.RandomSampler(seed=seed)
-        if space.sampler == "grid":
-            return samplers.GridSampler({name: _grid(values) for name, values in space.parameters.items()}, seed=0)
         if space.sampler == "nsga2":
             return samplers.NSGAIISampler(seed=seed, constraints_func=_violations)
         return samplers.TPESampler(seed=seed, constraints_func=_violations)
+
+
+def _grid_points(space: Space) -> list[dict[str, Any]]:
+    """Return all combinations of values, as Optuna stores them; the last parameter varies first."""
+    values = [_grid(values) for values in space.parameters.values()]
+    return [dict(zip(space.parameters, each, strict=True)) for each in product(*values)]
 
 
 def _grid(values: Choice | Range) -> list[Any]:

@@ -17,7 +17,7 @@ from tests.xnorflow.command_line import run
 from tests.xnorflow.exploring.test_space import space_of
 from xnorflow.exploring import Point, explore, front_of
 from xnorflow.exploring.points import Evaluation, recipe_of
-from xnorflow.exploring.space import Space
+from xnorflow.exploring.space import Choice, Range, Space
 
 pytestmark = pytest.mark.long
 
@@ -57,6 +57,16 @@ def test_a_search_that_goes_on_gets_the_same_points(sampler: str, space: Space, 
     assert told == list(range(10))
     for name in ("points.csv", "front.csv"):
         assert (tmp_path / "parts" / name).read_text() == (tmp_path / "whole" / name).read_text()
+
+
+def test_a_grid_has_each_combination_once(space: Space, tmp_path: Path) -> None:
+    steps = {"hidden": Choice(((16, 16), (8,))), "interval": Range(400, 1000, 300)}
+    space = replace(space, sampler="grid", parameters=steps, points=50)
+    explore(replace(space, points=2), tmp_path / "out")
+    points = explore(space, tmp_path / "out")
+    assert [(point.parameters["hidden"], point.parameters["interval"]) for point in points] == [
+        (hidden, interval) for hidden in ((16, 16), (8,)) for interval in (400, 700, 1000)
+    ]
 
 
 def test_two_processes_get_the_points_of_one(space: Space, tmp_path: Path) -> None:
