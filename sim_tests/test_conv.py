@@ -298,7 +298,7 @@ def test_convolutions_in_the_amaranth_simulator(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", REPRESENTATIVES)
+@pytest.mark.parametrize("name", ["everything", "inert", "odd-channels-pool"])
 def test_convolutions_without_stalls_in_the_amaranth_simulator(name: str) -> None:
     verify_case(name, simulator="amaranth", seed=None, frames=2)
 

@@ -57,11 +57,11 @@ def needs(simulator: str) -> pytest.MarkDecorator:
 
 DENSE, CONVOLUTIONS, SHORTCUTS = (dense_networks(), 12), (conv_networks(), 3), (residual_networks(), 2)
 
-test_random_networks_in_amaranth = agreement("amaranth", *DENSE, examples(10, many=50))
-test_random_convolutions_in_amaranth = agreement("amaranth", *CONVOLUTIONS, examples(6, many=40))
-test_random_shortcuts_in_amaranth = agreement("amaranth", *SHORTCUTS, examples(4, many=30))
+test_random_networks_in_amaranth = agreement("amaranth", *DENSE, examples(8, many=35))
+test_random_convolutions_in_amaranth = agreement("amaranth", *CONVOLUTIONS, examples(6, many=26))
+test_random_shortcuts_in_amaranth = agreement("amaranth", *SHORTCUTS, examples(4, many=18))
 test_random_networks_in_icarus = pytest.mark.slow(needs("icarus")(agreement("icarus", *DENSE, 5)))
 test_random_convolutions_in_icarus = pytest.mark.slow(needs("icarus")(agreement("icarus", *CONVOLUTIONS, 4)))
-test_random_shortcuts_in_icarus = pytest.mark.slow(needs("icarus")(agreement("icarus", *SHORTCUTS, 5)))
-test_random_networks_in_verilator = pytest.mark.slow(needs("verilator")(agreement("verilator", *DENSE, 3)))
-test_random_shortcuts_in_verilator = pytest.mark.slow(needs("verilator")(agreement("verilator", *SHORTCUTS, 3)))
+test_random_shortcuts_in_icarus = pytest.mark.slow(needs("icarus")(agreement("icarus", *SHORTCUTS, 3)))
+test_random_networks_in_verilator = pytest.mark.slow(needs("verilator")(agreement("verilator", *DENSE, 2)))
+test_random_shortcuts_in_verilator = pytest.mark.slow(needs("verilator")(agreement("verilator", *SHORTCUTS, 2)))

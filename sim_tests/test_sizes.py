@@ -16,7 +16,6 @@ pytestmark = [
 ]
 
 TFC = (784, 64, 64, 64, 10)
-SFC = (784, 256, 256, 256, 10)
 
 #: By name: sizes, frames, folding, and the interval that it must have.
 SIZES = {
@@ -45,19 +44,6 @@ SIZES = {
             "arg_max": {"pe": 10},
         },
         28,
-    ),
-    "sfc-64": (
-        SFC,
-        40,
-        {
-            "binarize": {"pe": 56},
-            "fc0": {"pe": 64, "simd": 56},
-            "fc1": {"pe": 64, "simd": 16},
-            "fc2": {"pe": 16, "simd": 64},
-            "fc3": {"pe": 2, "simd": 32},
-            "arg_max": {"pe": 10},
-        },
-        64,
     ),
 }
 

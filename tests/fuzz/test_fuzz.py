@@ -44,7 +44,7 @@ simd = 3
 [nodes.fc1]
 pe = 4
 [fifos]
-"fc0 -> fc1" = 4
+"fc1.width -> fc1" = 4
 """
 
 
@@ -79,7 +79,7 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "test_frames": 20,
         "data": {"name": "mine"},
         "sha256": hashlib.sha256(model.SerializeToString()).hexdigest(),
-        "recipe": {"padding": "valid", "kernel": 3},
+        "recipe": {"padding": "zero", "kernel": 3},
     }
     (folder / "metrics.json").write_text(json.dumps(metrics))
     return folder

@@ -42,11 +42,23 @@ def program(path: Path, text: str) -> Path:
     return path
 
 
+def _heed() -> None:
+    """Heed signals that whoever runs the tests ignores: a shell for what it has in the background, or nohup."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def stopped(args: Sequence[str], number: signal.Signals, folder: Path, child: Path, **env: str) -> tuple[int, str, int]:
     """Run a command until its program runs, send a signal; return exit code, standard error, the program's child."""
     command = [sys.executable, "-m", "xnorflow", *args]
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what it starts in the background ignore it
-    with subprocess.Popen(command, cwd=folder, env={**os.environ, **env}, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env={**os.environ, **env},
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_heed,
+    ) as process:
         while process.poll() is None and not child.exists():
             time.sleep(0.01)
         sleeping = int(wait_until(child)) if child.exists() else 0

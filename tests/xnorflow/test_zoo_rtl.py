@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 import zoo
+from dataflow import fold
+from dataflow.choices import quick_foldings
 from hwsim import Stalls, random_stalls
 from sim_tests.cases import random_frames
 from sim_tests.simulators import available
 from sim_tests.verification import verify_rtl_runs
-from xnorflow.folding import fold_to
 from xnorflow.networks import open_network
 
 #: Most cycles per frame after folding, so that two frames take a simulator only seconds.
@@ -24,7 +25,8 @@ pytestmark = [
 
 @pytest.mark.parametrize("name", sorted({*zoo.names()} - {"sfc-w1a1"}))  # a larger TFC
 def test_the_zoo_in_verilator(name: str, tmp_path: Path) -> None:
-    network = fold_to(open_network(name), INTERVAL)
+    network = open_network(name)
+    network = fold(network, quick_foldings(network, INTERVAL, "ecp5"))
     frames, stalls = random_frames(network, 2), [Stalls.none(), random_stalls(network, 3)]
     for verification in verify_rtl_runs(network, frames, stalls, simulator="verilator", build_dir=tmp_path):
         assert verification.passed, str(verification)

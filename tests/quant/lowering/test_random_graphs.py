@@ -36,7 +36,7 @@ def test_random_graphs() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", range(20))
+@pytest.mark.parametrize("part", range(12))
 def test_many_random_graphs(part: int) -> None:
     assert_graphs(range(1000 + 100 * part, 1000 + 100 * (part + 1)))
 
