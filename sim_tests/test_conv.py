@@ -269,16 +269,10 @@ def verify_case(name: str, *, simulator: str, seed: int | None, frames: int, bui
     assert verification.beats_compared == frames * sum(network.stream(fifo).beats for fifo in network.fifos)
 
 
-#: Cases that between them have every option, for simulators that take long to compile.
+#: Cases that between them have every option, for simulators that take long to compile; Amaranth's simulator runs all.
 REPRESENTATIVES = (
     *("odd-channels-pool", "not-square", "integers", "everything", "inert", "inert-sums", "inert-groups"),
     *("weights-of-8-bits", "weights-of-2-bits"),
-)
-
-#: Further ones that Icarus runs in the slow suite; Amaranth's simulator runs all.
-VERILOG = (
-    *("1x1", "dilated", "depthwise", "groups", "groups-of-integers", "zero-of-sums"),
-    *("max-pool-of-sums", "sum-pool-of-integers", "weights-masked-by-2-bits", "windows-outside"),
 )
 
 #: Those that Icarus runs in the default suite.
@@ -308,7 +302,7 @@ def test_convolutions_without_stalls_in_the_amaranth_simulator(name: str) -> Non
     "name",
     [
         pytest.param(name, marks=[] if name in OFTEN else [pytest.mark.slow])
-        for name in dict.fromkeys((*OFTEN, *REPRESENTATIVES, *VERILOG))
+        for name in dict.fromkeys((*OFTEN, *REPRESENTATIVES))
     ],
 )
 def test_convolutions_in_icarus(name: str, tmp_path: Path) -> None:

@@ -64,8 +64,9 @@ def test_the_network_itself_is_equal(name: str) -> None:
 BROKEN = {
     f"{fault.__name__}-{name}-{node}": (name, node, fault, values, cycles)
     for name, nodes in BROKEN_NODES.items()
-    for node in nodes
-    for fault, values, cycles in FAULTS
+    for place, node in enumerate(nodes, 1)
+    for number, (fault, values, cycles) in enumerate(FAULTS)
+    if name == "dense" or fault is late or number == place % len(FAULTS)
 }
 
 
@@ -77,7 +78,7 @@ BROKEN = {
             *(f"late-dense-{node}" for node in ("binarize", "fc1", "arg_max")),
             *(f"drop_beat-dense-{node}" for node in ("binarize", "scores_fork", "arg_max")),
             *(f"swap_lanes-dense-{node}" for node in ("fc0", "fc0.width", "scores_fork")),
-            *("late-conv-conv0.window", "swap_lanes-conv-pool0", "late-bits-add0", "swap_lanes-stacked-stack0"),
+            *("late-conv-conv0.window", "swap_lanes-conv-pool0", "late-bits-add0", "late-stacked-stack0"),
             *("late-codes-codes0_1", "swap_lanes-codes-codes0"),
         },
     ),
