@@ -29,6 +29,7 @@ def write_metrics(model: Path, **changes: object) -> None:
     (model.parent / "metrics.json").write_text(json.dumps(metrics), "utf-8")
 
 
+@pytest.mark.long
 def test_a_network_of_the_zoo_and_its_foldings_keep_that_of_the_card(tmp_path: Path) -> None:
     network = open_network("tfc-w1a1")
     assert accuracy_of(network) == TFC

@@ -12,6 +12,9 @@ from xnorflow.accuracy import Accuracy, with_accuracy
 from xnorflow.timing import Timing, timing_of
 
 
+pytestmark = pytest.mark.long
+
+
 def build_of(network: Network, folder: Path) -> Timing:
     """Write the figures of a build, and return its timing."""
     folder.mkdir()

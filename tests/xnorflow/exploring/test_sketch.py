@@ -13,9 +13,10 @@ from xnorflow.folding import fold_to
 from xnorflow.networks import open_network
 
 
-@pytest.mark.parametrize(
-    "name", ["tfc-w1a1", "sfc-w1a1", "cnv-mnist-small", pytest.param("cnv-w1a1", marks=pytest.mark.long)]
-)
+pytestmark = pytest.mark.long
+
+
+@pytest.mark.parametrize("name", ["tfc-w1a1", "sfc-w1a1", "cnv-mnist-small", "cnv-w1a1"])
 def test_a_sketch_is_like_the_trained_network(name: str) -> None:
     trained, drawn = open_network(name), network_of(recipes.load(name))
     assert [node.name for node in drawn.nodes] == [node.name for node in trained.nodes]
