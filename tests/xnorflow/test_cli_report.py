@@ -11,7 +11,6 @@ from tests.xnorflow.command_line import run
 from xnorflow.accuracy import Accuracy, with_accuracy
 from xnorflow.timing import Timing, timing_of
 
-
 pytestmark = pytest.mark.long
 
 

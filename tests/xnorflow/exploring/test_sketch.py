@@ -12,7 +12,6 @@ from xnorflow.exploring.sketch import can_sketch
 from xnorflow.folding import fold_to
 from xnorflow.networks import open_network
 
-
 pytestmark = pytest.mark.long
 
 
