@@ -29,7 +29,7 @@ quick: $(VENV)/all.stamp lint ## about a minute: no simulator, no training, few 
 test: $(VENV)/all.stamp lint ## ten minutes: everything but the slow tests
 	$(PYTEST) -m "not slow"
 
-test-slow: $(VENV)/all.stamp ## twenty minutes: the slow tests, and many more random examples
+test-slow: $(VENV)/all.stamp ## twenty to twenty-five minutes: the slow tests, and many more random examples
 	$(PYTEST) -m "slow or hypothesis" --hypothesis-profile=many
 
 lint: $(VENV)/all.stamp ## ruff and mypy

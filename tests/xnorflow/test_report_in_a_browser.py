@@ -104,11 +104,11 @@ addEventListener("load", () => {
 """
 
 
-def look_at(page: Path, width: int = 1400) -> dict[str, Any]:
+def look_at(page: Path, width: int = 1400, probe: str = PROBE) -> dict[str, Any]:
     """Return the probe's results for a page in a window of so many pixels."""
     assert BROWSER is not None
     probed = page.with_name("probed.html")
-    probed.write_text(page.read_text(encoding="utf-8").replace("</body>", PROBE + "</body>"), encoding="utf-8")
+    probed.write_text(page.read_text(encoding="utf-8").replace("</body>", probe + "</body>"), encoding="utf-8")
     done = subprocess.run(
         [
             BROWSER,

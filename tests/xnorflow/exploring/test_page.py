@@ -3,10 +3,7 @@
 import json
 import re
 import shlex
-import subprocess
-from html import unescape
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,7 +12,7 @@ from hwsim import simulate
 from quant import recipes
 from tests.xnorflow.exploring.test_space import space_of
 from tests.xnorflow.exploring.test_study import HARDWARE
-from tests.xnorflow.test_report_in_a_browser import BROWSER, BROWSERS, FLAGS
+from tests.xnorflow.test_report_in_a_browser import BROWSER, BROWSERS, look_at
 from xnorflow.exploring import Point, Space, explore, front_of
 from xnorflow.exploring.page import write_page, write_picture
 from xnorflow.exploring.points import network_of
@@ -64,24 +61,11 @@ def explored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Space, list[Poin
     return space, points, folder / "out"
 
 
-def clicked(page: Path, width: int) -> dict[str, Any]:
-    assert BROWSER is not None
-    probed = page.with_name("probed.html")
-    probed.write_text(page.read_text("utf-8").replace("</body>", CLICKS + "</body>"), "utf-8")
-    options = [f"--window-size={width},900", f"--user-data-dir={page.parent / 'profile'}", "--dump-dom"]
-    done = subprocess.run(
-        [BROWSER, *FLAGS, *options, probed.as_uri()], capture_output=True, text=True, timeout=300, check=True
-    )
-    found = re.search(r'<pre id="seen">(.*?)</pre>', done.stdout, re.DOTALL)
-    assert found, done.stderr
-    return dict(json.loads(unescape(found[1])))
-
-
 @pytest.mark.skipif(BROWSER is None, reason=f"No browser here (none of {', '.join(BROWSERS)})")
 @pytest.mark.parametrize("width", [520, 1200])
 def test_a_click_shows_a_point(width: int, explored: tuple[Space, list[Point], Path]) -> None:
     space, points, folder = explored
-    seen = clicked(folder / "report.html", width)
+    seen = look_at(folder / "report.html", width, CLICKS)
     known = [point for point in points if point.evaluation.figures]
     front = front_of(space, points)
     assert seen["marks"]["point"] == len(known)
