@@ -2,8 +2,18 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from tokenize import TokenError
+from zipfile import BadZipFile
+from zlib import error as ZlibError
 
-__all__ = ["InputError", "ToolError", "require_known"]
+__all__ = ["DAMAGED_ARRAYS", "InputError", "ToolError", "require_known"]
+
+#: Errors that numpy raises for damaged or other files than .npy and .npz: it evaluates headers as Python literals, and
+#: opens archives, whose parts may be compressed in other ways or claim to be huge.
+DAMAGED_ARRAYS = (
+    *(ValueError, EOFError, SyntaxError, TokenError, TypeError, OverflowError, RecursionError, MemoryError),
+    *(BadZipFile, ZlibError, NotImplementedError, AttributeError, KeyError),
+)
 
 
 class InputError(ValueError):

@@ -6,17 +6,13 @@ else is refused with a remedy.
 """
 
 import os
-from tokenize import TokenError
-from zipfile import BadZipFile
 
 import numpy as np
 
 from dataflow import InputError, Network
+from dataflow.errors import DAMAGED_ARRAYS
 
 __all__ = ["frames_of_array", "raw_frames_of_array", "read_array"]
-
-#: Errors that numpy raises for other files than .npy: it evaluates the header as a Python literal, and opens archives.
-_DAMAGED = (ValueError, EOFError, SyntaxError, TokenError, TypeError, OverflowError, RecursionError, BadZipFile)
 
 #: Relative error of k/255 that is read as pixel k: two roundings to float32, as `k * float32(1/255)` has, and a margin.
 _PIXEL_TOLERANCE = 2.0**-22
@@ -36,7 +32,7 @@ def read_array(path: str | os.PathLike[str]) -> np.ndarray:
     try:
         with open(path, "rb") as file:  # numpy leaves the file of a damaged archive open
             array = np.load(file, allow_pickle=False)
-    except _DAMAGED as error:
+    except DAMAGED_ARRAYS as error:
         raise InputError(f"Input {str(path)!r} must be a complete .npy file of numbers, not another file") from error
     if not isinstance(array, np.ndarray):
         raise InputError(f"Input {str(path)!r} must be an .npy file with one array, not an archive of several")

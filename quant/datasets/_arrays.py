@@ -1,11 +1,11 @@
 """Labelled images of one's own, from files of numpy."""
 
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
 from dataflow import InputError
+from dataflow.errors import DAMAGED_ARRAYS
 from quant.datasets._dataset import Dataset, checked
 
 __all__ = ["load_arrays", "load_npz"]
@@ -29,7 +29,7 @@ def load_npz(path: Path, split: str, name: str, *, task: str = "classify") -> Da
             missing = [key for key in keys if key not in found]
             if not missing:
                 images, labels = (np.asarray(arrays[key]) for key in keys)
-    except (OSError, ValueError, EOFError, BadZipFile, AttributeError) as error:
+    except (OSError, *DAMAGED_ARRAYS) as error:
         raise InputError(
             f"Data file {str(path)!r} must be an .npz file of arrays, not a damaged or another one"
         ) from error
@@ -44,5 +44,5 @@ def _read(path: Path) -> np.ndarray:
         raise InputError(f"Data file {str(path)!r} must exist")
     try:
         return np.asarray(np.load(path, allow_pickle=False))
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, *DAMAGED_ARRAYS) as error:
         raise InputError(f"Data file {str(path)!r} must be an array of numpy, not a damaged or another file") from error

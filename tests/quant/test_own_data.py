@@ -1,6 +1,8 @@
 """Data of one's own: .npz files, folders of classes, functions; what is read, and every kind of bad data."""
 
+import io
 import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -192,3 +194,13 @@ def test_an_unknown_name_lists_the_forms(tmp_path: Path) -> None:
     rule = r"^Data set must be one of FILE\.npz, FILE\.py:FUNCTION, FOLDER/, arrays, cifar10, .*, not 'flowers'"
     with pytest.raises(InputError, match=rule):
         datasets.load("flowers", "test", data=tmp_path)
+
+
+def test_a_damaged_header_within_an_archive_is_one_sentence(tmp_path: Path) -> None:
+    content = io.BytesIO()
+    np.save(content, np.zeros((2, 3, 4, 1), np.uint8))
+    with zipfile.ZipFile(tmp_path / "data.npz", "w") as file:
+        file.writestr("train_images.npy", content.getvalue().replace(b"(2,", b"((,", 1))
+        file.writestr("train_labels.npy", content.getvalue())
+    with pytest.raises(InputError, match=r"^Data file '.*data\.npz' must be an \.npz file of arrays, not a damaged or"):
+        datasets.load(str(tmp_path / "data.npz"), "train")
