@@ -19,7 +19,7 @@ from dataflow import InputError
 from dataflow.writing import atomic_write, locked, output_folder
 from xnorflow.exploring.points import Evaluation
 from xnorflow.exploring.space import OBJECTIVES, Choice, Range, Space
-from xnorflow.exploring.work import evaluated
+from xnorflow.exploring.work import evaluated, require_sources
 
 if TYPE_CHECKING:
     import optuna
@@ -77,8 +77,10 @@ def explore(
     Raises
     ------
     InputError
-        The folder is one of another space, is in use or cannot be written to, or the scheduler is out of reach.
+        The folder is one of another space, is in use or cannot be written to, the scheduler is out of reach, or the
+        model or the data set of all points is missing.
     """
+    require_sources(space, data)
     base = output_folder(folder)
     with locked(base, "exploration"), _executor(workers, scheduler) as executor:
         _claim(base, space)

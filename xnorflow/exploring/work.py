@@ -12,7 +12,7 @@ from quant.recipes import Recipe
 from xnorflow.exploring.points import Evaluation, evaluate, network_of, recipe_of
 from xnorflow.exploring.space import Space
 
-__all__ = ["evaluated", "known_network", "model_folder"]
+__all__ = ["evaluated", "known_network", "model_folder", "require_sources"]
 
 #: Trained models in the folder of an exploration, each by the checksum of its recipe.
 MODELS = "models"
@@ -33,6 +33,25 @@ def evaluated(
     except InputError as error:
         return Evaluation(reason=str(error))
     return evaluate(space, parameters, network, accuracy)
+
+
+def require_sources(space: Space, data: str | os.PathLike[str] | None) -> None:
+    """Check that there are the model or the data set of all points: a point would keep it as its reason for ever.
+
+    Raises
+    ------
+    InputError
+        The model cannot be opened, or the data set cannot be read.
+    """
+    if space.recipe is None:
+        from xnorflow.networks import open_network
+
+        open_network(space.model)
+    elif space.trains:
+        from quant import datasets
+
+        for split in datasets.SPLITS:
+            datasets.load(space.recipe.dataset, split, data=data, image_size=space.recipe.image_size)
 
 
 def known_network(

@@ -128,6 +128,16 @@ def test_folders_of_others_are_left_alone(space: Space, tmp_path: Path) -> None:
     assert (tmp_path / "out" / "points.journal").read_bytes() == before
 
 
+def test_what_all_points_need_is_there_before_a_point_is_kept(tmp_path: Path) -> None:
+    trained = space_of(tmp_path, HARDWARE.replace('["fps", "luts"]', '["accuracy", "luts"]'))
+    with pytest.raises(InputError, match=r"^Data file '.*' must exist"):
+        explore(trained, tmp_path / "out", data=tmp_path)
+    missing = space_of(tmp_path, 'model = "none.onnx"\nboard = "icebreaker"\n[space]\ninterval = [448]\n')
+    with pytest.raises(InputError, match=r"^Model must be a file, "):
+        explore(missing, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_scheduler_out_of_reach_is_one_sentence(space: Space, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^Scheduler must be one that is within reach, not 'nonsense'$"):
         explore(space, tmp_path / "out", scheduler="nonsense")
