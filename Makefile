@@ -26,10 +26,10 @@ demo: $(VENV)/demo.stamp ## the whole path: zoo model to proved RTL and an iCE40
 quick: $(VENV)/all.stamp lint ## about a minute: no simulator, no training, few random examples
 	$(PYTEST) -m "not slow and not long and not sim and not train" --hypothesis-profile=quick tests sim_tests
 
-test: $(VENV)/all.stamp lint ## ten minutes: everything but the slow tests
+test: $(VENV)/all.stamp lint ## five to ten minutes: everything but the slow tests
 	$(PYTEST) -m "not slow"
 
-test-slow: $(VENV)/all.stamp ## twenty to twenty-five minutes: the slow tests, and many more random examples
+test-slow: $(VENV)/all.stamp ## eleven to twenty-five minutes: the slow tests, and many more random examples
 	$(PYTEST) -m "slow or hypothesis" --hypothesis-profile=many
 
 lint: $(VENV)/all.stamp ## ruff and mypy

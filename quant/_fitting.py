@@ -270,10 +270,21 @@ class _EachEpoch(Checkpoint):
         self._watch()
 
 
-def fit(run: TrainingRun, checkpoint: Path, *, machine: Machine, progress: bool, watch: Callable[[], None]) -> None:
+def fit(
+    run: TrainingRun,
+    checkpoint: Path,
+    *,
+    machine: Machine,
+    until: int | None = None,
+    progress: bool,
+    watch: Callable[[], None],
+) -> None:
     """Train a run up to its recipe's epochs, starting from `checkpoint` if it exists, and keep that up to date.
 
-    `watch` is called after each epoch.
+    Parameters
+    ----------
+    until : the epoch after which it stops, of the recipe's; not before the checkpoint's
+    watch : called after each epoch
 
     Raises
     ------
@@ -294,7 +305,7 @@ def fit(run: TrainingRun, checkpoint: Path, *, machine: Machine, progress: bool,
         for note in (*run.facts["layers"], *(f"left out: {each}" for each in run.facts["broken"])):
             shown.note(note)
         trainer = Trainer(
-            max_epochs=recipe.epochs,
+            max_epochs=recipe.epochs if until is None else min(until, recipe.epochs),
             accelerator="gpu" if machine.has_gpu else "cpu",
             devices=machine.devices,
             num_nodes=machine.nodes,

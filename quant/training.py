@@ -26,7 +26,7 @@ from dataflow.writing import atomic_write, locked, output_folder
 from quant import datasets, teachers
 from quant._fitting import TrainingRun, fit
 from quant.binarize import Change
-from quant.checkpoints import load_checkpoint, new_network, own_recipe, read_checkpoint, stored_recipe
+from quant.checkpoints import STATE, load_checkpoint, new_network, own_recipe, read_checkpoint, stored_recipe
 from quant.datasets import Dataset
 from quant.evaluation import figure_of_network
 from quant.export import export
@@ -56,7 +56,8 @@ class TrainingResult:
     model : the QONNX file
     checkpoint : the state after the last epoch
     metrics_file : `metrics` as JSON
-    accuracy : fraction of the test images that the network classifies correctly, 0 to 1; of another task, its figure
+    accuracy : fraction of the test images that the network classifies correctly, 0 to 1; of another task, its figure.
+        Of the held-out images if the run stopped before its last epoch
     metrics : accuracy (or the task's figure), epochs, seed, recipe, versions, date, seconds, `history`, one entry per
         epoch, `layers` of a network of one's own, as sentences, and `broken`, images that were left out
     """
@@ -90,6 +91,7 @@ def train(
     download: bool = False,
     lower_check: bool = True,
     machine: Machine | None = None,
+    until: int | None = None,
     progress: bool = True,
     watch: Callable[[dict[str, Any]], None] | None = None,
 ) -> TrainingResult:
@@ -109,6 +111,8 @@ def train(
     download : download missing data files
     lower_check : whether networks and methods of one's own are lowered first
     machine : on what the training runs
+    until : the epoch after which the run stops without a model, for an early look at its `history`; ``resume`` goes on
+        as if it had not stopped
     progress : show the progress on standard error
     watch : called with the metrics so far after each epoch, and with the reason as `stopped` if the training stops
 
@@ -129,21 +133,24 @@ def train(
     run = _run(recipe, training, network)
     folder = Path(out)
     if rank_zero_only.rank:  # one of several processes that train together, of which the first has the folder
-        fit(run, folder / _CHECKPOINT, machine=machine, progress=False, watch=lambda: None)
+        fit(run, folder / _CHECKPOINT, machine=machine, until=until, progress=False, watch=lambda: None)
         return TrainingResult(folder / _MODEL, folder / _CHECKPOINT, folder / _METRICS, float("nan"), {})
     output_folder(folder)
     with locked(folder, "training"):
-        checkpoint = _prepare(folder, recipe, resume=resume)
+        checkpoint = _prepare(folder, recipe, resume=resume, until=until)
         if not checkpoint.exists():
             _check_own(run, recipe, lower_check=lower_check)
         try:
             so_far = (lambda: watch(_so_far(run, recipe))) if watch else lambda: None
-            fit(run, checkpoint, machine=machine, progress=progress, watch=so_far)
+            fit(run, checkpoint, machine=machine, until=until, progress=progress, watch=so_far)
         except (InputError, KeyboardInterrupt) as error:
             if watch:
                 with suppress(InputError):  # on a full disk this fails as well, and says less
                     watch(_so_far(run, recipe) | {"stopped": str(error) or "The training was interrupted"})
             raise
+        if until is not None and until < recipe.epochs:
+            figure = run.history[-1].get(f"validation_{run.task.figure.key}", float("nan"))
+            return TrainingResult(folder / _MODEL, checkpoint, folder / _METRICS, figure, _so_far(run, recipe))
         return _finish(run, recipe, test, checkpoint)
 
 
@@ -199,14 +206,16 @@ def _require_batches(recipe: Recipe, images: int, machine: Machine) -> None:
         )
 
 
-def _prepare(folder: Path, recipe: Recipe, *, resume: bool) -> Path:
+def _prepare(folder: Path, recipe: Recipe, *, resume: bool, until: int | None) -> Path:
     """Return the path of the checkpoint; refuse to overwrite a run, or to continue one of another recipe."""
+    done = 0
     present = [name for name in (_CHECKPOINT, _MODEL, _METRICS) if (folder / name).exists()]
     if present and not resume:
         raise InputError(f"Output folder {str(folder)!r} must be without {present[0]!r}, or resumed (--resume)")
     checkpoint = folder / _CHECKPOINT
     if checkpoint.exists():
-        stored = stored_recipe(checkpoint, read_checkpoint(checkpoint))
+        content = read_checkpoint(checkpoint)
+        stored, done = stored_recipe(checkpoint, content), len(content[STATE]["history"])
         if type(stored) is not type(recipe):
             raise InputError(
                 f"Network of the run to resume in {str(folder)!r} must be {stored.kind} as before, not {recipe.kind}"
@@ -217,6 +226,8 @@ def _prepare(folder: Path, recipe: Recipe, *, resume: bool) -> Path:
                 raise InputError(
                     f"{name} of the run to resume in {str(folder)!r} must be {before[name]!r} as before, not {value!r}"
                 )
+    if until is not None and until <= done:
+        raise InputError(f"until must be an epoch after the {done} of the run in {str(folder)!r}, not {until}")
     return checkpoint
 
 

@@ -66,6 +66,7 @@ def explore(
     data: StrPath | None = None,
     workers: int = 1,
     scheduler: str | None = None,
+    build: int = 0,
 ) -> "list[Point]":
     """Return the front of a space: points of which nothing found is better in all objectives at once.
 
@@ -77,6 +78,7 @@ def explore(
     data : folder of data sets, for trainings
     workers : processes of this machine that evaluate points
     scheduler : address of a Dask scheduler, whose workers evaluate them instead
+    build : points of the front to prove, synthesize and route; `xnorflow.exploring.built_points` returns what they got
 
     Raises
     ------
@@ -88,6 +90,8 @@ def explore(
 
     wanted = space if isinstance(space, exploring.Space) else exploring.read_space(space)
     points = exploring.explore(wanted, folder, data=data, workers=workers, scheduler=scheduler)
+    if build:
+        exploring.build_front(wanted, points, folder, build, workers=workers, scheduler=scheduler)
     write_page(wanted, points, folder)
     return exploring.front_of(wanted, points)
 

@@ -1,6 +1,6 @@
 """``xnorflow explore``."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +10,7 @@ from dataflow import InputError
 from xnorflow.commands._options import Data, Json
 
 if TYPE_CHECKING:
-    from xnorflow.exploring import Point, Space
+    from xnorflow.exploring import Built, Point, Space
 
 __all__ = ["explore"]
 
@@ -26,6 +26,10 @@ def explore(
     scheduler: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler whose workers evaluate them instead.")
     ] = None,
+    build: Annotated[
+        int,
+        typer.Option(metavar="N", help="Prove, synthesize and route N points of the front, evenly from end to end."),
+    ] = 0,
     data: Data = None,
     json: Json = False,
 ) -> None:
@@ -34,8 +38,8 @@ def explore(
     All points are kept in the folder: the same command goes on where it was stopped, and with more points continues.
     """
     from xnorflow.console import Phases, print_json, print_table, say, table_of
+    from xnorflow.exploring import build_front, built_points, front_of, read_space
     from xnorflow.exploring import explore as run
-    from xnorflow.exploring import front_of, read_space
     from xnorflow.exploring.page import write_page, write_picture
 
     if workers < 1:
@@ -45,6 +49,10 @@ def explore(
         if points < 1:
             raise InputError(f"Points must be at least 1, not {points}")
         wanted = replace(wanted, points=points)
+    if build < 0:
+        raise InputError(f"Points to build must be at least 0, not {build}")
+    if build and not wanted.board:
+        raise InputError("Space must have a board for --build, not a family alone")
     count = 0
     try:
         with Phases() as phases:
@@ -56,6 +64,16 @@ def explore(
                 phases.advance(count / wanted.points)
 
             found = run(wanted, output, data=data, workers=workers, scheduler=scheduler, told=told)
+            if build:
+                phases("bitstreams of the front")
+                made = 0
+
+                def told_built(built: "Built") -> None:
+                    nonlocal made
+                    made += 1
+                    phases.advance(made / build)
+
+                build_front(wanted, found, output, build, workers=workers, scheduler=scheduler, told=told_built)
             phases("report")
             page = write_page(wanted, found, output)
             write_picture(wanted, found, output / "front.png")
@@ -63,9 +81,10 @@ def explore(
         raise KeyboardInterrupt(f"{output} keeps {count} points; the same command goes on") from interrupt
     front = front_of(wanted, found)
     shown = sorted(front, key=lambda point: [point.evaluation.figures[name] for name in wanted.objectives])[:SHOWN]
-    names = ("point", *wanted.parameters, *wanted.objectives)
+    built = built_points(output)
+    names = ("point", *wanted.parameters, *wanted.objectives, *(("LUTs, built", "MHz, routed") if built else ()))
     title = f"{len(front)} of {len(found)} points are on the front"
-    print_table(table_of(title, names, [_row(wanted, point) for point in shown]))
+    print_table(table_of(title, names, [_row(wanted, point, built) for point in shown]))
     if not front:
         say(_nearest(wanted, found))
     say(f"{page}, and beside it points.csv, front.csv, front.png and front/")
@@ -74,7 +93,12 @@ def explore(
             {
                 "points": len(found),
                 "front": [
-                    {"point": point.number, "parameters": dict(point.parameters), **point.evaluation.to_json()}
+                    {
+                        "point": point.number,
+                        "parameters": dict(point.parameters),
+                        **point.evaluation.to_json(),
+                        "built": asdict(built[point.number]) if point.number in built else None,
+                    }
                     for point in front
                 ],
                 "error": None if front else _nearest(wanted, found),
@@ -83,9 +107,13 @@ def explore(
     raise typer.Exit(0 if front else 1)
 
 
-def _row(space: "Space", point: "Point") -> list[Any]:
+def _row(space: "Space", point: "Point", built: "dict[int, Built]") -> list[Any]:
     values = [_text(point.parameters[name]) for name in space.parameters]
-    return [point.number, *values, *(point.evaluation.figures[name] for name in space.objectives)]
+    row = [point.number, *values, *(point.evaluation.figures[name] for name in space.objectives)]
+    if not built:
+        return row
+    own = built.get(point.number)
+    return [*row, *(("", "") if own is None else (own.luts, own.fmax_mhz) if not own.reason else ("not built", ""))]
 
 
 def _text(value: Any) -> Any:

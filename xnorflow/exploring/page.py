@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from dataflow.writing import atomic_write, output_folder
+from xnorflow.exploring.building import Built, built_points
+from xnorflow.exploring.front import Point, front_of
 from xnorflow.exploring.points import folded, recipe_of
 from xnorflow.exploring.space import OBJECTIVES, Space
-from xnorflow.exploring.study import Point, front_of
 from xnorflow.exploring.work import known_network, model_folder
 from xnorflow.folding_file import toml_key
 from xnorflow.report.page import pipeline_view
@@ -26,13 +27,14 @@ SHOWN = 12
 def write_page(space: Space, points: list[Point], folder: str | os.PathLike[str]) -> Path:
     """Write ``report.html`` with all points, and the files of the front, into an exploration's folder."""
     base, front = Path(folder), front_of(space, points)
+    built = built_points(base)
     commands = write_front(space, front, base)
     known = [name for name in OBJECTIVES if any(name in point.evaluation.figures for point in points)]
     figures = [
         {"key": name, "title": OBJECTIVES[name].title, "unit": OBJECTIVES[name].unit, "grows": OBJECTIVES[name].grows}
         for name in known
     ]
-    shown = [_shown(point, commands.get(point.number)) for point in points]
+    shown = [_shown(point, commands.get(point.number), built.get(point.number)) for point in points]
     subjects = []
     for point in front[:SHOWN]:
         network, _ = known_network(space, point.parameters, base)
@@ -46,6 +48,8 @@ def write_page(space: Space, points: list[Point], folder: str | os.PathLike[str]
             name=space.model if space.recipe is None else space.recipe.name,
             target=f"{space.board or space.family} at {space.clock_mhz:g} MHz",
             trained=space.trains,
+            stopped=any(point.evaluation.stopped for point in points),
+            built=built,
             subjects=subjects,
             front=[each for each in shown if each["number"] in numbers],
             data={
@@ -89,11 +93,16 @@ def write_picture(space: Space, points: list[Point], path: str | os.PathLike[str
             lambda point: bool(point.evaluation.reason),
             {"facecolors": "none", "edgecolors": "#8a96a3"},
         ),
-        ("points", lambda point: point.feasible and point.number not in front, {"color": "#8a96a3", "alpha": 0.6}),
+        ("not trained to the end", lambda point: bool(point.evaluation.stopped), {"color": "#8a96a3", "marker": "x"}),
+        ("points", lambda point: point.complete and point.number not in front, {"color": "#8a96a3", "alpha": 0.6}),
         ("front", lambda point: point.number in front, {"color": "#0072b2", "zorder": 3}),
     )
     for label, chosen, look in kinds:
-        found = [point.evaluation.figures for point in points if point.evaluation.figures and chosen(point)]
+        found = [
+            point.evaluation.figures
+            for point in points
+            if all(name in point.evaluation.figures for name in names) and chosen(point)
+        ]
         if found:
             axes.scatter(*([figures[name] for figures in found] for name in names), label=label, **look)
     across, up = names
@@ -115,22 +124,37 @@ def _label(name: str) -> str:
 
 def _spreads(points: list[Point], name: str) -> bool:
     """Return whether a figure extends over more than two powers of ten."""
-    values = [point.evaluation.figures[name] for point in points if point.evaluation.figures]
+    values = [point.evaluation.figures[name] for point in points if name in point.evaluation.figures]
     return bool(values) and 0 < 100 * min(values) < max(values)
 
 
-def _shown(point: Point, commands: list[str] | None) -> dict[str, Any]:
+def _shown(point: Point, commands: list[str] | None, built: Built | None) -> dict[str, Any]:
     found = point.evaluation
     return {
         "number": point.number,
         "parameters": {name: _text(value) for name, value in point.parameters.items()},
         "figures": dict(found.figures),
         "reason": found.reason,
+        "stopped": found.stopped,
+        "built": None if built is None else _built(built),
         "interval": found.interval if isfinite(found.interval) and found.figures else 0,
         "latency": found.latency,
         "folding": found.folding,
         "sources": found.sources,
         "commands": commands,
+    }
+
+
+def _built(built: Built) -> dict[str, str]:
+    """Return what a point got in hardware, in words."""
+    if built.reason:
+        return {"not built": built.reason}
+    proof = "all equal" if not built.differ else f"{built.differ:,} DIFFER"
+    return {
+        "LUTs, built": f"{built.luts:,}; the estimate is {built.error:+.1%} off",
+        "block RAMs, built": f"{built.brams:,}; estimated {built.brams_estimated:,}",
+        "routed for": f"{built.fmax_mhz:g} MHz: {built.fps:,.0f} frames per second",
+        "RTL": f"{built.cycles_compared:,} cycle numbers compared: {proof}",
     }
 
 

@@ -1,5 +1,6 @@
 """What a point of an exploration gets: its network, folded, with exact cycles and estimated resources."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from math import inf
@@ -11,6 +12,7 @@ from quant import recipes
 from quant.recipes import Recipe
 from xnorflow.exploring.sketch import can_sketch, sketch
 from xnorflow.exploring.space import FOLDINGS, WIDTH, Space
+from xnorflow.exploring.untrained import untrained
 
 __all__ = ["Evaluation", "evaluate", "folded", "network_of", "recipe_of"]
 
@@ -35,22 +37,36 @@ class Evaluation:
     Parameters
     ----------
     figures : by name of `xnorflow.exploring.space.OBJECTIVES`; empty if there is no such network or folding
-    reason : why there are none, or why it fits no constraint; empty if it does
+    reason : why there are none, or why it breaks a constraint; empty if it does not
+    stopped : after which epoch its training stopped because others were better; empty if it did not
+    rungs : accuracies of the held-out images at the epochs at which points are compared, as far as it was trained
     interval, latency : cycles, by the cycle simulator; equal to the RTL's
     folding : parameters of each node's folding
-    sources : "cycles": "simulated", "resources": "estimated", "accuracy": "trained"
+    sources : "cycles": "simulated", "resources": "estimated", "accuracy": "trained" or "held out" of a stopped training
     """
 
     figures: dict[str, float] = field(default_factory=dict)
     reason: str = ""
+    stopped: str = ""
+    rungs: tuple[float, ...] = ()
     interval: float = inf
     latency: int = 0
     folding: dict[str, dict[str, int]] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def complete(self) -> bool:
+        """Whether it has all figures, as required, and so may be on the front."""
+        return bool(self.figures) and not self.reason and not self.stopped
+
     def to_json(self) -> dict[str, Any]:
         """Return the evaluation as values of JSON."""
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Evaluation":
+        """Return the evaluation with these values."""
+        return cls(**{**content, "rungs": tuple(content["rungs"])})
 
 
 def recipe_of(space: Space, parameters: Mapping[str, Any]) -> Recipe | None:
@@ -74,24 +90,33 @@ def recipe_of(space: Space, parameters: Mapping[str, Any]) -> Recipe | None:
         if name in entries:
             sizes = [size if isinstance(size, str) else max(1, round(size * factor)) for size in entries[name]]
             entries[name] = tuple(sizes)
-    return recipes.from_dict({name: tuple(v) if isinstance(v, list) else v for name, v in entries.items()})
+    return recipes.from_dict(entries)
 
 
-def network_of(recipe: Recipe, *, seed: int = 0) -> Network:
-    """Return the network of a recipe without its training.
+def network_of(recipe: Recipe, data: str | os.PathLike[str] | None = None) -> Network:
+    """Return the network of a recipe without its training: a sketch if there is one, which is faster.
+
+    Parameters
+    ----------
+    data : folder of data sets; of those of one's own the images are looked at
 
     Raises
     ------
     InputError
-        Its shape depends on data of one's own, or it is no sequence of binary layers.
+        No network has the recipe's sizes, it cannot be lowered, or the data set cannot be read.
     """
-    if recipe.dataset not in SHAPES or not can_sketch(recipe):
-        raise InputError(
-            f"Recipe {recipe.name!r} must be dense or convolutional, of 1 bit and of a data set with a name to be "
-            f"explored without training, not of {recipe.kind} networks and {recipe.dataset!r}"
-        )
-    shape, classes = SHAPES[recipe.dataset]
-    return sketch(recipe, shape, classes, seed=seed)
+    shape, classes = SHAPES.get(recipe.dataset) or _shape_of(recipe, data)
+    return sketch(recipe, shape, classes) if can_sketch(recipe) else untrained(recipe, shape, classes)
+
+
+def _shape_of(recipe: Recipe, data: str | os.PathLike[str] | None) -> tuple[tuple[int, int, int], int]:
+    """Return the shape (height, width, channels) of a data set's images, and its classes or outputs."""
+    from quant import datasets
+
+    options: dict[str, Any] = {"image_size": recipe.image_size, "skip_broken": recipe.skip_broken, "task": recipe.task}
+    training = datasets.load(recipe.dataset, "train", data=data, **options)
+    height, width, channels = training.images.shape[1:]
+    return (height, width, channels), datasets.outputs_of(recipe.task, training.labels)
 
 
 def evaluate(
@@ -133,7 +158,14 @@ def evaluate(
         if name in figures and not least <= figures[name] <= most:
             reasons.append(f"{name} is {figures[name]:,.6g}")
     folding = {node.name: dict(node.folding) for node in network.nodes if node.folding}
-    return Evaluation(figures, "; ".join(reasons), float(run.interval), run.first_frame_latency, folding, sources)
+    return Evaluation(
+        figures,
+        "; ".join(reasons),
+        interval=float(run.interval),
+        latency=run.first_frame_latency,
+        folding=folding,
+        sources=sources,
+    )
 
 
 def folded(space: Space, parameters: Mapping[str, Any], network: Network) -> Network:

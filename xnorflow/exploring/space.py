@@ -73,7 +73,7 @@ FOLDINGS = ("interval", "fps", "utilization")
 WIDTH = "width"
 
 _KEYS = {
-    *("recipe", "model", "board", "family", "clock_mhz", "objectives", "points", "sampler", "seed", "batch"),
+    *("recipe", "model", "board", "family", "clock_mhz", "objectives", "points", "sampler", "seed", "batch", "halving"),
     *("set", "space", "constraints"),
 }
 
@@ -129,6 +129,7 @@ class Space:
     sampler : one of `SAMPLERS`
     seed : of the sampler
     batch : points that are chosen at once, before any of them is evaluated
+    halving : one point in so many goes on after a part of its epochs: for 3, after a ninth and a third; 1 for all
     """
 
     recipe: Recipe | None
@@ -143,6 +144,7 @@ class Space:
     sampler: str = "tpe"
     seed: int = 0
     batch: int = 4
+    halving: int = 1
 
     @property
     def trains(self) -> bool:
@@ -160,7 +162,7 @@ class Space:
             "objectives": self.objectives,
             "parameters": {name: repr(values) for name, values in self.parameters.items()},
             "constraints": dict(self.constraints),
-            "sampler": [self.sampler, self.seed, self.batch],
+            "sampler": [self.sampler, self.seed, self.batch, self.halving],
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -199,7 +201,9 @@ def read_space(path: str | os.PathLike[str]) -> Space:
         require_known("Sampler", content.get("sampler", "tpe"), SAMPLERS),
         _integer(content, "seed", 0, 0),
         _integer(content, "batch", 4, 1),
+        _integer(content, "halving", 1, 1),
     )
+    _check_halving(space)
     foldings = [name for name in FOLDINGS if name in space.parameters]
     if len(foldings) > 1:
         raise InputError(
@@ -220,6 +224,18 @@ def read_space(path: str | os.PathLike[str]) -> Space:
         if continuous:
             raise InputError(f"Parameter {continuous[0]!r} must have a step for the sampler grid, not any number")
     return space
+
+
+def _check_halving(space: Space) -> None:
+    """Check that points can be compared before their training ends."""
+    if space.halving == 1:
+        return
+    if space.recipe is None or "accuracy" not in space.objectives:
+        raise InputError("halving must be 1 for a space without the objective accuracy")
+    if "epochs" in space.parameters:
+        raise InputError("Parameters must be without 'epochs' for halving, which compares points after the same epochs")
+    if not space.recipe.validation:
+        raise InputError("validation of the space's recipe must be above 0 for halving, which compares points by it")
 
 
 def _network(content: Mapping[str, Any], parameters: Mapping[str, Any]) -> tuple[Recipe | None, str]:

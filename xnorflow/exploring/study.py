@@ -8,51 +8,34 @@ import json
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from dataflow import InputError
 from dataflow.writing import atomic_write, locked, output_folder
+from xnorflow.exploring.batches import Evaluator, each
+from xnorflow.exploring.building import Built, build_point, built_points
+from xnorflow.exploring.front import Point, front_of
 from xnorflow.exploring.points import Evaluation
 from xnorflow.exploring.space import OBJECTIVES, Choice, Range, Space
-from xnorflow.exploring.work import evaluated, require_sources
+from xnorflow.exploring.tables import ENDLESS, FRONT, POINTS, write_table
+from xnorflow.exploring.work import require_sources
 
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["Point", "explore", "front_of"]
+__all__ = ["build_front", "explore"]
 
 #: Files of an exploration's folder.
-JOURNAL, SPACE, POINTS, FRONT = "points.journal", "space.json", "points.csv", "front.csv"
+JOURNAL, SPACE = "points.journal", "space.json"
 
 _STUDY, _EVALUATION, _PLACE = "points", "evaluation", "place"
-
-#: An interval that JSON can hold, of what has none.
-_ENDLESS = 1e300
-
-
-@dataclass(frozen=True)
-class Point:
-    """A point and what it got.
-
-    Parameters
-    ----------
-    number : from 0, in the order in which they were chosen
-    parameters : values by name
-    """
-
-    number: int
-    parameters: Mapping[str, Any]
-    evaluation: Evaluation
-
-    @property
-    def feasible(self) -> bool:
-        """Whether it has figures and fits all constraints."""
-        return bool(self.evaluation.figures) and not self.evaluation.reason
 
 
 def explore(
@@ -88,7 +71,9 @@ def explore(
         known = {point.number: point for point in _points(study)}
         for point in known.values():
             told(point)
-        seen = {_key(point.parameters): point.evaluation for point in known.values()}
+        evaluator = Evaluator(space, base, data, executor)
+        for point in known.values():
+            evaluator.keep(point.parameters, point.evaluation)
         chosen = _abandon(study, space)
         if space.sampler == "grid":
             grid = _grid_points(space)
@@ -96,37 +81,59 @@ def explore(
             space = replace(space, points=min(space.points, len(grid)))
         while len(known) < space.points:
             batch = _asked(study, space, len(known), chosen)
-            found = _evaluate(
-                {place: parameters for place, (_, parameters) in batch.items()}, space, base, data, executor, seen
-            )
-            for place, (trial, parameters) in batch.items():
-                known[place] = Point(place, parameters, found[place])
-                seen[_key(parameters)] = found[place]
-                _tell(study, trial, space, found[place])
+            found = evaluator([parameters for _, parameters in batch.values()])
+            for (place, (trial, parameters)), evaluation in zip(batch.items(), found, strict=True):
+                known[place] = Point(place, parameters, evaluation)
+                _tell(study, trial, space, evaluation)
                 told(known[place])
         points = [known[number] for number in sorted(known)]
-        _write_table(base / POINTS, space, points)
-        _write_table(base / FRONT, space, front_of(space, points))
+        write_table(base / POINTS, space, points)
+        write_table(base / FRONT, space, front_of(space, points), built_points(base))
     return points
 
 
-def front_of(space: Space, points: list[Point]) -> list[Point]:
-    """Return the feasible points that no other one equals or betters in all objectives and betters in one."""
-    feasible = [point for point in points if point.feasible]
-    values = [_losses(space, point.evaluation) for point in feasible]
-    chosen = []
-    for place, (point, own) in enumerate(zip(feasible, values, strict=True)):
-        better = any(all(a <= b for a, b in zip(other, own, strict=True)) and other != own for other in values)
-        if not better and own not in values[:place]:
-            chosen.append(point)
-    return chosen
+def build_front(
+    space: Space,
+    points: list[Point],
+    folder: str | os.PathLike[str],
+    count: int,
+    *,
+    workers: int = 1,
+    scheduler: str | None = None,
+    told: Callable[[Built], None] = lambda built: None,
+) -> dict[int, Built]:
+    """Prove, synthesize and route points of the front, and return all that the folder then has, by number.
+
+    Parameters
+    ----------
+    points : all points of the exploration
+    count : how many, evenly from one end of the front to the other by the first objective
+    workers, scheduler : as of `explore`
+    told : called with each point that is built; those that the folder has are not built again
+
+    Raises
+    ------
+    InputError
+        The space has no board, or the folder is in use or cannot be written to.
+    """
+    if not space.board:
+        raise InputError("Space must have a board for bitstreams, not a family alone")
+    base, front = Path(folder), front_of(space, points)
+    chosen = _spread(space, front, count)
+    with locked(base, "exploration"), _executor(workers, scheduler) as executor:
+        for start in range(0, len(chosen), workers):
+            part = chosen[start : start + workers]
+            for built in each(executor, build_point, {str(each.number): (space, each, base) for each in part}).values():
+                told(built)
+        all_built = built_points(base)
+        write_table(base / FRONT, space, front, all_built)
+    return all_built
 
 
-def _losses(space: Space, evaluation: Evaluation) -> tuple[float, ...]:
-    """Return the objectives as numbers of which less is better."""
-    return tuple(
-        -evaluation.figures[name] if OBJECTIVES[name].grows else evaluation.figures[name] for name in space.objectives
-    )
+def _spread(space: Space, front: list[Point], count: int) -> list[Point]:
+    ordered = sorted(front, key=lambda point: point.evaluation.figures[space.objectives[0]])
+    places = np.unique(np.linspace(0, len(ordered) - 1, min(count, len(ordered))).round().astype(int))
+    return [ordered[place] for place in places]
 
 
 def _claim(base: Path, space: Space) -> None:
@@ -165,7 +172,7 @@ def _points(study: "optuna.Study") -> Iterator[Point]:
     for trial in study.get_trials(deepcopy=False):
         if trial.state.is_finished() and _EVALUATION in trial.user_attrs:
             parameters = {name: _value(value) for name, value in trial.params.items()}
-            yield Point(trial.user_attrs[_PLACE], parameters, Evaluation(**trial.user_attrs[_EVALUATION]))
+            yield Point(trial.user_attrs[_PLACE], parameters, Evaluation.from_json(trial.user_attrs[_EVALUATION]))
 
 
 def _abandon(study: "optuna.Study", space: Space) -> dict[int, dict[str, Any]]:
@@ -252,36 +259,12 @@ def _violations(trial: "optuna.trial.FrozenTrial") -> tuple[float, ...]:
 def _tell(study: "optuna.Study", trial: "optuna.Trial", space: Space, found: Evaluation) -> None:
     import optuna
 
-    trial.set_user_attr(_EVALUATION, {**found.to_json(), "interval": min(found.interval, _ENDLESS)})
+    trial.set_user_attr(_EVALUATION, {**found.to_json(), "interval": min(found.interval, ENDLESS)})
     if found.figures:
-        study.tell(trial, [found.figures[name] for name in space.objectives])
+        # What breaks a constraint is not trained; samplers compare such points by the constraint.
+        study.tell(trial, [found.figures.get(name, 0.0) for name in space.objectives])
     else:
         study.tell(trial, state=optuna.trial.TrialState.FAIL)
-
-
-def _evaluate(
-    batch: Mapping[int, Mapping[str, Any]],
-    space: Space,
-    base: Path,
-    data: str | os.PathLike[str] | None,
-    executor: Executor | None,
-    seen: Mapping[str, Evaluation],
-) -> dict[int, Evaluation]:
-    """Return the evaluations of a batch; points that are alike are evaluated once."""
-    new = {_key(parameters): parameters for parameters in batch.values() if _key(parameters) not in seen}
-    if executor is None:
-        found = {key: evaluated(space, parameters, base, data) for key, parameters in new.items()}
-    else:
-        futures: dict[str, Future[Evaluation]] = {
-            key: executor.submit(evaluated, space, parameters, base, data) for key, parameters in new.items()
-        }
-        found = {key: future.result() for key, future in futures.items()}
-    all_known = {**seen, **found}
-    return {number: all_known[_key(parameters)] for number, parameters in batch.items()}
-
-
-def _key(parameters: Mapping[str, Any]) -> str:
-    return json.dumps(parameters, sort_keys=True)
 
 
 @contextmanager
@@ -307,26 +290,3 @@ def _executor(workers: int, scheduler: str | None) -> Iterator[Executor | None]:
         Client(cluster) as client,
     ):
         yield client.get_executor(pure=False)
-
-
-def _write_table(path: Path, space: Space, points: list[Point]) -> None:
-    """Write points as CSV: parameters, figures, cycles and where they come from."""
-    import csv
-
-    figures = [name for name in OBJECTIVES if any(name in point.evaluation.figures for point in points)]
-    with atomic_write(path, "Table") as part, part.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow(["point", *space.parameters, *figures, "interval_cycles", "latency_cycles", "reason", "sources"])
-        for point in points:
-            found = point.evaluation
-            table.writerow(
-                [
-                    point.number,
-                    *(json.dumps(point.parameters[name]) for name in space.parameters),
-                    *(found.figures.get(name, "") for name in figures),
-                    "" if found.interval >= _ENDLESS else found.interval,
-                    found.latency or "",
-                    found.reason,
-                    " ".join(f"{name}:{source}" for name, source in found.sources.items()),
-                ]
-            )

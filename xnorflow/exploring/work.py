@@ -1,4 +1,4 @@
-"""The evaluation of one point, in a process that may be another one."""
+"""The work on one point, in a process that may be another one: what it costs, its training, and all its figures."""
 
 import hashlib
 import json
@@ -12,27 +12,76 @@ from quant.recipes import Recipe
 from xnorflow.exploring.points import Evaluation, evaluate, network_of, recipe_of
 from xnorflow.exploring.space import Space
 
-__all__ = ["evaluated", "known_network", "model_folder", "require_sources"]
+__all__ = ["estimated", "evaluated", "known_network", "model_folder", "require_sources", "trained", "validated"]
 
 #: Trained models in the folder of an exploration, each by the checksum of its recipe.
 MODELS = "models"
 
+_METRICS = "metrics.json"
 
-def evaluated(
-    space: Space, parameters: Mapping[str, Any], base: Path, data: str | os.PathLike[str] | None
-) -> Evaluation:
-    """Return the evaluation of a point; a network that it has no use for becomes its reason.
+
+def estimated(space: Space, parameters: Mapping[str, Any], data: str | os.PathLike[str] | None) -> Evaluation:
+    """Return the figures of a point's hardware, without training; why there is no such network becomes its reason.
+
+    Parameters
+    ----------
+    data : folder of data sets
+    """
+    try:
+        return evaluate(space, parameters, _without_training(space, recipe_of(space, parameters), data))
+    except InputError as error:
+        return Evaluation(reason=str(error))
+
+
+def evaluated(space: Space, parameters: Mapping[str, Any], base: Path) -> Evaluation:
+    """Return all figures of a point whose network is trained.
 
     Parameters
     ----------
     base : folder of the exploration, in which trained models are kept
-    data : folder of data sets
     """
     try:
-        network, accuracy = known_network(space, parameters, base, data)
+        return evaluate(space, parameters, *known_network(space, parameters, base))
     except InputError as error:
         return Evaluation(reason=str(error))
-    return evaluate(space, parameters, network, accuracy)
+
+
+def validated(recipe: Recipe, base: Path, data: str | os.PathLike[str] | None, epochs: int) -> float | str:
+    """Return the accuracy of a recipe's held-out images after so many epochs, or why there is none."""
+    folder = model_folder(recipe, base)
+    history = _history(folder)
+    if len(history) < epochs:
+        from quant.training import train
+
+        try:
+            train(recipe, data=data, out=folder, resume=True, until=epochs, progress=False)
+        except InputError as error:
+            return str(error)
+        history = _history(folder)
+    accuracy: float = history[epochs - 1]["validation_accuracy"]
+    return accuracy
+
+
+def trained(recipe: Recipe, base: Path, data: str | os.PathLike[str] | None) -> str:
+    """Train the network of a recipe, unless the folder has its model; return why that is not possible, or ``""``."""
+    folder = model_folder(recipe, base)
+    if not (folder / _METRICS).is_file():
+        from quant.training import train
+
+        try:
+            train(recipe, data=data, out=folder, resume=True, progress=False)
+        except InputError as error:
+            return str(error)
+    return ""
+
+
+def _history(folder: Path) -> list[dict[str, Any]]:
+    """Return the figures of the epochs that a run has, which may be none."""
+    from quant.checkpoints import STATE, read_checkpoint
+
+    file = folder / "checkpoint.ckpt"
+    history: list[dict[str, Any]] = read_checkpoint(file)[STATE]["history"] if file.is_file() else []
+    return history
 
 
 def require_sources(space: Space, data: str | os.PathLike[str] | None) -> None:
@@ -57,38 +106,32 @@ def require_sources(space: Space, data: str | os.PathLike[str] | None) -> None:
 def known_network(
     space: Space, parameters: Mapping[str, Any], base: Path, data: str | os.PathLike[str] | None = None
 ) -> tuple[Network, float | None]:
-    """Return the network of a point, and its accuracy if it is trained; what the folder has is not trained again.
+    """Return the network of a point, and its accuracy if the space trains: then the folder has its model.
 
     Raises
     ------
     InputError
         There is no such network.
     """
-    recipe = recipe_of(space, parameters)
-    if recipe is None:
-        from xnorflow.networks import open_network
+    from xnorflow.accuracy import accuracy_of
+    from xnorflow.networks import lowered_network
 
-        return open_network(space.model), None
-    return _trained(recipe, base, data) if space.trains else (network_of(recipe), None)
+    recipe = recipe_of(space, parameters)
+    if recipe is None or not space.trains:
+        return _without_training(space, recipe, data), None
+    network = lowered_network(model_folder(recipe, base))
+    accuracy = accuracy_of(network)
+    assert accuracy is not None
+    return network, accuracy.share
+
+
+def _without_training(space: Space, recipe: Recipe | None, data: str | os.PathLike[str] | None) -> Network:
+    from xnorflow.networks import open_network
+
+    return open_network(space.model) if recipe is None else network_of(recipe, data)
 
 
 def model_folder(recipe: Recipe, base: Path) -> Path:
     """Return the folder of a recipe's model in that of an exploration."""
     content = {**recipe.to_dict(), "name": ""}
     return base / MODELS / hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _trained(recipe: Recipe, base: Path, data: str | os.PathLike[str] | None) -> tuple[Network, float]:
-    """Return the network and the accuracy of a recipe, which is trained unless the folder has its model."""
-    from xnorflow.accuracy import accuracy_of
-    from xnorflow.networks import lowered_network
-
-    folder = model_folder(recipe, base)
-    if not (folder / "metrics.json").is_file():
-        from quant.training import train
-
-        train(recipe, data=data, out=folder, resume=(folder / "checkpoint.ckpt").is_file(), progress=False)
-    network = lowered_network(folder / "model.onnx")
-    accuracy = accuracy_of(network)
-    assert accuracy is not None
-    return network, accuracy.share

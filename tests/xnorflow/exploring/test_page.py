@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,10 @@ from quant import recipes
 from tests.xnorflow.exploring.test_space import space_of
 from tests.xnorflow.exploring.test_study import HARDWARE
 from tests.xnorflow.test_report_in_a_browser import BROWSER, BROWSERS, look_at
-from xnorflow.exploring import Point, Space, explore, front_of
+from xnorflow.exploring import Built, Point, Space, explore, front_of, page
 from xnorflow.exploring.page import write_page, write_picture
 from xnorflow.exploring.points import network_of
+from xnorflow.exploring.work import known_network
 from xnorflow.folding import fold_as
 from xnorflow.folding_file import read_folding_file
 
@@ -112,3 +114,33 @@ def test_the_picture_is_a_png(explored: tuple[Space, list[Point], Path], tmp_pat
     write_picture(space, points, tmp_path / "front.png")
     assert (tmp_path / "front.png").read_bytes().startswith(b"\x89PNG")
     write_picture(space, [], tmp_path / "empty.png")
+
+
+@pytest.mark.skipif(BROWSER is None, reason=f"No browser here (none of {', '.join(BROWSERS)})")
+def test_points_that_lack_an_accuracy_and_those_stopped_are_shown(
+    explored: tuple[Space, list[Point], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a search that trains: what breaks a constraint is not trained, and some are not trained to the end."""
+    space, points, folder = explored
+    trained = []
+    for place, point in enumerate(points):
+        found = point.evaluation
+        if found.complete:
+            stopped = "after 1 of 4 epochs" if place % 2 else ""
+            found = replace(found, figures={**found.figures, "accuracy": 0.5 + place / 100}, stopped=stopped)
+        trained.append(replace(point, evaluation=found))
+    drawn, space = space, replace(space, objectives=("accuracy", "luts"))
+    monkeypatch.setattr(page, "known_network", lambda space, *given: known_network(drawn, *given))  # trained in no time
+    (tmp_path / "space.json").write_text((folder / "space.json").read_text())
+    built = Built(front_of(space, trained)[0].number, luts=1234, luts_estimated=1357, interval=784.0, fmax_mhz=30.0)
+    (tmp_path / "built" / "point-0").mkdir(parents=True)
+    (tmp_path / "built" / "point-0" / "figures.json").write_text(json.dumps(asdict(built)))
+    seen = look_at(write_page(space, trained, tmp_path), 1200, CLICKS)
+    assert sorted(map(int, seen["clicked"])) == [
+        point.number for point in trained if "accuracy" in point.evaluation.figures
+    ]
+    for point in trained:
+        if point.evaluation.stopped:
+            assert "after 1 of 4 epochs, when others were better" in seen["clicked"][str(point.number)][3]
+    assert "1,234; the estimate is +10.0% off" in seen["clicked"][str(built.number)][3]
+    write_picture(space, trained, tmp_path / "front.png")

@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from dataflow import network_cost
+from dataflow import fold, network_cost
+from dataflow.choices import quick_foldings
 from hwsim import simulate
 from quant import recipes
 from xnorflow.exploring.points import SHAPES, network_of
 from xnorflow.exploring.sketch import can_sketch
+from xnorflow.exploring.untrained import untrained
 from xnorflow.folding import fold_to
 from xnorflow.networks import open_network
 
@@ -49,3 +51,26 @@ def test_what_cannot_be_sketched_is_said() -> None:
     assert not can_sketch(recipes.load("resnet20-w1a1"))
     assert not can_sketch(recipes.load("tfc-w2a2"))
     assert set(SHAPES) >= {"mnist", "cifar10"}
+
+
+@pytest.mark.train
+def test_an_untrained_network_has_the_cycles_of_its_sketch() -> None:
+    recipe = recipes.load("tfc-w1a1")
+    drawn = fold_to(network_of(recipe), 448)
+    foldings = {node.name: node.folding for node in drawn.nodes if node.folding}
+    runs = [simulate(each, 3) for each in (drawn, fold(untrained(recipe, (28, 28, 1), 10), foldings))]
+    assert len({(run.interval, run.first_frame_latency) for run in runs}) == 1
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("name", ["resnet8-short", "tfc-w2a2"])
+def test_cycles_do_not_depend_on_weights(name: str) -> None:
+    """What a training changes is weights; so other ones may change no node and no cycle."""
+    recipe = recipes.load(name)
+    found, foldings = [], None
+    for seed in (1, 2):
+        network = network_of(replace(recipe, seed=seed))
+        foldings = foldings or quick_foldings(network, max(node.steps for node in network.nodes) // 8, "ecp5")
+        run = simulate(fold(network, foldings), 2)
+        found.append((run.interval, run.first_frame_latency, [(node.name, node.kind) for node in network.nodes]))
+    assert found[0] == found[1]

@@ -15,7 +15,7 @@ import pytest
 from dataflow import InputError
 from tests.xnorflow.command_line import run
 from tests.xnorflow.exploring.test_space import space_of
-from xnorflow.exploring import Point, explore, front_of
+from xnorflow.exploring import Built, Point, explore, front_of
 from xnorflow.exploring.points import Evaluation, recipe_of
 from xnorflow.exploring.space import Choice, Range, Space
 
@@ -76,15 +76,15 @@ def test_two_processes_get_the_points_of_one(space: Space, tmp_path: Path) -> No
 def test_a_killed_search_goes_on_and_evaluates_nothing_twice(space: Space, tmp_path: Path) -> None:
     file, folder, log = tmp_path / "space.toml", tmp_path / "out", tmp_path / "log"
     code = (
-        "import sys, time, xnorflow.exploring.study as study\n"
-        "evaluated = study.evaluated\n"
-        "def noted(space, parameters, base, data):\n"
-        "    found = evaluated(space, parameters, base, data)\n"
+        "import sys, time, xnorflow.exploring.batches as batches\nfrom xnorflow.exploring import explore\n"
+        "estimated = batches.estimated\n"
+        "def noted(space, parameters, data):\n"
+        "    found = estimated(space, parameters, data)\n"
         f"    print(sorted(parameters.items()), file=open({str(log)!r}, 'a'), flush=True)\n"
         "    time.sleep(float(sys.argv[1]))\n"
         "    return found\n"
-        "study.evaluated = noted\n"
-        f"study.explore(study_space, {str(folder)!r})\n"
+        "batches.estimated = noted\n"
+        f"explore(study_space, {str(folder)!r})\n"
     ).replace("study_space", f"__import__('xnorflow.exploring', fromlist=['x']).read_space({str(file)!r})")
     with subprocess.Popen([sys.executable, "-c", code, "0.3"], env={**os.environ}) as process:
         while not log.exists() or log.read_text().count("\n") < 6:
@@ -173,3 +173,36 @@ def test_points_are_trained_once(tmp_path: Path) -> None:
     assert all(found.sources["accuracy"] == "trained" for found in figures)
     hidden = {str(point.parameters["hidden"]) for point in points}
     assert len(list((tmp_path / "out" / "models").iterdir())) == len(hidden)
+
+
+@pytest.mark.slow
+@pytest.mark.sim
+def test_points_of_the_front_are_built_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = HARDWARE.replace("[[16, 16], [8], [32, 16]]", "[[8], [12]]").replace("low = 100", "low = 3000")
+    space_of(tmp_path, text)
+    command = ("explore", tmp_path / "space.toml", "-o", tmp_path / "out", "--points", 4, "--build", 1, "--json")
+    assert run(*command) == 0
+    built = [point["built"] for point in json.loads(capsys.readouterr().out)["front"] if point["built"]]
+    assert len(built) == 1
+    found = Built(**built[0])
+    assert found.reason == ""
+    assert found.cycles_compared > 1000
+    assert found.differ == 0
+    assert found.fps == pytest.approx(found.fmax_mhz * 1e6 / found.interval)
+    assert abs(found.error) < 0.2
+    files = tmp_path / "out" / "built" / f"point-{found.number}"
+    stamp = (files / "figures.json").stat().st_mtime_ns
+    assert run(*command) == 0
+    assert (files / "figures.json").stat().st_mtime_ns == stamp
+    with (tmp_path / "out" / "front.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["luts_built"]]
+    assert [(int(row["point"]), int(row["luts_built"])) for row in rows] == [(found.number, found.luts)]
+    page = (tmp_path / "out" / "report.html").read_text("utf-8")
+    assert f"{found.cycles_compared:,} cycle numbers compared: all equal" in page
+
+
+def test_only_a_board_has_bitstreams(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    space_of(tmp_path, HARDWARE.replace('board = "icebreaker"', 'family = "ice40"'))
+    assert run("explore", tmp_path / "space.toml", "-o", tmp_path / "out", "--build", 1) == 2
+    assert "Space must have a board for --build, not a family alone" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

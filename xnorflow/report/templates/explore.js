@@ -18,7 +18,7 @@
     const ticks = [0, .25, .5, .75, 1].map(part => log ? 10 ** (from + part * (until - from)) : low + part * (high - low));
     return {place: value => (to(value) - from) / (until - from), ticks};
   };
-  const known = data.points.filter(point => Object.keys(point.figures).length);
+  const points = data.points.filter(point => Object.keys(point.figures).length);
   const choose = number => {
     const point = data.points.find(each => each.number === number), panel = document.getElementById("point");
     panel.hidden = false;
@@ -28,6 +28,8 @@
       ["latency, cycles", write(point.latency)], ...Object.entries(point.sources).map(([what, how]) => [`${what}:`, how]),
       ...Object.entries(point.folding).map(([node, values]) => [node, Object.values(values).join(" × ")])];
     if (point.reason) rows.unshift(["not as required", point.reason]);
+    if (point.stopped) rows.unshift(["training stopped", `${point.stopped}, when others were better`]);
+    if (point.built) rows.push(...Object.entries(point.built));
     panel.querySelector("dl").replaceChildren(...rows.map(([name, value]) => {
       const row = document.createElement("div"), [dt, dd] = ["dt", "dd"].map(kind => document.createElement(kind));
       dt.textContent = name;
@@ -52,6 +54,7 @@
   const plot = document.getElementById("plot"), [across, up] = ["across", "up"].map(id => document.getElementById(id));
   const draw = () => {
     plot.replaceChildren();
+    const known = points.filter(point => across.value in point.figures && up.value in point.figures);
     if (!known.length) return;
     const [left, right, top, bottom] = [80, 880, 16, 366];
     const [x, y] = [across, up].map(select => scale(known.map(point => point.figures[select.value])));
@@ -71,9 +74,10 @@
     const line = known.filter(point => front.has(point.number)).map(at).sort((a, b) => a[0] - b[0]);
     if (line.length > 1) make("path", {class: "step", d: "M" + line.map(point => point.join(" ")).join("L")}, plot);
     for (const point of [...known].sort((a, b) => front.has(a.number) - front.has(b.number))) {
-      const [cx, cy] = at(point), kind = front.has(point.number) ? " front" : point.reason ? " refused" : "";
+      const [cx, cy] = at(point), kind = front.has(point.number) ? " front" : point.reason ? " refused" : point.stopped ? " stopped" : "";
       const mark = make("circle", {class: `point${kind}`, cx, cy, r: kind === " front" ? 6 : 4, "data-mark": "point"}, plot);
-      make("title", {}, mark).textContent = `point ${point.number}: ` + data.objectives.map(each => `${each.title} ${write(point.figures[each.key])}`).join(", ");
+      make("title", {}, mark).textContent = `point ${point.number}: ` + data.objectives.filter(each => each.key in point.figures)
+        .map(each => `${each.title} ${write(point.figures[each.key])}`).join(", ");
       clickable(mark, point.number);
     }
   };
@@ -88,7 +92,7 @@
     select.addEventListener("change", draw);
   }
   draw();
-  const parallel = document.getElementById("parallel"), lines = known.filter(point => front.has(point.number));
+  const parallel = document.getElementById("parallel"), lines = points.filter(point => front.has(point.number));
   if (lines.length) {
     const [top, bottom] = [40, 270], axes = data.figures.filter(each => lines.every(point => each.key in point.figures));
     const x = place => axes.length > 1 ? 80 + place * 740 / (axes.length - 1) : 450;
