@@ -26,6 +26,12 @@ def explore(
     scheduler: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler whose workers evaluate them instead.")
     ] = None,
+    fix: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE", help="Only points with this value of a parameter; of all of them, one point."
+        ),
+    ] = None,
     build: Annotated[
         int,
         typer.Option(metavar="N", help="Prove, synthesize and route N points of the front, evenly from end to end."),
@@ -38,13 +44,13 @@ def explore(
     All points are kept in the folder: the same command goes on where it was stopped, and with more points continues.
     """
     from xnorflow.console import Phases, print_json, print_table, say, table_of
-    from xnorflow.exploring import build_front, built_points, front_of, read_space
+    from xnorflow.exploring import build_front, built_points, front_of, narrowed, read_space
     from xnorflow.exploring import explore as run
     from xnorflow.exploring.page import write_page, write_picture
 
     if workers < 1:
         raise InputError(f"Workers must be at least 1, not {workers}")
-    wanted = read_space(space)
+    wanted = narrowed(read_space(space), fix or [])
     if points is not None:
         if points < 1:
             raise InputError(f"Points must be at least 1, not {points}")

@@ -2,7 +2,18 @@
 
 from xnorflow.exploring.building import Built, built_points
 from xnorflow.exploring.front import Point, front_of
-from xnorflow.exploring.space import OBJECTIVES, Space, read_space
+from xnorflow.exploring.space import OBJECTIVES, Space, narrowed, read_space
 from xnorflow.exploring.study import build_front, explore
 
-__all__ = ["OBJECTIVES", "Built", "Point", "Space", "build_front", "built_points", "explore", "front_of", "read_space"]
+__all__ = [
+    "OBJECTIVES",
+    "Built",
+    "Point",
+    "Space",
+    "build_front",
+    "built_points",
+    "explore",
+    "front_of",
+    "narrowed",
+    "read_space",
+]

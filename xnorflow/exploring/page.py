@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path
@@ -170,9 +171,11 @@ def _folding_text(point: Point) -> str:
 
 
 def _commands(space: Space, point: Point, base: Path, stem: Path) -> list[str]:
-    """Return the commands from a recipe or a model to the folded network, and for a board to its bitstream."""
+    """Return the command that rebuilds a point, and those from its recipe or model to its network and bitstream."""
     recipe = recipe_of(space, point.parameters)
     commands, model = [], space.model
+    if space.file:
+        commands.append(_rebuilding(space, point, stem))
     if recipe is not None and space.trains:
         model = str(model_folder(recipe, base))
     elif recipe is not None:
@@ -188,6 +191,12 @@ def _commands(space: Space, point: Point, base: Path, stem: Path) -> list[str]:
         f"xnorflow fold {stem}.xnf --config {stem}.toml {clock} -o {stem}.folded.xnf",
     ]
     return [*commands, f"xnorflow bitstream {stem}.folded.xnf -o {stem}.bits"] if space.board else commands
+
+
+def _rebuilding(space: Space, point: Point, stem: Path) -> str:
+    fixed = [f"--fix {shlex.quote(f'{name}={json.dumps(value)}')}" for name, value in point.parameters.items()]
+    build = ["--build 1"] if space.board else []
+    return " ".join([f"xnorflow explore {shlex.quote(space.file)} -o {stem}", *fixed, *build])
 
 
 def _toml(entries: Mapping[str, Any]) -> str:

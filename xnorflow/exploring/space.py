@@ -23,8 +23,8 @@ import hashlib
 import json
 import os
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ from dataflow.families import family_of
 from quant import recipes
 from quant.recipes import Recipe
 
-__all__ = ["OBJECTIVES", "SAMPLERS", "Choice", "Objective", "Range", "Space", "read_space"]
+__all__ = ["OBJECTIVES", "SAMPLERS", "Choice", "Objective", "Range", "Space", "narrowed", "read_space"]
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,12 @@ class Choice:
         """How many values there are."""
         return len(self.values)
 
+    def __contains__(self, value: Any) -> bool:
+        return any(type(each) is type(value) and each == value for each in self.values)
+
+    def __str__(self) -> str:
+        return ", ".join(map(json.dumps, self.values))
+
 
 @dataclass(frozen=True)
 class Range:
@@ -111,6 +117,14 @@ class Range:
         """Whether all are integers."""
         return isinstance(self.low, int) and isinstance(self.high, int) and isinstance(self.step, int)
 
+    def __contains__(self, value: Any) -> bool:
+        if not _is_number(value) or not self.low <= value <= self.high or (self.whole and not isinstance(value, int)):
+            return False
+        return not self.step or bool(abs((value - self.low) / self.step % 1 - 0.5) > 0.5 - 1e-9)
+
+    def __str__(self) -> str:
+        return f"{self.low:g} to {self.high:g}" + (f" in steps of {self.step:g}" if self.step and not self.log else "")
+
 
 @dataclass(frozen=True)
 class Space:
@@ -130,6 +144,7 @@ class Space:
     seed : of the sampler
     batch : points that are chosen at once, before any of them is evaluated
     halving : one point in so many goes on after a part of its epochs: for 3, after a ninth and a third; 1 for all
+    file : from which it was read, for commands that rebuild a point
     """
 
     recipe: Recipe | None
@@ -145,6 +160,7 @@ class Space:
     seed: int = 0
     batch: int = 4
     halving: int = 1
+    file: str = ""
 
     @property
     def trains(self) -> bool:
@@ -202,6 +218,7 @@ def read_space(path: str | os.PathLike[str]) -> Space:
         _integer(content, "seed", 0, 0),
         _integer(content, "batch", 4, 1),
         _integer(content, "halving", 1, 1),
+        os.fspath(path),
     )
     _check_halving(space)
     foldings = [name for name in FOLDINGS if name in space.parameters]
@@ -224,6 +241,38 @@ def read_space(path: str | os.PathLike[str]) -> Space:
         if continuous:
             raise InputError(f"Parameter {continuous[0]!r} must have a step for the sampler grid, not any number")
     return space
+
+
+def narrowed(space: Space, settings: Sequence[str]) -> Space:
+    """Return the space with some parameters fixed; of all of them, it has one point.
+
+    Parameters
+    ----------
+    settings : each ``NAME=VALUE``, the value as TOML has it
+
+    Raises
+    ------
+    InputError
+        No such parameter, or a value that it does not have.
+    """
+    parameters = dict(space.parameters)
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals:
+            raise InputError(f"Fixed parameter must be NAME=VALUE, not {setting!r}")
+        require_known("Fixed parameter", name, list(parameters))
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text
+        value = tuple(value) if isinstance(value, list) else value
+        if value not in space.parameters[name]:
+            raise InputError(
+                f"Value of parameter {name!r} must be one of the space's, {space.parameters[name]}, not {text}"
+            )
+        parameters[name] = Choice((value,))
+    single = all(isinstance(each, Choice) and each.count == 1 for each in parameters.values())
+    return replace(space, parameters=parameters, points=1 if single else space.points)
 
 
 def _check_halving(space: Space) -> None:

@@ -63,6 +63,9 @@ def explore(
         The folder is one of another space, is in use or cannot be written to, the scheduler is out of reach, or the
         model or the data set of all points is missing.
     """
+    import optuna  # before the folder is made: without the package nothing is left
+
+    assert optuna
     require_sources(space, data)
     base = output_folder(folder)
     with locked(base, "exploration"), _executor(workers, scheduler) as executor:

@@ -1,5 +1,6 @@
 """What an exploration leaves: a page in which one clicks, a picture, and files that rebuild the front."""
 
+import csv
 import json
 import re
 import shlex
@@ -11,6 +12,7 @@ import pytest
 from dataflow import board_outputs
 from hwsim import simulate
 from quant import recipes
+from tests.xnorflow.command_line import run
 from tests.xnorflow.exploring.test_space import space_of
 from tests.xnorflow.exploring.test_study import HARDWARE
 from tests.xnorflow.test_report_in_a_browser import BROWSER, BROWSERS, look_at
@@ -93,8 +95,8 @@ def test_files_of_the_front_rebuild_its_points(explored: tuple[Space, list[Point
         recipe = recipes.load(folder / "front" / f"point-{point.number}.recipe.toml")
         network = board_outputs(network_of(recipe))
         folded = fold_as(network, read_folding_file(folder / "front" / f"point-{point.number}.toml"), family="ice40")
-        run = simulate(folded, 3)
-        assert float(run.interval) <= point.evaluation.interval
+        again = simulate(folded, 3)
+        assert float(again.interval) <= point.evaluation.interval
         assert {name: values for name, values in point.evaluation.folding.items() if "." not in name} == {
             node.name: dict(node.folding) for node in folded.nodes if node.folding and "." not in node.name
         }
@@ -106,7 +108,21 @@ def test_commands_are_those_of_the_program(explored: tuple[Space, list[Point], P
     data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1])  # type: ignore[index]
     for point in front_of(space, points):
         commands = next(each["commands"] for each in data["points"] if each["number"] == point.number)
-        assert [shlex.split(command)[1] for command in commands] == ["train", "lower", "fold", "bitstream"]
+        programs = [shlex.split(command)[1] for command in commands]
+        assert programs == ["explore", "train", "lower", "fold", "bitstream"]
+
+
+def test_one_command_rebuilds_a_point(explored: tuple[Space, list[Point], Path], tmp_path: Path) -> None:
+    space, points, folder = explored
+    data = json.loads(re.search(r'id="data">(.*?)</script>', (folder / "report.html").read_text(), re.DOTALL)[1])  # type: ignore[index]
+    point = front_of(space, points)[0]
+    command = shlex.split(next(each["commands"] for each in data["points"] if each["number"] == point.number)[0])
+    command[command.index("-o") + 1] = str(tmp_path / "again")
+    assert run(*command[1:-2]) == 0  # without --build
+    with (tmp_path / "again" / "points.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert float(row["interval_cycles"]) == point.evaluation.interval
+    assert float(row["luts"]) == point.evaluation.figures["luts"]
 
 
 def test_the_picture_is_a_png(explored: tuple[Space, list[Point], Path], tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dataflow import InputError
-from xnorflow.exploring import read_space
+from xnorflow.exploring import narrowed, read_space
 from xnorflow.exploring.space import Choice, Range, Space
 
 GOOD = """
@@ -113,3 +113,30 @@ def test_a_space_must_exist_and_have_parameters(tmp_path: Path) -> None:
         space_of(tmp_path, "[space]\ninterval = [1]\n")
     with pytest.raises(InputError, match=r"^Objectives of a trained model must be of its hardware, not accuracy"):
         space_of(tmp_path, 'model = "tfc-w1a1"\nobjectives = ["accuracy"]\n[space]\ninterval = [448]\n')
+
+
+def test_parameters_are_fixed_to_values_of_the_space(tmp_path: Path) -> None:
+    space = space_of(tmp_path, GOOD)
+    some = narrowed(space, ["hidden=[8]", "width=1.5"])
+    assert (some.parameters["hidden"], some.parameters["width"]) == (Choice(((8,),)), Choice((1.5,)))
+    assert some.points == space.points
+    assert narrowed(some, ["options.first=0.2", "interval=448"]).points == 1
+    assert some.digest() != space.digest()
+
+
+@pytest.mark.parametrize(
+    ("setting", "rule"),
+    [
+        ("hidden", "Fixed parameter must be NAME=VALUE, not 'hidden'"),
+        ("hiden=[8]", "Fixed parameter must be one of .*, not 'hiden'"),
+        ("hidden=[9]", "Value of parameter 'hidden' must be one of the space's, .16, 16., .8., not .9."),
+        ("interval=99", "Value of parameter 'interval' must be one of the space's, 100 to 9000, not 99"),
+        ("interval=100.5", "Value of parameter 'interval' must be one of the space's, 100 to 9000, not 100.5"),
+        ("width=0.75", "Value of parameter 'width' must be one of the space's, 0.5 to 2 in steps of 0.5, not 0.75"),
+        ("width=true", "Value of parameter 'width' must be one of the space's, .*, not true"),
+        ("hidden=nonsense", "Value of parameter 'hidden' must be one of the space's, .*, not nonsense"),
+    ],
+)
+def test_other_values_are_one_sentence(setting: str, rule: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"^{rule}"):
+        narrowed(space_of(tmp_path, GOOD), [setting])
