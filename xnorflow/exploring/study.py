@@ -35,6 +35,9 @@ __all__ = ["build_front", "explore"]
 #: Files of an exploration's folder.
 JOURNAL, SPACE = "points.journal", "space.json"
 
+#: Least points of a generation of NSGA-II; with Optuna's usual 50, a search of 100 points is little but random.
+_POPULATION = 10
+
 _STUDY, _EVALUATION, _PLACE = "points", "evaluation", "place"
 
 
@@ -238,7 +241,8 @@ def _sampler(space: Space, number: int) -> "optuna.samplers.BaseSampler":
         if space.sampler in ("random", "grid"):
             return samplers.RandomSampler(seed=seed)
         if space.sampler == "nsga2":
-            return samplers.NSGAIISampler(seed=seed, constraints_func=_violations)
+            size = max(_POPULATION, space.batch)
+            return samplers.NSGAIISampler(population_size=size, seed=seed, constraints_func=_violations)
         return samplers.TPESampler(seed=seed, constraints_func=_violations)
 
 
