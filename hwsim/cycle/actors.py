@@ -32,7 +32,7 @@ class Actor:
     gate_before, gate_after : the gate for which it waits before it moves a beat, and the gate for which it waits once
         a beat could move, (cycles,) bool, or None
     fills : places of the buffer that it fills, which is its only output; 0 if it writes FIFOs
-    drains : (2, period) int64, beats that it needs and frees in the buffer filled by the previous actor
+    drains : (2, period) int32, beats that it needs and frees in the buffer filled by the previous actor
     """
 
     name: str
@@ -47,14 +47,14 @@ class Actor:
 
     @cached_property
     def event_steps(self) -> np.ndarray:
-        """(events,) int64, the steps of the pattern in which beats move, or are needed or freed in a buffer.
+        """(events,) int32, the steps of the pattern in which beats move, or are needed or freed in a buffer.
 
         Beats may be freed before they have arrived; the next step waits for them.
         """
         happens = self.consumes.any(axis=0) | self.emits.any(axis=0)
         if self.drains is not None:
             happens |= (self.drains > 0).any(axis=0) | (np.roll(self.drains[1], 1) > 0)
-        return np.flatnonzero(happens)
+        return np.flatnonzero(happens).astype(np.int32)
 
     @property
     def period(self) -> int:
@@ -83,8 +83,8 @@ class Actor:
 
     @cached_property
     def gaps(self) -> np.ndarray:
-        """(events of the pattern,) int64, steps since the previous event; the first follows the last of a pattern."""
-        return np.diff(self.event_steps, prepend=self.event_steps[-1] - self.period)
+        """(events of the pattern,) int32, steps since the previous event; the first follows the last of a pattern."""
+        return np.diff(self.event_steps, prepend=np.int32(self.event_steps[-1] - self.period))
 
     @cached_property
     def moves(self) -> np.ndarray:
@@ -93,8 +93,8 @@ class Actor:
 
     @cached_property
     def needs(self) -> np.ndarray:
-        """(2, events of the pattern) int64, beats needed and freed in the buffer; no events without a buffer."""
-        return np.zeros((2, 0), np.int64) if self.drains is None else self.drains[:, self.event_steps]
+        """(2, events of the pattern) int32, beats needed and freed in the buffer; no events without a buffer."""
+        return np.zeros((2, 0), np.int32) if self.drains is None else self.drains[:, self.event_steps]
 
 
 def actors_of(network: Network, stalls: Stalls) -> tuple[Actor, ...]:
@@ -107,7 +107,7 @@ def actors_of(network: Network, stalls: Stalls) -> tuple[Actor, ...]:
             return [Actor(node.name, schedule.consumes, schedule.emits, schedule.latency, schedule.repeats)]
         fill, drain = schedule.fill, schedule.drain
         always = np.ones((1, fill.period), bool)
-        needs = np.stack([schedule.needs, schedule.frees])
+        needs = np.stack([schedule.needs, schedule.frees], dtype=np.int32)
         return [
             Actor(node.name, fill.consumes, always, 0, fill.repeats, fills=schedule.places),
             Actor(node.name, drain.consumes, drain.emits, drain.latency, drain.repeats, drains=needs),

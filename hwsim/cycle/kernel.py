@@ -34,7 +34,7 @@ NEVER = -(2**62)
 #: parallel, but each part of one actor waits for the one before.
 longest_burst = 8
 
-# Rows of `Plan.parts`. The first four are known by slot before the order is.
+# Rows of `Plan.parts`. The first three are known by slot before depths are, the fourth before the order is.
 GAP, SOURCE, DELAY, PLACE, SLOT, OWNER = range(6)
 
 # Columns of `Plan.fifos`: places, cycles from the writer's event to the write, beats of a frame, and where the FIFO's
@@ -105,12 +105,13 @@ class State(NamedTuple):
 
 
 @njit(cache=True, _nrt=False)
-def arrange(needs, latests, known, nexts, waiting, chained, queue, parts):  # type: ignore[no-untyped-def] # pragma: no cover
+def arrange(needs, places, latests, known, nexts, waiting, chained, queue, parts):  # type: ignore[no-untyped-def] # pragma: no cover
     """Record the parts of a frame in an order in which they can be computed, and return their number.
 
     Parameters
     ----------
-    needs : (4, slots) int32, the parts by slot
+    needs : (3, slots) int32, the parts by slot, without the places
+    places : (slots,) int32, the place that each part takes
     latests : as in `Plan`
     known : (slots,) bool, whether the time in a slot is known; initially those of the previous frame
     nexts : (actors,) int64, the next part of each actor; initially its first one
@@ -127,7 +128,7 @@ def arrange(needs, latests, known, nexts, waiting, chained, queue, parts):  # ty
         slot, missing = nexts[actor], 0
         end = min(latests[actor] + 1, slot + longest_burst)
         while slot < end:
-            source, place = needs[SOURCE, np.uintp(slot)], needs[PLACE, np.uintp(slot)]
+            source, place = needs[SOURCE, np.uintp(slot)], places[np.uintp(slot)]
             if not (known[np.uintp(source)] and known[np.uintp(place)]):
                 missing = place if known[np.uintp(source)] else source
                 break

@@ -14,7 +14,6 @@ from hwsim.cycle.kernel import (
     FIRST_WRITE,
     LATENCY,
     NEVER,
-    PLACE,
     Plan,
     State,
     arrange,
@@ -46,13 +45,13 @@ def plan_of(program: Program) -> Plan:
         There is no order in which a frame can be computed.
     """
     fifos = _fifos(program)
-    needs, reads = program.needs.copy(), []
+    places, reads = np.zeros(program.needs.shape[1], np.int32), []
     for channel, first in zip(program.channels, fifos[:, FIRST_KEPT].tolist(), strict=True):
         reads.append(np.append(np.arange(first, first + channel.depth, dtype=np.int32), channel.reads))
-        needs[PLACE, channel.gives] = reads[-1][: len(channel.gives)]
+        places[channel.gives] = reads[-1][: len(channel.gives)]
     gates, waits = _gates(program)
     return Plan(
-        parts=_arranged(program, needs, needs.shape[1] + int(fifos[:, DEPTH].sum())),
+        parts=_arranged(program, places, len(places) + int(fifos[:, DEPTH].sum())),
         befores=program.befores,
         latests=program.latests,
         fifos=fifos,
@@ -75,16 +74,16 @@ def _fifos(program: Program) -> np.ndarray:
     return fifos
 
 
-def _arranged(program: Program, needs: np.ndarray, slots: int) -> np.ndarray:
+def _arranged(program: Program, places: np.ndarray, slots: int) -> np.ndarray:
     """Return the parts in an order in which they can be computed."""
     actors = len(program.befores)
     known = np.ones(slots, bool)
-    known[1 : needs.shape[1]] = False
+    known[1 : len(places)] = False
     known[program.befores] = True
     nexts = program.befores + 1
     parts = np.empty((6, int((program.latests - program.befores).sum())), np.int32)
     waiting, chained, queue = np.full(slots, -1, np.int32), np.full(actors, -1), np.arange(actors)
-    if arrange(needs, program.latests, known, nexts, waiting, chained, queue, parts) < parts.shape[1]:
+    if arrange(program.needs, places, program.latests, known, nexts, waiting, chained, queue, parts) < parts.shape[1]:
         raise StandstillError(nexts)
     return parts
 

@@ -122,7 +122,7 @@ class Program:
     layouts : the slots of the actors, in topological order
     channels : the FIFOs in the network's order, then the buffers
     nodes : (nodes,) int64, the actor that represents each node; for a `Buffered` one the drain, which follows its fill
-    needs : (4, slots) int32, the parts by slot, without the places
+    needs : (3, slots) int32, the parts by slot, without the places
     """
 
     layouts: tuple[ActorSlots, ...]
@@ -163,7 +163,7 @@ def flatten(network: Network, stalls: Stalls) -> Program:
     layouts: list[ActorSlots] = []
     for actor in actors:
         layouts.append(ActorSlots(actor, layouts[-1].latest + 1 if layouts else 1))
-    needs = np.zeros((4, layouts[-1].latest + 1), np.int32)
+    needs = np.zeros((3, layouts[-1].latest + 1), np.int32)
     for layout in layouts:
         needs[GAP, layout.firsts] = np.tile(layout.actor.gaps, layout.actor.repeats)
     channels = (*_fifos(network, layouts, needs), *_buffers(layouts, needs))
