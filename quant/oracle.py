@@ -7,6 +7,7 @@ than onnxruntime reads.) No training package is imported.
 """
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from qonnx.custom_op.general.intquant import int_quant
 from dataflow import InputError
 from quant._frames import planes_of
 
-__all__ = ["scores_of_qonnx"]
+__all__ = ["OPERATORS", "scores_of_qonnx", "tensors_of_qonnx"]
 
 
 class BipolarQuant(OpRun):
@@ -49,6 +50,55 @@ class Quant(OpRun):
         return (int_quant(x, scale, zero_point, bit_width, signed, narrow, rounding_mode).astype(x.dtype),)
 
 
+class BatchNormalization(OpRun):
+    """ONNX's BatchNormalization with the file's statistics.
+
+    Before opset 14 that of onnx's evaluator computes statistics of the frames, as in training.
+    """
+
+    def _run(
+        self,
+        x: np.ndarray,
+        scale: np.ndarray,
+        bias: np.ndarray,
+        mean: np.ndarray,
+        variance: np.ndarray,
+        epsilon: float = 1e-5,
+        momentum: float = 0.9,
+        training_mode: int = 0,
+    ) -> tuple[np.ndarray]:
+        shape = (-1, *[1] * (x.ndim - 2))
+        factor = scale / np.sqrt(variance + epsilon)
+        normalized = (x - mean.reshape(shape)) * factor.reshape(shape) + bias.reshape(shape)
+        return (normalized.astype(x.dtype),)
+
+
+#: The operators that onnx's evaluator does not have, or not as they are here.
+OPERATORS = [BipolarQuant, Quant, BatchNormalization]
+
+
+def tensors_of_qonnx(
+    model: onnx.ModelProto, frames: np.ndarray, names: list[str], *, batch: int = 16
+) -> Iterator[dict[str, np.ndarray]]:
+    """Yield tensors of a model on frames, at most `batch` at a time, in the float type of the model.
+
+    Parameters
+    ----------
+    model : with one input, whose first dimension is the batch
+    frames : as in `scores_of_qonnx`
+    names : of the tensors
+    """
+    model = onnx.ModelProto.FromString(model.SerializeToString())
+    _prepare(model.graph)
+    evaluator = ReferenceEvaluator(model, new_ops=OPERATORS)
+    source = _source_of(model.graph)
+    shape = [dimension.dim_value for dimension in source.type.tensor_type.shape.dim]
+    for planes in planes_of(frames, batch):
+        with np.errstate(all="ignore"):  # callers look at the numbers
+            results = evaluator.run(names, {source.name: planes.reshape(len(planes), *shape[1:])})
+        yield dict(zip(names, map(np.asarray, results), strict=True))
+
+
 def scores_of_qonnx(path: str | os.PathLike[str], frames: np.ndarray, *, batch: int = 1000) -> np.ndarray:
     """Run frames through a QONNX file.
 
@@ -66,10 +116,10 @@ def scores_of_qonnx(path: str | os.PathLike[str], frames: np.ndarray, *, batch: 
     if not Path(path).is_file():
         raise InputError(f"QONNX file must exist, not {os.fspath(path)!r}")
     model = onnx.load(path)
-    _free_batch(model.graph)
+    _prepare(model.graph)
     _widen(model.graph)
-    evaluator = ReferenceEvaluator(model, new_ops=[BipolarQuant, Quant])
-    (source,) = (value for value in model.graph.input if value.name in evaluator.input_names)
+    evaluator = ReferenceEvaluator(model, new_ops=OPERATORS)
+    source = _source_of(model.graph)
     shape = [dimension.dim_value for dimension in source.type.tensor_type.shape.dim]
     scores = [
         evaluator.run(None, {source.name: planes.reshape(len(planes), *shape[1:]).astype(np.float64)})[0]
@@ -78,15 +128,30 @@ def scores_of_qonnx(path: str | os.PathLike[str], frames: np.ndarray, *, batch: 
     return np.concatenate(scores).astype(np.float64)
 
 
+def _source_of(graph: onnx.GraphProto) -> onnx.ValueInfoProto:
+    """Return the input; old files list constants among their inputs too."""
+    given = {tensor.name for tensor in graph.initializer}
+    return next(value for value in graph.input if value.name not in given)
+
+
 def _widen(graph: onnx.GraphProto) -> None:
     """Make all constants of float32 float64, with which the evaluator computes the rest."""
     for tensor in graph.initializer:
         if tensor.data_type == onnx.TensorProto.FLOAT:
-            values = onnx.numpy_helper.to_array(tensor).astype(np.float64)
-            tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+            tensor.CopyFrom(_doubled(tensor))
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.name == "value" and attribute.t.data_type == onnx.TensorProto.FLOAT:
+                attribute.t.CopyFrom(_doubled(attribute.t))
+            if node.op_type == "Cast" and attribute.i == onnx.TensorProto.FLOAT:
+                attribute.i = onnx.TensorProto.DOUBLE
 
 
-def _free_batch(graph: onnx.GraphProto) -> None:
+def _doubled(tensor: onnx.TensorProto) -> onnx.TensorProto:
+    return onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(tensor).astype(np.float64), tensor.name)
+
+
+def _prepare(graph: onnx.GraphProto) -> None:
     """Make Reshape keep the first dimension, which exporters write as 1 into the constants that it reads."""
     shapes = {node.input[1] for node in graph.node if node.op_type == "Reshape"}
     for tensor in graph.initializer:

@@ -17,6 +17,7 @@ from xnorflow.commands.fold import fold
 from xnorflow.commands.lower import lower
 from xnorflow.commands.method import method
 from xnorflow.commands.methods import methods
+from xnorflow.commands.quantize import quantize
 from xnorflow.commands.report import report
 from xnorflow.commands.run import run
 from xnorflow.commands.show import show
@@ -50,7 +51,7 @@ app = typer.Typer(
 )
 
 COMMANDS = (
-    *(train, lower, show, fold, simulate, verilog, verify, bitstream, run, report, explore),
+    *(train, quantize, lower, show, fold, simulate, verilog, verify, bitstream, run, report, explore),
     *(demo, boards, methods),
 )
 

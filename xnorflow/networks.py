@@ -92,6 +92,8 @@ def _check_padding(network: Network, recipe: dict[str, Any]) -> None:
     padding, kernel = recipe.get("padding"), recipe.get("kernel", 3)
     if padding not in ("valid", "zero"):
         return
+    if isinstance(kernel, bool) or not isinstance(kernel, int):
+        raise InputError(f"kernel of the recipe beside the model must be an integer, not {kernel!r}")
     side = kernel // 2 if padding == "zero" else 0
     for window in network.nodes:
         if not isinstance(window, SlidingWindow):

@@ -95,6 +95,15 @@ def test_a_card_that_contradicts_the_models_pads_is_refused(tmp_path: Path) -> N
         lowered_network(tmp_path)
 
 
+@pytest.mark.parametrize("kernel", ["3", [3], {"a": 3}, True, 1.5])
+def test_a_kernel_that_is_no_integer_is_refused(kernel: object, tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, "zero", 1)
+    record = {"recipe": {"padding": "zero", "kernel": kernel}}
+    (folder / "metrics.json").write_text(json.dumps(record), "utf-8")
+    with pytest.raises(InputError, match=r"^kernel of the recipe beside the model must be an integer, not "):
+        lowered_network(folder)
+
+
 @pytest.mark.parametrize("text", ["{", "[1]"])
 def test_a_file_that_is_no_record_is_refused(text: str, tmp_path: Path) -> None:
     folder = folder_of(tmp_path, "zero", 1)

@@ -134,6 +134,8 @@ class _Typer:
         elif operator.kind in CONSTANT_OPERATORS and constant:
             operands = [self.constants[name] if name else None for name in operator.operands]
             self.constants[operator.output] = fold_operator(operator, operands)
+        elif operator.kind == "Where":
+            self._where(operator)
         elif operator.kind in ELEMENTWISE or operator.kind in QUANTIZERS:
             self._elementwise(operator, constant)
         elif operator.kind in REARRANGEMENTS:
@@ -184,6 +186,14 @@ class _Typer:
         else:
             self.constants |= added
             self._keep(element, shape)
+
+    def _where(self, operator: Operator) -> None:
+        """Take a choice as ``condition * (one - other) + other``: a condition is 0 or 1."""
+        condition, one, other = operator.operands
+        difference, product = (parameter_name(operator.output, each) for each in ("difference", "product"))
+        self._type(replace(operator, kind="Sub", output=difference, operands=(one, other)))
+        self._type(replace(operator, kind="Mul", output=product, operands=(condition, difference)))
+        self._type(replace(operator, kind="Add", operands=(product, other)))
 
     def _rearrangement(self, operator: Operator, constant: bool) -> None:
         if operator.kind == "Cast":

@@ -18,6 +18,9 @@ __all__ = ["CONSTANT_OPERATORS", "evaluate", "fold_operator", "has_zero"]
 
 Operands = Sequence[Constant | None]
 
+#: Bits of a float64's number, and of the widest integers in which floats are added.
+_FLOAT_BITS, _WIDEST_SUM = 53, 1000
+
 
 def evaluate(operator: Operator, operands: Operands) -> Constant:
     """Return the result of an elementwise operator: in float64 if that is exact, else in exact numbers."""
@@ -140,6 +143,61 @@ def _power(operands: Operands, attributes: Mapping[str, Any]) -> Constant:
     return _reciprocal([powered], {}) if doubled < 0 else powered
 
 
+def _where(operands: Operands, attributes: Mapping[str, Any]) -> Constant:
+    condition, one, other = (_given(operand) for operand in operands)
+    values = (one.values, other.values)
+    if any(each.dtype == object for each in values):
+        values = (one.exact().values, other.exact().values)
+    return Constant.of(np.where(condition.floats() != 0, *values))
+
+
+def _sum(rows: Constant) -> Constant:
+    """Return the sums over the first axis, exactly."""
+    if rows.values.dtype == object:
+        return Constant.of(np.asarray(rows.values.sum(0), object))
+    exponents = np.frexp(rows.values)[1][rows.values != 0]
+    places = _FLOAT_BITS - int(exponents.min()) if len(exponents) else 0
+    if len(exponents) and places + int(exponents.max()) > _WIDEST_SUM:
+        raise ValueError("numbers that are too far apart to be added")
+    whole = np.frompyfunc(int, 1, 1)(np.ldexp(rows.values, places))
+    scaled = np.frompyfunc(lambda total: Fraction(total) / Fraction(2) ** places, 1, 1)(whole.sum(0))
+    return Constant.of(np.asarray(scaled, object))
+
+
+def _mean(rows: Constant) -> Constant:
+    share = Fraction(1, rows.shape[0])
+    return Constant.of(np.asarray(np.frompyfunc(lambda total: total * share, 1, 1)(_sum(rows).exact().values), object))
+
+
+def _extreme(name: str) -> Callable[[Constant], Constant]:
+    def extreme(rows: Constant) -> Constant:
+        if rows.values.dtype != object:
+            return Constant.of(getattr(np, name)(rows.values, 0))
+        raise ValueError("numbers that are no floats")
+
+    return extreme
+
+
+def _reduced(function: Callable[[Constant], Constant]) -> Callable[[Operands, Mapping[str, Any]], Constant]:
+    """Return a reduction along axes from a function of an array's first axis."""
+
+    def reduce_axes(operands: Operands, attributes: Mapping[str, Any]) -> Constant:
+        data, *named = operands
+        given = _given(data)
+        axes = named[0].integers() if named and named[0] is not None else attributes.get("axes")
+        if not axes and attributes.get("noop_with_empty_axes", 0):
+            return given
+        rank = len(given.shape)
+        chosen = sorted({axis + rank if axis < 0 else axis for axis in (axes or range(rank))})
+        kept = [axis for axis in range(rank) if axis not in chosen]
+        shape = [given.shape[axis] for axis in kept]
+        rows = given.map(lambda values: values.transpose(*chosen, *kept).reshape(-1, *shape))
+        whole = [1 if axis in chosen else given.shape[axis] for axis in range(rank)]
+        return function(rows).map(lambda values: values.reshape(whole if attributes.get("keepdims", 1) else shape))
+
+    return reduce_axes
+
+
 #: Operators that are known on constants only; Shape, which looks at no value, is elsewhere.
 CONSTANT_OPERATORS: dict[str, Callable[[Operands, Mapping[str, Any]], Constant]] = {
     "Cast": _cast,
@@ -150,6 +208,11 @@ CONSTANT_OPERATORS: dict[str, Callable[[Operands, Mapping[str, Any]], Constant]]
     "Gather": _gather,
     "Pow": _power,
     "Reciprocal": _reciprocal,
+    "ReduceMax": _reduced(_extreme("max")),
+    "ReduceMean": _reduced(_mean),
+    "ReduceMin": _reduced(_extreme("min")),
+    "ReduceSum": _reduced(_sum),
     "Slice": _slice,
     "Sqrt": _root,
+    "Where": _where,
 }

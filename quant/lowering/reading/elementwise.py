@@ -96,6 +96,7 @@ def _mean(operands: Sequence[Any]) -> Any:
 ELEMENTWISE: dict[str, Function] = {
     "Abs": lambda x, a: abs(x[0]),
     "Add": lambda x, a: x[0] + x[1],
+    "And": lambda x, a: x[0] * x[1],  # of what comparisons make, 0 and 1, as with Not and Or
     "BatchNormalization": lambda x, a: _batch_norm(*x),
     "Ceil": lambda x, a: x[0].step("CEIL"),
     "Clip": lambda x, a: _clip(*x),
@@ -109,6 +110,8 @@ ELEMENTWISE: dict[str, Function] = {
     "Min": lambda x, a: reduce(lambda left, right: left.minimum(right), x),
     "Mul": lambda x, a: x[0] * x[1],
     "Neg": lambda x, a: -x[0],
+    "Not": lambda x, a: x[0].lift(Fraction(1)) - x[0],
+    "Or": lambda x, a: x[0].maximum(x[1]),
     "PRelu": lambda x, a: _leaky(x[0], x[1]),
     "Pow": lambda x, a: _power(x[0], a),
     "Relu": lambda x, a: _relu(x[0]),

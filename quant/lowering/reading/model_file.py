@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import onnx
 import onnx.inliner
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
 from onnx import AttributeProto, TensorProto, numpy_helper
 
 from dataflow import InputError, Integer
@@ -56,9 +56,24 @@ def load_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
     except (DecodeError, OSError, ValueError, onnx.checker.ValidationError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(f"Model file {os.fspath(path)!r} must be a whole ONNX file, not one with: {reason}") from error
+    _check_texts(model, os.fspath(path))
     if not model.graph.node:
         raise InputError(f"Model file {os.fspath(path)!r} must be an ONNX file with nodes, not one without")
     return model
+
+
+def _check_texts(message: Message, path: str) -> None:
+    """Refuse names that are no text: the parser gives them as bytes, and ONNX's own functions fail on those."""
+    for field, value in message.ListFields():
+        if field.type == field.TYPE_STRING:
+            for text in [value] if isinstance(value, str | bytes) else value:
+                if not isinstance(text, str):
+                    raise InputError(
+                        f"Model file {path!r} must be a whole ONNX file, not one with names that are no text"
+                    )
+        elif field.type == field.TYPE_MESSAGE:
+            for part in [value] if isinstance(value, Message) else value:
+                _check_texts(part, path)
 
 
 def read_graph(

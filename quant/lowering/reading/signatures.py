@@ -43,6 +43,8 @@ _QONNX_OPERANDS = {
     "Quant": (4, 4),
     "Trunc": (5, 6),
 }
+#: Operands of an operator that may have any number of them.
+_MANY = 1000
 _CONVOLUTIONAL = {
     *("ConvTranspose", "ConvInteger"),
     *("LpPool", "QuantAvgPool2d", "MaxPoolNHWC", "Im2Col"),
@@ -62,15 +64,18 @@ def shown_shape(shape: tuple[int, ...]) -> str:
 def check_operands(operator: Operator, opset: int) -> None:
     """Refuse a node with more or fewer operands than its operator has."""
     if operator.kind in _QONNX_OPERANDS:
-        least, most = _QONNX_OPERANDS[operator.kind]
+        (least, most), variadic = _QONNX_OPERANDS[operator.kind], False
     elif onnx.defs.has(operator.kind, opset):
         schema = onnx.defs.get_schema(operator.kind, opset)
         least, most = schema.min_input, schema.max_input
+        last = schema.inputs[-1:]
+        variadic = bool(last) and last[0].option == onnx.defs.OpSchema.FormalParameterOption.Variadic
     else:
         return
-    if not least <= len(operator.operands) <= most or "" in operator.operands[:least]:
+    needed = operator.operands if variadic else operator.operands[:least]
+    if not least <= len(operator.operands) <= most or "" in needed:
         count = sum(map(bool, operator.operands))
-        rule = str(least) if least == most else f"{least} to {most}"
+        rule = str(least) if least == most else f"{least} to {most}" if most < _MANY else f"{least} or more"
         raise InputError(f"Node {operator.name!r} ({operator.kind}) must have {rule} operands, not {count}")
 
 

@@ -61,7 +61,7 @@ def _unequal(
     return (
         f"Node {join.name!r} (Add) must add numbers whose scales are small whole multiples of one, the same in all "
         f"channels, not steps of {left} and {right} in channel {channel}: share one quantizer, or one scale, between "
-        "them"
+        "them, as xnorflow quantize lets them"
     )
 
 

@@ -138,12 +138,12 @@ class KnownStreams:
         if stream is not self.frame.stream:
             return (
                 f"{thing} must be an affine function of {stream.label}, not one that bends: "
-                "put a BipolarQuant, or a Quant, before it"
+                "put a BipolarQuant, or a Quant, before it, as xnorflow quantize does"
             )
         kind = "the codes of a frame" if self.frame.kind == "quant" else "the pixels of a frame"
         return (
             f"{thing} must be an affine function of {kind}, not one that bends at {point}: "
-            "put a BipolarQuant, or a Quant, before it"
+            "put a BipolarQuant, or a Quant, before it, as xnorflow quantize does"
         )
 
     def _compared(self, stream: IntegerStream, chain: Chain, runs: Runs) -> IntegerStream | None:

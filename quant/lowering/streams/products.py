@@ -197,7 +197,7 @@ def _not_integers(layer: LinearLayer, first_neuron: int, far: np.ndarray, sizes:
     return (
         f"Weights of node {layer.name!r} must be binary, or integers of 8 bits times one number for each neuron, "
         f"not {shown} in neuron {first_neuron + int(far.argmax())}: quantize them by a BipolarQuant, or by a "
-        "Quant of 2 to 8 bits"
+        "Quant of 2 to 8 bits, as xnorflow quantize does"
     )
 
 

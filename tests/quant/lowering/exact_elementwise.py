@@ -133,6 +133,12 @@ def _comparison(holds: Callable[[np.ndarray], np.ndarray]) -> Callable[[Operands
     return lambda x, a: Numbers(holds((x[0] - x[1]).signs()).astype(np.int64).astype(object))
 
 
+def _where(x: Operands, a: Attributes) -> Numbers:
+    condition, one, other = x
+    chosen = Numbers((condition.signs() != 0).astype(np.int64).astype(object))
+    return chosen * one + (_one - chosen) * other
+
+
 def _bipolar_quant(x: Operands, a: Attributes) -> Numbers:
     return _sign(x[0], 1) * x[1]
 
@@ -247,6 +253,7 @@ def _log_softmax(x: Operands, a: Attributes) -> Numbers:
 OPERATORS: dict[str, Callable[[Operands, Attributes], Numbers]] = {
     "Abs": lambda x, a: x[0].maximum(-x[0]),
     "Add": lambda x, a: x[0] + x[1],
+    "And": lambda x, a: x[0].minimum(x[1]),
     "Asinh": _curve(_asinh),
     "Atan": _curve(_atan),
     "BatchNormalization": _batch_norm,
@@ -276,6 +283,8 @@ OPERATORS: dict[str, Callable[[Operands, Attributes], Numbers]] = {
     "Min": lambda x, a: reduce(Numbers.minimum, x),
     "Mul": lambda x, a: x[0] * x[1],
     "Neg": lambda x, a: -x[0],
+    "Not": lambda x, a: Numbers((x[0].signs() == 0).astype(np.int64).astype(object)),
+    "Or": lambda x, a: x[0].maximum(x[1]),
     "PRelu": lambda x, a: _leaky(x[0], x[1]),
     "Pow": _power,
     "MultiThreshold": _multi_threshold,
@@ -294,4 +303,5 @@ OPERATORS: dict[str, Callable[[Operands, Attributes], Numbers]] = {
     "Sub": lambda x, a: x[0] - x[1],
     "Sum": lambda x, a: reduce(Numbers.__add__, x),
     "Tanh": _curve(_tanh),
+    "Where": _where,
 }

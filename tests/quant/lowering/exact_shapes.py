@@ -133,6 +133,11 @@ def _reduce_mean(x: Operands, a: Attributes) -> Numbers:
     return x[0].like(x[0].tops.sum(axis=axes, keepdims=keep), x[0].bottom * count)
 
 
+def _reduce_sum(x: Operands, a: Attributes) -> Numbers:
+    axes, keep = _reduced(x, a)
+    return x[0].move(lambda tops: np.asarray(tops.sum(axis=axes, keepdims=keep), object))
+
+
 def _reduce_max(x: Operands, a: Attributes) -> Numbers:
     axes, keep = _reduced(x, a)
     return x[0].move(lambda tops: np.asarray(tops.max(axis=axes, keepdims=keep), object))
@@ -162,6 +167,8 @@ OPERATORS: dict[str, Callable[[Operands, Attributes], Numbers]] = {
     "Pad": _pad,
     "ReduceMax": _reduce_max,
     "ReduceMean": _reduce_mean,
+    "ReduceMin": lambda x, a: -_reduce_max([-x[0], *x[1:]], a),
+    "ReduceSum": _reduce_sum,
     "Reshape": _reshape,
     "Shape": lambda x, a: Numbers.of(np.array(x[0].shape, np.int64)),
     "Slice": _slice,

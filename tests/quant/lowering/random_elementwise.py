@@ -75,7 +75,12 @@ class ElementwiseMaker:
     def computed(self, values: np.ndarray) -> str:
         """Return a constant that operators compute."""
         net, shape = self.net, self.net.constant(values.shape, np.int64)
-        way = self.pick("ones", "Expand", "Concat", "Slice", "Pow", "Cast", "twice", "Gather")
+        way = self.pick("ones", "Expand", "Concat", "Slice", "Pow", "Cast", "twice", "Gather", "Where", "reduced")
+        if way == "Where":
+            return net("Where", net("Greater", values, 0.25), values, net("Mul", values, 1.0))
+        if way == "reduced":
+            kind, values = self.pick("ReduceMean", "ReduceMax", "ReduceMin"), np.asarray(values, np.float64)
+            return self.axes(kind, net.constant(np.stack([values, values, values])), 0, keepdims=0)
         if way == "ones":
             return net("Sub", net("Add", values, 1.0), net("Add", net("ConstantOfShape", shape), 1.0))
         if way == "Expand":
@@ -131,8 +136,15 @@ class ElementwiseMaker:
         kind = self.pick("Greater", "Less") if self.opset < 12 or self.chance(0.3) else "GreaterOrEqual"
         number = np.array(0.5) if sigmoid else self.number(x, [0.0, 0.5, -1.0, 1.0])
         if self.chance(0.2) and not sigmoid:
-            return self.put(replace(x, name=self.net(kind, number, x.name)), "Cast", to=TensorProto.FLOAT)
-        return self.put(self.put(x, kind, number), "Cast", to=TensorProto.FLOAT)
+            x = replace(x, name=self.net(kind, number, x.name))
+        else:
+            x = self.put(x, kind, number)
+        if self.chance(0.1):
+            x = self.put(x, "Not")
+        if self.chance(0.3):
+            scale = self.number(x, [1.0, 1.0, 0.5, -1.0])
+            return self.put(x, "Where", scale, self.net("Neg", scale))
+        return self.put(x, "Cast", to=TensorProto.FLOAT)
 
     def clip(self, x: Tensor, low: float, high: float) -> Tensor:
         if self.opset < 11:

@@ -18,7 +18,7 @@ class LayerMaker(ElementwiseMaker):
         """Return weights, most often binary ones, of any form; of scale 1 while the graph is `even`."""
         signs = self.rng.choice([-1.0, 1.0], shape)
         per_neuron = self.rng.choice([0.5, 1.0, 1.0, 2.0, -1.0], (shape[0], *[1] * (len(shape) - 1)))
-        form = self.pick("bipolar", "bipolar", "bipolar", "stored", "scaled", "quant", "computed")
+        form = self.pick("bipolar", "bipolar", "bipolar", "stored", "scaled", "quant", "computed", "mean size")
         if self.even:
             return self.net("BipolarQuant", signs, 1.0)
         if form == "bipolar":
@@ -28,6 +28,12 @@ class LayerMaker(ElementwiseMaker):
             return self.integer_weights(shape)
         if form == "quant":
             return self.net("Quant", signs, 0.5, 0.0, 1.0, signed=1, narrow=1, rounding_mode="ROUND")
+        if form == "mean size":
+            noisy = self.net.constant(signs * self.rng.choice([0.25, 0.5, 1.0], shape))
+            axes = tuple(range(1, len(shape)))
+            size = self.axes("ReduceMean", self.net("Abs", noisy), *axes, keepdims=1)
+            sign = self.net("Where", self.net("Greater", noisy, 0.0), 1.0, -1.0)
+            return self.net("Mul", sign, size)
         if form == "computed":
             return self.net("Mul", self.net("Sign", signs), self.pick(0.25, 1.0))
         return self.net.constant(signs * per_neuron if form == "scaled" else signs)

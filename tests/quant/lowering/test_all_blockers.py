@@ -21,7 +21,8 @@ CAUSES = {
     "not differ by row or column: use one per channel",
     "bit": "Node 'bit' (Sign) must not meet zero, not in channel 0: use BipolarQuant, whose sign of 0 is +1",
     "weights": "Weights of node 'last' must be binary, or integers of 8 bits times one number for each neuron, "
-    "not -1, 0.001, 1 in neuron 1: quantize them by a BipolarQuant, or by a Quant of 2 to 8 bits",
+    "not -1, 0.001, 1 in neuron 1: quantize them by a BipolarQuant, or by a Quant of 2 to 8 bits, "
+    "as xnorflow quantize does",
 }
 
 

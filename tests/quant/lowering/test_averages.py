@@ -175,7 +175,7 @@ REFUSED: dict[str, tuple[Build, str]] = {
     "bends": (
         lambda net, x: net("AveragePool", net("Relu", x), name="avg", kernel_shape=[2, 2]),
         "Input of node 'avg' must be an affine function of the sums of 'conv', not one that bends: "
-        "put a BipolarQuant, or a Quant, before it",
+        "put a BipolarQuant, or a Quant, before it, as xnorflow quantize does",
     ),
     "other-axes": (
         lambda net, x: net("ReduceMean", x, net.constant([1], I64), name="avg"),

@@ -127,7 +127,7 @@ REFUSED: dict[str, tuple[Build, str]] = {
     "bends": (
         lambda net, x: net("Relu", net("AveragePool", x, name="avg", **HALF)),
         "Input of node 'fc' must be an affine function of the sums of 'avg', not one that bends: "
-        "put a BipolarQuant, or a Quant, before it",
+        "put a BipolarQuant, or a Quant, before it, as xnorflow quantize does",
     ),
     "padding": (
         lambda net, x: sign(

@@ -182,7 +182,7 @@ def test_numbers_of_different_scales() -> None:
         lambda net, x: net.dense(layer(net, net("Add", layer(net, x, "fc0", 0.3), x, name="join"), "fc1"), W),
         r"Node 'join' \(Add\) must add numbers whose scales are small whole multiples of one, the same in all "
         r"channels, not steps of 0\.3 of 'fc0' and 1 of 'binarize' in channel 0: share one quantizer, or one scale, "
-        r"between them",
+        r"between them, as xnorflow quantize lets them",
     )
 
 
@@ -212,7 +212,7 @@ def test_numbers_that_bend() -> None:
             layer(net, net("Add", net("Relu", net.dense(x, W, name="fc0")), x, name="join"), "f"), W
         ),
         r"Input of node 'join' must be an affine function of the sums of 'fc0', not one that bends: "
-        r"put a BipolarQuant, or a Quant, before it",
+        r"put a BipolarQuant, or a Quant, before it, as xnorflow quantize does",
     )
 
 

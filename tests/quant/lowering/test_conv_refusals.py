@@ -132,7 +132,8 @@ READING: dict[str, tuple[Build, str]] = {
     "weights-of-many-values": (
         lambda net, x: sign(net, net("Conv", x, 0.5 + 99 * np.arange(12).reshape(1, 3, 2, 2), name="conv")),
         "Weights of node 'conv' must be binary, or integers of 8 bits times one number for each neuron, not 0.5, 99.5, "
-        "198.5, 297.5, ... in neuron 0: quantize them by a BipolarQuant, or by a Quant of 2 to 8 bits",
+        "198.5, 297.5, ... in neuron 0: quantize them by a BipolarQuant, or by a Quant of 2 to 8 bits, "
+        "as xnorflow quantize does",
     ),
     "after-a-dense-layer": (
         lambda net, x: conv(
@@ -266,7 +267,7 @@ INPUT: dict[str, tuple[Build, str, str]] = {
         lambda net, x: sign(net, conv(net, net("Relu", net("Sub", x, 0.5)))),
         "uint8/255",
         "Input of node 'conv' must be an affine function of the pixels of a frame, not one that bends at 127: "
-        "put a BipolarQuant, or a Quant, before it",
+        "put a BipolarQuant, or a Quant, before it, as xnorflow quantize does",
     ),
     "scales-by-channel": (
         lambda net, x: sign(net, conv(net, net("Mul", x, by_channel(1, 200, 1)))),

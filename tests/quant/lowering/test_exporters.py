@@ -9,6 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from dataflow import Network
+from hwsim import predict
 from quant.lowering import lower
 from tests.quant.lowering.oracle import QONNX, Builder
 
@@ -28,7 +29,8 @@ def network_of(
     x = net("BipolarQuant", flatten(net, net("Sub", net.input, 0.5)), 1.0, name="binarize")
     bias = (0.0,) if opset < 11 else ()
     x = net("Gemm", x, make(net, W0), *bias, name="fc0", transB=1)
-    x = net("BipolarQuant", clip(net, net.batch_norm(x, *NORM)), 1.0, name="sign0")
+    sign = forms.get("sign", lambda net, x: net("BipolarQuant", x, 1.0, name="sign0"))
+    x = sign(net, clip(net, net.batch_norm(x, *NORM)))
     return net.model(net("Gemm", x, make(net, W1), *bias, name="fc1", transB=1))
 
 
@@ -85,6 +87,16 @@ WEIGHTS: dict[str, Callable[[Builder, np.ndarray], str]] = {
     ),
     "reversed-twice": lambda net, values: reverse(net, reverse(net, net.constant(values))),
     "transposed-twice": lambda net, values: net("Transpose", net("Transpose", values, perm=[1, 0])),
+    "by-where": lambda net, values: net("Where", net("Greater", values, 0.0), 1.0, -1.0),
+    "times-their-mean-size": lambda net, values: net(
+        "Mul", net("Sign", values), net("ReduceMean", net("Abs", values), net.constant([1], np.int64))
+    ),
+    "times-their-largest": lambda net, values: net(
+        "Mul", net("Sign", values), net("ReduceMax", values, net.constant([0, 1], np.int64), keepdims=0)
+    ),
+    "times-a-sum": lambda net, values: net(
+        "Mul", net("Sign", values), net("ReduceSum", net.constant([0.25, 0.5, 0.25]), keepdims=0)
+    ),
     "gathered": lambda net, values: net("Gather", values, net.constant(np.arange(len(values)), np.int64), axis=0),
 }
 
@@ -96,6 +108,36 @@ def reverse(net: Builder, x: str) -> str:
 @pytest.mark.parametrize("form", WEIGHTS)
 def test_form_of_the_weights(form: str) -> None:
     assert_same(network_of(weights=WEIGHTS[form]))
+
+
+SIGNS: dict[str, Callable[[Builder, str], str]] = {
+    "where": lambda net, x: net("Where", net("GreaterOrEqual", x, 0.0), 1.0, -1.0),
+    "where-for-each": lambda net, x: net("Where", net("LessOrEqual", 0.0, x), np.ones((1, 5)), -1.0),
+    "cast": lambda net, x: net(
+        "Sub", net("Mul", net("Cast", net("GreaterOrEqual", x, 0.0), to=TensorProto.FLOAT), 2.0), 1.0
+    ),
+}
+#: These give the other bit, so weights of hardware are inverted.
+INVERTED: dict[str, Callable[[Builder, str], str]] = {
+    "where-less": lambda net, x: net("Where", net("Less", x, 0.0), -1.0, 1.0),
+    "where-not": lambda net, x: net("Where", net("Not", net("Less", x, 0.0)), 1.0, -1.0),
+}
+
+
+@pytest.mark.parametrize("form", SIGNS)
+def test_form_of_the_sign(form: str) -> None:
+    assert_same(network_of(sign=SIGNS[form]))
+
+
+@pytest.mark.parametrize("form", INVERTED)
+def test_form_of_the_sign_that_gives_the_other_bit(form: str) -> None:
+    networks = lower(network_of()), lower(network_of(sign=INVERTED[form]))
+    frames = rng.integers(0, 256, (300, 2, 2, 2))
+    one, two = (predict(network, frames) for network in networks)
+    np.testing.assert_array_equal(one.predictions, two.predictions)
+    assert one.scores is not None
+    assert two.scores is not None
+    np.testing.assert_array_equal(one.scores, two.scores)
 
 
 @pytest.mark.parametrize("opset", [9, 10, 13, 17, 20, 23])

@@ -159,7 +159,7 @@ BENT: dict[str, tuple[Build, str]] = {
     "relu": (
         lambda net, x: net("Relu", x),
         "Input of node 'second' must be an affine function of the sums of 'first', not one that bends: "
-        "put a BipolarQuant, or a Quant, before it",
+        "put a BipolarQuant, or a Quant, before it, as xnorflow quantize does",
     ),
     "scales-by-channel": (
         lambda net, x: net("Mul", x, by_channel(1, 200, 1, 1)),

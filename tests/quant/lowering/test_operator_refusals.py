@@ -123,6 +123,10 @@ BUILD: dict[str, tuple[Callable[[Builder, str], str], str]] = {
         lambda net, x: net("Add", x, "", name="add"),
         "Node 'add' (Add) must have 2 operands, not 1",
     ),
+    "operands-of-concat": (
+        lambda net, x: net("Concat", x, "", x, name="joined", axis=1),
+        "Node 'joined' (Concat) must have 1 or more operands, not 2",
+    ),
     "operands-of-gemm": (
         lambda net, x: net("Gemm", x, W0.T, 1.0, 2.0, name="fc"),
         "Node 'fc' (Gemm) must have 2 to 3 operands, not 4",
@@ -191,12 +195,14 @@ BUILD: dict[str, tuple[Callable[[Builder, str], str], str]] = {
     "float-weights": (
         lambda net, x: net("Gemm", x, 0.5 + 9 * np.arange(72.0).reshape(12, 6), name="fc"),
         "Weights of node 'fc' must be binary, or integers of 8 bits times one number for each neuron, not 0.5, 54.5, "
-        "108.5, 162.5, ... in neuron 0: quantize them by a BipolarQuant, or by a Quant of 2 to 8 bits",
+        "108.5, 162.5, ... in neuron 0: quantize them by a BipolarQuant, or by a Quant of 2 to 8 bits, "
+        "as xnorflow quantize does",
     ),
     "weights-of-nine-bits": (
         lambda net, x: net("Gemm", x, np.arange(-64.0, 80.0, 2.0).reshape(12, 6) * 2 + 1, name="fc"),
         "Weights of node 'fc' must be binary, or integers of 8 bits times one number for each neuron, not -127, -103, "
-        "-79, -55, ... in neuron 0: quantize them by a BipolarQuant, or by a Quant of 2 to 8 bits",
+        "-79, -55, ... in neuron 0: quantize them by a BipolarQuant, or by a Quant of 2 to 8 bits, "
+        "as xnorflow quantize does",
     ),
     "input-scales-differ": (
         lambda net, x: net("Gemm", net("Mul", x, np.arange(1.0, 500, 45)), W0.T, name="fc"),
@@ -206,12 +212,12 @@ BUILD: dict[str, tuple[Callable[[Builder, str], str], str]] = {
     "no-sign": (
         lambda net, x: net("Gemm", net("Relu", net("Gemm", x, W0.T, name="fc0")), W1.T, name="fc1"),
         "Input of node 'fc1' must be an affine function of the sums of 'fc0', not one that bends: "
-        "put a BipolarQuant, or a Quant, before it",
+        "put a BipolarQuant, or a Quant, before it, as xnorflow quantize does",
     ),
     "sign-joined-with-its-input": (
         lambda net, x: net("Gemm", around_sign(net, net("Gemm", x, W0.T, name="fc0")), W1.T, name="fc1"),
         "Input of node 'fc1' must be an affine function of the sums of 'fc0', not one that bends: "
-        "put a BipolarQuant, or a Quant, before it",
+        "put a BipolarQuant, or a Quant, before it, as xnorflow quantize does",
     ),
     "sign-of-zero": (
         lambda net, x: net("Gemm", net("Sign", net("Gemm", x, W0.T), name="sign"), W1.T),

@@ -53,6 +53,12 @@ def test_other_file(tmp_path: Path, content: bytes) -> None:
     )
 
 
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(simple().SerializeToString().replace(b"BipolarQuant", b"Bipolar\xff\xfeant"))
+    assert_refused(path, f"Model file {str(path)!r} must be a whole ONNX file, not one with names that are no text")
+
+
 def test_file_without_its_external_data(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     onnx.save(simple(), path, save_as_external_data=True, location="weights.bin", size_threshold=0)

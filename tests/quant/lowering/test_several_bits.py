@@ -290,7 +290,7 @@ def test_scales_that_do_not_meet() -> None:
         ended(net, sign(net, x), 125),
         "Node 'join' (Add) must add numbers whose scales are small whole multiples of one, the same in all channels, "
         "not steps of 0.05 of 'quant_t5' and 0.07 of 'quant_t9' in channel 0: share one quantizer, or one scale, "
-        "between them",
+        "between them, as xnorflow quantize lets them",
     )
 
 
@@ -302,7 +302,7 @@ def test_a_branch_that_is_not_quantized() -> None:
     assert_refused(
         ended(net, sign(net, x), 125),
         "Input of node 'join' must be an affine function of the sums of 'branch', not one that bends: "
-        "put a BipolarQuant, or a Quant, before it",
+        "put a BipolarQuant, or a Quant, before it, as xnorflow quantize does",
     )
 
 

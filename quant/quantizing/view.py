@@ -1,0 +1,125 @@
+"""An ONNX graph as nodes between tensors, with the values of all constants."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import numpy as np
+import onnx
+import onnx.inliner
+from onnx import numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from dataflow import InputError
+from quant.oracle import OPERATORS
+
+__all__ = ["QUANTIZERS", "View", "view_of"]
+
+#: Operators whose output is on a grid, whatever their input is.
+QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant", "MultiThreshold", "Trunc")
+
+#: Operators that run other graphs: what they do depends on numbers that only a run knows.
+_CONTROL = ("If", "Loop", "Scan", "SequenceMap")
+
+
+@dataclass(eq=False)
+class View:
+    """A model's graph.
+
+    Parameters
+    ----------
+    model : with functions inlined; nodes are in an order in which they can run
+    input, output : names of the tensors at the two ends
+    shape : of the input, without the batch
+    constants : values of all tensors that depend on no input
+    sizes : tensors that depend only on the sizes of others, as the shapes that exporters compute in the graph
+    producers : the node that makes each tensor
+    readers : the nodes that read each tensor, with the place among their inputs
+    """
+
+    model: onnx.ModelProto
+    input: str
+    output: str
+    shape: tuple[int, ...]
+    constants: dict[str, np.ndarray]
+    sizes: set[str] = field(default_factory=set)
+    producers: dict[str, onnx.NodeProto] = field(default_factory=dict)
+    readers: dict[str, list[tuple[onnx.NodeProto, int]]] = field(default_factory=dict)
+
+    @property
+    def data_nodes(self) -> list[onnx.NodeProto]:
+        """The nodes that depend on the input, in order."""
+        return [node for node in self.model.graph.node if not {node.output[0]} & (self.constants.keys() | self.sizes)]
+
+    def data_inputs(self, node: onnx.NodeProto) -> list[int]:
+        """Return the places of a node's inputs that depend on numbers of the model's input."""
+        others = {"", *self.constants, *self.sizes}
+        return [place for place, name in enumerate(node.input) if name not in others]
+
+
+def view_of(model: onnx.ModelProto) -> View:
+    """Return the view of a copy of a model.
+
+    Raises
+    ------
+    InputError
+        It has several inputs or outputs, control flow, or functions of another program.
+    """
+    model = (
+        onnx.inliner.inline_local_functions(model)
+        if model.functions
+        else onnx.ModelProto.FromString(model.SerializeToString())
+    )
+    graph = model.graph
+    for node in graph.node:
+        if node.op_type in _CONTROL:
+            raise InputError(f"Node {name_of(node)!r} must be an operator on tensors, not {node.op_type}, control flow")
+    given = {tensor.name for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in given]
+    for what, values in (("input", inputs), ("output", list(graph.output))):
+        if len(values) != 1:
+            raise InputError(f"Model must have one {what} to be quantized, not {len(values)}")
+    shape = tuple(dimension.dim_value for dimension in inputs[0].type.tensor_type.shape.dim)[1:]
+    if not shape or any(size < 1 for size in shape):
+        raise InputError(f"Input {inputs[0].name!r} must have sizes, all but the batch's, not {list(shape)}")
+    view = View(model, inputs[0].name, graph.output[0].name, shape, _constants(model, inputs[0].name))
+    readers = defaultdict(list)
+    for node in graph.node:
+        if node.op_type in ("Shape", "Size") or (node.output[0] not in view.constants and not view.data_inputs(node)):
+            view.sizes |= set(node.output)
+        for name in node.output:
+            view.producers[name] = node
+        for place, name in enumerate(node.input):
+            readers[name].append((node, place))
+    view.readers = dict(readers)
+    return view
+
+
+def name_of(node: onnx.NodeProto) -> str:
+    """Return the name by which people know a node."""
+    return node.name or node.output[0]
+
+
+def _constants(model: onnx.ModelProto, source: str) -> dict[str, np.ndarray]:
+    """Return the values of all tensors that do not depend on the input."""
+    values = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    moving = {source}
+    for node in model.graph.node:
+        if moving & set(node.input):
+            moving |= set(node.output)
+            continue
+        part = onnx.helper.make_graph(
+            [node], "constant", [], [onnx.helper.make_empty_tensor_value_info(name) for name in node.output if name]
+        )
+        inputs = [onnx.helper.make_empty_tensor_value_info(name) for name in node.input if name]
+        part.input.extend(inputs)
+        alone = onnx.helper.make_model(part, opset_imports=model.opset_import)
+        try:
+            results = ReferenceEvaluator(alone, new_ops=OPERATORS).run(
+                None, {name: values[name] for name in node.input if name}
+            )
+        except Exception as error:  # of any operator; the evaluator has no error of its own
+            raise InputError(
+                f"Constant node {name_of(node)!r} must be of an operator that onnx evaluates, not {node.op_type}"
+            ) from error
+        values |= dict(zip([name for name in node.output if name], results, strict=True))
+    return values

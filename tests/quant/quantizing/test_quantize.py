@@ -1,0 +1,211 @@
+"""Float stems, shortcuts and classifiers get Quant nodes, and what they make of a network is lowered exactly."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dataflow import InputError
+from hwsim import predict
+from quant import datasets
+from quant.lowering import NotLowerableError, lower
+from quant.lowering.reading.model_file import load_model
+from quant.oracle import scores_of_qonnx
+from quant.quantizing import Inserted, Settings, normalized, quantize
+from quant.quantizing.calibration import Range, range_of, scales_of_weights
+from tests.quant.lowering.oracle import Builder
+from tests.xnorflow.command_line import run
+from xnorflow.networks import model_path
+
+rng = np.random.default_rng(5)
+
+
+@pytest.fixture(scope="module", params=["BiReal", "ReAct"])
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A shortly trained network with float parts, as torch exports it."""
+    torch = pytest.importorskip("torch")
+    from tests.quant.quantizing import float_models
+
+    torch.manual_seed(0)
+    training = datasets.load("mnist-sample", "train")
+    network = getattr(float_models, request.param)(1, 4, 1)
+    network = float_models.trained(network, training.images, training.labels, epochs=2, rate=0.01)
+    return float_models.export(network, (1, 28, 28), tmp_path_factory.mktemp("float") / f"{request.param}.onnx")
+
+
+@pytest.mark.train
+def test_a_network_with_float_parts_is_lowered_to_what_its_file_says(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(NotLowerableError):
+        lower(model)
+    images = datasets.load("mnist-sample", "train").images[:64]
+    found = quantize(load_model(model), images)
+    onnx.save(found.model, tmp_path / "q.onnx")
+    network = lower(tmp_path / "q.onnx")
+    test = datasets.load("mnist-sample", "test").images[:100]
+    scores = predict(network, test).scores
+    assert scores is not None
+    np.testing.assert_allclose(scores, scores_of_qonnx(tmp_path / "q.onnx", test), rtol=0, atol=1e-9)
+    drift = np.abs(scores - scores_of_qonnx(model, test)).mean() / np.abs(scores).mean()
+    assert 0 < drift < 1
+    weights = {each.tensor for each in found.inserted if "weights" in each.reason}
+    assert len(weights) == 3  # stem, shortcut, classifier; binary ones stay as they are
+    assert all(each.bits == 8 and each.signal_to_noise > 25 for each in found.inserted)
+    assert any("Where" not in each.tensor for each in found.inserted)
+
+
+@pytest.mark.train
+def test_what_is_added_has_one_scale(model: Path) -> None:
+    images = datasets.load("mnist-sample", "train").images[:16]
+    found = quantize(load_model(model), images, Settings(stream_bits=6))
+    by_add: dict[str, set[float]] = {}
+    for each in found.inserted:
+        if "is added" in each.reason:
+            assert each.bits == 6
+            by_add.setdefault(each.reason, set()).add(each.scale)
+    assert by_add
+    assert all(len(scales) == 1 for scales in by_add.values())
+
+
+@pytest.mark.train
+def test_the_command_tells_what_changed(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ("quantize", model, "--dataset", "mnist-sample", "-o", tmp_path / "q.onnx", "--frames", 64)
+    assert run(*command, "--test-frames", 100, "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["frames"] == 100
+    assert 0 <= result["changed"] < 50
+    assert abs(result["accuracy_before"] - result["accuracy_after"]) <= result["changed"] / 100
+    assert run("lower", tmp_path / "q.onnx", "--check") == 0
+
+
+def test_a_network_that_is_exact_stays_as_it_is() -> None:
+    path = model_path("tfc-w1a1")
+    images = datasets.load("mnist-sample", "train").images[:32]
+    found = quantize(load_model(path), images)
+    assert found.inserted == ()
+    assert [node.op_type for node in found.model.graph.node] == [node.op_type for node in onnx.load(path).graph.node]
+
+
+def float_classifier(features: int = 12, mean: float = 0.0) -> onnx.ModelProto:
+    """A dense network of two float layers, a ReLU between them."""
+    net = Builder((1, features, 1, 1))
+    x = net("Flatten", net.input)
+    x = net("Relu", net("Gemm", x, rng.normal(size=(6, features)), rng.normal(size=6) + mean, transB=1))
+    return net.model(net("Gemm", x, rng.normal(size=(3, 6)), rng.normal(size=3), transB=1))
+
+
+def frames_of(count: int, channels: int) -> np.ndarray:
+    return rng.integers(0, 256, (count, 1, 1, channels)).astype(np.uint8)
+
+
+def test_inputs_of_layers_and_weights_get_codes(tmp_path: Path) -> None:
+    model = float_classifier()
+    found = quantize(model, frames_of(64, 12), Settings(bits=5, weight_bits=4))
+    assert [(each.bits, each.signed) for each in found.inserted] == [(4, True), (5, False), (4, True)]
+    onnx.save(found.model, tmp_path / "q.onnx")
+    network = lower(tmp_path / "q.onnx")
+    test = frames_of(200, 12)
+    np.testing.assert_array_equal(
+        predict(network, test.reshape(-1, *network.frame_shape)).predictions,
+        scores_of_qonnx(tmp_path / "q.onnx", test).argmax(1),
+    )
+
+
+def test_a_normalization_of_pixels_is_put_in(tmp_path: Path) -> None:
+    """A network that was trained on (pixel / 255 - mean) / deviation takes pixel / 255 afterwards."""
+    model = float_classifier()
+    mean, deviation = [0.1 * place for place in range(12)], [0.5] * 12
+    both = normalized(model, mean, deviation)
+    onnx.save(both, tmp_path / "both.onnx")
+    onnx.save(model, tmp_path / "model.onnx")
+    frames = frames_of(20, 12)
+    pixels = frames.reshape(20, 12) / 255
+    evaluator = onnx.reference.ReferenceEvaluator(model)
+    (expected,) = evaluator.run(
+        None, {model.graph.input[0].name: ((pixels - mean) / deviation).reshape(20, 12, 1, 1).astype(np.float32)}
+    )
+    np.testing.assert_allclose(scores_of_qonnx(tmp_path / "both.onnx", frames), expected, atol=1e-4)
+    found = quantize(both, frames_of(64, 12))
+    assert found.inserted[0].reason.startswith("is read by a layer")
+    lower(found.model)
+
+
+def conditional() -> onnx.ModelProto:
+    model = float_classifier()
+    model.graph.node[0].op_type = "Loop"
+    return model
+
+
+def two_outputs() -> onnx.ModelProto:
+    model = float_classifier()
+    model.graph.output.append(onnx.helper.make_empty_tensor_value_info(model.graph.node[0].output[0]))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("make", "frames", "settings", "rule"),
+    [
+        (float_classifier, frames_of(8, 12), {}, "Calibration frames must be at least 16, not 8"),
+        (float_classifier, frames_of(32, 11), {}, "Calibration frames must have the 12 numbers of the model's input"),
+        (float_classifier, np.zeros((32, 12), np.uint8), {}, "Calibration frames must be .frames, height, width"),
+        (lambda: float_classifier(mean=-1e6), frames_of(32, 12), {}, "Numbers of '.*' must vary on the calibration"),
+        (lambda: float_classifier(mean=np.inf), frames_of(32, 12), {}, "Numbers of '.*' must be finite, not infinite"),
+        (conditional, frames_of(32, 12), {}, "Node '.*' must be an operator on tensors, not Loop, control flow"),
+        (two_outputs, frames_of(32, 12), {}, "Model must have one output to be quantized, not 2"),
+        (float_classifier, frames_of(32, 12), {"bits": 1}, "bits must be 2 to 16, not 1"),
+        (float_classifier, frames_of(32, 12), {"weight_bits": 9}, "weight_bits must be 2 to 8, not 9"),
+        (float_classifier, frames_of(32, 12), {"how": "mx"}, "Range must be one of max, percentile, error, not 'mx'"),
+    ],
+)
+def test_what_cannot_be_quantized_is_one_sentence(
+    make: Callable[[], onnx.ModelProto], frames: np.ndarray, settings: dict[str, object], rule: str
+) -> None:
+    with pytest.raises(InputError, match=f"^{rule}"):
+        quantize(make(), frames, Settings(**settings))  # type: ignore[arg-type]
+
+
+def test_a_refused_command_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    onnx.save(float_classifier(), tmp_path / "m.onnx")
+    command = ("quantize", tmp_path / "m.onnx", "-o", tmp_path / "q.onnx", "--dataset", "mnist-sample")
+    for more, rule in (
+        ((), "Calibration frames must have the 12 numbers"),
+        (("--frames", 4000), "Frames must be at most the 2,000 training images"),
+        (("--test-frames", 0), "Test frames must be at least 1, not 0"),
+        (("--std", "0"), "std must be numbers above 0, not '0'"),
+        (("--mean", "a,b"), "mean must be numbers separated by commas, not 'a,b'"),
+        (("--range", "mx"), "Range must be one of max, percentile, error, not 'mx'"),
+    ):
+        assert run(*command, *more) == 2
+        assert f"error: {rule}" in capsys.readouterr().err
+    assert not (tmp_path / "q.onnx").exists()
+
+
+@given(st.lists(st.floats(-100, 100), min_size=2, max_size=50), st.integers(2, 8))
+def test_ranges_hold_what_they_are_for(numbers: list[float], bits: int) -> None:
+    values = np.array(numbers)
+    if values.min() == values.max():
+        return
+    largest = range_of("x", values, bits, "max")
+    assert np.abs(largest.rounded(values) - values).max() <= largest.scale * (0.5 + 1e-6)
+    errors = [np.square(range_of("x", values, bits, how).rounded(values) - values).mean() for how in ("error", "max")]
+    assert errors[0] <= errors[1] * (1 + 1e-9)
+    assert largest.signed == bool(values.min() < 0)
+
+
+def test_scales_are_those_of_the_least_error() -> None:
+    weights = rng.normal(size=(3, 200))
+    scales = scales_of_weights(weights, 0, 3)
+    for row, scale in zip(weights, scales, strict=True):
+        own = np.square(np.clip(np.round(row / scale), -3, 3) * scale - row).mean()
+        for other in np.linspace(0.3, 1.0, 20) * np.abs(row).max() / 3:
+            assert own <= np.square(np.clip(np.round(row / other), -3, 3) * other - row).mean() * 1.02
+
+
+def test_what_was_inserted_is_plain_values() -> None:
+    each = Inserted("x", "is averaged (pool)", 8, True, 0.1, 0.0, float("inf"))
+    assert json.loads(json.dumps(each.to_json()))["signal_to_noise"] == 999.0
+    assert (Range(0.5, 4, True).least, Range(0.5, 4, False).greatest) == (-8, 15)
