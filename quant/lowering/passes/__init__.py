@@ -1,6 +1,7 @@
 """The passes, graph -> graph, in the order in which they run."""
 
 from quant.lowering.passes.absorb_streams import absorb_streams
+from quant.lowering.passes.cancel_differences import cancel_differences
 from quant.lowering.passes.choose_output import choose_output
 from quant.lowering.passes.drop_functions import drop_functions
 from quant.lowering.passes.find_layers import find_layers
@@ -13,6 +14,7 @@ from quant.lowering.passes.type_operators import type_operators
 __all__ = [
     "PASSES",
     "absorb_streams",
+    "cancel_differences",
     "choose_output",
     "drop_functions",
     "find_layers",
@@ -25,6 +27,7 @@ __all__ = [
 
 PASSES = (
     type_operators,
+    cancel_differences,
     find_layers,
     snap_weights,
     drop_functions,

@@ -38,7 +38,7 @@ def product(left: Numbers, right: Numbers) -> Numbers:
 
 def _integer_product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     sizes = [max((abs(top) for top in each.flat), default=0) for each in (left, right)]
-    if sizes[0] * sizes[1] * max(left.shape[-1], 1) < 1 << 62:
+    if max(*sizes, sizes[0] * sizes[1] * max(left.shape[-1], 1)) < 1 << 62:
         return np.asarray(np.matmul(left.astype(np.int64), right.astype(np.int64)).astype(object))
     return np.asarray(np.matmul(left, right), object)
 

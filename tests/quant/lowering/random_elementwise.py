@@ -112,7 +112,15 @@ class ElementwiseMaker:
         return self.pick("ROUND", "ROUND", "ROUND", "FLOOR", "CEIL", "UP", "DOWN", "HALF_UP", "HALF_DOWN", "HALF_EVEN")
 
     def sign(self, x: Tensor) -> Tensor:
-        """Append a quantizer of one bit."""
+        """Append a quantizer of one bit, some with what a straight-through estimator leaves."""
+        bits = self.one_bit(x)
+        if not self.chance(0.06):
+            return bits
+        curve = self.clip(x, -1.0, 1.0).name if self.chance(0.5) else x.name
+        return self.put(self.put(bits, "Sub", curve), "Add", curve)
+
+    def one_bit(self, x: Tensor) -> Tensor:
+        """Append one of the forms of a quantizer of one bit."""
         way = self.pick(*["bipolar"] * 8, "signed", "signed", "unsigned", "two codes", "sign", "compared", "sigmoid")
         scale = self.pick(1.0, 1.0, 1.0, 1.0, 0.5, 0.1, -1.0)
         if way == "bipolar":

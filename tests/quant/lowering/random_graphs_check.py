@@ -200,6 +200,7 @@ class _Entry:
         if self.quant is None:
             return {self.value.name: integers}
         quant, way = self.quant
+        image = integers  # what is left of the input itself is subtracted and added again, so any numbers do
         constants = Evaluation(self.model, {})
         for node in way:
             if node.op_type in exact_shapes.OPERATORS:
@@ -207,7 +208,7 @@ class _Entry:
                 operands = [integers, *(constants.tensor(name) for name in node.input[1:])]
                 integers = exact_shapes.OPERATORS[node.op_type](operands, attributes)
         scale, zero_point = (constants.tensor(name) for name in quant.input[1:3])
-        return {quant.output[0]: (integers - zero_point) * scale}
+        return {quant.output[0]: (integers - zero_point) * scale, self.value.name: image}
 
 
 def _codes_of(model: onnx.ModelProto, quant: onnx.NodeProto) -> tuple[int, int]:

@@ -110,9 +110,22 @@ def test_form_of_the_weights(form: str) -> None:
     assert_same(network_of(weights=WEIGHTS[form]))
 
 
+def straight_through(net: Builder, x: str, curve: str) -> str:
+    """Return a sign with the gradient of a curve, as authors write it."""
+    sign = net("Where", net("GreaterOrEqual", x, 0.0), 1.0, -1.0)
+    return net("Add", net("Sub", net("Identity", sign), net("Identity", curve)), curve)
+
+
 SIGNS: dict[str, Callable[[Builder, str], str]] = {
     "where": lambda net, x: net("Where", net("GreaterOrEqual", x, 0.0), 1.0, -1.0),
     "where-for-each": lambda net, x: net("Where", net("LessOrEqual", 0.0, x), np.ones((1, 5)), -1.0),
+    "straight-through": lambda net, x: straight_through(net, x, net("Clip", x, -1.0, 1.0)),
+    "straight-through-identity": lambda net, x: net(
+        "Add",
+        net("Identity", clipped := net("Mul", x, 0.5)),
+        net("Identity", net("Sub", net("BipolarQuant", x, 1.0), net("Dropout", clipped))),
+    ),
+    "subtracted-again": lambda net, x: net("Sub", net("Add", x, net("BipolarQuant", x, 1.0)), x),
     "cast": lambda net, x: net(
         "Sub", net("Mul", net("Cast", net("GreaterOrEqual", x, 0.0), to=TensorProto.FLOAT), 2.0), 1.0
     ),
