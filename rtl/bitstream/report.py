@@ -4,7 +4,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -112,7 +112,7 @@ class BitstreamReport:
     bitstream: Path
     sha256: str
     seconds: float
-    critical_path: tuple[Hop, ...] = ()
+    critical_path: tuple[Hop, ...] = field(default=(), repr=False)
 
     @property
     def timing_met(self) -> bool:

@@ -2,7 +2,19 @@
 
 from xnorflow.exploring.building import Built, built_points
 from xnorflow.exploring.front import Point, front_of
+from xnorflow.exploring.result import Front
 from xnorflow.exploring.space import OBJECTIVES, Space, read_space
 from xnorflow.exploring.study import build_front, explore
 
-__all__ = ["OBJECTIVES", "Built", "Point", "Space", "build_front", "built_points", "explore", "front_of", "read_space"]
+__all__ = [
+    "OBJECTIVES",
+    "Built",
+    "Front",
+    "Point",
+    "Space",
+    "build_front",
+    "built_points",
+    "explore",
+    "front_of",
+    "read_space",
+]
