@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from quant.training import TrainingResult
     from rtl.bitstream import BitstreamReport
     from sim_tests.verification import Verification
-    from xnorflow.exploring import Front, Space
+    from xnorflow.exploring import Front, Point, Space
 
 __all__ = ["build", "explore", "fold", "load", "lower", "simulate", "train", "verify", "verilog"]
 
@@ -67,6 +67,7 @@ def explore(
     workers: int = 1,
     scheduler: str | None = None,
     build: int = 0,
+    told: Callable[["Point"], None] = lambda point: None,
 ) -> "Front":
     """Return the front of a space: a list of the points that nothing found betters in all objectives at once.
 
@@ -80,6 +81,7 @@ def explore(
     workers : processes of this machine that evaluate points
     scheduler : address of a Dask scheduler, whose workers evaluate them instead
     build : points of the front to prove, synthesize and route; `xnorflow.exploring.built_points` returns what they got
+    told : called with each point as soon as its figures are known
 
     Raises
     ------
@@ -90,7 +92,7 @@ def explore(
     from xnorflow.exploring.page import write_page
 
     wanted = space if isinstance(space, exploring.Space) else exploring.read_space(space)
-    points = exploring.explore(wanted, folder, data=data, workers=workers, scheduler=scheduler)
+    points = exploring.explore(wanted, folder, data=data, workers=workers, scheduler=scheduler, told=told)
     if build:
         exploring.build_front(wanted, points, folder, build, workers=workers, scheduler=scheduler)
     write_page(wanted, points, folder)

@@ -14,6 +14,7 @@ from dataflow import Network
 from hwsim import random_stalls, simulate, unroll
 from rtl.bitstream import BitstreamReport
 from rtl.bitstream.critical import Hop
+from rtl.bitstream.report import Use
 from sim_tests.cases import dense_network
 from sim_tests.comparison import Mismatch
 from sim_tests.verification import Verification
@@ -52,6 +53,9 @@ BUILD = BitstreamReport(
     "0",
     7.0,
 )
+
+
+BUILT = replace(BUILD, critical_path=HOPS, places={"fc0": Use(500, 300, 14, 0), "serial link": Use(390, 201, 1, 0)})
 
 
 @pytest.fixture(scope="module")
@@ -128,12 +132,13 @@ def test_a_proof() -> None:
 
 
 def test_a_bitstream() -> None:
-    html = notebook.bitstream_html(replace(BUILD, critical_path=HOPS))
+    html = notebook.bitstream_html(BUILT)
     text = text_of(html)
     assert text.startswith("tiny&lt;1&gt; on icebreaker: clock met Clock 24 MHz routed for 25.5 MHz")
     assert "LUTs 1,056 5,280 20 %" in text
     assert "Critical path, 8.00 ns: fc0 → fc0.width -&gt; fc1" in text
     assert html.count('data-mark="hop"') == 2
+    assert "serial link 390 37 %" in text
     assert "clock NOT met" in notebook.bitstream_html(replace(BUILD, fmax_mhz=20.0))
     assert "has" not in text_of(notebook.bitstream_html(replace(BUILD, board="one of my own")))
     assert len(repr(replace(BUILD, critical_path=HOPS * 50))) < 500
@@ -170,6 +175,7 @@ def test_a_front_is_a_list_that_shows_itself(front: Front) -> None:
 def test_the_network_of_a_point(front: Front) -> None:
     point = front[0]
     network = front.network(point)
+    assert network.name == f"tfc-w1a1-point-{point.number}"
     assert simulate(network, 3).interval == point.evaluation.interval
     assert {node.name: dict(node.folding) for node in network.nodes if node.folding} == point.evaluation.folding
     target = remembered(network)
@@ -190,7 +196,7 @@ def test_a_front_without_points(tmp_path: Path) -> None:
 def all_pieces(network: Network, front: Front) -> list[str]:
     run = simulate(network, 4)
     pieces = [notebook.network_html(network), notebook.run_html(run), notebook.timeline_html(unroll(network, 2))]
-    pieces += [notebook.verification_html(PROOF), notebook.bitstream_html(replace(BUILD, critical_path=HOPS))]
+    pieces += [notebook.verification_html(PROOF), notebook.bitstream_html(BUILT)]
     return [*pieces, front._repr_html_()]
 
 

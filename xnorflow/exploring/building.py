@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import isfinite
 from pathlib import Path
 
@@ -91,6 +91,8 @@ def point_network(space: Space, point: Point, base: Path) -> Network:
         network = board_outputs(network)
     nodes = {name: dict(folding) for name, folding in point.evaluation.folding.items()}
     network = fold_as(network, FoldingFile(nodes), family=space.family)
+    if space.recipe is not None:
+        network = replace(network, name=f"{space.recipe.name}-point-{point.number}")
     return with_target(network, Target(space.family, clock_of(space.clock_mhz), space.board or None))
 
 

@@ -64,12 +64,12 @@ class Front(list[Point]):
         names = [name for name in OBJECTIVES if any(name in point.evaluation.figures for point in self)]
         return piece(
             "front",
-            name=space.model if space.recipe is None else space.recipe.name,
+            name=Path(space.model).name if space.recipe is None else space.recipe.name,
             target=f"{space.board or space.family} at {space.clock_mhz:g} MHz",
             objectives=[OBJECTIVES[name].title for name in space.objectives],
             front=[_shown(point) for point in self],
             count=len(self.points),
-            scatter=scatter_of(self.points, self, space.objectives[-1], space.objectives[0]),
+            scatter=scatter_of(space, self.points, self),
             parameters=list(space.parameters),
             figures=[{"key": name, "title": OBJECTIVES[name].title} for name in names],
             built=built_points(self.folder),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import log10
 
 from xnorflow.exploring.front import Point
-from xnorflow.exploring.space import OBJECTIVES
+from xnorflow.exploring.space import OBJECTIVES, Space
 
 __all__ = ["Mark", "Scatter", "kind_of", "label_of", "scatter_of", "spreads"]
 
@@ -32,7 +32,7 @@ class Scatter:
     across, up : titles of the axes
     columns, lines : places and labels of the grid
     marks : the points; those of the front come last
-    step : line through the front
+    step : line through the front, of two objectives; with more of them it would go up and down
     """
 
     across: str
@@ -54,13 +54,9 @@ class Scatter:
         return {mark.kind for mark in self.marks}
 
 
-def scatter_of(points: Sequence[Point], front: Sequence[Point], across: str, up: str) -> Scatter | None:
-    """Return the scatter of two figures; None if no point has both.
-
-    Parameters
-    ----------
-    across, up : names of `OBJECTIVES`
-    """
+def scatter_of(space: Space, points: Sequence[Point], front: Sequence[Point]) -> Scatter | None:
+    """Return the scatter of the first objective over the last one; None if no point has both."""
+    across, up = space.objectives[-1], space.objectives[0]
     known = [point for point in points if {across, up} <= point.evaluation.figures.keys()]
     if not known:
         return None
@@ -82,7 +78,7 @@ def scatter_of(points: Sequence[Point], front: Sequence[Point], across: str, up:
         tuple((round(LEFT + part * (RIGHT - LEFT), 1), _text(x.at(part))) for part in (0, 0.25, 0.5, 0.75, 1)),
         tuple((round(BOTTOM - part * (BOTTOM - TOP), 1), _text(y.at(part))) for part in (0, 0.25, 0.5, 0.75, 1)),
         tuple(marks),
-        "M" + "L".join(of_front) if len(of_front) > 1 else "",
+        "M" + "L".join(of_front) if len(of_front) > 1 and len(space.objectives) == 2 else "",
     )
 
 
