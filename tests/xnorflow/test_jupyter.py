@@ -162,14 +162,21 @@ def test_a_front_is_a_list_that_shows_itself(front: Front) -> None:
     rates = [point.evaluation.figures["fps"] for point in front]
     assert rates == sorted(rates, reverse=True)
     assert isinstance(front, list)
-    known = [point for point in front.points if point.evaluation.figures]
-    assert html.count('data-mark="point"') == len(known) > len(front)
+    assert html.count('data-mark="point"') == len(front.points) > len(front)
     assert html.count('class="point front"') == len(front) + 1  # and in the legend
     assert html.count('data-mark="row"') == len(front)
     assert text_of(html).startswith(f"tfc-w1a1: {len(front)} of 10 points on the front")
     lines = repr(front).splitlines()
     assert lines[0] == f"<Front: {len(front)} of 10 points>"
     assert [line.split(":")[0] for line in lines[1:]] == [f"  point {point.number}" for point in front]
+
+
+def test_what_breaks_a_constraint_is_left_out_of_the_picture(front: Front) -> None:
+    large = replace(front[0], evaluation=replace(front[0].evaluation, reason="luts is 2,163"))
+    others = [point for point in front.points if point is not front[0]]
+    html = Front(front.space, [large, *others], front.folder)._repr_html_()
+    assert html.count('data-mark="point"') == 9
+    assert "Left out of the picture: 1 that break a constraint." in html
 
 
 def test_the_network_of_a_point(front: Front) -> None:
@@ -188,6 +195,7 @@ def test_a_front_without_points(tmp_path: Path) -> None:
     front = Front(space, explored(space, tmp_path / "out"), tmp_path / "out")
     assert len(front) == 0
     assert "0 of 2 points on the front" in front._repr_html_()
+    assert front._repr_html_().count('class="point refused"') == 2 + 1  # and in the legend
     assert repr(front) == "<Front: 0 of 2 points>"
     empty = Front(space, [], tmp_path / "out")
     assert "<circle" not in empty._repr_html_()
@@ -268,7 +276,7 @@ def test_outputs_in_a_page(
     if width == 1200:
         assert seen["marks"]["node"] == nodes
         assert seen["marks"]["fifo"] == fifos
-    assert seen["marks"]["point"] == sum(bool(point.evaluation.figures) for point in front.points)
+    assert seen["marks"]["point"] == len(front.points)
 
 
 def run_python(code: str, **environment: str) -> None:

@@ -69,6 +69,7 @@ class Front(list[Point]):
             objectives=[OBJECTIVES[name].title for name in space.objectives],
             front=[_shown(point) for point in self],
             count=len(self.points),
+            refused=sum(bool(point.evaluation.reason) for point in self.points),
             scatter=scatter_of(space, self.points, self),
             parameters=list(space.parameters),
             figures=[{"key": name, "title": OBJECTIVES[name].title} for name in names],

@@ -10,7 +10,7 @@ from xnorflow.exploring.space import OBJECTIVES, Space
 __all__ = ["Mark", "Scatter", "kind_of", "label_of", "scatter_of", "spreads"]
 
 #: Sizes of the picture and of the field of the points in it, in pixels.
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 900, 420, 80, 870, 28, 366
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 900, 430, 110, 840, 28, 366
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,13 @@ class Scatter:
 
 
 def scatter_of(space: Space, points: Sequence[Point], front: Sequence[Point]) -> Scatter | None:
-    """Return the scatter of the first objective over the last one; None if no point has both."""
+    """Return the scatter of the first objective over the last one; None if no point has both.
+
+    Points that break a constraint are left out if there are others: what is too large would squeeze the rest.
+    """
     across, up = space.objectives[-1], space.objectives[0]
     known = [point for point in points if {across, up} <= point.evaluation.figures.keys()]
+    known = [point for point in known if not point.evaluation.reason] or known
     if not known:
         return None
     numbers = {point.number for point in front}
