@@ -75,7 +75,7 @@ class Scores:
     bias: np.ndarray
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Network:
     """A network of hardware nodes, complete with folding and FIFO depths.
 
@@ -99,6 +99,10 @@ class Network:
     frame_shape: tuple[int, ...] = ()
     scores: Scores | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        ends = f"{len(self.nodes)} nodes, {len(self.fifos)} FIFOs, {self.weight_bits:,} bits of weights"
+        return f"<Network {self.name!r}: {ends}, interval {self.interval:,} cycles>"
 
     @cached_property
     def node_of_name(self) -> dict[str, Node]:

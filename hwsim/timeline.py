@@ -10,7 +10,7 @@ after the last beat that it needs has arrived. With the sum G[k] of the gaps, t[
 quiet steps between two events are issued directly after the first of them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -134,8 +134,8 @@ class Timeline:
 
     frames: int
     cycles: int
-    nodes: tuple[NodeTrack, ...]
-    fifos: tuple[FifoTrack, ...]
+    nodes: tuple[NodeTrack, ...] = field(repr=False)
+    fifos: tuple[FifoTrack, ...] = field(repr=False)
 
 
 def unroll(network: Network, frames: int, *, stalls: Stalls | None = None) -> Timeline:

@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -66,7 +66,7 @@ class TrainingResult:
     checkpoint: Path
     metrics_file: Path
     accuracy: float
-    metrics: dict[str, Any]
+    metrics: dict[str, Any] = field(repr=False)
 
     @property
     def figure(self) -> Figure:

@@ -4,6 +4,7 @@ The steps are functions, which are imported when they are first used: `train`, `
 `verify`, `verilog`, `build`, `explore`.
 """
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,6 +13,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = ["__version__", "build", "explore", "fold", "load", "lower", "simulate", "train", "verify", "verilog"]
+
+if "IPython" in sys.modules:  # a notebook shows pictures and tables
+    from xnorflow.jupyter import register
+
+    register()
+    del register
 
 
 def __getattr__(name: str) -> Any:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from quant.training import TrainingResult
     from rtl.bitstream import BitstreamReport
     from sim_tests.verification import Verification
-    from xnorflow.exploring import Point, Space
+    from xnorflow.exploring import Front, Point, Space
 
 __all__ = ["build", "explore", "fold", "load", "lower", "simulate", "train", "verify", "verilog"]
 
@@ -67,10 +67,12 @@ def explore(
     workers: int = 1,
     scheduler: str | None = None,
     build: int = 0,
-) -> "list[Point]":
-    """Return the front of a space: points of which nothing found is better in all objectives at once.
+    told: Callable[["Point"], None] = lambda point: None,
+) -> "Front":
+    """Return the front of a space: a list of the points that nothing found betters in all objectives at once.
 
     The folder keeps all points, and gets a page to click in. The same call goes on where an earlier one was stopped.
+    `Front.network` returns the network of a point, trained and folded.
 
     Parameters
     ----------
@@ -79,6 +81,7 @@ def explore(
     workers : processes of this machine that evaluate points
     scheduler : address of a Dask scheduler, whose workers evaluate them instead
     build : points of the front to prove, synthesize and route; `xnorflow.exploring.built_points` returns what they got
+    told : called with each point as soon as its figures are known
 
     Raises
     ------
@@ -89,11 +92,11 @@ def explore(
     from xnorflow.exploring.page import write_page
 
     wanted = space if isinstance(space, exploring.Space) else exploring.read_space(space)
-    points = exploring.explore(wanted, folder, data=data, workers=workers, scheduler=scheduler)
+    points = exploring.explore(wanted, folder, data=data, workers=workers, scheduler=scheduler, told=told)
     if build:
         exploring.build_front(wanted, points, folder, build, workers=workers, scheduler=scheduler)
     write_page(wanted, points, folder)
-    return exploring.front_of(wanted, points)
+    return exploring.Front(wanted, points, folder)
 
 
 def lower(model: StrPath, *, input_kind: str = "auto", outputs: str = "auto", weight_tolerance: float = 0.0) -> Network:
@@ -135,17 +138,19 @@ def fold(
     interval: int | None = None,
     board: str | None = None,
     config: StrPath | None = None,
-    family: str = "ecp5",
+    family: str | None = None,
     utilization: float = 0.8,
 ) -> Network:
     """Return the network folded to one of three targets, with the smallest FIFOs that keep its interval.
+
+    The network remembers what it is folded for, as one of ``xnorflow fold`` does.
 
     Parameters
     ----------
     interval : cycles between frames to reach
     board : board for which the fastest folding that fits is chosen
     config : folding file (TOML), by node name
-    family : device family of the estimate, except for a board
+    family : device family of the estimate; the default is that of the board or of an earlier folding, or ecp5
     utilization : share of the board's LUTs to use
 
     Raises
@@ -155,22 +160,24 @@ def fold(
     """
     from xnorflow.folding import Folded, fold_as, fold_for_board, fold_towards
     from xnorflow.folding_file import read_folding_file
+    from xnorflow.target import choose_target, with_target
 
     given = [
         name for name, value in (("interval", interval), ("board", board), ("config", config)) if value is not None
     ]
     if len(given) != 1:
         raise InputError(f"Folding target must be one of interval, board, config, not {' and '.join(given) or 'none'}")
+    target = choose_target(network, board=board, family=family)
     if board is not None:
         folded = fold_for_board(network, board, utilization=utilization)
     elif config is not None:
-        folded = Folded(fold_as(network, read_folding_file(config), family=family))
+        folded = Folded(fold_as(network, read_folding_file(config), family=target.family))
     else:
         assert interval is not None
-        folded = fold_towards(network, interval, family=family)
+        folded = fold_towards(network, interval, family=target.family)
     if folded.missed is not None:
         raise InputError(folded.missed)
-    return folded.network
+    return with_target(folded.network, target)
 
 
 def simulate(network: Network, frames: int, *, stalls: "Stalls | None" = None) -> "Run":

@@ -1,9 +1,12 @@
 """The results of a simulation."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+
+from dataflow import Network
+from hwsim.stalls import Stalls
 
 __all__ = ["FifoUse", "NodeActivity", "Periodic", "Run"]
 
@@ -81,6 +84,7 @@ class Run:
     fifos : occupancy, in the network's order
     periodic : the periodic state, or None if none was reached
     simulated_frames : frames stepped; the others follow from the periodic state, or from even drift before it
+    network, stalls : what ran
     writes, reads : the cycle of each beat's write and read, int64, by FIFO name; empty unless recorded
     """
 
@@ -91,9 +95,11 @@ class Run:
     interval_deviation: float
     total: int
     cycles: int
-    nodes: tuple[NodeActivity, ...]
-    fifos: tuple[FifoUse, ...]
+    nodes: tuple[NodeActivity, ...] = field(repr=False)
+    fifos: tuple[FifoUse, ...] = field(repr=False)
     periodic: Periodic | None
     simulated_frames: int
-    writes: Mapping[str, np.ndarray]
-    reads: Mapping[str, np.ndarray]
+    network: Network = field(repr=False)
+    stalls: Stalls = field(repr=False)
+    writes: Mapping[str, np.ndarray] = field(repr=False)
+    reads: Mapping[str, np.ndarray] = field(repr=False)

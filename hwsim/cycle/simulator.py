@@ -67,6 +67,8 @@ def simulate(network: Network, frames: int, *, stalls: Stalls | None = None, rec
         fifos=fifos,
         periodic=stepper.periodic,
         simulated_frames=simulated_frames,
+        network=network,
+        stalls=stalls,
         writes=writes,
         reads=reads,
     )

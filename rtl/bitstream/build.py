@@ -15,7 +15,16 @@ from dataflow import InputError, Network, ToolError
 from dataflow.writing import output_folder, scratch_beside
 from rtl.bitstream.critical import critical_path
 from rtl.bitstream.pll import EcpPll, IcePll, pll_of
-from rtl.bitstream.report import BitstreamReport, Use, check_fit, fmax_of, netlist_cells, packed_cells, use_of
+from rtl.bitstream.report import (
+    BitstreamReport,
+    Use,
+    check_fit,
+    fmax_of,
+    netlist_cells,
+    packed_cells,
+    use_by_place,
+    use_of,
+)
 from rtl.bitstream.tools import Progress, run_tool
 from rtl.bitstream.top import BoardTop, divisor_of
 from rtl.boards import Board, board_of
@@ -196,6 +205,7 @@ def _report(
         sha256=hashlib.sha256((work / name).read_bytes()).hexdigest(),
         seconds=round(time.perf_counter() - start, 1),
         critical_path=critical_path(work / "report.json", network, clock_mhz),
+        places=use_by_place(work / "top.json", network, board.family),
     )
 
 

@@ -1,20 +1,14 @@
 """The critical path of a routed design, in the names of the network's nodes."""
 
 import json
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
 from dataflow import Network
-from dataflow.naming import plain_names
-from rtl.core import fifo_names
+from rtl.bitstream.places import names_of, place_of
 
 __all__ = ["Hop", "critical_path"]
-
-#: Submodules of a board's top beside the network.
-_LINK, _BOARD = "serial link", "board"
 
 
 @dataclass(frozen=True)
@@ -52,28 +46,11 @@ def critical_path(report: Path, network: Network, clock_mhz: float) -> tuple[Hop
     if not paths:
         return ()
     slowest = max(paths, key=lambda path: sum(step["delay"] for step in path))
-    names = _names(network)
+    names = names_of(network)
     hops: list[Hop] = []
     for cell, group in groupby(slowest, key=lambda step: step["to"]["cell"]):
         steps = list(group)
         routing = sum(step["delay"] for step in steps if step["type"] == "routing")
         logic = sum(step["delay"] for step in steps) - routing
-        hops.append(Hop(*_place(cell, names), round(logic, 3), round(routing, 3)))
+        hops.append(Hop(*place_of(cell, names), round(logic, 3), round(routing, 3)))
     return tuple(hops)
-
-
-def _names(network: Network) -> dict[str, str]:
-    """Return the node or FIFO of each submodule of the network's core."""
-    nodes = {f"node_{plain}": name for name, plain in plain_names(node.name for node in network.nodes).items()}
-    return nodes | {plain: f"FIFO {name}" for name, plain in fifo_names(network).items()}
-
-
-def _place(cell: str, names: Mapping[str, str]) -> tuple[str, str]:
-    """Return the place of a cell, and the rest of its name."""
-    found = re.match(r"(?:\$\w+\$)?serial\.(core|link)\.([^.]+)\.?(.*)", cell)
-    if found is None:
-        return _BOARD, cell
-    within, module, rest = found.groups()
-    if within == "core" and module in names:
-        return names[module], rest or module
-    return _LINK, f"{module}.{rest}" if rest else module

@@ -4,16 +4,17 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from dataflow import InputError, Network
 from rtl.bitstream.critical import Hop
+from rtl.bitstream.places import names_of, place_of
 from rtl.boards import Board
 
-__all__ = ["BitstreamReport", "Use", "check_fit", "fmax_of", "netlist_cells", "packed_cells", "use_of"]
+__all__ = ["BitstreamReport", "Use", "check_fit", "fmax_of", "netlist_cells", "packed_cells", "use_by_place", "use_of"]
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,9 @@ class BitstreamReport:
     sha256 : checksum of the file
     seconds : duration of the build
     critical_path : the slowest way from a register to the next one, in the order of time
+    places : resources of each node and FIFO, of the serial link and of the board, named as in `Hop`. Carries that
+        share no logic cell with a LUT are in `luts` alone. Yosys merges gates that are equal, so a gate may be counted
+        elsewhere
     """
 
     network: str
@@ -112,7 +116,8 @@ class BitstreamReport:
     bitstream: Path
     sha256: str
     seconds: float
-    critical_path: tuple[Hop, ...] = ()
+    critical_path: tuple[Hop, ...] = field(default=(), repr=False)
+    places: Mapping[str, Use] = field(default_factory=dict, repr=False)
 
     @property
     def timing_met(self) -> bool:
@@ -155,14 +160,34 @@ def use_of(cells: Mapping[str, int], family: str) -> Use:
     return Use(*sums)
 
 
+def use_by_place(netlist: Path, network: Network, family: str) -> dict[str, Use]:
+    """Return the resources of each place of a design, most LUTs first.
+
+    Parameters
+    ----------
+    netlist : file of Yosys' ``write_json``
+    network : as it was built
+    """
+    names, kinds = names_of(network), Counter[tuple[str, str]]()
+    for name, cell in _top(netlist)["cells"].items():
+        kinds[place_of(name, names)[0], cell["type"]] += 1
+    places = dict.fromkeys(place for place, _ in kinds)
+    uses = {place: use_of({kind: n for (at, kind), n in kinds.items() if at == place}, family) for place in places}
+    return dict(sorted(uses.items(), key=lambda each: astuple(each[1]), reverse=True))
+
+
+def _top(netlist: Path) -> dict[str, Any]:
+    modules = json.loads(netlist.read_text())["modules"].values()
+    return next(module for module in modules if "top" in module["attributes"])
+
+
 def _unshared(netlist: Path) -> dict[str, int]:
     """Return the carries and flip-flops of an iCE40 that take logic cells of their own, as nextpnr packs them.
 
     A logic cell is a LUT, a carry with the LUT's inputs I1, I2 and I3, and a flip-flop at the LUT's output. A carry
     that starts a chain is counted separately: what nextpnr saves there it spends on making chains legal.
     """
-    modules = json.loads(netlist.read_text())["modules"].values()
-    top = next(module for module in modules if "top" in module["attributes"])
+    top = _top(netlist)
     cells = [(cell["type"], cell["port_directions"], cell["connections"]) for cell in top["cells"].values()]
     read = Counter(bit for port in top["ports"].values() if port["direction"] == "output" for bit in port["bits"])
     for _, directions, wires in cells:

@@ -10,6 +10,7 @@ import pytest
 import xnorflow
 from dataflow import InputError, MatrixVector, save_network
 from sim_tests.cases import dense_network, random_frames
+from xnorflow.target import remembered
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
@@ -51,6 +52,13 @@ def test_folding_targets(tmp_path: Path) -> None:
     for targets, given in (({}, "none"), ({"interval": 3, "board": "icebreaker"}, "interval and board")):
         with pytest.raises(InputError, match=rf"^Folding target must be one of interval, board, config, not {given}$"):
             xnorflow.fold(network, **targets)
+    for target, family in (({"interval": 12}, None), ({"interval": 12}, "ice40"), ({"config": str(config)}, "gowin")):
+        target_of = remembered(xnorflow.fold(network, **target, family=family))
+        assert target_of is not None
+        assert target_of.family == (family or "ecp5")
+    again = xnorflow.fold(xnorflow.fold(network, interval=12, family="ice40"), interval=24)
+    assert (kept := remembered(again)) is not None
+    assert kept.family == "ice40"
     with pytest.raises(InputError, match=r"^Interval must be at least \d+ for node '.*', not 0$"):
         xnorflow.fold(network, interval=0)
 
@@ -73,7 +81,11 @@ def test_exploring(tmp_path: Path) -> None:
     (tmp_path / "space.toml").write_text(
         'model = "tfc-w1a1"\nboard = "icebreaker"\npoints = 3\nsampler = "grid"\n[space]\ninterval = [448, 784, 3136]\n'
     )
-    front = xnorflow.explore(str(tmp_path / "space.toml"), str(tmp_path / "out"))
+    told: list[int] = []
+    front = xnorflow.explore(
+        str(tmp_path / "space.toml"), str(tmp_path / "out"), told=lambda point: told.append(point.number)
+    )
+    assert told == [0, 1, 2]
     assert {point.parameters["interval"] for point in front} <= {448, 784, 3136}
     assert len(front) >= 2
     assert (tmp_path / "out" / "report.html").is_file()

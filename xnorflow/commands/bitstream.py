@@ -56,7 +56,7 @@ def bitstream(
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(f"{output} is as before; the same command starts again") from interrupt
     result = report.to_json()
-    figures = [(name, value) for name, value in result.items() if name != "critical_path"]
+    figures = [(name, value) for name, value in result.items() if name not in ("critical_path", "places")]
     print_table(table_of(f"{network.name} on {target.board}", ("figure", "value"), figures))
     clock = routed_clock(report.clock_mhz, report.fmax_mhz, met=report.timing_met)
     say(str(Timing(report.latency, report.interval, clock)))

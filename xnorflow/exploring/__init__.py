@@ -2,12 +2,14 @@
 
 from xnorflow.exploring.building import Built, built_points
 from xnorflow.exploring.front import Point, front_of
+from xnorflow.exploring.result import Front
 from xnorflow.exploring.space import OBJECTIVES, Space, narrowed, read_space
 from xnorflow.exploring.study import build_front, explore
 
 __all__ = [
     "OBJECTIVES",
     "Built",
+    "Front",
     "Point",
     "Space",
     "build_front",

@@ -2,11 +2,11 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import isfinite
 from pathlib import Path
 
-from dataflow import InputError, board_outputs, network_cost, save_network
+from dataflow import InputError, Network, board_outputs, network_cost, save_network
 from dataflow.errors import ToolError
 from dataflow.writing import atomic_write, output_folder
 from xnorflow.exploring.front import Point
@@ -15,7 +15,7 @@ from xnorflow.exploring.work import known_network
 from xnorflow.folding import fold_as
 from xnorflow.folding_file import FoldingFile
 
-__all__ = ["Built", "build_point", "built_points"]
+__all__ = ["Built", "build_point", "built_points", "point_network"]
 
 #: Where an exploration's folder has the built points.
 FOLDER = "built"
@@ -75,6 +75,27 @@ def built_points(folder: str | os.PathLike[str]) -> dict[int, Built]:
     return found
 
 
+def point_network(space: Space, point: Point, base: Path) -> Network:
+    """Return the network of a point, trained and folded, with the smallest FIFOs that keep its interval.
+
+    Raises
+    ------
+    InputError
+        There is no such network.
+    """
+    from xnorflow.target import Target, with_target
+    from xnorflow.timing import clock_of
+
+    network, _ = known_network(space, point.parameters, base)
+    if space.board:
+        network = board_outputs(network)
+    nodes = {name: dict(folding) for name, folding in point.evaluation.folding.items()}
+    network = fold_as(network, FoldingFile(nodes), family=space.family)
+    if space.recipe is not None:
+        network = replace(network, name=f"{space.recipe.name}-point-{point.number}")
+    return with_target(network, Target(space.family, clock_of(space.clock_mhz), space.board or None))
+
+
 def build_point(space: Space, point: Point, base: Path) -> Built:
     """Prove, synthesize and route a point, unless the folder has it."""
     folder = output_folder(base / FOLDER / f"point-{point.number}")
@@ -95,13 +116,8 @@ def _built(space: Space, point: Point, base: Path, folder: Path) -> Built:
     from sim_tests.cases import random_frames
     from sim_tests.verification import verify_rtl
     from xnorflow.flow import build_bitstream
-    from xnorflow.target import Target, with_target
-    from xnorflow.timing import clock_of
 
-    network, _ = known_network(space, point.parameters, base)
-    nodes = {name: dict(folding) for name, folding in point.evaluation.folding.items()}
-    network = fold_as(board_outputs(network), FoldingFile(nodes), family=space.family)
-    network = with_target(network, Target(space.family, clock_of(space.clock_mhz), space.board))
+    network = point_network(space, point, base)
     save_network(network, folder / _NETWORK)
     cost = network_cost(network, space.family) + link_cost(network, space.family)
     proof = verify_rtl(network, random_frames(network, FRAMES))

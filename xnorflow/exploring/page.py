@@ -9,20 +9,26 @@ from pathlib import Path
 from typing import Any
 
 from dataflow.writing import atomic_write, output_folder
+from hwsim import unroll
 from xnorflow.exploring.building import Built, built_points
 from xnorflow.exploring.front import Point, front_of
 from xnorflow.exploring.points import folded, recipe_of
+from xnorflow.exploring.result import text_of
+from xnorflow.exploring.scatter import label_of, spreads
 from xnorflow.exploring.space import OBJECTIVES, Space
 from xnorflow.exploring.work import known_network, model_folder
 from xnorflow.folding_file import toml_key
-from xnorflow.report.page import pipeline_view
 from xnorflow.report.texts import templates
+from xnorflow.report.views import pipeline_view
 from xnorflow.timing import Clock
 
 __all__ = ["write_front", "write_page", "write_picture"]
 
 #: Points of the front whose pipelines the page has.
 SHOWN = 12
+
+#: Frames that a pipeline shows.
+FRAMES = 3
 
 
 def write_page(space: Space, points: list[Point], folder: str | os.PathLike[str]) -> Path:
@@ -39,7 +45,7 @@ def write_page(space: Space, points: list[Point], folder: str | os.PathLike[str]
     subjects = []
     for point in front[:SHOWN]:
         network, _ = known_network(space, point.parameters, base)
-        view = pipeline_view(folded(space, point.parameters, network))
+        view = pipeline_view(unroll(folded(space, point.parameters, network), FRAMES))
         subjects.append({"number": point.number, "title": "", "clock": Clock(space.clock_mhz), **view})
     numbers = {point.number for point in front}
     text = (
@@ -107,11 +113,12 @@ def write_picture(space: Space, points: list[Point], path: str | os.PathLike[str
         if found:
             axes.scatter(*([figures[name] for figures in found] for name in names), label=label, **look)
     across, up = names
-    axes.set_xlabel(_label(across))
-    axes.set_ylabel(_label(up))
-    if _spreads(points, across):
+    axes.set_xlabel(label_of(across))
+    axes.set_ylabel(label_of(up))
+    known = [point.evaluation.figures for point in points]
+    if spreads([figures[across] for figures in known if across in figures]):
         axes.set_xscale("log")
-    if _spreads(points, up):
+    if spreads([figures[up] for figures in known if up in figures]):
         axes.set_yscale("log")
     if axes.collections:
         axes.legend()
@@ -119,21 +126,11 @@ def write_picture(space: Space, points: list[Point], path: str | os.PathLike[str
         figure.savefig(part, format="png", dpi=120)
 
 
-def _label(name: str) -> str:
-    return " ".join((OBJECTIVES[name].title, OBJECTIVES[name].unit)).strip()
-
-
-def _spreads(points: list[Point], name: str) -> bool:
-    """Return whether a figure extends over more than two powers of ten."""
-    values = [point.evaluation.figures[name] for point in points if name in point.evaluation.figures]
-    return bool(values) and 0 < 100 * min(values) < max(values)
-
-
 def _shown(point: Point, commands: list[str] | None, built: Built | None) -> dict[str, Any]:
     found = point.evaluation
     return {
         "number": point.number,
-        "parameters": {name: _text(value) for name, value in point.parameters.items()},
+        "parameters": {name: text_of(value) for name, value in point.parameters.items()},
         "figures": dict(found.figures),
         "reason": found.reason,
         "stopped": found.stopped,
@@ -157,10 +154,6 @@ def _built(built: Built) -> dict[str, str]:
         "routed for": f"{built.fmax_mhz:g} MHz: {built.fps:,.0f} frames per second",
         "RTL": f"{built.cycles_compared:,} cycle numbers compared: {proof}",
     }
-
-
-def _text(value: Any) -> Any:
-    return "-".join(map(str, value)) or "none" if isinstance(value, tuple) else value
 
 
 def _folding_text(point: Point) -> str:

@@ -1,32 +1,26 @@
 """The reports of a network, and of two side by side: figures and outlines, filled into the templates."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from dataflow import Cost, Network, atomic_write, network_cost, node_cost
-from dataflow.cost import fifo_cost, port_cost
+from dataflow import Cost, Network, atomic_write, network_cost
 from hwsim import Run, Timeline, simulate, unroll
 from xnorflow.accuracy import Accuracy, accuracy_of
 from xnorflow.report.charts import Axis, NodeBars, OccupancyCurve, axis_of, curve_of, finer, track_of
-from xnorflow.report.graph import BOX, BOX_HEIGHT, drawing_of
-from xnorflow.report.texts import figure, short, templates
+from xnorflow.report.texts import figure, templates
+from xnorflow.report.views import BAR, UNITS, Row, critical_view, fifos_cost, graph_view, rows_of, sizes_of, use_of
 from xnorflow.timing import ASSUMED, Build, Clock, Timing
 
-__all__ = ["Subject", "pipeline_view", "write_comparison", "write_report"]
+__all__ = ["Subject", "write_comparison", "write_report"]
 
 #: Frames over which the nodes' activity is counted, and frames that the diagrams show.
 COUNTED_FRAMES, SHOWN_FRAMES = 1000, 3
 
-#: Sizes in pixels: width of the network's picture on a wide and on a narrow page, a row of a diagram, a small chart.
-#: A diagram over time is as wide as the page; it is drawn on so many units.
-WIDTH, NARROW, UNITS, ROW, BAR = 1160, 420, 1000, 20, 16
-CURVE_WIDTH, CURVE_HEIGHT = 340, 54
-
-#: A letter's width in pixels in the names beside the diagrams.
-LETTER = 6.9
+#: Sizes in pixels: width of the network's picture on a wide and on a narrow page, and a small chart.
+WIDTH, NARROW, CURVE_WIDTH, CURVE_HEIGHT = 1160, 420, 340, 54
 
 #: How much finer the diagram over time may be when one zooms in, and the letters of its outlines that a page may have.
 FINEST, MOST_LETTERS = 16, 1_500_000
@@ -58,23 +52,6 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class _Row:
-    """A node in the table and in the chart of its utilization."""
-
-    name: str
-    kind: str
-    shape: str
-    pe: int | None
-    simd: int | None
-    steps: int
-    slowest: bool
-    cost: Cost
-    busy: float
-    starved: float
-    blocked: float
-
-
-@dataclass(frozen=True)
 class _View:
     """What the templates show of a network."""
 
@@ -89,7 +66,7 @@ class _View:
     critical: dict[str, Any] | None
     estimate: Cost
     fifos: Cost
-    rows: list[_Row]
+    rows: list[Row]
     graphs: dict[str, Any]
     run: Run
     timeline: Timeline
@@ -146,24 +123,6 @@ def write_comparison(
     return one.timing, other.timing
 
 
-def pipeline_view(network: Network, frames: int = SHOWN_FRAMES) -> dict[str, Any]:
-    """Return what the template of a pipeline shows of a network, in columns that are not made finer."""
-    timeline = unroll(network, frames)
-    axis = axis_of(timeline.cycles, UNITS)
-    return {
-        "frames": frames,
-        "axis": axis,
-        "sizes": _sizes([timeline]),
-        "pipeline": [(node, track_of(node, axis, BAR, 3), None) for node in timeline.nodes],
-    }
-
-
-def _sizes(timelines: Sequence[Timeline]) -> dict[str, float]:
-    """Return the sizes of rows over time, of which the names take a part."""
-    names = [short(node.name) for timeline in timelines for node in timeline.nodes]
-    return {"left": max(map(len, names)) * LETTER + 14, "row": ROW, "bar": BAR}
-
-
 def _write(template: str, path: str | os.PathLike[str], **content: Any) -> None:
     text = templates().get_template(template).render(counted_frames=COUNTED_FRAMES, **content)
     with atomic_write(path, "Report") as part:
@@ -182,7 +141,7 @@ def _views(subjects: Sequence[Subject], frames: int) -> tuple[list[_View], dict[
         "axis": axis,
         "fine_axis": fine,
         "small": small,
-        "sizes": _sizes(timelines),
+        "sizes": sizes_of(node.name for timeline in timelines for node in timeline.nodes),
         "small_sizes": {"width": CURVE_WIDTH, "height": CURVE_HEIGHT},
     }
     return [_view(each, line, axis, fine, small) for each, line in zip(subjects, timelines, strict=True)], shared
@@ -203,7 +162,7 @@ def _fine_axis(timelines: Sequence[Timeline], axis: Axis) -> Axis | None:
 def _view(subject: Subject, timeline: Timeline, axis: Axis, fine: Axis | None, small: Axis) -> _View:
     network, family, build = subject.network, subject.family, subject.build
     run = simulate(network, COUNTED_FRAMES)
-    fifos = (fifo_cost(network.stream(edge).width, edge.depth, family) for edge in network.fifos)
+    use = use_of(run)
     board = None
     if subject.board is not None:
         from rtl.boards import board_of
@@ -218,11 +177,14 @@ def _view(subject: Subject, timeline: Timeline, axis: Axis, fine: Axis | None, s
         board=board,
         board_has=None if board is None else Cost(board.luts, board.luts, board.brams, board.dsps),
         accuracy=accuracy_of(network),
-        critical=None if build is None else _critical(build.figures),
+        critical=None if build is None else critical_view(build.figures),
         estimate=network_cost(network, family),
-        fifos=sum(fifos, port_cost(network)),
-        rows=_rows(network, run, family),
-        graphs={"broad": _graph(network, run, WIDTH), "narrow": _graph(network, run, NARROW)},
+        fifos=fifos_cost(network, family),
+        rows=rows_of(network, use, family),
+        graphs={
+            "broad": graph_view(network, use, WIDTH, run),
+            "narrow": graph_view(network, use, NARROW, run),
+        },
         run=run,
         timeline=timeline,
         pipeline=[
@@ -233,66 +195,10 @@ def _view(subject: Subject, timeline: Timeline, axis: Axis, fine: Axis | None, s
     )
 
 
-def _rows(network: Network, run: Run, family: str) -> list[_Row]:
-    most = max(node.steps for node in network.nodes)
-    return [
-        _Row(
-            node.name,
-            node.kind,
-            f"{_shape(node.input_streams[0].shape)} → {_shape(node.output_streams[0].shape)}",
-            node.folding.get("pe"),
-            node.folding.get("simd"),
-            node.steps,
-            node.steps == most,
-            node_cost(node, family),
-            activity.busy / run.cycles,
-            activity.starved / run.cycles,
-            activity.blocked / run.cycles,
-        )
-        for node, activity in zip(network.nodes, run.nodes, strict=True)
-    ]
-
-
-def _shape(sizes: Iterable[int]) -> str:
-    return " × ".join(map(str, sizes))
-
-
-def _graph(network: Network, run: Run, width: int) -> dict[str, Any]:
-    drawing = drawing_of(network, width=width)
-    busy = {activity.name: activity.busy / run.cycles for activity in run.nodes}
-    use = {fifo.name: fifo for fifo in run.fifos}
-    ends = {terminal.name: terminal.stream for terminal in (*network.inputs, *network.outputs)}
-
-    def about(name: str) -> str:
-        if name in ends:
-            return _shape(ends[name].shape)
-        node = network.node(name)
-        return " ".join([node.kind, "×".join(map(str, node.folding.values()))]).rstrip()
-
-    return {
-        "drawing": drawing,
-        "boxes": [(box, about(box.name), busy.get(box.name, 0.0)) for box in drawing.boxes],
-        "links": [(link, network.stream(link.fifo).width, use[link.fifo.name]) for link in drawing.links],
-        "box": (BOX, BOX_HEIGHT),
-    }
-
-
 def _kind_of(network: Network, name: str) -> str:
     """Return the type of a FIFO's stream as text for people."""
     fifo = next(fifo for fifo in network.fifos if fifo.name == name)
     return str(network.stream(fifo))
-
-
-def _critical(figures: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the critical path of a build, with the time since the clock at each cell."""
-    if not figures.get("critical_path"):
-        return None
-    shown, since = [], 0.0
-    for hop in figures["critical_path"]:
-        since += hop["logic_ns"] + hop["routing_ns"]
-        named = {"node": hop["place"], "through": hop["cell"]}
-        shown.append({**named, "logic": hop["logic_ns"], "routing": hop["routing_ns"], "since": since})
-    return {"hops": shown, "total": figures["critical_ns"], "way": figures["critical_way"]}
 
 
 def _figures(one: _View, other: _View) -> list[dict[str, Any]]:
@@ -324,7 +230,7 @@ def _used(key: str, view: _View) -> int:
     return int(view.build[key]) if view.build else int(getattr(view.estimate, key))
 
 
-def _numbers(row: _Row) -> tuple[int | None, ...]:
+def _numbers(row: Row) -> tuple[int | None, ...]:
     return row.pe, row.simd, row.steps, row.cost.luts, row.cost.brams
 
 

@@ -12,7 +12,7 @@ from xnorflow.report.charts import Axis, axis_of
 from xnorflow.report.curves import Chart, chart_of, line_of, number, percent, series_of, stage_starts
 from xnorflow.report.texts import templates
 
-__all__ = ["TrainingPage", "write_training_report"]
+__all__ = ["TrainingPage", "curves_view", "write_training_report"]
 
 #: Sizes in pixels: a chart, and a curve in a table.
 CHART_WIDTH, CHART_HEIGHT, SMALL_WIDTH, SMALL_HEIGHT = 300, 110, 150, 26
@@ -69,27 +69,18 @@ def write_training_report(metrics: Mapping[str, Any], path: str | os.PathLike[st
     InputError
         The path cannot be written to.
     """
-    history, figure = metrics["history"], _figure(metrics)
+    history = metrics["history"]
     done = history[-1]["epoch"] if history else 0
-    starts = stage_starts(history)
-    axis = axis_of(metrics["epochs"], CHART_WIDTH, most_ticks=4)
+    view = curves_view(metrics)
     small = axis_of(metrics["epochs"], SMALL_WIDTH, most_ticks=2)
     text = (
         templates()
         .get_template("training.html")
         .render(
-            name=metrics["recipe"]["name"],
-            metrics=metrics,
-            figure=figure,
-            judged=_writer(figure),
+            **view,
             last=history[-1] if history else {},
             state=_state(metrics, done),
-            time=_time(metrics["seconds"]),
-            starts=starts,
-            has_stages=len(starts) > 1,
-            axis=axis,
-            sizes=(CHART_WIDTH, CHART_HEIGHT),
-            charts=_charts(metrics, axis),
+            has_stages=len(view["starts"]) > 1,
             small=small,
             small_sizes=(SMALL_WIDTH, SMALL_HEIGHT),
             tables=[_table("layer", LAYERS, history, small), _table("signs", SIGNS, history, small)],
@@ -100,6 +91,22 @@ def write_training_report(metrics: Mapping[str, Any], path: str | os.PathLike[st
     )
     with atomic_write(path, "Report") as part:
         part.write_text(text, encoding="utf-8")
+
+
+def curves_view(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the template of a training's curves shows."""
+    axis, figure = axis_of(metrics["epochs"], CHART_WIDTH, most_ticks=4), _figure(metrics)
+    return {
+        "name": metrics["recipe"]["name"],
+        "metrics": metrics,
+        "figure": figure,
+        "judged": _writer(figure),
+        "time": _time(metrics["seconds"]),
+        "starts": stage_starts(metrics["history"]),
+        "axis": axis,
+        "sizes": (CHART_WIDTH, CHART_HEIGHT),
+        "charts": _charts(metrics, axis),
+    }
 
 
 def _figure(metrics: Mapping[str, Any]) -> Figure:

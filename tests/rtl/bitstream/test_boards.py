@@ -292,6 +292,10 @@ def check_report(report: BitstreamReport, folder: Path) -> None:
     assert 0 < report.luts <= report.cells <= board.luts
     assert report.ffs > 0
     assert 0 < report.brams <= board.brams
+    assert sum(use.ffs for use in report.places.values()) == report.ffs
+    assert (
+        0 <= report.luts - sum(use.luts for use in report.places.values()) < report.luts / 10
+    )  # carries without a LUT
     places = {hop.place for hop in report.critical_path}
     assert places & {"serial link", *(node.name for node in small_network().nodes)}
     assert sum(hop.logic_ns + hop.routing_ns for hop in report.critical_path) == pytest.approx(

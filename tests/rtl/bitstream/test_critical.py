@@ -1,10 +1,11 @@
-"""The critical path in the names of the network's nodes, from a report in nextpnr's form."""
+"""The critical path and the resources in the names of the network's nodes, from files in nextpnr's and Yosys' form."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 from rtl.bitstream.critical import Hop, critical_path
+from rtl.bitstream.report import Use, use_by_place
 from sim_tests.cases import dense_network
 
 NETWORK = dense_network((12, 6, 4))
@@ -62,3 +63,28 @@ def test_the_slowest_way_of_the_network_s_clock(tmp_path: Path) -> None:
 
 def test_a_report_without_such_a_path_gives_none(tmp_path: Path) -> None:
     assert critical_path(write(tmp_path / "report.json"), NETWORK, 24.0) == ()
+
+
+def test_the_resources_of_each_place(tmp_path: Path) -> None:
+    cells = {
+        "serial.core.node_fc0.weights$71.0.0": "SB_RAM40_4K",
+        "serial.core.node_fc0.popcount_1.ones_LUT4_Z": "SB_LUT4",
+        "$abc$serial.core.node_fc0.ones_SB_LUT4_O": "SB_LUT4",
+        "serial.core.fifo_2.level": "SB_DFFSR",
+        "serial.link.messages.position": "SB_DFFESR",
+        "start.timer": "SB_LUT4",
+        "serial.core.fifo_2.carry": "SB_CARRY",
+    }
+    modules = {
+        "\\part": {"attributes": {}, "cells": {"start.timer": {"type": "SB_LUT4"}}},
+        "\\top": {"attributes": {"top": "1"}, "cells": {name: {"type": kind} for name, kind in cells.items()}},
+    }
+    (tmp_path / "top.json").write_text(json.dumps({"modules": modules}), "utf-8")
+    uses = use_by_place(tmp_path / "top.json", NETWORK, "ice40")
+    assert next(iter(uses)) == "fc0"
+    assert uses == {
+        "fc0": Use(2, 0, 1, 0),
+        "board": Use(1, 0, 0, 0),
+        f"FIFO {NETWORK.fifos[2].name}": Use(0, 1, 0, 0),
+        "serial link": Use(0, 1, 0, 0),
+    }
