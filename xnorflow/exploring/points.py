@@ -26,6 +26,9 @@ SHAPES = {
 #: Intervals that are looked at between one and its double, for a folding that fits a board.
 STEPS = 8
 
+#: Most beats of all streams in a frame of a network whose FIFOs are sized for each point.
+SIZED = 20_000
+
 #: Fields of recipes whose numbers `WIDTH` multiplies.
 _SIZES = ("hidden", "convolutions", "widths")
 
@@ -124,14 +127,19 @@ def evaluate(
 ) -> Evaluation:
     """Return the figures of a point's network: folded as its parameters say, with cycles of the cycle simulator.
 
-    FIFOs have depths that keep the interval; the smallest that do are searched only for a front.
+    FIFOs of small networks get the smallest depths that keep the interval. For others that takes seconds, so theirs
+    are of depths that keep it in any case.
     """
     from hwsim import simulate
+    from xnorflow.folding import with_smallest_fifos
 
     try:
         network = folded(space, parameters, network)
     except InputError as error:
         return Evaluation(reason=str(error))
+    sized = sum(network.stream(fifo).beats for fifo in network.fifos) <= SIZED
+    if sized:
+        network = with_smallest_fifos(network)
     run = simulate(network, 3)
     cost, cells, brams = network_cost(network, space.family), 0, inf
     if space.board:
@@ -149,7 +157,8 @@ def evaluate(
         "energy": cost.cells(space.family) * run.interval / 1e6,
         **({} if accuracy is None else {"accuracy": accuracy}),
     }
-    sources = {"cycles": "simulated", "resources": "estimated", **({} if accuracy is None else {"accuracy": "trained"})}
+    how = "estimated" if sized else "estimated, FIFOs not sized"
+    sources = {"cycles": "simulated", "resources": how, **({} if accuracy is None else {"accuracy": "trained"})}
     reasons = []
     if space.board and (cost.cells(space.family) > cells or cost.brams > brams):
         have = f"{cells:,} logic cells and {brams:,} block RAMs"
