@@ -21,6 +21,8 @@ myst_heading_anchors = 3
 
 # Texts in single backticks are links where there is something to link to, and code otherwise.
 default_role = "py:obj"
+highlight_language = "none"
+smartquotes = False
 autodoc_default_options = {"members": True, "imported-members": True}
 autodoc_inherit_docstrings = False
 autodoc_member_order = "bysource"
