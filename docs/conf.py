@@ -22,7 +22,7 @@ myst_heading_anchors = 3
 # Texts in single backticks are links where there is something to link to, and code otherwise.
 default_role = "py:obj"
 highlight_language = "none"
-smartquotes = False
+smartquotes_action = "D"  # dashes only: quotes and dots are those of messages
 autodoc_default_options = {"members": True, "imported-members": True}
 autodoc_inherit_docstrings = False
 autodoc_member_order = "bysource"
@@ -40,12 +40,15 @@ html_copy_source = False
 html_show_sourcelink = False
 
 #: Sections whose entries are ``name : text``.
-NAMED = {"Parameters", "Members", "Attributes"}
+NAMED = {"Parameters", "Attributes"}
 
 
 def move_texts(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
     """Put the text of ``name : text`` below the name, which napoleon takes for a type; types are annotations here."""
-    section, moved = "", []
+    if "Members" in lines:  # components have numpydoc's own form, with types
+        return
+    section = ""
+    moved: list[str] = []
     for line, following in zip(lines, [*lines[1:], ""], strict=True):
         if re.fullmatch(r"-{3,}", following):
             section = line

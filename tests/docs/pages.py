@@ -78,7 +78,8 @@ class Session:
                 case "xnorflow":
                     code = run(*words[1:])
                 case "cd":
-                    code = os.chdir(words[1]) or 0
+                    os.chdir(words[1])
+                    code = 0
                 case _:
                     code = subprocess.run(command, shell=True, check=False).returncode
             out, err = self._printed()
