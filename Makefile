@@ -15,7 +15,7 @@ export XNORFLOW_VERILATOR_RUNTIME ?= $(abspath $(VENV))/verilator-runtime
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test test-slow lint format bench clean
+.PHONY: help demo quick test test-slow lint format docs bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ format: $(VENV)/all.stamp ## let ruff put right what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: $(VENV)/all.stamp ## the documentation as a site that works offline: build/site/index.html
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -c docs -d build/site.cache . build/site
+
 bench: $(VENV)/all.stamp ## figures, as a table
 	$(BIN)/python -m benchmarks
 
@@ -56,7 +59,7 @@ $(VENV)/demo.stamp: $(VENV)/bin/python pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/all.stamp: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(PIP) install --quiet --constraint constraints.txt --editable '.[train,fpga,sim,explore,dev]'
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[train,fpga,sim,explore,docs,dev]'
 	touch $@ $(VENV)/demo.stamp
 
 clean: ## remove the environment and what was built
