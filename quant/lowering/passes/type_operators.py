@@ -39,7 +39,7 @@ __all__ = ["type_operators"]
 
 #: Rearrangement operators whose further operands are sizes or axes.
 _WITH_SHAPES = {"Reshape", "Squeeze", "Unsqueeze"}
-_WINDOWED = {"AveragePool", "Conv", "GlobalAveragePool", "GlobalMaxPool", "MaxPool", "Pad", "ReduceMean"}
+_WINDOWED = {"AveragePool", "Conv", "GlobalAveragePool", "GlobalMaxPool", "MaxPool", "Pad", "ReduceMax", "ReduceMean"}
 
 
 def type_operators(graph: Graph) -> Graph:
@@ -249,8 +249,8 @@ class _Typer:
             self._keep(*read_pool(operator, image))
         elif operator.kind in {"AveragePool", "GlobalAveragePool"}:
             self._keep(*read_average(operator, image))
-        elif operator.kind == "ReduceMean":
-            self._reduce_mean(operator, image)
+        elif operator.kind in {"ReduceMax", "ReduceMean"}:
+            self._reduce(operator, image)
         elif operator.kind == "Pad":
             self._pad(operator, image)
         else:
@@ -325,22 +325,23 @@ class _Typer:
             )
         return np.asarray(numbers[:, 0])
 
-    def _reduce_mean(self, operator: Operator, image: tuple[int, ...]) -> None:
-        """Take a mean over rows and columns as an average pool, and leave them out by a rearrangement after it."""
+    def _reduce(self, operator: Operator, image: tuple[int, ...]) -> None:
+        """Take a mean or maximum over rows and columns as a pool, and leave them out by a rearrangement after it."""
         rank, named = len(image), [name for name in operator.operands[1:] if name]
         given = self._integers(operator, named[0]) if named else None
         axes = given or operator.attributes.get("axes", range(rank))
         if {axis + rank if axis < 0 else axis for axis in axes} != set(range(2, rank)):
             raise InputError(
-                f"Axes of node {operator.name!r} (ReduceMean) must be all rows and columns of an image, "
+                f"Axes of node {operator.name!r} ({operator.kind}) must be all rows and columns of an image, "
                 f"{tuple(range(2, rank))}, not {tuple(axes)}"
             )
-        average, shape = read_average(operator, image)
+        read = read_pool if operator.kind == "ReduceMax" else read_average
+        pool, shape = read(operator, image)
         if operator.attributes.get("keepdims", 1):
-            self._keep(average, shape)
+            self._keep(pool, shape)
             return
         pixels = parameter_name(operator.output, "pixels")
-        self._keep(replace(average, output=pixels), shape)
+        self._keep(replace(pool, output=pixels), shape)
         self._keep(
             Rearrangement(operator.name, operator.output, pixels, np.arange(image[1]).reshape(image[:2])), image[:2]
         )

@@ -56,6 +56,8 @@ def _parameter(operator: Operator, constants: Constants, index: int) -> Constant
     name = operator.operands[index] if index < len(operator.operands) else ""
     if not name:
         raise InputError(f"Node {operator.name!r} ({operator.kind}) must have operand {index}, not leave it out")
+    if not constants[name].size:
+        raise InputError(f"Operand {index} of node {operator.name!r} ({operator.kind}) must have a number, not none")
     return constants[name]
 
 

@@ -50,11 +50,6 @@ _CONVOLUTIONAL = {
     *("LpPool", "QuantAvgPool2d", "MaxPoolNHWC", "Im2Col"),
 }
 
-#: What may stand for operators that people use and lowering does not know.
-_SUBSTITUTES = {
-    "ReduceMax": "use GlobalMaxPool",
-}
-
 
 def shown_shape(shape: tuple[int, ...]) -> str:
     """Return what people write for a shape."""
@@ -146,8 +141,6 @@ def refusal_of(operator: Operator, *, constant: bool) -> str:
         return f"{sentence}: among the operators on images, Conv, MaxPool, AveragePool and Pad are supported"
     if constant and operator.kind in {"Gemm", "MatMul", *NON_RATIONAL}:
         return f"{sentence} on constants: export the model with its constants folded"
-    if operator.kind in _SUBSTITUTES:
-        return f"{sentence}: {_SUBSTITUTES[operator.kind]}"
     if operator.kind in CONSTANT_OPERATORS:
         return f"{sentence} on what is computed from the input: use operators of docs/lowering.md"
     return f"{sentence}: replace it by operators of docs/lowering.md"

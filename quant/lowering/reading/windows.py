@@ -76,7 +76,7 @@ def conv_shape(operator: Operator, weights: Shape, image: Shape) -> Shape:
 
 
 def read_pool(operator: Operator, image: Shape) -> tuple[MaxPooling, Shape]:
-    """Return a MaxPool or GlobalMaxPool and the shape of its output; `image` is that of its input.
+    """Return a MaxPool, GlobalMaxPool or ReduceMax of all pixels and the shape of its output; `image` is its input's.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def _taps_within(window: Window, axis: int, start: int, end: int, size: int) -> 
 
 def _pool_window(operator: Operator, image: Shape) -> Window:
     _check_image(operator, image)
-    everything = operator.kind in {"GlobalAveragePool", "GlobalMaxPool", "ReduceMean"}
+    everything = operator.kind in {"GlobalAveragePool", "GlobalMaxPool", "ReduceMax", "ReduceMean"}
     if everything:
         extent = _extent(image)
         return Window(extent, (1, 1), (1, 1), (0, 0, 0, 0))

@@ -140,7 +140,11 @@ class LayerMaker(ElementwiseMaker):
         if kind == "AveragePool" and self.chance(0.3):
             given["count_include_pad"] = 1
         if kind == "MaxPool" and self.chance(0.06):
-            return Tensor(self.net("GlobalMaxPool", x.name), (x.channels, *[1] * len(sizes)))
+            if self.chance(0.5):
+                return Tensor(self.net("GlobalMaxPool", x.name), (x.channels, *[1] * len(sizes)))
+            keep = self.pick(0, 1)
+            name = self.axes("ReduceMax", x.name, *range(2, 2 + len(sizes)), keepdims=keep)
+            return Tensor(name, (x.channels, *[1] * len(sizes) * keep))
         return Tensor(self.net(kind, x.name, **given), (x.channels, *self.extent(sizes, kernel, given)))
 
     def padded(self, x: Tensor) -> Tensor:

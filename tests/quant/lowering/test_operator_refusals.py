@@ -123,6 +123,10 @@ BUILD: dict[str, tuple[Callable[[Builder, str], str], str]] = {
         lambda net, x: net("Add", x, "", name="add"),
         "Node 'add' (Add) must have 2 operands, not 1",
     ),
+    "empty-scale": (
+        lambda net, x: net("Trunc", x, np.zeros(0), 0.0, 6.0, 1.0, 4.0, name="cut", signed=1, rounding_mode="FLOOR"),
+        "Operand 1 of node 'cut' (Trunc) must have a number, not none",
+    ),
     "operands-of-concat": (
         lambda net, x: net("Concat", x, "", x, name="joined", axis=1),
         "Node 'joined' (Concat) must have 1 or more operands, not 2",
