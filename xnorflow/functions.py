@@ -136,45 +136,53 @@ def fold(
     network: Network,
     *,
     interval: int | None = None,
-    board: str | None = None,
+    fps: float | None = None,
     config: StrPath | None = None,
+    board: str | None = None,
     family: str | None = None,
+    clock_mhz: float | None = None,
     utilization: float = 0.8,
 ) -> Network:
-    """Return the network folded to one of three targets, with the smallest FIFOs that keep its interval.
+    """Return the network folded to an interval, a rate, a file's folding or a board, with the smallest FIFOs for it.
 
     The network remembers what it is folded for, as one of ``xnorflow fold`` does.
 
     Parameters
     ----------
     interval : cycles between frames to reach
-    board : board for which the fastest folding that fits is chosen
+    fps : frames per second to reach
     config : folding file (TOML), by node name
+    board : for which it is folded; without another target, the fastest folding that fits is chosen
     family : device family of the estimate; the default is that of the board or of an earlier folding, or ecp5
-    utilization : share of the board's LUTs to use
+    clock_mhz : clock of the rate; the default is that of the board or of an earlier folding
+    utilization : share of the board's LUTs to use, if the board is the only target
 
     Raises
     ------
     InputError
         No target or several, or one that cannot be met.
     """
-    from xnorflow.folding import Folded, fold_as, fold_for_board, fold_towards
+    from xnorflow.folding import Folded, fold_as, fold_for_board, fold_towards, interval_of_rate
     from xnorflow.folding_file import read_folding_file
-    from xnorflow.target import choose_target, with_target
+    from xnorflow.target import choose_target, remembered, with_target
 
-    given = [
-        name for name, value in (("interval", interval), ("board", board), ("config", config)) if value is not None
-    ]
-    if len(given) != 1:
-        raise InputError(f"Folding target must be one of interval, board, config, not {' and '.join(given) or 'none'}")
-    target = choose_target(network, board=board, family=family)
-    if board is not None:
-        folded = fold_for_board(network, board, utilization=utilization)
-    elif config is not None:
+    targets = {"interval": interval, "fps": fps, "config": config}
+    given = [name for name, value in targets.items() if value is not None]
+    if len(given) > 1 or (not given and board is None):
+        names = ", ".join((*targets, "board"))
+        raise InputError(f"Folding target must be one of {names}, not {' and '.join(given) or 'none'}")
+    if fps is not None and clock_mhz is None and board is None and remembered(network) is None:
+        raise InputError("clock_mhz or board must be given with fps, not left out")
+    target = choose_target(network, board=board, family=family, clock_mhz=clock_mhz)
+    if fps is not None:
+        interval = interval_of_rate(fps, target.clock.mhz)
+    if config is not None:
         folded = Folded(fold_as(network, read_folding_file(config), family=target.family))
-    else:
-        assert interval is not None
+    elif interval is not None:
         folded = fold_towards(network, interval, family=target.family)
+    else:
+        assert board is not None
+        folded = fold_for_board(network, board, utilization=utilization)
     if folded.missed is not None:
         raise InputError(folded.missed)
     return with_target(folded.network, target)

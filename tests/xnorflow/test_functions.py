@@ -49,9 +49,16 @@ def test_folding_targets(tmp_path: Path) -> None:
     node = xnorflow.fold(network, config=str(config)).node("fc0")
     assert isinstance(node, MatrixVector)
     assert (node.pe, node.simd) == (3, 4)
-    for targets, given in (({}, "none"), ({"interval": 3, "board": "icebreaker"}, "interval and board")):
-        with pytest.raises(InputError, match=rf"^Folding target must be one of interval, board, config, not {given}$"):
+    for targets, given in (({}, "none"), ({"interval": 3, "fps": 1000.0}, "interval and fps")):
+        names = "interval, fps, config, board"
+        with pytest.raises(InputError, match=rf"^Folding target must be one of {names}, not {given}$"):
             xnorflow.fold(network, **targets)
+    with pytest.raises(InputError, match=r"^clock_mhz or board must be given with fps, not left out$"):
+        xnorflow.fold(network, fps=1000.0)
+    for_board = remembered(xnorflow.fold(network, fps=1e6, board="icebreaker"))
+    assert for_board is not None
+    assert (for_board.board, for_board.clock.mhz) == ("icebreaker", 24.0)
+    assert xnorflow.fold(network, fps=1e6, clock_mhz=12.0).interval <= 12
     for target, family in (({"interval": 12}, None), ({"interval": 12}, "ice40"), ({"config": str(config)}, "gowin")):
         target_of = remembered(xnorflow.fold(network, **target, family=family))
         assert target_of is not None
