@@ -16,6 +16,8 @@ from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 from qonnx.custom_op.general.bipolar_quant import binary_quant
 from qonnx.custom_op.general.intquant import int_quant
+from qonnx.custom_op.general.multithreshold import multithreshold
+from qonnx.custom_op.general.trunc import trunc_v1, trunc_v2
 
 from dataflow import InputError
 from quant._frames import planes_of
@@ -50,6 +52,47 @@ class Quant(OpRun):
         return (int_quant(x, scale, zero_point, bit_width, signed, narrow, rounding_mode).astype(x.dtype),)
 
 
+class MultiThreshold(OpRun):
+    """QONNX's MultiThreshold."""
+
+    op_domain = "qonnx.custom_op.general"
+
+    def _run(
+        self,
+        x: np.ndarray,
+        thresholds: np.ndarray,
+        out_scale: float = 1.0,
+        out_bias: float = 0.0,
+        data_layout: str = "NCHW",
+        out_dtype: str = "",
+    ) -> tuple[np.ndarray]:
+        last = data_layout.endswith("C") and data_layout != "NC"
+        return (multithreshold(x, thresholds, out_scale, out_bias, channels_last=last).astype(x.dtype),)
+
+
+class Trunc(OpRun):
+    """QONNX's Trunc, of both versions."""
+
+    op_domain = "qonnx.custom_op.general"
+
+    def _run(
+        self,
+        x: np.ndarray,
+        scale: np.ndarray,
+        zero_point: np.ndarray,
+        bit_width: np.ndarray,
+        *left: np.ndarray,
+        signed: int = 1,
+        narrow: int = 0,
+        rounding_mode: str = "FLOOR",
+    ) -> tuple[np.ndarray]:
+        if len(left) == 1:
+            made = trunc_v1(x, scale, zero_point, bit_width, *left, rounding_mode)
+        else:
+            made = trunc_v2(x, scale, zero_point, bit_width, narrow, signed, *left, rounding_mode)
+        return (np.asarray(made).astype(x.dtype),)
+
+
 class BatchNormalization(OpRun):
     """ONNX's BatchNormalization with the file's statistics.
 
@@ -74,7 +117,7 @@ class BatchNormalization(OpRun):
 
 
 #: The operators that onnx's evaluator does not have, or not as they are here.
-OPERATORS = [BipolarQuant, Quant, BatchNormalization]
+OPERATORS = [BipolarQuant, Quant, MultiThreshold, Trunc, BatchNormalization]
 
 
 def tensors_of_qonnx(
@@ -82,20 +125,35 @@ def tensors_of_qonnx(
 ) -> Iterator[dict[str, np.ndarray]]:
     """Yield tensors of a model on frames, at most `batch` at a time, in the float type of the model.
 
+    A model whose input has an integer type takes the pixels as they are.
+
     Parameters
     ----------
     model : with one input, whose first dimension is the batch
     frames : as in `scores_of_qonnx`
     names : of the tensors
+
+    Raises
+    ------
+    InputError
+        The model has operators that onnx's evaluator does not know, or that do not fit each other.
     """
     model = onnx.ModelProto.FromString(model.SerializeToString())
     _prepare(model.graph)
-    evaluator = ReferenceEvaluator(model, new_ops=OPERATORS)
     source = _source_of(model.graph)
-    shape = [dimension.dim_value for dimension in source.type.tensor_type.shape.dim]
+    kind = source.type.tensor_type
+    shape = [dimension.dim_value for dimension in kind.shape.dim]
+    integers = kind.elem_type not in (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)
     for planes in planes_of(frames, batch):
-        with np.errstate(all="ignore"):  # callers look at the numbers
-            results = evaluator.run(names, {source.name: planes.reshape(len(planes), *shape[1:])})
+        given = np.rint(255 * planes) if integers else planes
+        given = given.reshape(len(planes), *shape[1:]).astype(onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type))
+        try:
+            evaluator = ReferenceEvaluator(model, new_ops=OPERATORS)
+            with np.errstate(all="ignore"):  # callers look at the numbers
+                results = evaluator.run(names, {source.name: given})
+        except Exception as error:  # of any operator; the evaluator has no error of its own
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise InputError(f"Model must be one that onnx can evaluate, not one with: {reason}") from error
         yield dict(zip(names, map(np.asarray, results), strict=True))
 
 
@@ -116,15 +174,9 @@ def scores_of_qonnx(path: str | os.PathLike[str], frames: np.ndarray, *, batch: 
     if not Path(path).is_file():
         raise InputError(f"QONNX file must exist, not {os.fspath(path)!r}")
     model = onnx.load(path)
-    _prepare(model.graph)
     _widen(model.graph)
-    evaluator = ReferenceEvaluator(model, new_ops=OPERATORS)
-    source = _source_of(model.graph)
-    shape = [dimension.dim_value for dimension in source.type.tensor_type.shape.dim]
-    scores = [
-        evaluator.run(None, {source.name: planes.reshape(len(planes), *shape[1:]).astype(np.float64)})[0]
-        for planes in planes_of(frames, batch)
-    ]
+    output = model.graph.output[0].name
+    scores = [values[output] for values in tensors_of_qonnx(model, frames, [output], batch=batch)]
     return np.concatenate(scores).astype(np.float64)
 
 
@@ -135,7 +187,10 @@ def _source_of(graph: onnx.GraphProto) -> onnx.ValueInfoProto:
 
 
 def _widen(graph: onnx.GraphProto) -> None:
-    """Make all constants of float32 float64, with which the evaluator computes the rest."""
+    """Make the input and all constants of float32 float64, with which the evaluator computes the rest."""
+    kind = _source_of(graph).type.tensor_type
+    if kind.elem_type == onnx.TensorProto.FLOAT:
+        kind.elem_type = onnx.TensorProto.DOUBLE
     for tensor in graph.initializer:
         if tensor.data_type == onnx.TensorProto.FLOAT:
             tensor.CopyFrom(_doubled(tensor))

@@ -99,4 +99,5 @@ def scales_of_weights(weights: np.ndarray, axis: int, bits: int) -> np.ndarray:
 
 
 def _float32(value: float) -> float:
-    return float(np.float32(value))
+    """Return the nearest float32, which is what a file holds; above 0."""
+    return float(max(np.float32(value), np.finfo(np.float32).tiny))

@@ -5,7 +5,6 @@ channel are, and a *function* if its numbers are functions of such a tensor, ele
 common tensors, an average affine ones, a quantizer any function. Where a reader gets less, it gets a Quant.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -246,7 +245,9 @@ class _Walk:
         return float(np.ravel(self.view.constants[node.input[3]])[0]) >= _FINE_BITS
 
     def _scaled(self, node: onnx.NodeProto, grid: Grid) -> Grid:
-        """Return the grid after an operator with a constant."""
+        """Return the grid after an operator with constants; a division by the tensor itself is no multiple of it."""
+        if node.op_type == "Div" and node.input[0] in self.view.constants:
+            return Grid(Kind.FUNCTION, grid.source)
         constants = [self.view.constants[name] for name in node.input if name in self.view.constants]
         if (
             grid.kind == Kind.COMMON
@@ -255,10 +256,8 @@ class _Walk:
         ):
             value = float(np.ravel(constants[0])[0]) if constants else -1.0
             factor = {"Mul": value, "Div": 1 / value if value else 0.0, "Neg": -1.0}.get(node.op_type, 1.0)
-            if factor > 0 and not (node.op_type == "Div" and node.input[0] in self.view.constants):
+            if factor > 0:
                 return Grid(Kind.COMMON, grid.source, grid.group, grid.factor * factor)
-        if node.op_type in ("Sub", "Div") and node.input[0] in self.view.constants and node.op_type == "Div":
-            return Grid(Kind.FUNCTION, grid.source)
         return Grid(Kind.AFFINE, grid.source)
 
     def _insert(self, node: onnx.NodeProto, place: int, reason: str, group: Group | None = None) -> Grid:
@@ -323,6 +322,6 @@ def _are_multiples(row: np.ndarray) -> bool:
     return False
 
 
-def places_of(view: View, *, told: Callable[[str], None] = lambda sentence: None) -> list[Place]:
+def places_of(view: View) -> list[Place]:
     """Return where Quant nodes are needed, in the order of the nodes."""
     return _Walk(view).run()

@@ -140,6 +140,12 @@ def conditional() -> onnx.ModelProto:
     return model
 
 
+def unknown() -> onnx.ModelProto:
+    model = float_classifier()
+    model.graph.node[2].domain = "com.example"
+    return model
+
+
 def two_outputs() -> onnx.ModelProto:
     model = float_classifier()
     model.graph.output.append(onnx.helper.make_empty_tensor_value_info(model.graph.node[0].output[0]))
@@ -154,6 +160,7 @@ def two_outputs() -> onnx.ModelProto:
         (float_classifier, np.zeros((32, 12), np.uint8), {}, "Calibration frames must be .frames, height, width"),
         (lambda: float_classifier(mean=-1e6), frames_of(32, 12), {}, "Numbers of '.*' must vary on the calibration"),
         (lambda: float_classifier(mean=np.inf), frames_of(32, 12), {}, "Numbers of '.*' must be finite, not infinite"),
+        (unknown, frames_of(32, 12), {}, "Model must be one that onnx can evaluate, not one with: "),
         (conditional, frames_of(32, 12), {}, "Node '.*' must be an operator on tensors, not Loop, control flow"),
         (two_outputs, frames_of(32, 12), {}, "Model must have one output to be quantized, not 2"),
         (float_classifier, frames_of(32, 12), {"bits": 1}, "bits must be 2 to 16, not 1"),
