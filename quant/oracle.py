@@ -22,7 +22,7 @@ from qonnx.custom_op.general.trunc import trunc_v1, trunc_v2
 from dataflow import InputError
 from quant._frames import planes_of
 
-__all__ = ["OPERATORS", "scores_of_qonnx", "tensors_of_qonnx"]
+__all__ = ["OPERATORS", "in_one_domain", "scores_of_qonnx", "tensors_of_qonnx"]
 
 
 class BipolarQuant(OpRun):
@@ -50,6 +50,10 @@ class Quant(OpRun):
         rounding_mode: str,
     ) -> tuple[np.ndarray]:
         return (int_quant(x, scale, zero_point, bit_width, signed, narrow, rounding_mode).astype(x.dtype),)
+
+
+class IntQuant(Quant):
+    """The same by its later name."""
 
 
 class MultiThreshold(OpRun):
@@ -117,7 +121,19 @@ class BatchNormalization(OpRun):
 
 
 #: The operators that onnx's evaluator does not have, or not as they are here.
-OPERATORS = [BipolarQuant, Quant, MultiThreshold, Trunc, BatchNormalization]
+OPERATORS: list[type[OpRun]] = [BipolarQuant, Quant, IntQuant, MultiThreshold, Trunc, BatchNormalization]
+
+_QONNX = "qonnx.custom_op.general"
+
+
+def in_one_domain(model: onnx.ModelProto) -> None:
+    """Give QONNX's operators its domain, in which `OPERATORS` are; FINN and Brevitas write others."""
+    names = {operator.__name__ for operator in OPERATORS if operator.op_domain == _QONNX}
+    for node in model.graph.node:
+        if node.op_type in names and node.domain:
+            node.domain = _QONNX
+    if all(each.domain != _QONNX for each in model.opset_import):
+        model.opset_import.append(onnx.helper.make_opsetid(_QONNX, 1))
 
 
 def tensors_of_qonnx(
@@ -139,6 +155,7 @@ def tensors_of_qonnx(
         The model has operators that onnx's evaluator does not know, or that do not fit each other.
     """
     model = onnx.ModelProto.FromString(model.SerializeToString())
+    in_one_domain(model)
     _prepare(model.graph)
     source = _source_of(model.graph)
     kind = source.type.tensor_type
@@ -208,11 +225,11 @@ def _doubled(tensor: onnx.TensorProto) -> onnx.TensorProto:
 
 def _prepare(graph: onnx.GraphProto) -> None:
     """Make Reshape keep the first dimension, which exporters write as 1 into the constants that it reads."""
-    shapes = {node.input[1] for node in graph.node if node.op_type == "Reshape"}
+    shapes = {node.input[1] for node in graph.node if node.op_type == "Reshape" and len(node.input) > 1}
     for tensor in graph.initializer:
         if tensor.name in shapes:
             values = onnx.numpy_helper.to_array(tensor).copy()
-            if values[0] == 1:
+            if values.size and values[0] == 1:
                 values[0] = -1 if -1 not in values else 0
                 tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
     for node in graph.node:

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 
 from dataflow import InputError
+from quant.lowering import NotLowerableError, lower
 from quant.oracle import tensors_of_qonnx
 from quant.quantizing.calibration import KEPT, RANGES, Range, range_of, scales_of_weights
 from quant.quantizing.grids import Place, places_of
@@ -98,6 +99,8 @@ def quantize(
 ) -> Quantized:
     """Return a model with Quant nodes where lowering needs them, with ranges by the numbers of calibration frames.
 
+    A model that can be lowered is returned as it is.
+
     Parameters
     ----------
     model : takes ``pixel / 255``
@@ -112,6 +115,11 @@ def quantize(
         several inputs or outputs, control flow, or operators that onnx cannot evaluate.
     """
     settings = settings or Settings()
+    try:
+        lower(model)
+        return Quantized(model, ())
+    except NotLowerableError:
+        pass  # that is what this is for
     view = view_of(model)
     _check_frames(view, frames)
     places = places_of(view)

@@ -163,6 +163,8 @@ class _Walk:
         if grid.kind < Kind.COMMON:
             grid = self._insert(node, operands[0], "is read by a layer")
         weights = node.input[1 if operands[0] == 0 else 0]
+        if self.view.constants[weights].ndim < 2:
+            return Grid(Kind.UNKNOWN, node.output[0])
         axis = _neurons(node, operands[0], self.view.constants[weights].ndim)
         if not self._are_lowerable(weights, axis):
             new = Place(weights, [], "are weights of a layer", axis=axis, of_scores=self._is_last(node))

@@ -10,12 +10,15 @@ from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from dataflow import InputError
-from quant.oracle import OPERATORS
+from quant.oracle import OPERATORS, in_one_domain
 
 __all__ = ["QUANTIZERS", "View", "view_of"]
 
 #: Operators whose output is on a grid, whatever their input is.
 QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant", "MultiThreshold", "Trunc")
+
+#: Operands that quantizers have at least.
+_OPERANDS = {"Quant": 4, "IntQuant": 4, "BipolarQuant": 2, "MultiThreshold": 2, "Trunc": 5}
 
 #: Operators that run other graphs: what they do depends on numbers that only a run knows.
 _CONTROL = ("If", "Loop", "Scan", "SequenceMap")
@@ -69,10 +72,16 @@ def view_of(model: onnx.ModelProto) -> View:
         if model.functions
         else onnx.ModelProto.FromString(model.SerializeToString())
     )
+    in_one_domain(model)
     graph = model.graph
     for node in graph.node:
         if node.op_type in _CONTROL:
             raise InputError(f"Node {name_of(node)!r} must be an operator on tensors, not {node.op_type}, control flow")
+        least = _OPERANDS.get(node.op_type, 0)
+        if len(node.input) < least or "" in node.input[:least]:
+            raise InputError(f"Node {name_of(node)!r} ({node.op_type}) must have {least} operands, not fewer")
+    _check_nodes(model)
+    _cancel_differences(graph)
     given = {tensor.name for tensor in graph.initializer}
     inputs = [value for value in graph.input if value.name not in given]
     for what, values in (("input", inputs), ("output", list(graph.output))):
@@ -92,6 +101,48 @@ def view_of(model: onnx.ModelProto) -> View:
             readers[name].append((node, place))
     view.readers = dict(readers)
     return view
+
+
+def _check_nodes(model: onnx.ModelProto) -> None:
+    """Refuse nodes that are no operators of ONNX as it has them, or that read what no node before them makes."""
+    context = onnx.checker.C.CheckerContext()
+    context.ir_version = model.ir_version
+    context.opset_imports = {each.domain: each.version for each in model.opset_import}
+    known = {"", *(tensor.name for tensor in model.graph.initializer), *(value.name for value in model.graph.input)}
+    known |= {tensor.values.name for tensor in model.graph.sparse_initializer}
+    for node in model.graph.node:
+        missing = set(node.input) - known
+        if missing:
+            raise InputError(f"Node {name_of(node)!r} must read tensors that are made before it, not {min(missing)!r}")
+        known |= set(node.output)
+        if node.domain in ("", "ai.onnx"):
+            try:
+                onnx.checker.check_node(node, context)
+            except onnx.checker.ValidationError as error:
+                reason = (str(error).splitlines() or ["no reason"])[0]
+                raise InputError(f"Node {name_of(node)!r} must be valid ONNX, not one with: {reason}") from error
+
+
+def _cancel_differences(graph: onnx.GraphProto) -> None:
+    """Make ``(a - b) + b`` a copy of a, as lowering does: a Quant between them would round what is not there."""
+    made = {name: node for node in graph.node for name in node.output}
+
+    def original(name: str) -> str:
+        while name in made and made[name].op_type in ("Identity", "Dropout"):
+            name = made[name].input[0]
+        return name
+
+    for node in graph.node:
+        if node.op_type != "Add" or len(node.input) != 2:
+            continue
+        for first, again in (tuple(node.input), tuple(node.input)[::-1]):
+            inner = made.get(original(first))
+            if inner is not None and inner.op_type == "Sub" and original(inner.input[1]) == original(again) in made:
+                kept = inner.input[0]
+                node.op_type = "Identity"
+                del node.input[:], node.attribute[:]
+                node.input.append(kept)
+                break
 
 
 def name_of(node: onnx.NodeProto) -> str:

@@ -50,7 +50,6 @@ def insert_quant(
     )
     for reader, place in readers:
         reader.input[place] = output
-    _require_domain(view.model)
     first = min(_place_of(graph, reader) for reader, _ in readers)
     graph.node.insert(first, node)
     return output
@@ -94,8 +93,3 @@ def _unused(view: View, name: str) -> str:
         number += 1
         chosen = f"{name}_{number}"
     return chosen
-
-
-def _require_domain(model: onnx.ModelProto) -> None:
-    if all(each.domain != DOMAIN for each in model.opset_import):
-        model.opset_import.append(helper.make_opsetid(DOMAIN, 1))
