@@ -71,7 +71,11 @@
     }
     text(plot, `${figures[across.value].title} ${figures[across.value].unit}`.trim(), {x: right, y: bottom + 40, "text-anchor": "end"});
     text(plot, `${figures[up.value].title} ${figures[up.value].unit}`.trim(), {x: left, y: top - 4});
-    const line = known.filter(point => front.has(point.number)).map(at).sort((a, b) => a[0] - b[0]);
+    // Of a front of more objectives, those that nothing betters in the two that are shown.
+    const axes = [across.value, up.value], best = known.filter(point => front.has(point.number));
+    const atLeast = (one, other) => axes.every(key => figures[key].grows ? one.figures[key] >= other.figures[key] : one.figures[key] <= other.figures[key]);
+    const bettered = point => best.some(other => atLeast(other, point) && axes.some(key => other.figures[key] !== point.figures[key]));
+    const line = best.filter(point => !bettered(point)).map(at).sort((a, b) => a[0] - b[0]);
     if (line.length > 1) make("path", {class: "step", d: "M" + line.map(point => point.join(" ")).join("L")}, plot);
     for (const point of [...known].sort((a, b) => front.has(a.number) - front.has(b.number))) {
       const [cx, cy] = at(point), kind = front.has(point.number) ? " front" : point.reason ? " refused" : point.stopped ? " stopped" : "";
