@@ -115,7 +115,9 @@ def explore(
 
 def _row(space: "Space", point: "Point", built: "dict[int, Built]") -> list[Any]:
     values = [_text(point.parameters[name]) for name in space.parameters]
-    row = [point.number, *values, *(point.evaluation.figures[name] for name in space.objectives)]
+    figures = point.evaluation.figures
+    shown = (f"{figures[name]:.2%}" if name == "accuracy" else figures[name] for name in space.objectives)
+    row = [point.number, *values, *shown]
     if not built:
         return row
     own = built.get(point.number)
