@@ -22,18 +22,6 @@ def small_network() -> Network:
     return dense_network((12, 6, 4), outputs="both")
 
 
-def tfc() -> Network:
-    """Return a network of TFC's shape, folded for 224 cycles."""
-    foldings = {
-        "binarize": {"pe": 4},
-        "fc0": {"pe": 8, "simd": 28},
-        "fc1": {"simd": 32},
-        "fc2": {"simd": 32},
-        "fc3": {"simd": 4},
-    }
-    return fold(dense_network((784, 64, 64, 64, 10), outputs="both"), foldings)
-
-
 # Plans.
 
 
@@ -329,15 +317,6 @@ def test_same_network_gives_the_same_bitstream(board: str, tmp_path: Path) -> No
     for report in reports:
         check_report(report, report.bitstream.parent)
     assert reports[0].sha256 == reports[1].sha256
-
-
-@pytest.mark.slow
-def test_tfc(tmp_path: Path) -> None:
-    network = tfc()
-    assert network.interval == 224
-    report = build(network, "icebreaker", tmp_path / "out", interval=224, latency=1000)
-    check_report(report, tmp_path / "out")
-    assert report.fps >= 100_000
 
 
 @pytest.mark.slow
