@@ -1,18 +1,30 @@
 """Binary neural networks from Brevitas to FPGA bitstreams, proved equal at every step.
 
-The steps are functions, which are imported when they are first used: `train`, `lower`, `load`, `fold`, `simulate`,
-`verify`, `verilog`, `build`, `explore`.
+The steps are functions, which are imported when they are first used: `train`, `quantize`, `lower`, `load`, `fold`,
+`simulate`, `verify`, `verilog`, `build`, `explore`.
 """
 
 import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from xnorflow.functions import build, explore, fold, load, lower, simulate, train, verify, verilog
+    from xnorflow.functions import build, explore, fold, load, lower, quantize, simulate, train, verify, verilog
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "build", "explore", "fold", "load", "lower", "simulate", "train", "verify", "verilog"]
+__all__ = [
+    "__version__",
+    "build",
+    "explore",
+    "fold",
+    "load",
+    "lower",
+    "quantize",
+    "simulate",
+    "train",
+    "verify",
+    "verilog",
+]
 
 if "IPython" in sys.modules:  # a notebook shows pictures and tables
     from xnorflow.jupyter import register

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from rtl.bitstream import BitstreamReport
     from sim_tests.verification import Verification
     from xnorflow.exploring import Front, Point, Space
+    from xnorflow.quantization import Quantization
 
-__all__ = ["build", "explore", "fold", "load", "lower", "simulate", "train", "verify", "verilog"]
+__all__ = ["build", "explore", "fold", "load", "lower", "quantize", "simulate", "train", "verify", "verilog"]
 
 StrPath = str | os.PathLike[str]
 
@@ -97,6 +98,40 @@ def explore(
         exploring.build_front(wanted, points, folder, build, workers=workers, scheduler=scheduler)
     write_page(wanted, points, folder)
     return exploring.Front(wanted, points, folder)
+
+
+def quantize(
+    model: StrPath,
+    output: StrPath,
+    *,
+    dataset: str,
+    data: StrPath | None = None,
+    frames: int = 256,
+    test_frames: int = 500,
+    **settings: Any,
+) -> "Quantization":
+    """Insert Quant nodes into a model with float parts, write it, and compare both on test images.
+
+    Parameters
+    ----------
+    model : an ONNX file that takes pixel / 255
+    output : the QONNX file to write, which is lowered exactly
+    dataset : training images for the ranges, test images to compare
+    data : folder of data sets, the default is $XNORFLOW_DATA
+    frames, test_frames : numbers of images
+    settings : of `quant.quantizing.Settings`: ``bits``, ``stream_bits``, ``weight_bits``, ``how``
+
+    Raises
+    ------
+    InputError
+        As of `xnorflow.quantization.quantize_on`.
+    """
+    from quant.quantizing import Settings
+    from xnorflow.quantization import quantize_on
+
+    return quantize_on(
+        dataset, model, output, data=data, frames=frames, test_frames=test_frames, settings=Settings(**settings)
+    )
 
 
 def lower(model: StrPath, *, input_kind: str = "auto", outputs: str = "auto", weight_tolerance: float = 0.0) -> Network:

@@ -144,8 +144,8 @@ class _Walk:
         scales = self.view.constants.get(node.input[1]) if len(node.input) > 1 else np.ones(1)
         if node.op_type == "MultiThreshold":
             scales = np.array([next((each.f for each in node.attribute if each.name == "out_scale"), 1.0)])
-        if scales is None or np.size(scales) != 1:
-            return Grid(Kind.AFFINE, name)
+        if scales is None or np.size(scales) != 1 or float(np.ravel(scales)[0]) <= 0:
+            return Grid(Kind.AFFINE, name)  # an Add of numbers that fall with the codes is refused
         return Grid(Kind.COMMON, name, Group(float(np.ravel(scales)[0])))
 
     def _chosen(self, node: onnx.NodeProto) -> Grid:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import xnorflow
 from dataflow import InputError
 from hwsim import predict
 from quant import datasets
@@ -82,6 +83,9 @@ def test_the_command_tells_what_changed(model: Path, tmp_path: Path, capsys: pyt
     assert 0 <= result["changed"] < 50
     assert abs(result["accuracy_before"] - result["accuracy_after"]) <= result["changed"] / 100
     assert run("lower", tmp_path / "q.onnx", "--check") == 0
+    again = xnorflow.quantize(model, tmp_path / "again.onnx", dataset="mnist-sample", frames=64, test_frames=100)
+    assert again.to_json() == result
+    assert (tmp_path / "again.onnx").read_bytes() == (tmp_path / "q.onnx").read_bytes()
 
 
 def test_a_network_that_is_exact_stays_as_it_is() -> None:
