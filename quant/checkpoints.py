@@ -18,7 +18,7 @@ from quant import recipes
 from quant.models import adopt, build
 from quant.recipes import OwnRecipe, Recipe
 
-__all__ = ["STATE", "load_checkpoint", "new_network", "own_recipe", "read_checkpoint", "stored_recipe"]
+__all__ = ["STATE", "initialize", "load_checkpoint", "new_network", "own_recipe", "read_checkpoint", "stored_recipe"]
 
 #: Key of our own entry in a checkpoint.
 STATE = "xnorflow"
@@ -55,6 +55,45 @@ def load_checkpoint(path: str | os.PathLike[str], network: nn.Module | None = No
     except RuntimeError as error:
         raise InputError(f"Network must be the one of checkpoint {str(path)!r}, not another one: {error}") from error
     return recipe, network.eval()
+
+
+def initialize(network: nn.Module, path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Give a network the weights of another training, wherever it has a tensor of the same name and shape.
+
+    Parameters
+    ----------
+    path : a checkpoint, or a training's folder
+
+    Returns
+    -------
+    left : names of the network's tensors that keep their own values
+
+    Raises
+    ------
+    InputError
+        It is no checkpoint, or nothing in it fits the network.
+    """
+    file = Path(path) / "checkpoint.ckpt" if Path(path).is_dir() else Path(path)
+    if file.suffix == ".onnx":
+        raise InputError(
+            f"Initial weights must be a checkpoint, or the folder of a training, not {str(path)!r}: a QONNX file has "
+            "no modules that learn; train the float network with its streams rounded instead (docs/own.md)"
+        )
+    checkpoint = read_checkpoint(file)
+    prefix = _AVERAGED if checkpoint[STATE]["recipe"].get("average") else _TRAINED
+    given = {
+        name.removeprefix(prefix): tensor
+        for name, tensor in checkpoint["state_dict"].items()
+        if name.startswith(prefix)
+    }
+    own = network.state_dict()
+    fitting = {name: tensor for name, tensor in given.items() if name in own and own[name].shape == tensor.shape}
+    if not any(tensor.ndim > 1 for tensor in fitting.values()):  # weights, not only counters and the like
+        raise InputError(
+            f"Initial weights {str(path)!r} must have weights of the network, not of other names and shapes"
+        )
+    network.load_state_dict({**own, **fitting})
+    return tuple(sorted(own.keys() - fitting.keys()))
 
 
 def own_recipe(recipe: Recipe) -> OwnRecipe:

@@ -26,7 +26,15 @@ from dataflow.writing import atomic_write, locked, output_folder
 from quant import datasets, teachers
 from quant._fitting import TrainingRun, fit
 from quant.binarize import Change
-from quant.checkpoints import STATE, load_checkpoint, new_network, own_recipe, read_checkpoint, stored_recipe
+from quant.checkpoints import (
+    STATE,
+    initialize,
+    load_checkpoint,
+    new_network,
+    own_recipe,
+    read_checkpoint,
+    stored_recipe,
+)
 from quant.datasets import Dataset
 from quant.evaluation import figure_of_network
 from quant.export import export
@@ -59,7 +67,8 @@ class TrainingResult:
     accuracy : fraction of the test images that the network classifies correctly, 0 to 1; of another task, its figure.
         Of the held-out images if the run stopped before its last epoch
     metrics : accuracy (or the task's figure), epochs, seed, recipe, versions, date, seconds, `history`, one entry per
-        epoch, `layers` of a network of one's own, as sentences, and `broken`, images that were left out
+        epoch, `layers` of a network of one's own, as sentences, `broken`, images that were left out, and `init`, from
+        which training the first weights are and which of the tensors kept their own
     """
 
     model: Path
@@ -92,6 +101,7 @@ def train(
     lower_check: bool = True,
     machine: Machine | None = None,
     until: int | None = None,
+    init: str | os.PathLike[str] | None = None,
     progress: bool = True,
     watch: Callable[[dict[str, Any]], None] | None = None,
 ) -> TrainingResult:
@@ -113,6 +123,7 @@ def train(
     machine : on what the training runs
     until : the epoch after which the run stops without a model, for an early look at its `history`; ``resume`` goes on
         as if it had not stopped
+    init : checkpoint or folder of another training, whose weights the network starts with where names and shapes fit
     progress : show the progress on standard error
     watch : called with the metrics so far after each epoch, and with the reason as `stopped` if the training stops
 
@@ -132,6 +143,9 @@ def train(
     _require_batches(recipe, len(training), machine)
     run = _run(recipe, training, network)
     folder = Path(out)
+    if init is not None:
+        left = initialize(run.network, init)
+        run.facts["init"] = {"from": os.fspath(init), "left": list(left)}
     if rank_zero_only.rank:  # one of several processes that train together, of which the first has the folder
         fit(run, folder / _CHECKPOINT, machine=machine, until=until, progress=False, watch=lambda: None)
         return TrainingResult(folder / _MODEL, folder / _CHECKPOINT, folder / _METRICS, float("nan"), {})
@@ -276,6 +290,7 @@ def _so_far(run: TrainingRun, recipe: Recipe) -> dict[str, Any]:
         "warnings": run.warnings,
         "layers": run.facts["layers"],
         "broken": list(run.facts["broken"]),
+        "init": run.facts.get("init"),
         "history": run.history,
     }
 

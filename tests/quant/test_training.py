@@ -19,7 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from dataflow import InputError
 from dataflow.writing import locked
-from quant import datasets
+from quant import datasets, recipes
 from quant._fitting import STATE, TrainingRun
 from quant.evaluation import predictions, scores_of_network
 from quant.oracle import scores_of_qonnx
@@ -296,3 +296,38 @@ def test_a_file_is_no_output_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"^Output folder '.*file' must be a folder, not a file$"):
         train(TINY, out=tmp_path / "file", progress=False)
+
+
+def test_a_training_starts_with_the_weights_of_another(whole: TrainingResult, tmp_path: Path) -> None:
+    wider = replace(TINY, hidden=(24, 32), epochs=1)
+    result = train(wider, out=tmp_path / "wider", init=whole.checkpoint.parent, progress=False)
+    left = result.metrics["init"]["left"]
+    assert left
+    assert not any(name.startswith("fc0.") for name in left)  # as large as in the other network
+    again = train(replace(TINY, epochs=1), out=tmp_path / "again", init=whole.checkpoint, progress=False)
+    assert again.metrics["init"]["left"] == []
+    plain_start = train(replace(TINY, epochs=1), out=tmp_path / "plain", progress=False)
+    assert again.metrics["history"][0]["loss"] < plain_start.metrics["history"][0]["loss"]
+
+
+@pytest.mark.parametrize(
+    ("init", "rule"),
+    [
+        (
+            "model.onnx",
+            r"Initial weights must be a checkpoint, or the folder of a training, not '.*model.onnx': a QO",
+        ),
+        ("none", r"Checkpoint '.*none' must exist"),
+        ("metrics.json", r"Checkpoint '.*metrics.json' must be a complete zip file"),
+    ],
+)
+def test_other_initial_weights_are_refused(init: str, rule: str, whole: TrainingResult, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"^{rule}"):
+        train(TINY, out=tmp_path / "out", init=whole.model.parent / init, progress=False)
+    assert not (tmp_path / "out").exists()
+
+
+def test_weights_of_another_network_are_refused(whole: TrainingResult, tmp_path: Path) -> None:
+    other = replace(recipes.load("cnv-mnist-small"), dataset="mnist-sample", epochs=1)
+    with pytest.raises(InputError, match=r"^Initial weights '.*' must have weights of the network, not of other names"):
+        train(other, out=tmp_path / "out", init=whole.checkpoint, progress=False)

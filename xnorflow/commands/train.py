@@ -25,6 +25,10 @@ def train(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the results; the default is runs/RECIPE.")] = None,
     resume: Annotated[bool, typer.Option(help="Continue from the last checkpoint in the folder.")] = False,
+    init: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Another training's folder or checkpoint, with whose weights it starts."),
+    ] = None,
     download: Annotated[bool, typer.Option(help="Download the data set's files if they are missing.")] = False,
     lower_check: Annotated[
         bool, typer.Option(help="Lower a network or a method of your own before its training.")
@@ -52,6 +56,7 @@ def train(
             seed=seed,
             out=folder,
             resume=resume,
+            init=init,
             download=download,
             lower_check=lower_check,
             machine=Machine(accelerator, devices, nodes),
