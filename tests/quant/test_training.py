@@ -315,7 +315,7 @@ def test_a_training_starts_with_the_weights_of_another(whole: TrainingResult, tm
     [
         (
             "model.onnx",
-            r"Initial weights must be a checkpoint, or the folder of a training, not '.*model.onnx': a QO",
+            r"Initial weights must be a checkpoint, or the folder of a training, not '.*model.onnx': a",
         ),
         ("none", r"Checkpoint '.*none' must exist"),
         ("metrics.json", r"Checkpoint '.*metrics.json' must be a complete zip file"),
