@@ -42,7 +42,9 @@ def _form(node: MatrixVector) -> _Form:
     """Return the fastest of the ways to multiply a node's matrix in which no sum overflows."""
     totals = (0, 0) if node.thresholds is not None else (node.element.minimum, node.element.maximum)
     if node.counts_matches:
-        looks_up = looks_up_bits() and fits(np.int16, -1, node.synapses) and fits(np.int16, *totals)
+        # Sums that go out are narrower than those of words, which outweighs an instruction that counts bits.
+        faster = looks_up_bits() or (node.thresholds is None and multiplies_pairs())
+        looks_up = faster and fits(np.int16, -1, node.synapses) and fits(np.int16, *totals)
         return _Form(np.uint8, np.uint8, np.int16) if looks_up else _Form(np.uint64, np.uint64, np.int64)
     low, high = node.operand.minimum, node.operand.maximum
     # No sum of any of the products is greater than the sum of their absolute values. Totals may be, but overflow on the
