@@ -16,8 +16,8 @@ BAD = [
     (("show", "no.xnf"), "Network file must exist, not 'no.xnf'"),
     (
         ("show", "no-such-model"),
-        "Model must be a file, a folder with model.onnx or one of cnv-mnist-small, cnv-w1a1, resnet20-w1a1, sfc-w1a1, tfc-w1a1, "
-        "not 'no-such-model'",
+        "Model must be a file, a folder with model.onnx or one of cnv-mnist-small, cnv-w1a1, resnet20-w1a1, "
+        "sfc-w1a1, tfc-w1a1, not 'no-such-model'",
     ),
     (
         ("fold", "NET", "-o", "OUT.xnf", "--interval", 12, "--interval-slack", "-5%"),
