@@ -10,6 +10,7 @@ from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from dataflow import InputError
+from quant.lowering.reading.sizes import check_size
 from quant.oracle import OPERATORS, in_one_domain
 
 __all__ = ["QUANTIZERS", "View", "view_of"]
@@ -19,6 +20,9 @@ QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant", "MultiThreshold", "Trunc")
 
 #: Operands that quantizers have at least.
 _OPERANDS = {"Quant": 4, "IntQuant": 4, "BipolarQuant": 2, "MultiThreshold": 2, "Trunc": 5}
+
+#: Operators whose last operand is the shape of what they make, or how often it is repeated.
+_SHAPED = ("ConstantOfShape", "Expand", "Tile")
 
 #: Operators that run other graphs: what they do depends on numbers that only a run knows.
 _CONTROL = ("If", "Loop", "Scan", "SequenceMap")
@@ -158,6 +162,8 @@ def _constants(model: onnx.ModelProto, source: str) -> dict[str, np.ndarray]:
         if moving & set(node.input):
             moving |= set(node.output)
             continue
+        if node.op_type in _SHAPED:
+            check_size(f"Output of node {name_of(node)!r}", [int(size) for size in values[node.input[-1]].ravel()])
         part = onnx.helper.make_graph(
             [node], "constant", [], [onnx.helper.make_empty_tensor_value_info(name) for name in node.output if name]
         )

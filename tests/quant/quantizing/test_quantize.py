@@ -152,6 +152,16 @@ def unknown() -> onnx.ModelProto:
     return model
 
 
+def huge_constant() -> onnx.ModelProto:
+    model = float_classifier()
+    shape = onnx.numpy_helper.from_array(np.array([1 << 20, 1 << 20]), "huge_shape")
+    model.graph.initializer.append(shape)
+    model.graph.node.insert(0, onnx.helper.make_node("ConstantOfShape", ["huge_shape"], ["huge"], name="huge"))
+    gemm = next(node for node in model.graph.node if node.op_type == "Gemm")
+    gemm.input[1] = "huge"
+    return model
+
+
 def two_outputs() -> onnx.ModelProto:
     model = float_classifier()
     model.graph.output.append(onnx.helper.make_empty_tensor_value_info(model.graph.node[0].output[0]))
@@ -167,6 +177,7 @@ def two_outputs() -> onnx.ModelProto:
         (lambda: float_classifier(mean=-1e6), frames_of(32, 12), {}, "Numbers of '.*' must vary on the calibration"),
         (lambda: float_classifier(size=1e38), frames_of(32, 12), {}, "Numbers of '.*' must be finite, not infinite"),
         (unknown, frames_of(32, 12), {}, "Model must be one that onnx can evaluate, not one with: "),
+        (huge_constant, frames_of(32, 12), {}, "Output of node 'huge' must "),
         (conditional, frames_of(32, 12), {}, "Node '.*' must be an operator on tensors, not Loop, control flow"),
         (two_outputs, frames_of(32, 12), {}, "Model must have one output, not 2"),
         (float_classifier, frames_of(32, 12), {"bits": 1}, "bits must be 2 to 16, not 1"),
