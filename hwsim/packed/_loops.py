@@ -1,7 +1,8 @@
 """Compiled loops over the numbers of all pixels, which read and write narrow types and keep nothing in between.
 
-Numba adds and multiplies all integers as 64 bits. Where a result is needed only in 32, the compiler narrows sums and
-products by itself, and a loop that is cast to 32 bits fills a vector with twice as many numbers.
+Numba adds and multiplies all integers as 64 bits. Where a result is needed only in 32 or 16, the compiler narrows sums
+and products by itself, and a loop that is cast to so few bits fills a vector with twice or four times as many numbers.
+The bounds of a loop's results say in which type it computes.
 """
 
 from typing import Any
@@ -14,47 +15,57 @@ from numba.extending import intrinsic
 __all__ = [
     "add_saturating",
     "compare",
-    "compared_at_once",
     "follow_line",
     "follow_lines",
     "follow_pieces",
+    "follow_wide_line",
     "look_up",
-    "pad",
     "pool_greatest",
     "pool_sums",
 ]
 
-#: Numbers whose bits are made at once.
-compared_at_once = 16
 
-
-@intrinsic
-def _bits_of(typing_context: Any, numbers: Any, number: Any, limits: Any, limit: Any) -> Any:
-    """Return whether each of 16 neighbouring numbers is at least its limit, as 16 bits with the first one lowest.
+@intrinsic(prefer_literal=True)
+def _bits_of(typing_context: Any, numbers: Any, number: Any, limits: Any, limit: Any, count: Any) -> Any:
+    """Return whether each of some neighbouring numbers is at least its limit, as bits with the first one lowest.
 
     Parameters
     ----------
     numbers, limits : C-contiguous arrays of the same type
     number, limit : the first elements in memory that are compared
+    count : how many, at most 64
     """
     assert all(each.layout == "C" and each.dtype == numbers.dtype for each in (numbers, limits))
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         vectors = []
-        for kind, array, place in ((numbers, *arguments[:2]), (limits, *arguments[2:])):
+        for kind, array, place in ((numbers, *arguments[:2]), (limits, *arguments[2:4])):
             start = builder.gep(context.make_array(kind)(context, builder, array).data, [place])
             element = ir.IntType(kind.dtype.bitwidth)
-            vectors.append(builder.load(builder.bitcast(start, ir.VectorType(element, compared_at_once).as_pointer())))
+            kind = ir.VectorType(element, count.literal_value)
+            vectors.append(builder.load(builder.bitcast(start, kind.as_pointer())))
             vectors[-1].align = element.width // 8
-        return builder.bitcast(builder.icmp_signed(">=", *vectors), ir.IntType(compared_at_once))
+        bits = builder.bitcast(builder.icmp_signed(">=", *vectors), ir.IntType(count.literal_value))
+        return bits if count.literal_value == 64 else builder.zext(bits, ir.IntType(64))
 
-    return types.uint16(numbers, types.intp, limits, types.intp), generate
+    return types.uint64(numbers, types.intp, limits, types.intp, count), generate
 
 
 @intrinsic
 def _shifted(typing_context: Any, number: Any, shift: Any) -> Any:
     """Return a number shifted to the right in its own type."""
     return number(number, number), lambda context, builder, signature, arguments: builder.ashr(*arguments)
+
+
+@intrinsic
+def _cast(typing_context: Any, number: Any, like: Any) -> Any:
+    """Return the lowest bits of a number, as the type of another number that is not wider."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        narrow = context.get_value_type(like)
+        return builder.trunc(arguments[0], narrow) if number.bitwidth > like.bitwidth else arguments[0]
+
+    return like(number, like), generate
 
 
 @intrinsic
@@ -78,20 +89,26 @@ def compare(numbers, limits, bits):  # type: ignore[no-untyped-def] # pragma: no
     ----------
     numbers : (pixels, channels) signed integers
     limits : (channels,) of the same type
-    bits : (pixels, words * 4) uint16, written: all bits of a pixel, the first lowest, with zeros after the last
+    bits : (pixels, words) uint64, written: all bits of a pixel, the first lowest, with zeros after the last
     """
     pixels, channels = numbers.shape
-    whole = channels // compared_at_once
-    rest = channels - whole * compared_at_once
+    whole = channels // 64
     for pixel in range(pixels):
-        for group in range(whole):
-            first = group * compared_at_once
-            bits[pixel, group] = _bits_of(numbers, pixel * channels + first, limits, first)
-        for group in range(whole, bits.shape[1]):
-            bits[pixel, group] = 0
-        for place in range(rest):
-            channel = whole * compared_at_once + place
-            bits[pixel, whole] |= int(numbers[pixel, channel] >= limits[channel]) << place
+        start = pixel * channels
+        for word in range(whole):
+            bits[pixel, word] = _bits_of(numbers, start + 64 * word, limits, 64 * word, 64)
+        if channels % 64 == 0:
+            continue
+        last, first = np.uint64(0), 64 * whole
+        if channels & 32:
+            last = _bits_of(numbers, start + first, limits, first, 32)
+            first += 32
+        if channels & 16:
+            last |= _bits_of(numbers, start + first, limits, first, 16) << np.uint64(channels & 32)
+            first += 16
+        for channel in range(first, channels):
+            last |= np.uint64(numbers[pixel, channel] >= limits[channel]) << np.uint64(channel & 63)
+        bits[pixel, whole] = last
 
 
 @njit(cache=True, nogil=True)
@@ -112,42 +129,60 @@ def look_up(numbers, codes, starts, out):  # type: ignore[no-untyped-def] # prag
 
 @njit(cache=True, nogil=True)
 def follow_line(numbers, multipliers, offsets, shift, least, greatest, out):  # type: ignore[no-untyped-def] # pragma: no cover
-    """Write the code of every number by the only line of its channel, in 32 bits; see `dataflow.Requantize`.
+    """Write the code of every number by the only line of its channel; see `dataflow.Requantize`.
 
     Parameters
     ----------
     numbers : (pixels, channels) signed integers
-    multipliers, offsets : (channels,) int32
-    shift, least, greatest : int32
+    multipliers, offsets : (channels,) int16 or int32
+    shift, least, greatest : of the same type, in which every sum fits
     out : (pixels, channels), written
     """
     for pixel in range(numbers.shape[0]):
         for channel in range(numbers.shape[1]):
-            total = np.int32(numbers[pixel, channel] * multipliers[channel] + offsets[channel])
+            total = _cast(numbers[pixel, channel] * multipliers[channel] + offsets[channel], least)
+            out[pixel, channel] = min(max(_shifted(total, shift), least), greatest)
+
+
+@njit(cache=True, nogil=True)
+def follow_wide_line(numbers, multipliers, offsets, shift, least, greatest, out):  # type: ignore[no-untyped-def] # pragma: no cover
+    """Write the code of every number by the only line of its channel, in 64 bits; see `dataflow.Requantize`.
+
+    Parameters
+    ----------
+    numbers : (pixels, channels) signed integers
+    multipliers : (channels,) signed integers; where these and the numbers have 32 bits, vectors multiply fastest
+    offsets : (channels,) int64
+    shift, least, greatest : int64
+    out : (pixels, channels), written
+    """
+    for pixel in range(numbers.shape[0]):
+        for channel in range(numbers.shape[1]):
+            total = np.int64(numbers[pixel, channel]) * np.int64(multipliers[channel]) + offsets[channel]
             out[pixel, channel] = min(max(_shifted(total, shift), least), greatest)
 
 
 @njit(cache=True, nogil=True)
 def follow_lines(numbers, starts, multipliers, offsets, shift, least, greatest, out):  # type: ignore[no-untyped-def] # pragma: no cover
-    """Write the code of every number by one of three lines for all channels, in 32 bits; see `dataflow.Requantize`.
+    """Write the code of every number by one of three lines for all channels; see `dataflow.Requantize`.
 
     Parameters
     ----------
     numbers : (pixels, channels) signed integers
-    starts : two int32
-    multipliers, offsets : three int32 each
-    shift, least, greatest : int32
+    starts : two int16 or int32
+    multipliers, offsets : three of the same type each
+    shift, least, greatest : of the same type, in which every number and every sum fits
     out : (pixels, channels), written
     """
     for pixel in range(numbers.shape[0]):
         for channel in range(numbers.shape[1]):
-            number = np.int32(numbers[pixel, channel])
+            number = _cast(np.int64(numbers[pixel, channel]), least)
             multiplier, offset = multipliers[0], offsets[0]
             if number >= starts[0]:
                 multiplier, offset = multipliers[1], offsets[1]
             if number >= starts[1]:
                 multiplier, offset = multipliers[2], offsets[2]
-            total = np.int32(number * multiplier + offset)
+            total = _cast(number * multiplier + offset, least)
             out[pixel, channel] = min(max(_shifted(total, shift), least), greatest)
 
 
@@ -186,17 +221,17 @@ def follow_pieces(numbers, places, before, most, starts, multipliers, offsets, s
 
 @njit(cache=True, nogil=True)
 def add_saturating(left, right, left_factor, right_factor, least, greatest, out):  # type: ignore[no-untyped-def] # pragma: no cover
-    """Write the sums of two arrays, in 32 bits.
+    """Write the sums of two arrays.
 
     Parameters
     ----------
     left, right : (numbers,) signed integers
-    left_factor, right_factor : int32
-    least, greatest : int32, to which sums are clipped
+    left_factor, right_factor : int16 or int32
+    least, greatest : of the same type, in which every sum fits: what sums are clipped to
     out : (numbers,), written
     """
     for place in range(len(left)):
-        total = np.int32(left[place] * left_factor + right[place] * right_factor)
+        total = _cast(left[place] * left_factor + right[place] * right_factor, least)
         out[place] = min(max(total, least), greatest)
 
 
@@ -239,27 +274,3 @@ def pool_greatest(pixels, taps, least, out):  # type: ignore[no-untyped-def] # p
                         number = pixels[frame, tap, channel]
                         if number > out[frame, position, channel]:
                             out[frame, position, channel] = number
-
-
-@njit(cache=True, nogil=True)
-def pad(images, top, left, outside, out):  # type: ignore[no-untyped-def] # pragma: no cover
-    """Copy images into greater ones.
-
-    Parameters
-    ----------
-    images : (frames, height, width, elements)
-    top, left : rows and columns of pixels before the image
-    outside : (elements,) a pixel outside the image, of the type of the images
-    out : (frames, height of all, width of all, elements), written
-    """
-    frames, height, width, elements = images.shape
-    for frame in range(frames):
-        for row in range(out.shape[1]):
-            inside = top <= row < top + height
-            for column in range(out.shape[2]):
-                if inside and left <= column < left + width:
-                    for element in range(elements):
-                        out[frame, row, column, element] = images[frame, row - top, column - left, element]
-                else:
-                    for element in range(elements):
-                        out[frame, row, column, element] = outside[element]

@@ -9,6 +9,7 @@ from hwsim.packed._bits import pack, word_width
 from hwsim.packed._tensors import Tensor, Windows, fits, integer_type, output_stream, remembered, tensor_of
 from hwsim.packed._tiles import (
     byte_vector_width,
+    counts_short_words,
     looks_up_bits,
     multiplies_pairs,
     multiply,
@@ -38,14 +39,24 @@ class _Form:
 
 
 @remembered
-def _form(node: MatrixVector) -> _Form:
-    """Return the fastest of the ways to multiply a node's matrix in which no sum overflows."""
+def _form(node: MatrixVector, channels: int) -> _Form:
+    """Return the fastest of the ways to multiply a node's matrix in which no sum overflows.
+
+    Parameters
+    ----------
+    channels : numbers of a pixel
+    """
     totals = (0, 0) if node.thresholds is not None else (node.element.minimum, node.element.maximum)
     if node.counts_matches:
-        # Sums that go out are narrower than those of words, which outweighs an instruction that counts bits.
-        faster = looks_up_bits() or (node.thresholds is None and multiplies_pairs())
-        looks_up = faster and fits(np.int16, -1, node.synapses) and fits(np.int16, *totals)
-        return _Form(np.uint8, np.uint8, np.int16) if looks_up else _Form(np.uint64, np.uint64, np.int64)
+        # Sums that go out are narrower than those of words, and words of few channels are partly empty. Both outweigh
+        # that 64 bits are counted at once.
+        narrow = fits(np.int16, -1, node.synapses) and fits(np.int16, *totals)
+        sparse = node.thresholds is None or channels % word_width > 0
+        if narrow and sparse and counts_short_words():
+            return _Form(np.uint16, np.uint16, np.int16)
+        if narrow and (looks_up_bits() or (node.thresholds is None and multiplies_pairs())):
+            return _Form(np.uint8, np.uint8, np.int16)
+        return _Form(np.uint64, np.uint64, np.int64)
     low, high = node.operand.minimum, node.operand.maximum
     # No sum of any of the products is greater than the sum of their absolute values. Totals may be, but overflow on the
     # way to a total that fits does not change it.
@@ -94,14 +105,14 @@ def _matrix(node: MatrixVector, channels: int, positions: int, window: bytes) ->
     ----------
     window : the offsets of a window's elements, int64
     """
-    form, offsets = _form(node), np.frombuffer(window, np.int64)
+    form, offsets = _form(node, channels), np.frombuffer(window, np.int64)
     levels = np.zeros(positions, np.int64) if node.position_classes is None else node.position_classes.copy()
     rows = node.weights
     if node.counts_matches:
         bits = node.weight_element.bits_of(node.weights).reshape(node.neurons, -1, channels)
         rows = pack(bits).reshape(node.neurons, -1)
-        if form.weights == np.uint8:
-            rows, offsets = _used_bytes(rows, offsets, channels)
+        if form.weights != np.uint64:
+            rows, offsets = _used_parts(rows, offsets, channels, form.weights)
     elif form.count > 1:
         rows, offsets = grouped(node.weights, offsets, form.count, form.weights)
     neurons = tile_neurons(np.dtype(form.pixels), np.dtype(form.weights), node.neurons)
@@ -164,19 +175,24 @@ def grouped(
     return groups.view(f"<i{np.dtype(dtype).itemsize}")[:, :, 0].astype(dtype, copy=False), starts
 
 
-def _used_bytes(words: np.ndarray, offsets: np.ndarray, channels: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return those bytes of words that have bits of channels, and their offsets in a window.
+def _used_parts(
+    words: np.ndarray, offsets: np.ndarray, channels: int, part: type[np.integer]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return those parts of words that have bits of channels, and their offsets in a window, in such parts.
 
     Parameters
     ----------
     words : (neurons, elements of a window) uint64
     offsets : (elements of a window,) int64
+    part : bytes or short words
     """
+    size = np.dtype(part).itemsize
+    count = 8 // size
     of_pixel = -(-channels // word_width)
-    used = np.arange(8 * of_pixel) < -(-channels // 8)
-    octets = words.astype("<u8").view(np.uint8).reshape(len(words), -1, 8 * of_pixel)[:, :, used]
-    places = (8 * offsets[:, None] + np.arange(8)).reshape(-1, 8 * of_pixel)[:, used]
-    return octets.reshape(len(words), -1), places.reshape(-1)
+    used = np.arange(count * of_pixel) < -(-channels // (8 * size))
+    parts = words.astype("<u8").view(f"<u{size}").reshape(len(words), -1, count * of_pixel)[:, :, used]
+    places = (count * offsets[:, None] + np.arange(count)).reshape(-1, count * of_pixel)[:, used]
+    return parts.reshape(len(words), -1), places.reshape(-1)
 
 
 def _by_halves(octets: np.ndarray) -> np.ndarray:
@@ -196,9 +212,9 @@ def _by_halves(octets: np.ndarray) -> np.ndarray:
 
 def product(node: MatrixVector, x: Windows) -> Tensor:
     """Return the result of a matrix for windows, or for single vectors as windows of one pixel."""
-    stream, form = output_stream(node), _form(node)
     if not node.counts_matches:
         x = x.numbers
+    stream, form = output_stream(node), _form(node, x.channels)
     matrix = _matrix(node, x.channels, len(x.starts), x.offsets.tobytes())
     rows = len(x.pixels) * len(x.starts)
     size = -(-rows // tile_rows) * tile_rows
@@ -223,8 +239,10 @@ def product(node: MatrixVector, x: Windows) -> Tensor:
 
 def _pixels(form: _Form, x: Windows) -> tuple[np.ndarray, np.ndarray]:
     """Return the pixels and the starts of windows in the form in which a matrix reads them."""
-    if x.packed and form.pixels == np.uint8:
-        return x.pixels.astype("<u8", copy=False).view(np.uint8), 8 * x.starts
+    if x.packed and form.pixels != np.uint64:
+        size = np.dtype(form.pixels).itemsize
+        parts = x.pixels.astype("<u8", copy=False).view(f"<u{size}")
+        return parts.astype(form.pixels, copy=False), 8 // size * x.starts
     if form.count == 1:
         return x.pixels.astype(form.pixels, copy=False), x.starts
     # The last group may begin with the last number, and what comes after it in memory is multiplied by zero.

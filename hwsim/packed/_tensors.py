@@ -10,7 +10,6 @@ import numpy as np
 
 from dataflow import Bipolar, Element, Node, SlidingWindow, Stream
 from hwsim.packed._bits import pack, unpack, word_width
-from hwsim.packed._loops import pad
 
 __all__ = [
     "Tensor",
@@ -210,7 +209,10 @@ def _padded(node: SlidingWindow, data: np.ndarray) -> np.ndarray:
     frames, height, width, elements = data.shape
     top, bottom, left, right = node.padding
     padded = np.empty((frames, height + top + bottom, width + left + right, elements), data.dtype)
-    pad(np.ascontiguousarray(data), top, left, _outside(node).astype(data.dtype), padded)
+    # Whole rows, because NumPy copies what is next to each other in memory at once.
+    rows = padded.reshape(frames, padded.shape[1], -1)
+    rows[:] = np.tile(_outside(node).astype(data.dtype), padded.shape[2])
+    rows[:, top : top + height, left * elements : (left + width) * elements] = data.reshape(frames, height, -1)
     return padded
 
 

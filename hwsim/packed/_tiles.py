@@ -5,6 +5,7 @@ bits that are already packed. The types of pixels and weights decide what a step
 
 * `_Numbers`, numbers: one synapse, ``x * w``
 * `_Words`, words of bits: 64 synapses, ``popcount(x XOR w)``, those that differ
+* `_ShortWords`, the same with 16 synapses, if the processor counts the bits of such words
 * `_Fours`, bytes: four synapses at once, if the processor multiplies bytes and adds groups of four products (VNNI)
 * `_Nibbles`, bytes of bits: 8 synapses, whose number that differ is looked up in a register, in halves
 * `_BytePairs` and `_NumberPairs`, bytes and int16: two synapses at once
@@ -27,6 +28,7 @@ from numba.extending import intrinsic
 
 __all__ = [
     "byte_vector_width",
+    "counts_short_words",
     "join",
     "looks_up_bits",
     "multiplies_pairs",
@@ -62,6 +64,11 @@ def multiplies_pairs() -> bool:
 def looks_up_bits() -> bool:
     """Return whether bits are counted fastest by looking them up: without an instruction that counts them."""
     return "avx2" in _features() and "avx512vpopcntdq" not in _features()
+
+
+def counts_short_words() -> bool:
+    """Return whether the processor counts the bits of words of 16."""
+    return "avx512bitalg" in _features()
 
 
 def tile_neurons(pixels: np.dtype, weights: np.dtype, neurons: int) -> int:
@@ -128,7 +135,11 @@ class _Tile:
         self.pixels, self.places, self.offsets, self.weights, self.block = arguments[:5]
         self.limits, self.levels, self.out, self.first = arguments[5:]
         self.number = ir.IntType(self.sum_width(weights))
-        self.lanes = self.vector_width // self.number.width
+        self._set_width(self.vector_width)
+
+    def _set_width(self, width: int) -> None:
+        self.vector_width = width
+        self.lanes = width // self.number.width
         self.vector = ir.VectorType(self.number, self.lanes)
 
     @classmethod
@@ -147,7 +158,9 @@ class _Tile:
         self.steps = builder.extract_value(self.weights.shape, 1)
         self.elements = builder.extract_value(self.weights.shape, 2)
         self.neurons = builder.udiv(self.elements, _i64(self._element_count // self.lanes))
+        widest = self.vector_width
         for size in self.sizes(self.weight_dtype):
+            self._set_width(min(widest, size * self.number.width))
             with builder.if_then(builder.icmp_signed("==", self.neurons, _i64(size))):
                 self._emit(size // self.lanes)
 
@@ -274,11 +287,26 @@ class _Words(_Tile):
         return self.builder.add(total, self._call(name, self.vector, self.builder.xor(x, weight)))
 
 
+class _ShortWords(_Words):
+    """The instructions of a tile of short words of bits, which waste less where pixels have few channels.
+
+    Matrices of 16 neurons have narrower vectors.
+    """
+
+    @classmethod
+    def sizes(cls, weights: np.dtype) -> tuple[int, ...]:
+        return 16, 32, 64
+
+
 class _Fours(_Tile):
     """The instructions of a tile of bytes, four of which are read as one number.
 
     A product is of an unsigned and a signed byte. The sum of four products is added in 32 bits without saturation.
     """
+
+    @classmethod
+    def sizes(cls, weights: np.dtype) -> tuple[int, ...]:
+        return 16, 32, 64
 
     def _spread(self, place: Any) -> Any:
         return self._broadcast(self._read(place, self.number), self.vector)
@@ -402,6 +430,7 @@ _tables_type = ir.ArrayType(ir.ArrayType(_i8, 32), 256)
 
 _KINDS: dict[tuple[type, type], type[_Tile]] = {
     (np.uint64, np.uint64): _Words,
+    (np.uint16, np.uint16): _ShortWords,
     (np.uint8, np.int32): _Fours,
     (np.uint8, np.uint8): _Nibbles,
     (np.uint8, np.int16): _BytePairs,
@@ -419,17 +448,18 @@ def multiply(pixels, starts, offsets, weights, limits, levels, out):  # type: ig
 
     Parameters
     ----------
-    pixels : (frames, elements) uint64 words or uint8 bytes of bits, or int16, int32, int64 numbers; or uint8 numbers,
-        with 3 more bytes in memory after the last, and for pairs int16 numbers with one more
+    pixels : (frames, elements) uint64 or uint16 words or uint8 bytes of bits, or int16, int32, int64 numbers; or uint8
+        numbers, with 3 more bytes in memory after the last, and for pairs int16 numbers with one more
     starts : (positions,) int64, the element of a frame with which each window starts
     offsets : (steps,) int64, what a step reads, from the start of the window: an element, or the first of several
     weights : (blocks, steps, neurons of a tile), of the type of the pixels; for fours int32 that hold four int8, the
         first lowest; for pairs of bytes int16 that hold two int8, and for pairs of numbers int32 that hold two int16.
         For bytes of bits (blocks, steps, 2 * neurons of a tile) uint8: of each 16 neurons the lower four bits and then
         the upper four
-    limits : (classes, neurons of all blocks) of the type of the sums: int64 for words of bits, int16 for bytes of bits
-        and pairs of bytes, int32 for fours and pairs of numbers, else as the pixels. If `out` takes bits, the largest
-        number of synapses that may differ, or the least sum, for which a bit is one; else what is added to each sum
+    limits : (classes, neurons of all blocks) of the type of the sums: int64 for words of bits, int16 for short words,
+        bytes of bits and pairs of bytes, int32 for fours and pairs of numbers, else as the pixels. If `out` takes bits,
+        the largest number of synapses that may differ, or the least sum, for which a bit is one; else what is added to
+        each sum
     levels : (positions,) int64, the class of limits of each position
     out : (rows, bytes) uint8, for bits, with neuron 0 lowest, or (rows, neurons of all blocks) of the type of limits,
         for totals: the limit plus the sum, or for bits less twice the number that differ. Its rows are frames times

@@ -15,13 +15,12 @@ def add(node: Add, *inputs: Tensor | Windows) -> Tensor:
     """Add the numbers of all inputs elementwise, each multiplied by its input's factor. Sums saturate."""
     numbers = list(map(numbers_in, inputs, node.operands))
     stream, element = output_stream(node), output_stream(node).element
-    if _takes_32_bits(node):
+    number = _number(node)
+    if number is not None:
         left, right = (np.ascontiguousarray(each).reshape(-1) for each in numbers)
         sums = np.empty(numbers[0].shape, integer_type(element.minimum, element.maximum))
-        ends = np.int32(element.minimum), np.int32(element.maximum)
-        add_saturating(
-            left, right, np.int32(node.all_factors[0]), np.int32(node.all_factors[1]), *ends, sums.reshape(-1)
-        )
+        constants = map(number, (*node.all_factors, element.minimum, element.maximum))
+        add_saturating(left, right, *constants, sums.reshape(-1))
         return Tensor(sums, stream.shape, False)
     total = reduce(
         np.add, (factor * each.astype(np.int64) for factor, each in zip(node.all_factors, numbers, strict=True))
@@ -31,7 +30,9 @@ def add(node: Add, *inputs: Tensor | Windows) -> Tensor:
 
 
 @remembered
-def _takes_32_bits(node: Add) -> bool:
-    """Return whether the compiled loop can add: two streams, with all numbers in 32 bits."""
+def _number(node: Add) -> type[np.signedinteger] | None:
+    """Return the type in which the compiled loop adds two streams, or None if there are more or it is too wide."""
+    if len(node.operands) != 2:
+        return None
     spans = (node.span, (node.element.minimum, node.element.maximum), (0, max(node.all_factors)))
-    return len(node.operands) == 2 and all(fits(np.int32, *span) for span in spans)
+    return next((each for each in (np.int16, np.int32) if all(fits(each, *span) for span in spans)), None)

@@ -19,7 +19,7 @@ __all__ = ["apply", "evaluate", "evaluate_block", "evaluate_only"]
 
 #: Bytes of the largest stream in a block of frames. Most streams are much smaller and stay in a core's cache, and the
 #: time that Python takes for each node is shared by many frames.
-block_bytes = 1 << 21
+block_bytes = 1 << 22
 
 
 def apply(node: Node, *inputs: Tensor | Windows) -> tuple[Tensor | Windows, ...]:

@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 
 from dataflow import Requantize
-from hwsim.packed._loops import follow_line, follow_lines, follow_pieces, look_up
+from hwsim.packed._loops import follow_line, follow_lines, follow_pieces, follow_wide_line, look_up
 from hwsim.packed._tensors import Tensor, Windows, fits, integer_type, output_stream, remembered, tensor_of
 
 __all__ = ["requantize"]
@@ -57,34 +57,47 @@ def _way(node: Requantize) -> _Way:
     while 2 * row <= longest_row and size % (2 * row) == 0:
         row *= 2
     codes = integer_type(node.result.minimum, node.result.maximum)
-    if node.form == "lines" and _fits_32_bits(node):
+    number = _number(node) if node.form == "lines" else None
+    if number is not None:
         if node.pieces.count == 1:
-            return _Way(follow_line, row, _lines(node, row), codes)
-        if node.rows == 1 and node.pieces.count <= line_count and node.element.maximum < np.iinfo(np.int32).max:
-            return _Way(follow_lines, row, _lines(node, row), codes)
+            return _Way(follow_line, row, _lines(node, row, number), codes)
+        if node.rows == 1 and node.pieces.count <= line_count and node.element.maximum < np.iinfo(number).max:
+            return _Way(follow_lines, row, _lines(node, row, number), codes)
     if node.table is not None or node.rows << node.element.width <= most_codes:
         return _Way(look_up, row, _table(node, row), codes)
+    if node.form == "lines" and node.pieces.count == 1:
+        return _Way(follow_wide_line, row, _wide_line(node, row), codes)
     return _Way(follow_pieces, channels, _pieces(node, channels), codes)
 
 
-def _fits_32_bits(node: Requantize) -> bool:
-    """Return whether all numbers, sums and codes of a node fit into 32 bits."""
-    ends = node.element.minimum, node.element.maximum
-    return all(fits(np.int32, *span) for span in (ends, node.pieces.span, (node.result.minimum, node.result.maximum)))
+def _number(node: Requantize) -> type[np.signedinteger] | None:
+    """Return the type in which all numbers, sums and codes of a node fit, if they fit into 32 bits."""
+    spans = [(each.minimum, each.maximum) for each in (node.element, node.result)]
+    spans.append(node.pieces.span)
+    return next((each for each in (np.int16, np.int32) if all(fits(each, *span) for span in spans)), None)
 
 
-def _lines(node: Requantize, row: int) -> tuple[object, ...]:
+def _lines(node: Requantize, row: int, number: type[np.signedinteger]) -> tuple[object, ...]:
     """Return what `follow_line` reads for rows of numbers, or `follow_lines` if there are several."""
-    # In 32 bits, what does not fit differs by a multiple of 2**32, and the sum is exact again.
+    # What does not fit into the type differs by a multiple of 2 to the power of its width, and the sum is exact again.
     pieces = node.pieces
-    functions = [each.astype(np.int32) for each in (pieces.multipliers, pieces.offsets)]
-    ends = map(np.int32, (min(node.shift, 31), node.result.minimum, node.result.maximum))
+    functions = [each.astype(number) for each in (pieces.multipliers, pieces.offsets)]
+    greatest_shift = np.iinfo(number).bits - 1
+    ends = map(number, (min(node.shift, greatest_shift), node.result.minimum, node.result.maximum))
     if pieces.count == 1:
         return (*(np.resize(each, row) for each in functions), *ends)
     # The lines that are added start after the last number.
     more = line_count - pieces.count
-    starts = np.pad(pieces.starts[0], (0, more), constant_values=node.element.maximum + 1).astype(np.int32)
+    starts = np.pad(pieces.starts[0], (0, more), constant_values=node.element.maximum + 1).astype(number)
     return (tuple(starts), *(tuple(np.pad(each[0], (0, more))) for each in functions), *ends)
+
+
+def _wide_line(node: Requantize, row: int) -> tuple[object, ...]:
+    """Return what `follow_wide_line` reads for rows of numbers."""
+    multipliers, offsets = (np.resize(each, row) for each in (node.pieces.multipliers, node.pieces.offsets))
+    narrow = integer_type(int(multipliers.min()), int(multipliers.max()))
+    ends = map(np.int64, (min(node.shift, 63), node.result.minimum, node.result.maximum))
+    return (multipliers.astype(narrow), offsets.astype(np.int64), *ends)
 
 
 def _table(node: Requantize, row: int) -> tuple[object, ...]:

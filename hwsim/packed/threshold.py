@@ -4,7 +4,7 @@ import numpy as np
 
 from dataflow import Threshold
 from hwsim.packed._bits import word_width
-from hwsim.packed._loops import compare, compared_at_once
+from hwsim.packed._loops import compare
 from hwsim.packed._tensors import Tensor, Windows, integer_type, remembered
 
 __all__ = ["threshold"]
@@ -14,11 +14,10 @@ def threshold(node: Threshold, x: Tensor | Windows) -> Tensor:
     """Compare every number with its channel's threshold."""
     data, channels = np.ascontiguousarray(x.plain.data), x.shape[-1]
     limits = _limits(node, channels, data.dtype)
-    words = -(-channels // word_width)
-    bits = np.empty((*data.shape[:-1], words * word_width // compared_at_once), "<u2")
+    bits = np.empty((*data.shape[:-1], -(-channels // word_width)), np.uint64)
     numbers = data.reshape(-1, channels).astype(limits.dtype, copy=False)
     compare(numbers, limits, bits.reshape(len(numbers), -1))
-    return Tensor(bits.view("<u8").astype(np.uint64, copy=False), x.shape, True)
+    return Tensor(bits, x.shape, True)
 
 
 @remembered

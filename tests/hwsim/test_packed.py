@@ -103,13 +103,19 @@ def test_matrices_at_borders_of_words_and_tiles(synapses: int, rows: int, neuron
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("looked_up", [True, False])
+@pytest.mark.parametrize("way", ["short words", "bytes", "words"])
 @pytest.mark.parametrize("synapses", [500, 504, 505, 512, 1008, 1009, 2**15 - 1, 2**15])
 @pytest.mark.parametrize("neurons", [1, 16, 17, 32, 33, 64, 65])
-def test_all_bits_differ_or_none(monkeypatch: pytest.MonkeyPatch, neurons: int, synapses: int, looked_up: bool) -> None:
-    """Counts in bytes are added to the sums after 63 steps of 8 synapses; sums of 16 bits hold 2**15 - 1 synapses."""
-    if not looked_up:
-        monkeypatch.setattr(_matrices, "looks_up_bits", lambda: False)
+def test_all_bits_differ_or_none(monkeypatch: pytest.MonkeyPatch, neurons: int, synapses: int, way: str) -> None:
+    """Counts in bytes are added to the sums after 63 steps of 8 synapses; sums of 16 bits hold 2**15 - 1 synapses.
+
+    Short words and bytes are for processors that have instructions for them.
+    """
+    for name in ("looks_up_bits", "multiplies_pairs"):
+        if way != "bytes":
+            monkeypatch.setattr(_matrices, name, lambda: False)
+    if way != "short words":
+        monkeypatch.setattr(_matrices, "counts_short_words", lambda: False)
     weights = np.ones((neurons, synapses), np.int8)
     weights[-1] = -1
     x = np.zeros((tile_rows + 1, synapses), np.int64)

@@ -52,6 +52,14 @@ def test_sums_of_63_bits_from_products_that_wrap() -> None:
     assert codes(node, [[0], [2**62], [2**62 + 2**60], [2**63 - 1]]) == [[0], [0], [8], [0]]
 
 
+def test_one_line_with_sums_of_63_bits() -> None:
+    rows = np.array([[2**30], [-(2**30)], [3]])
+    node = Requantize("q", Integer(32, signed=True), (3,), INT8, np.empty((3, 0), np.int64), rows, rows << 31, 55)
+    ends = [-(2**31), -1, 0, 2**31 - 1]
+    expected = [[min(max((row * x + (row << 31)) >> 55, -128), 127) for row in rows[:, 0].tolist()] for x in ends]
+    assert codes(node, [[x] * 3 for x in ends]) == expected
+
+
 @pytest.mark.long
 @settings(max_examples=examples(100))
 @given(requantize_nodes(), st.sampled_from([0, packed_requantize.most_codes]), st.integers(0, 2**32 - 1))
