@@ -120,8 +120,64 @@ class BatchNormalization(OpRun):
         return (normalized.astype(x.dtype),)
 
 
+def _by_axis(parameter: np.ndarray, x: np.ndarray, axis: int) -> np.ndarray:
+    """Return a parameter of one number, or of one for each channel, in a shape that meets the tensor's."""
+    if parameter.size == 1:
+        return parameter.reshape(())
+    return parameter.reshape([-1 if index == axis % x.ndim else 1 for index in range(x.ndim)])
+
+
+class QuantizeLinear(OpRun):
+    """ONNX's QuantizeLinear to integers; onnx's evaluator has only the newer versions."""
+
+    def _run(
+        self,
+        x: np.ndarray,
+        scale: np.ndarray,
+        zero_point: np.ndarray | None = None,
+        axis: int = 1,
+        saturate: int = 1,
+        block_size: int = 0,
+        output_dtype: int = 0,
+        precision: int = 0,
+    ) -> tuple[np.ndarray]:
+        if zero_point is None:
+            dtype = onnx.helper.tensor_dtype_to_np_dtype(output_dtype or onnx.TensorProto.UINT8)
+            zero_point = np.zeros((), dtype)
+        codes = np.rint(x / _by_axis(scale, x, axis)) + _by_axis(zero_point, x, axis).astype(x.dtype)
+        ends = np.iinfo(zero_point.dtype)
+        return (codes.clip(ends.min, ends.max).astype(zero_point.dtype),)
+
+
+class DequantizeLinear(OpRun):
+    """ONNX's DequantizeLinear."""
+
+    def _run(
+        self,
+        x: np.ndarray,
+        scale: np.ndarray,
+        zero_point: np.ndarray | None = None,
+        axis: int = 1,
+        block_size: int = 0,
+        output_dtype: int = 0,
+    ) -> tuple[np.ndarray]:
+        codes = x.astype(scale.dtype)
+        if zero_point is not None:
+            codes -= _by_axis(zero_point, x, axis).astype(scale.dtype)
+        return (codes * _by_axis(scale, x, axis),)
+
+
 #: The operators that onnx's evaluator does not have, or not as they are here.
-OPERATORS: list[type[OpRun]] = [BipolarQuant, Quant, IntQuant, MultiThreshold, Trunc, BatchNormalization]
+OPERATORS: list[type[OpRun]] = [
+    BipolarQuant,
+    Quant,
+    IntQuant,
+    MultiThreshold,
+    Trunc,
+    BatchNormalization,
+    QuantizeLinear,
+    DequantizeLinear,
+]
 
 _QONNX = "qonnx.custom_op.general"
 

@@ -175,6 +175,7 @@ def build_bitstream(
     *,
     clock_mhz: float | None = None,
     baud: int = 1_000_000,
+    seeds: int = 1,
     progress: Progress | None = None,
     advance: Callable[[float], None] = lambda share: None,
 ) -> Any:
@@ -202,6 +203,7 @@ def build_bitstream(
         latency=timing.latency,
         clock_mhz=clock_mhz,
         baud=baud,
+        seeds=seeds,
         progress=progress or (lambda text: None),
         advance=advance,
     )

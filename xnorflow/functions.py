@@ -276,6 +276,7 @@ def build(
     *,
     clock_mhz: float | None = None,
     baud: int = 1_000_000,
+    seeds: int = 1,
     progress: Callable[[str], None] = lambda phase: None,
 ) -> "BitstreamReport":
     """Build a board's bitstream, the network with a serial link, into a folder.
@@ -284,6 +285,7 @@ def build(
     ----------
     clock_mhz : clock, instead of the board's usual one
     baud : baud rate of the serial link
+    seeds : how many placements are tried, as many at once as there are cores; the fastest is kept
     progress : called with the name of each phase
 
     Raises
@@ -295,5 +297,7 @@ def build(
     """
     from xnorflow.flow import build_bitstream
 
-    report: BitstreamReport = build_bitstream(network, board, folder, clock_mhz=clock_mhz, baud=baud, progress=progress)
+    report: BitstreamReport = build_bitstream(
+        network, board, folder, clock_mhz=clock_mhz, baud=baud, seeds=seeds, progress=progress
+    )
     return report

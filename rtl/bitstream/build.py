@@ -19,12 +19,12 @@ from rtl.bitstream.report import (
     BitstreamReport,
     Use,
     check_fit,
-    fmax_of,
     netlist_cells,
     packed_cells,
     use_by_place,
     use_of,
 )
+from rtl.bitstream.seeds import checked_seeds, place_and_route
 from rtl.bitstream.tools import Progress, run_tool
 from rtl.bitstream.top import BoardTop, divisor_of
 from rtl.boards import Board, board_of
@@ -83,6 +83,7 @@ def build(
     clock_mhz: float | None = None,
     baud: int = 1_000_000,
     seed: int = 1,
+    seeds: int = 1,
     progress: Progress = lambda text: None,
     advance: Callable[[float], None] = lambda share: None,
 ) -> BitstreamReport:
@@ -91,6 +92,7 @@ def build(
     Parameters
     ----------
     network, board, clock_mhz, baud, seed : see `plan_of`
+    seeds : how many placements are made, with this seed and those after it, of which the fastest is kept
     folder : for the bitstream and all intermediate files; unchanged if anything fails
     interval : cycles between frames, for the report
     latency : cycles from a frame's first beat in to its last beat out, for the report
@@ -105,11 +107,12 @@ def build(
     Raises
     ------
     InputError
-        See `plan_of`; or the network does not fit the board.
+        See `plan_of`; no seed; or the network does not fit the board.
     ToolError
         A program failed. Its logs are kept, and the message says where.
     """
     start = time.perf_counter()
+    wanted = checked_seeds(seed, seeds)
     target = Path(folder).resolve()
     if target.exists() and not target.is_dir():
         raise InputError(f"Output of a bitstream must be a folder, not the file {str(folder)!r}")
@@ -122,8 +125,9 @@ def build(
     with scratch_beside(target, "build") as work:
         try:
             chosen = board_of(board)
-            _run(plan, network, chosen, work, progress, advance)
-            report = _report(network, chosen, work, target, _real_clock(chosen, clock_mhz), interval, latency, start)
+            clock = _real_clock(chosen, clock_mhz)
+            placed = _run(plan, network, chosen, work, wanted, clock, progress, advance)
+            report = _report(network, chosen, work, target, clock, interval, latency, start, placed)
             (work / _FIGURES).write_text(json.dumps(report.to_json(), indent=2) + "\n")
             _move(work, target)
         except ToolError as error:
@@ -149,16 +153,24 @@ def _run(
     network: Network,
     board: Board,
     work: Path,
+    seeds: range,
+    clock_mhz: float,
     progress: Progress,
     advance: Callable[[float], None],
-) -> None:
-    """Run the plan's programs; check after synthesis, and if nextpnr gives up, whether the network fits."""
+) -> dict[int, float]:
+    """Run the plan's programs; check after synthesis, and if nextpnr gives up, whether the network fits.
+
+    Returns
+    -------
+    dict
+        The highest clock of each seed's design in MHz, that of the bitstream first.
+    """
     plan.extract(work)
-    synthesize, place_and_route, pack = json.loads(plan.files["build_top.json"])["commands"]
+    synthesize, route, pack = json.loads(plan.files["build_top.json"])["commands"]
     run_tool(synthesize, work, progress)
     check_fit(network, board, _netlist_use(work, board.family))
     try:
-        run_tool(place_and_route, work, progress, advance=advance)
+        placed = place_and_route(route, work, seeds, clock_mhz, progress, advance)
     except ToolError as error:
         used, available = packed_cells(work / "top.tim", board.family)
         if used > available:
@@ -167,6 +179,7 @@ def _run(
             ) from error
         raise
     run_tool(pack, work, progress)
+    return placed
 
 
 def _netlist_use(work: Path, family: str) -> Use:
@@ -183,6 +196,7 @@ def _report(
     interval: float,
     latency: int,
     start: float,
+    placed: dict[int, float],
 ) -> BitstreamReport:
     use = _netlist_use(work, board.family)
     name = _BITSTREAM[board.family]
@@ -195,7 +209,9 @@ def _report(
         brams=use.brams,
         dsps=use.dsps,
         cells=packed_cells(work / "top.tim", board.family)[0],
-        fmax_mhz=round(fmax_of(work / "report.json", clock_mhz), 2),
+        fmax_mhz=round(next(iter(placed.values())), 2),
+        seed=next(iter(placed)),
+        fmax_by_seed={seed: round(placed[seed], 2) for seed in sorted(placed)},
         clock_mhz=clock_mhz,
         latency=latency,
         latency_us=latency / clock_mhz,

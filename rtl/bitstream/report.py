@@ -93,6 +93,8 @@ class BitstreamReport:
     bitstream : the file
     sha256 : checksum of the file
     seconds : duration of the build
+    seed : the placement's
+    fmax_by_seed : highest clock of each placement that was tried and routed
     critical_path : the slowest way from a register to the next one, in the order of time
     places : resources of each node and FIFO, of the serial link and of the board, named as in `Hop`. Carries that
         share no logic cell with a LUT are in `luts` alone. Yosys merges gates that are equal, so a gate may be counted
@@ -116,6 +118,8 @@ class BitstreamReport:
     bitstream: Path
     sha256: str
     seconds: float
+    seed: int = 1
+    fmax_by_seed: Mapping[int, float] = field(default_factory=dict)
     critical_path: tuple[Hop, ...] = field(default=(), repr=False)
     places: Mapping[str, Use] = field(default_factory=dict, repr=False)
 
@@ -132,7 +136,9 @@ class BitstreamReport:
             "critical_ns": round(sum(hop.logic_ns + hop.routing_ns for hop in path), 2),
             "critical_way": " → ".join(place for place, _ in groupby(hop.place for hop in path)),
         }
+        by_seed = {str(seed): mhz for seed, mhz in self.fmax_by_seed.items()}
         figures = {**asdict(self), "bitstream": str(self.bitstream), "timing_met": self.timing_met}
+        figures["fmax_by_seed"] = by_seed
         return figures | summary
 
 

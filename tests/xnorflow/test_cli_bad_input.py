@@ -101,6 +101,10 @@ BAD = [
         "Board (--board) must be given for a network that was not folded for one, not left out",
     ),
     (
+        ("bitstream", "NET", "--board", "icebreaker", "-o", "OUT", "--seeds", "0"),
+        "Seeds must be at least 1, not 0",
+    ),
+    (
         ("bitstream", "NET", "--board", "icebreaker", "-o", "net.bin"),
         "Output of a bitstream must be a folder, for the file and its reports, not 'net.bin'",
     ),

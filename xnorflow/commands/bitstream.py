@@ -12,6 +12,9 @@ from xnorflow.timing import Timing, routed_clock
 
 __all__ = ["bitstream"]
 
+#: Figures that the table does not show.
+HIDDEN = {"critical_path", "fmax_by_seed", "places"}
+
 
 def bitstream(
     net: NetworkName,
@@ -27,9 +30,13 @@ def bitstream(
         float | None, typer.Option(help="Clock in MHz, instead of the remembered or the usual.")
     ] = None,
     baud: Annotated[int, typer.Option(help="Baud rate of the serial link.")] = 1_000_000,
+    seeds: Annotated[
+        int, typer.Option(metavar="N", help="Place and route N times, several at once, and keep the fastest.")
+    ] = 1,
     json: Json = False,
 ) -> None:
     """Build a board's bitstream: the network with a serial link."""
+    from rtl.bitstream.seeds import checked_seeds
     from xnorflow.console import Phases, print_json, print_table, say, table_of
     from xnorflow.flow import build_bitstream
     from xnorflow.networks import open_network
@@ -37,6 +44,7 @@ def bitstream(
 
     if output.suffix in (".bin", ".bit", ".svf"):
         raise InputError(f"Output of a bitstream must be a folder, for the file and its reports, not {str(output)!r}")
+    checked_seeds(1, seeds)
     network = open_network(net)
     target = choose_target(network, board=board, clock_mhz=clock_mhz)
     if target.board is None:
@@ -50,13 +58,16 @@ def bitstream(
                 output,
                 clock_mhz=target.clock.mhz,
                 baud=baud,
+                seeds=seeds,
                 progress=phases,
                 advance=phases.advance,
             )
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(f"{output} is as before; the same command starts again") from interrupt
     result = report.to_json()
-    figures = [(name, value) for name, value in result.items() if name not in ("critical_path", "places")]
+    figures = [(name, value) for name, value in result.items() if name not in HIDDEN]
+    if len(report.fmax_by_seed) > 1:
+        figures.append(("fmax_by_seed", ", ".join(f"{seed}: {mhz:g}" for seed, mhz in report.fmax_by_seed.items())))
     print_table(table_of(f"{network.name} on {target.board}", ("figure", "value"), figures))
     clock = routed_clock(report.clock_mhz, report.fmax_mhz, met=report.timing_met)
     say(str(Timing(report.latency, report.interval, clock)))

@@ -23,7 +23,12 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Another value of the recipe; options.KEY for the method's."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the results; the default is runs/RECIPE.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", "--out", metavar="DIR", help="Folder for the results; the default is runs/RECIPE."
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option(help="Continue from the last checkpoint in the folder.")] = False,
     init: Annotated[
         Path | None,
@@ -46,7 +51,7 @@ def train(
     from xnorflow.report import TrainingPage, write_training_report
 
     chosen = recipes.changed(recipes.load(recipe), settings or [])
-    folder = out or Path("runs") / chosen.name
+    folder = output or Path("runs") / chosen.name
     page = folder / "report.html"
     try:
         result = run_training(

@@ -21,6 +21,7 @@ from quant.lowering.exact.numbers import Constant
 from quant.lowering.graph.graph import Graph
 from quant.lowering.graph.operations import Operator
 from quant.lowering.reading.attributes import check_attributes
+from quant.lowering.reading.linear_quantizers import with_quants
 from quant.lowering.reading.module_names import module_of, names_by_module
 from quant.lowering.reading.sizes import check_size
 from quant.lowering.refusals import NotLowerableError
@@ -95,6 +96,7 @@ def read_graph(
     """
     if model.functions:
         model = _inlined(model)
+    model = with_quants(model, cache(lambda: _inferred_shapes(model)))
     graph = model.graph
     opset = _opset_of(model)
     given = {tensor.name for tensor in graph.initializer} | {t.values.name for t in graph.sparse_initializer}
@@ -348,6 +350,8 @@ def _constant_of(tensor: TensorProto, name: str, node: str) -> Constant:
         raise InputError(
             f"Constant {name!r} of node {node!r} must be a whole tensor, not one with: {reason}"
         ) from error
+    if tensor.data_type in {TensorProto.INT4, TensorProto.UINT4}:
+        values = values.astype(np.int64)
     if values.dtype.kind not in "fiub" and tensor.data_type not in _FLOATS:
         raise InputError(f"Constant {name!r} of node {node!r} must be numbers, not {values.dtype}")
     if values.dtype.kind not in "iub":

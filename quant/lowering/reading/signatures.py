@@ -46,8 +46,14 @@ _QONNX_OPERANDS = {
 #: Operands of an operator that may have any number of them.
 _MANY = 1000
 _CONVOLUTIONAL = {
-    *("ConvTranspose", "ConvInteger"),
+    *("ConvTranspose",),
     *("LpPool", "QuantAvgPool2d", "MaxPoolNHWC", "Im2Col"),
+}
+
+#: Operators of ONNX that compute with codes; ONNX Runtime has more of them, in a domain of its own.
+_ON_CODES = {
+    *("ConvInteger", "DynamicQuantizeLinear", "MatMulInteger", "QLinearConv", "QLinearMatMul"),
+    *(f"com.microsoft.QLinear{kind}" for kind in ("Add", "AveragePool", "Concat", "GlobalAveragePool", "LeakyRelu")),
 }
 
 
@@ -141,6 +147,11 @@ def refusal_of(operator: Operator, *, constant: bool) -> str:
         return f"{sentence}: among the operators on images, Conv, MaxPool, AveragePool and Pad are supported"
     if constant and operator.kind in {"Gemm", "MatMul", *NON_RATIONAL}:
         return f"{sentence} on constants: export the model with its constants folded"
+    if operator.kind in _ON_CODES:
+        return (
+            f"{sentence}: export the model in the form QDQ or QCDQ, with QuantizeLinear and DequantizeLinear around "
+            "operators on floats"
+        )
     if operator.kind in CONSTANT_OPERATORS:
         return f"{sentence} on what is computed from the input: use operators of docs/lowering.md"
     return f"{sentence}: replace it by operators of docs/lowering.md"

@@ -320,6 +320,17 @@ def test_same_network_gives_the_same_bitstream(board: str, tmp_path: Path) -> No
 
 
 @pytest.mark.slow
+def test_the_faster_of_two_seeds(tmp_path: Path) -> None:
+    network = small_network()
+    report = build(network, "icebreaker", tmp_path / "both", interval=72, latency=120, seeds=2)
+    check_report(report, tmp_path / "both")
+    assert sorted(report.fmax_by_seed) == [1, 2]
+    assert report.fmax_mhz == max(report.fmax_by_seed.values())
+    alone = build(network, "icebreaker", tmp_path / "alone", interval=72, latency=120, seed=report.seed)
+    assert (alone.sha256, alone.fmax_mhz) == (report.sha256, report.fmax_mhz)
+
+
+@pytest.mark.slow
 def test_a_network_that_does_not_fit(tmp_path: Path) -> None:
     large = fold(dense_network((256, 64, 4), outputs="both"), {"fc0": {"pe": 64, "simd": 16}})
     with pytest.raises(
