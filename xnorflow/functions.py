@@ -4,7 +4,7 @@ Each imports what it needs when it is called, so that a program pays only for wh
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +61,7 @@ def train(
 
 
 def explore(
-    space: "Space | StrPath",
+    space: "Space | Mapping[str, Any] | StrPath",
     folder: StrPath,
     *,
     data: StrPath | None = None,
@@ -77,7 +77,7 @@ def explore(
 
     Parameters
     ----------
-    space : a space, or its TOML file
+    space : a space, its TOML file, or a dictionary with the same keys and tables
     data : folder of data sets, for trainings
     workers : processes of this machine that evaluate points
     scheduler : address of a Dask scheduler, whose workers evaluate them instead
@@ -92,7 +92,10 @@ def explore(
     from xnorflow import exploring
     from xnorflow.exploring.page import write_page
 
-    wanted = space if isinstance(space, exploring.Space) else exploring.read_space(space)
+    if isinstance(space, Mapping):
+        wanted = exploring.space_of(space)
+    else:
+        wanted = space if isinstance(space, exploring.Space) else exploring.read_space(space)
     points = exploring.explore(wanted, folder, data=data, workers=workers, scheduler=scheduler, told=told)
     if build:
         exploring.build_front(wanted, points, folder, build, workers=workers, scheduler=scheduler)

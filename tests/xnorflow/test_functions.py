@@ -85,13 +85,15 @@ def test_a_board_that_does_not_exist(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_exploring(tmp_path: Path) -> None:
-    (tmp_path / "space.toml").write_text(
-        'model = "tfc-w1a1"\nboard = "icebreaker"\npoints = 3\nsampler = "grid"\n[space]\ninterval = [448, 784, 3136]\n'
-    )
+    space = {
+        "model": "tfc-w1a1",
+        "board": "icebreaker",
+        "points": 3,
+        "sampler": "grid",
+        "space": {"interval": [448, 784, 3136]},
+    }
     told: list[int] = []
-    front = xnorflow.explore(
-        str(tmp_path / "space.toml"), str(tmp_path / "out"), told=lambda point: told.append(point.number)
-    )
+    front = xnorflow.explore(space, str(tmp_path / "out"), told=lambda point: told.append(point.number))
     assert told == [0, 1, 2]
     assert {point.parameters["interval"] for point in front} <= {448, 784, 3136}
     assert len(front) >= 2

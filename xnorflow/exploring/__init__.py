@@ -3,7 +3,7 @@
 from xnorflow.exploring.building import Built, built_points
 from xnorflow.exploring.front import Point, front_of
 from xnorflow.exploring.result import Front
-from xnorflow.exploring.space import OBJECTIVES, Space, narrowed, read_space
+from xnorflow.exploring.space import OBJECTIVES, Space, narrowed, read_space, space_of
 from xnorflow.exploring.study import build_front, explore
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "front_of",
     "narrowed",
     "read_space",
+    "space_of",
 ]

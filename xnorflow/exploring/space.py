@@ -35,7 +35,7 @@ from dataflow.families import family_of
 from quant import recipes
 from quant.recipes import Recipe
 
-__all__ = ["OBJECTIVES", "SAMPLERS", "Choice", "Objective", "Range", "Space", "narrowed", "read_space"]
+__all__ = ["OBJECTIVES", "SAMPLERS", "Choice", "Objective", "Range", "Space", "narrowed", "read_space", "space_of"]
 
 
 @dataclass(frozen=True)
@@ -197,11 +197,27 @@ def read_space(path: str | os.PathLike[str]) -> Space:
         raise InputError(f"Space file {os.fspath(path)!r} must be readable, not: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"Space file {os.fspath(path)!r} must be TOML, not: {error}") from error
+    return space_of(content, os.fspath(path))
+
+
+def space_of(content: Mapping[str, Any], file: str = "") -> Space:
+    """Return the space that a mapping describes, with the keys and tables of a TOML file.
+
+    Parameters
+    ----------
+    file : the file that it was read from, if there is one
+
+    Raises
+    ------
+    InputError
+        As of `read_space`.
+    """
+    shown = f"Space file {file!r}" if file else "Space"
     for key in content:
-        require_known(f"Key of space {os.fspath(path)!r}", key, sorted(_KEYS))
+        require_known(f"Key of space {file!r}" if file else "Key of the space", key, sorted(_KEYS))
     parameters = _table(content, "space")
     if not parameters:
-        raise InputError(f"Space file {os.fspath(path)!r} must have a table [space] with a parameter, not none")
+        raise InputError(f"{shown} must have a table [space] with a parameter, not none")
     recipe, model = _network(content, parameters)
     board, family, clock_mhz = _target(content)
     space = Space(
@@ -218,7 +234,7 @@ def read_space(path: str | os.PathLike[str]) -> Space:
         _integer(content, "seed", 0, 0),
         _integer(content, "batch", 4, 1),
         _integer(content, "halving", 1, 1),
-        os.fspath(path),
+        file,
     )
     _check_halving(space)
     foldings = [name for name in FOLDINGS if name in space.parameters]

@@ -1,11 +1,13 @@
 """Spaces: what a file says, and what it must not say."""
 
+import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dataflow import InputError
-from xnorflow.exploring import narrowed, read_space
+from xnorflow.exploring import narrowed, read_space, space_of
 from xnorflow.exploring.space import Choice, Range, Space
 
 GOOD = """
@@ -30,14 +32,14 @@ luts = { most = 4000, least = 10 }
 """
 
 
-def space_of(folder: Path, text: str) -> Space:
+def in_file(folder: Path, text: str) -> Space:
     path = folder / "space.toml"
     path.write_text(text, "utf-8")
     return read_space(path)
 
 
 def test_a_space_says_what_its_file_says(tmp_path: Path) -> None:
-    space = space_of(tmp_path, GOOD)
+    space = in_file(tmp_path, GOOD)
     assert space.recipe is not None
     assert (space.recipe.name, space.recipe.epochs, space.recipe.dataset) == ("tfc-w1a1", 2, "mnist-sample")
     assert (space.board, space.family, space.clock_mhz) == ("icebreaker", "ice40", 24.0)
@@ -52,11 +54,26 @@ def test_a_space_says_what_its_file_says(tmp_path: Path) -> None:
     assert space.trains
 
 
+def test_a_space_is_a_dictionary_too(tmp_path: Path) -> None:
+    space, read = space_of(tomllib.loads(GOOD)), in_file(tmp_path, GOOD)
+    assert space.file == ""
+    assert replace(space, file=read.file) == read
+    for content, rule in (
+        (
+            {"recipe": "tfc-w1a1", "spaces": {}},
+            r"Key of the space must be one of .*, not 'spaces' \(did you mean 'space'\?\)",
+        ),
+        ({"recipe": "tfc-w1a1"}, r"Space must have a table \[space\] with a parameter, not none"),
+    ):
+        with pytest.raises(InputError, match=f"^{rule}$"):
+            space_of(content)
+
+
 def test_the_digest_is_that_of_the_points(tmp_path: Path) -> None:
-    space = space_of(tmp_path, GOOD)
-    assert space_of(tmp_path, GOOD.replace("points = 12", "points = 99")).digest() == space.digest()
+    space = in_file(tmp_path, GOOD)
+    assert in_file(tmp_path, GOOD.replace("points = 12", "points = 99")).digest() == space.digest()
     for change in (("seed = 7", "seed = 8"), ("epochs = 2", "epochs = 3"), ("[8]]", "[9]]"), ("= 4000", "= 4001")):
-        assert space_of(tmp_path, GOOD.replace(*change)).digest() != space.digest()
+        assert in_file(tmp_path, GOOD.replace(*change)).digest() != space.digest()
 
 
 @pytest.mark.parametrize(
@@ -101,22 +118,22 @@ def test_the_digest_is_that_of_the_points(tmp_path: Path) -> None:
 def test_a_bad_space_is_one_sentence(old: str, new: str, rule: str, tmp_path: Path) -> None:
     assert old in GOOD
     with pytest.raises(InputError, match=f"^{rule}"):
-        space_of(tmp_path, GOOD.replace(old, new, 1))
+        in_file(tmp_path, GOOD.replace(old, new, 1))
 
 
 def test_a_space_must_exist_and_have_parameters(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^Space file '.*none' must be readable, not: No such file or directory$"):
         read_space(tmp_path / "none")
     with pytest.raises(InputError, match=r"^Space file .* must have a table \[space\] with a parameter, not none$"):
-        space_of(tmp_path, 'recipe = "tfc-w1a1"\n')
+        in_file(tmp_path, 'recipe = "tfc-w1a1"\n')
     with pytest.raises(InputError, match=r"^Space must have one of recipe and model, a name or a file, not none$"):
-        space_of(tmp_path, "[space]\ninterval = [1]\n")
+        in_file(tmp_path, "[space]\ninterval = [1]\n")
     with pytest.raises(InputError, match=r"^Objectives of a trained model must be of its hardware, not accuracy"):
-        space_of(tmp_path, 'model = "tfc-w1a1"\nobjectives = ["accuracy"]\n[space]\ninterval = [448]\n')
+        in_file(tmp_path, 'model = "tfc-w1a1"\nobjectives = ["accuracy"]\n[space]\ninterval = [448]\n')
 
 
 def test_parameters_are_fixed_to_values_of_the_space(tmp_path: Path) -> None:
-    space = space_of(tmp_path, GOOD)
+    space = in_file(tmp_path, GOOD)
     some = narrowed(space, ["hidden=[8]", "width=1.5"])
     assert (some.parameters["hidden"], some.parameters["width"]) == (Choice(((8,),)), Choice((1.5,)))
     assert some.points == space.points
@@ -139,4 +156,4 @@ def test_parameters_are_fixed_to_values_of_the_space(tmp_path: Path) -> None:
 )
 def test_other_values_are_one_sentence(setting: str, rule: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=f"^{rule}"):
-        narrowed(space_of(tmp_path, GOOD), [setting])
+        narrowed(in_file(tmp_path, GOOD), [setting])
