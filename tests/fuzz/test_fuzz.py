@@ -21,6 +21,7 @@ from sim_tests.conv_cases import conv_network
 from tests.fuzz.mutations import MUTATIONS, damaged_bytes
 from tests.fuzz.runs import context, outcome_of
 from tests.quant.lowering import case_models
+from tests.quant.lowering.oracle import Builder
 from xnorflow.timing import timing_of
 
 RUNS, SEED = int(os.environ.get("XNORFLOW_FUZZ", "120")), int(os.environ.get("XNORFLOW_FUZZ_SEED", "0"))
@@ -58,6 +59,7 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "shuffle": case_models.shuffle,
         "bits": case_models.few_bits,
         "add": case_models.quantized_add,
+        "float": case_models.unequal_add,
     }
     for name, build in builders.items():
         onnx.save(build(case_models.image()), folder / f"{name}.onnx")
@@ -65,11 +67,14 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.save(folder / "frames.npy", np.random.default_rng(0).integers(0, 256, (2, 12)).astype(np.uint8))
     (folder / "recipe.toml").write_text(RECIPE)
     (folder / "folding.toml").write_text(FOLDING)
+    onnx.save(codes_of_onnx(), folder / "codes.onnx")
     onnx.save(in_functions(case_models.quantized_add(case_models.image())), folder / "functions.onnx")
     random = np.random.default_rng(0)
     parts = {"train": 40, "test": 20}
     images = {f"{part}_images": random.integers(0, 256, (n, 3, 4, 1), np.uint8) for part, n in parts.items()}
     np.savez(folder / "data.npz", **images, **{f"{part}_labels": np.arange(n) % 4 for part, n in parts.items()})
+    images = {f"{part}_images": random.integers(0, 256, (n, 6, 6, 2), np.uint8) for part, n in parts.items()}
+    np.savez(folder / "plain.npz", **images, **{f"{part}_labels": np.arange(n) % 4 for part, n in parts.items()})
     plain = dense_network((12, 6, 4))
     save_network(plain, folder / "plain.xnf")
     (folder / "bitstream.json").write_text(json.dumps(figures_of(plain)))
@@ -83,6 +88,21 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     (folder / "metrics.json").write_text(json.dumps(metrics))
     return folder
+
+
+def codes_of_onnx() -> onnx.ModelProto:
+    """Return a model with ONNX's own quantizers, whose codes are clipped, and with stored codes as weights."""
+    net, random = Builder((1, 2, 6, 6)), np.random.default_rng(1)
+    zero, scale = net.constant(0, np.int8), net.constant(0.03125)
+
+    def rounded(x: str) -> str:
+        codes = net("Clip", net("QuantizeLinear", x, scale, zero), net.constant(-4, np.int8), net.constant(3, np.int8))
+        return net("DequantizeLinear", codes, scale, zero)
+
+    weights = net("DequantizeLinear", net.constant(random.integers(-3, 4, (4, 2, 3, 3)), np.int8), scale, zero)
+    x = net("Flatten", rounded(net("Conv", rounded(net.input), weights)))
+    weights = net("DequantizeLinear", net.constant(random.integers(-3, 4, (5, 64)), np.int8), scale, zero)
+    return net.model(net("Gemm", x, weights, transB=1))
 
 
 def in_functions(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -124,7 +144,7 @@ def figures_of(network: Network) -> dict[str, object]:
 
 def originals_of(folder: Path) -> list[Path]:
     """Return the files that are damaged."""
-    return sorted(path for path in folder.iterdir() if path.name != "plain.xnf")
+    return sorted(path for path in folder.iterdir() if path.stem != "plain")
 
 
 def place(original: Path, content: bytes, folder: Path) -> str:
@@ -141,7 +161,10 @@ def place(original: Path, content: bytes, folder: Path) -> str:
 def command_of(original: Path, damaged: str, random: Random) -> list[str]:
     plain = str(original.parent / "plain.xnf")
     if original.suffix == ".onnx":
-        return random.choice((["lower", damaged, "-o", "out.xnf"], ["lower", damaged, "--check"]))
+        images = str(original.parent / "plain.npz")
+        quantize = ["quantize", damaged, "-o", "q.onnx", "--dataset", images, "--frames", "8", "--test-frames", "4"]
+        lowerings = (["lower", damaged, "-o", "out.xnf"], ["lower", damaged, "--check"])
+        return random.choice((*lowerings, quantize) if original.stem in {"float", "codes", "add"} else lowerings)
     if original.suffix == ".json":
         page = ["report", plain, "-o", "page.html"]
         builds = (["show", plain, "--build", "."], [*page, "--build", "."])
@@ -177,7 +200,8 @@ def test_the_files_themselves_are_accepted(originals: Path, tmp_path: Path) -> N
             if args[0] == "train":  # all was read
                 assert re.search(r"^error: .*folder", outcome.errors, re.MULTILINE), outcome
             else:
-                assert outcome.code == (2 if original.stem == "shuffle" else 0), (args, outcome)  # that one is refused
+                refused = original.stem == "shuffle" or (original.stem == "float" and args[0] == "lower")
+                assert outcome.code == (2 if refused else 0), (args, outcome)
 
 
 @pytest.mark.slow

@@ -131,7 +131,19 @@ class _Writer:
             return default
         if name not in self.stored:
             raise InputError(f"Bound {name!r} of a Clip of codes must be stored, not computed")
-        return int(numpy_helper.to_array(self.stored[name]).item())
+        numbers = self._array(name)
+        if numbers.size != 1:
+            raise InputError(f"Bound {name!r} of a Clip of codes must be one number, not {numbers.size} of them")
+        return int(numbers.item())
+
+    def _array(self, name: str) -> np.ndarray:
+        """Return a stored tensor."""
+        tensor = self.stored[name]
+        try:
+            return np.asarray(numpy_helper.to_array(tensor))
+        except (ValueError, TypeError, OverflowError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise InputError(f"Constant {name!r} must be a whole tensor, not one with: {reason}") from error
 
     def _undoes(self, node: onnx.NodeProto, quantizer: onnx.NodeProto) -> bool:
         """Return whether a node gives the numbers that a quantizer's codes stand for."""
@@ -142,8 +154,10 @@ class _Writer:
     def _alike(self, one: str, other: str) -> bool:
         if one == other:
             return True
-        arrays = [numpy_helper.to_array(self.stored[name]) for name in (one, other) if name in self.stored]
-        return len(arrays) == 2 and arrays[0].dtype == arrays[1].dtype and np.array_equal(*arrays)
+        if one not in self.stored or other not in self.stored:
+            return False
+        left, right = self._array(one), self._array(other)
+        return left.dtype == right.dtype and np.array_equal(left, right)
 
     def _arithmetic(self, node: onnx.NodeProto) -> None:
         """Put ``(codes - zero point) * scale`` in the place of a node."""
@@ -179,11 +193,11 @@ class _Writer:
 
     def _broadcast(self, node: onnx.NodeProto, name: str, axis: int, shown: str) -> list[int]:
         """Return the shape in which a parameter of one number, or of one for each channel, meets the node's input."""
-        count = int(np.prod(self.stored[name].dims)) if name in self.stored else 1
+        count = self._array(name).size if name in self.stored else 1
         if count == 1:
             return []
         source = node.input[0]
-        shape = tuple(self.stored[source].dims) if source in self.stored else self.shapes().get(source, ())
+        shape = self._array(source).shape if source in self.stored else self.shapes().get(source, ())
         if not -len(shape) <= axis < len(shape) or shape[axis] != count:
             raise InputError(
                 f"Parameter {name!r} of {shown} must have a number for each channel along axis {axis}, not {count}"

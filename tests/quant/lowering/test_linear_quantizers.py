@@ -156,6 +156,14 @@ def test_refusals(form: Callable[[Builder, str], str], sentence: str) -> None:
     assert_refused_like(network_of(form), ".*" + sentence.replace("(", r"\(").replace(")", r"\)") + "$")
 
 
+def test_damaged_constants_are_one_sentence() -> None:
+    for index in range(6):
+        model = network_of(linear(0, np.int8, -2, 1))
+        tensors = [each for each in model.graph.initializer if each.raw_data]
+        tensors[-index - 1].raw_data += b"1"
+        assert_refused_like(model, r"Constant 'const\d+' .*must be a whole tensor, not one with: .*")
+
+
 def test_operators_on_codes_name_the_form() -> None:
     net = Builder((1, 4), dtype=TensorProto.UINT8)
     x = net("MatMulInteger", net.input, net.constant(np.ones((4, 2)), np.int8), name="fc")
