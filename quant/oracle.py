@@ -21,6 +21,7 @@ from qonnx.custom_op.general.trunc import trunc_v1, trunc_v2
 
 from dataflow import InputError
 from quant._frames import planes_of
+from quant._tensors import array_of
 
 __all__ = ["OPERATORS", "in_one_domain", "scores_of_qonnx", "tensors_of_qonnx"]
 
@@ -276,7 +277,8 @@ def _widen(graph: onnx.GraphProto) -> None:
 
 
 def _doubled(tensor: onnx.TensorProto) -> onnx.TensorProto:
-    return onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(tensor).astype(np.float64), tensor.name)
+    values = array_of(tensor, f"Constant {tensor.name!r}")
+    return onnx.numpy_helper.from_array(values.astype(np.float64), tensor.name)
 
 
 def _prepare(graph: onnx.GraphProto) -> None:
@@ -284,7 +286,7 @@ def _prepare(graph: onnx.GraphProto) -> None:
     shapes = {node.input[1] for node in graph.node if node.op_type == "Reshape" and len(node.input) > 1}
     for tensor in graph.initializer:
         if tensor.name in shapes:
-            values = onnx.numpy_helper.to_array(tensor).copy()
+            values = array_of(tensor, f"Constant {tensor.name!r}").copy()
             if values.size and values[0] == 1:
                 values[0] = -1 if -1 not in values else 0
                 tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnx
 import onnx.inliner
-from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from dataflow import InputError
+from quant._tensors import array_of
 from quant.lowering.reading.sizes import check_size
 from quant.oracle import OPERATORS, in_one_domain
 
@@ -156,7 +156,7 @@ def name_of(node: onnx.NodeProto) -> str:
 
 def _constants(model: onnx.ModelProto, source: str) -> dict[str, np.ndarray]:
     """Return the values of all tensors that do not depend on the input."""
-    values = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    values = {tensor.name: array_of(tensor, f"Constant {tensor.name!r}") for tensor in model.graph.initializer}
     moving = {source}
     for node in model.graph.node:
         if moving & set(node.input):

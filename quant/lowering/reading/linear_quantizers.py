@@ -8,6 +8,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from dataflow import InputError
+from quant._tensors import array_of
 
 __all__ = ["with_quants"]
 
@@ -138,12 +139,7 @@ class _Writer:
 
     def _array(self, name: str) -> np.ndarray:
         """Return a stored tensor."""
-        tensor = self.stored[name]
-        try:
-            return np.asarray(numpy_helper.to_array(tensor))
-        except (ValueError, TypeError, OverflowError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise InputError(f"Constant {name!r} must be a whole tensor, not one with: {reason}") from error
+        return array_of(self.stored[name], f"Constant {name!r}")
 
     def _undoes(self, node: onnx.NodeProto, quantizer: onnx.NodeProto) -> bool:
         """Return whether a node gives the numbers that a quantizer's codes stand for."""

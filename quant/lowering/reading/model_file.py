@@ -14,9 +14,10 @@ import numpy as np
 import onnx
 import onnx.inliner
 from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
-from onnx import AttributeProto, TensorProto, numpy_helper
+from onnx import AttributeProto, TensorProto
 
 from dataflow import InputError, Integer
+from quant._tensors import array_of
 from quant.lowering.exact.numbers import Constant
 from quant.lowering.graph.graph import Graph
 from quant.lowering.graph.operations import Operator
@@ -339,17 +340,7 @@ def _initializers(graph: onnx.GraphProto) -> Iterator[TensorProto]:
 
 
 def _constant_of(tensor: TensorProto, name: str, node: str) -> Constant:
-    if tensor.data_type not in TensorProto.DataType.values():
-        raise InputError(f"Constant {name!r} of node {node!r} must be of a type of ONNX, not {tensor.data_type}")
-    if min(tensor.dims, default=0) < 0:
-        raise InputError(f"Sizes of constant {name!r} of node {node!r} must not be negative, not {list(tensor.dims)}")
-    try:
-        values = np.asarray(numpy_helper.to_array(tensor))
-    except (ValueError, TypeError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(
-            f"Constant {name!r} of node {node!r} must be a whole tensor, not one with: {reason}"
-        ) from error
+    values = array_of(tensor, f"Constant {name!r} of node {node!r}")
     if tensor.data_type in {TensorProto.INT4, TensorProto.UINT4}:
         values = values.astype(np.int64)
     if values.dtype.kind not in "fiub" and tensor.data_type not in _FLOATS:
