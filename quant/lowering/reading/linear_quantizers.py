@@ -58,17 +58,23 @@ class _Writer:
         for node in graph.node:
             for name in node.input:
                 self.readers[name].append(node)
-            if node.op_type == "Constant" and node.attribute and node.attribute[0].type == onnx.AttributeProto.TENSOR:
+            if (
+                node.op_type == "Constant"
+                and node.output
+                and node.attribute
+                and node.attribute[0].type == onnx.AttributeProto.TENSOR
+            ):
                 self.stored[node.output[0]] = node.attribute[0].t
         self.taken = {*self.stored, *self.readers, *self.ends, *(name for node in graph.node for name in node.output)}
         #: What replaces a node, by the node's first output.
         self.replaced: dict[str, list[onnx.NodeProto]] = {}
 
     def write(self) -> None:
-        for node in self.graph.node:
+        whole = [node for node in self.graph.node if _is_whole(node)]  # others are refused like any operator
+        for node in whole:
             if node.op_type == "QuantizeLinear":
                 self._quantizer(node)
-        for node in self.graph.node:
+        for node in whole:
             if node.op_type == "DequantizeLinear" and node.output[0] not in self.replaced:
                 self._arithmetic(node)
         nodes = [each for node in self.graph.node for each in self.replaced.get(next(iter(node.output), ""), [node])]
@@ -95,7 +101,8 @@ class _Writer:
             self.replaced[codes] = []
         ends = self.readers[codes]
         if codes in self.ends or not ends or any(not self._undoes(each, node) for each in ends):
-            read = ", ".join(dict.fromkeys(each.op_type for each in ends)) or "nothing"
+            kinds = dict.fromkeys("another" if each.op_type == "DequantizeLinear" else each.op_type for each in ends)
+            read = ", ".join(kinds) or "nothing"
             raise InputError(
                 f"Codes of {shown} must be read by a DequantizeLinear of the same scale and zero point only, "
                 f"not by {read}: export the model in the form QDQ or QCDQ"
@@ -143,8 +150,13 @@ class _Writer:
 
     def _undoes(self, node: onnx.NodeProto, quantizer: onnx.NodeProto) -> bool:
         """Return whether a node gives the numbers that a quantizer's codes stand for."""
-        return node.op_type == "DequantizeLinear" and all(
-            self._alike(*names) for names in zip([*node.input[1:], ""][:2], [*quantizer.input[1:], ""][:2], strict=True)
+        return (
+            node.op_type == "DequantizeLinear"
+            and _is_whole(node)
+            and all(
+                self._alike(*names)
+                for names in zip([*node.input[1:], ""][:2], [*quantizer.input[1:], ""][:2], strict=True)
+            )
         )
 
     def _alike(self, one: str, other: str) -> bool:
@@ -199,6 +211,11 @@ class _Writer:
                 f"Parameter {name!r} of {shown} must have a number for each channel along axis {axis}, not {count}"
             )
         return [count if index == axis % len(shape) else 1 for index in range(len(shape))]
+
+
+def _is_whole(node: onnx.NodeProto) -> bool:
+    """Return whether a quantizer has what it reads and what it makes."""
+    return len(node.input) in {2, 3} and all(node.input[:2]) and len(node.output) == 1 and bool(node.output[0])
 
 
 def _width(low: int, high: int, shown: str) -> tuple[int, bool, bool]:

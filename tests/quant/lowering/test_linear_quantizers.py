@@ -10,6 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto
 
+from dataflow import InputError
 from hwsim import predict
 from quant.lowering import lower
 from quant.oracle import scores_of_qonnx
@@ -141,7 +142,7 @@ def test_names_that_are_taken() -> None:
          "must be read by a DequantizeLinear of the same scale and zero point only, not by Cast: export the model in "
          "the form QDQ or QCDQ"),
         (lambda net, x: back(net, codes(net, x, 0, np.int8), 0, np.int8, scale=0.5),
-         "must be read by a DequantizeLinear of the same scale and zero point only, not by DequantizeLinear.*"),
+         "must be read by a DequantizeLinear of the same scale and zero point only, not by another.*"),
         (lambda net, x: back(net, codes(net, x, 0, np.int32), 0, np.int32),
          "must be integers of 4, 8 or 16 bits, not int32"),
         (linear(0, np.int8, -3, 5), "must be all those of a number of bits, not those from -3 to 5"),
@@ -162,6 +163,20 @@ def test_damaged_constants_are_one_sentence() -> None:
         tensors = [each for each in model.graph.initializer if each.raw_data]
         tensors[-index - 1].raw_data += b"1"
         assert_refused_like(model, r"Constant 'const\d+' .*must be a whole tensor, not one with: .*")
+
+
+@pytest.mark.parametrize("kind", ["QuantizeLinear", "DequantizeLinear"])
+def test_nodes_without_their_operands_are_one_sentence(kind: str) -> None:
+    for count in (0, 1):
+        model = network_of(linear(0, np.int8))
+        node = next(each for each in model.graph.node if each.op_type == kind)
+        del node.input[count:]
+        with pytest.raises(InputError, match=rf"Node .* \({kind}\) must have 2 to 3 operands, not {count}|read by"):
+            lower(model)
+    model = network_of(linear(0, np.int8))
+    del next(each for each in model.graph.node if each.op_type == kind).output[:]
+    with pytest.raises(InputError):
+        lower(model)
 
 
 def test_operators_on_codes_name_the_form() -> None:
