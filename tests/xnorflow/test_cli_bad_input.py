@@ -16,7 +16,7 @@ BAD = [
     (("show", "no.xnf"), "Network file must exist, not 'no.xnf'"),
     (
         ("show", "no-such-model"),
-        "Model must be a file, a folder with model.onnx or one of cnv-mnist-small, cnv-w1a1, resnet20-w1a1, "
+        "Model must be a file, a folder with model.onnx or one of cnv-mnist-small, cnv-w1a1, cnv-w1a2, resnet20-w1a1, "
         "sfc-w1a1, tfc-w1a1, not 'no-such-model'",
     ),
     (
