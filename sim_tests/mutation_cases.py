@@ -114,7 +114,7 @@ BROKEN_NODES: dict[str, tuple[str, ...]] = {
     "stacked": ("stack0",),
     "codes": ("codes0_1", "codes0", "codes1_1"),
     "split-image": ("split0.second", "shuffle1"),
-    "integer-pixels": ("crop0", "upsample1"),
+    "integer-pixels": ("crop0", "blocks3"),
 }
 
 #: Faults with whether values and cycles must differ.

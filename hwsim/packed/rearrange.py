@@ -13,10 +13,10 @@ def rearrange(node: Rearrange, x: Tensor | Windows) -> Tensor:
     stream = output_stream(node)
     if node.together == node.shape[-1] == stream.shape[-1]:  # whole pixels, so that words need not be opened
         data = x.plain.data
-        pixels = data.reshape(len(data), -1, data.shape[-1])[:, node.pieces.ravel()]
+        pixels = np.take(data.reshape(len(data), -1, data.shape[-1]), node.pieces.ravel(), 1)
         return Tensor(pixels.reshape(len(data), *node.positions, -1), stream.shape, x.packed)
     numbers = x.values if x.packed else x.plain.data
-    return tensor_of(numbers.reshape(len(numbers), -1)[:, _places(node)], stream)
+    return tensor_of(np.take(numbers.reshape(len(numbers), -1), _places(node), 1), stream)
 
 
 @remembered

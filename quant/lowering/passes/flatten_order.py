@@ -18,6 +18,7 @@ from quant.lowering.exact.numbers import Constant
 from quant.lowering.graph.graph import Graph
 from quant.lowering.graph.operations import (
     AveragePooling,
+    ChannelChoice,
     Elementwise,
     Join,
     LinearLayer,
@@ -25,11 +26,13 @@ from quant.lowering.graph.operations import (
     Operation,
     Operator,
     Pad,
+    PixelView,
     Rearrangement,
     Refused,
     parameter_name,
 )
 from quant.lowering.graph.origins import (
+    FirstImage,
     Origin,
     added,
     adds_branches,
@@ -42,6 +45,7 @@ from quant.lowering.graph.origins import (
     permutation,
 )
 from quant.lowering.graph.sites import OutsideNumber, Site, Window
+from quant.lowering.graph.wiring import Wiring, wiring_of
 
 __all__ = ["flatten_order"]
 
@@ -59,7 +63,13 @@ def flatten_order(graph: Graph) -> Graph:
 
 
 class _Flattener:
-    """The graph as far as it is flat."""
+    """The graph as far as it is flat.
+
+    Attributes
+    ----------
+    renamed : by tensor of the model, the one of the hardware that has its numbers
+    shapes : of tensors of the hardware from which others are made by moving numbers
+    """
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -69,6 +79,7 @@ class _Flattener:
         self.kept: list[Operation] = []
         self.refusals = list(graph.refusals)
         self.renamed = {graph.input: graph.input}
+        self.shapes: dict[str, tuple[int, ...]] = {}
         self.origins = {graph.input: Origin(graph.input, self._input_places(), Site(self.image))}
 
     def _input_places(self) -> np.ndarray:
@@ -85,15 +96,13 @@ class _Flattener:
             except InputError as error:
                 self.refusals.append(str(error))
                 self._refused(Refused(operation.name, operation.output, ()))
+        self._arrange(graph.output)
         end = self.origins[graph.output]
         try:
-            _check_output(graph, end)
+            _check_output(self.graph, end)
         except InputError as error:
             self.refusals.append(str(error))
-        shapes = {
-            name: (origin.site.image[-1],) if origin.site.image else (prod(graph.shapes[name]),)
-            for name, origin in self.origins.items()
-        }
+        shapes = {name: self._shape_of(origin) for name, origin in self.origins.items()} | self.shapes
         return graph.with_operations(
             tuple(self.kept),
             constants=self.constants,
@@ -104,17 +113,19 @@ class _Flattener:
             frame_shape=graph.shapes[graph.input][1:] if self.channels_last else graph.frame_shape,
         )
 
+    def _shape_of(self, origin: Origin) -> tuple[int, ...]:
+        """Return the shape of what hardware makes: the channels of an image, or the numbers of a vector."""
+        return (origin.site.image[-1],) if origin.site.image else (self.graph.size(origin.tensor),)
+
     def _flatten(self, operation: Operation) -> None:
-        graph = self.graph
         name = operation.output
         if isinstance(operation, Rearrangement):
-            origin = self.origins[operation.source]
-            self.origins[name] = replace(origin, places=origin.places.ravel()[operation.order])
-            self.renamed[name] = self.renamed[operation.source]
+            self._rearrangement(operation)
         elif isinstance(operation, Pad):
+            self._arrange(operation.source)
             source = self.renamed[operation.source]
-            site = _padded_by(graph, operation, self.origins[operation.source], source)
-            self.origins[name] = image_origin(graph, name, site)
+            site, channels = _padded_by(self.graph, operation, self.origins[operation.source], source)
+            self.origins[name] = image_origin(self.graph, name, site, channels)
             self.renamed[name] = source
         elif isinstance(operation, MaxPooling):
             self._max_pool(operation)
@@ -125,10 +136,108 @@ class _Flattener:
         elif isinstance(operation, Elementwise):
             self._elementwise(operation)
         elif isinstance(operation, Operator) and operation.kind == "Concat":
-            self._join(operation, concatenated(graph, operation, self.origins), concatenate=True)
+            self._concat(operation)
         else:
             assert isinstance(operation, Refused)
             self._refused(operation)
+
+    def _rearrangement(self, operation: Rearrangement) -> None:
+        """Follow the elements back; what hardware has to do is asked where they are read."""
+        source, shapes = operation.source, self.graph.shapes
+        origin = self.origins[source]
+        if len(shapes[operation.output]) < 3 and not _is_permutation(origin.places, self.graph.size(origin.tensor)):
+            self._arrange(source)  # what is flattened has no pixels any more that loops could count
+            origin = self.origins[source]
+        first = origin.first and replace(origin.first, rest=origin.first.rest.ravel()[operation.order])
+        if first is not None and (not _is_image(operation.order.shape) or _rest_wiring(first) is None):
+            self._arrange(source)
+            origin, first = self.origins[source], None
+        places = origin.places.ravel()[operation.order]
+        images = _is_image(shapes[source]) and _is_image(operation.order.shape)
+        if first is None and images and _has_pixels(origin):
+            before, after = (_wiring(each, origin.site.image) for each in (origin.places, places))
+            if after is None and before is not None:
+                first = FirstImage(origin.places, operation.order, origin.mover)
+        plain = np.array_equal(operation.order.ravel(), np.arange(operation.order.size))
+        mover = origin.mover if plain else operation.name
+        self.origins[operation.output] = replace(origin, places=places, first=first, mover=mover)
+        self.renamed[operation.output] = self.renamed[source]
+
+    def _arrange(self, name: str, *, ordered: bool = False) -> None:
+        """Let hardware choose channels and read pixels in another order, if a tensor needs it.
+
+        After that its elements are those that hardware makes, each of them once, with the pixels where they are made.
+        The channels may be in another order, unless they are to be ordered. What hardware cannot do is left as it is,
+        and refused by the reader.
+        """
+        origin = self.origins[name]
+        shape = origin.places.shape
+        if origin.site.padding is not None:
+            return
+        if not _has_pixels(origin):
+            flat = origin.places.ravel()
+            once = _is_permutation(flat, self.graph.size(origin.tensor))
+            if not once or (ordered and (np.diff(flat) != 1).any()):
+                self._choose(name, flat, Origin("", np.arange(flat.size).reshape(shape)))
+            return
+        if not _is_image(shape):
+            return
+        wiring = _wiring(origin.places, origin.site.image)
+        if wiring is None and origin.first is not None:
+            rest = origin.first.rest
+            self.origins[name] = replace(origin, places=origin.first.places, first=None, mover=origin.first.mover)
+            self._arrange(name)
+            places = self.origins[name].places.ravel()[rest]
+            self.origins[name] = replace(self.origins[name], places=places, mover=origin.mover)
+            self._arrange(name, ordered=ordered)
+            return
+        if wiring is None:
+            return
+        selected, order = wiring.selected, wiring.order
+        height, width, channels = origin.site.image
+        if selected is not None:
+            channels = len(selected)
+            if ordered and wiring.loops is None:
+                selected, order = selected[order], np.arange(channels)
+            made = _plain(name, (1, channels, height, width))
+            self._choose(name, selected, made, "_channels" if wiring.loops is not None else "")
+        if wiring.loops is not None:
+            image = (height, width, channels)
+            self._make(name, PixelView("", "", "", wiring.loops, image), _plain(name, shape))
+        if ordered and (np.diff(order) != 1).any():
+            self._choose(name, order, _plain(name, shape))
+            order = np.arange(len(order))
+        made = self.origins[name]
+        if made.tensor != origin.tensor:
+            places = image_places(shape)[:, order]
+            self.origins[name] = replace(made, places=places, site=Site(image_of(shape)), first=None)
+
+    def _choose(self, name: str, channels: np.ndarray, origin: Origin, ending: str = "") -> None:
+        self._make(name, ChannelChoice(ending, "", "", channels), origin)
+
+    def _make(self, name: str, operation: ChannelChoice | PixelView, origin: Origin) -> None:
+        """Add an operation on what a tensor is made of; the tensor is what it makes, then.
+
+        Parameters
+        ----------
+        operation : with the ending of its name only
+        origin : of what it makes, without its name
+        """
+        origin = replace(origin, mover=self.origins[name].mover)
+        label = origin.mover or self.graph.label(name)
+        count = sum(each.startswith(parameter_name(name, "moved")) for each in self.origins)
+        output = parameter_name(name, f"moved{count or ''}")
+        source = self.renamed[name]
+        self.shapes.setdefault(source, self._shape_of(self.origins[name]))
+        made = replace(operation, name=label + operation.name, output=output, source=source)
+        self.kept.append(made)
+        self.graph = replace(
+            self.graph,
+            operations=(*self.graph.operations, made),
+            shapes={**self.graph.shapes, output: origin.places.shape},
+        )
+        self.origins[name] = self.origins[output] = replace(origin, tensor=output)
+        self.renamed[name] = self.renamed[output] = output
 
     def _refused(self, operation: Refused) -> None:
         """Let what follows an operation that cannot be lowered read its tensor as it comes."""
@@ -142,12 +251,14 @@ class _Flattener:
             self.origins[name] = Origin(name, np.arange(prod(shape)).reshape(shape))
 
     def _max_pool(self, pool: MaxPooling) -> None:
+        self._arrange(pool.source)
         origin = self.origins[pool.source]
         site, channels = image_site(self.graph, pool, origin)
         check_unpadded(pool, origin)
         self._keep_image(replace(pool, source=self.renamed[pool.source], image=site.image), channels)
 
     def _average(self, average: AveragePooling) -> None:
+        self._arrange(average.source)
         origin = self.origins[average.source]
         (site, channels), window = image_site(self.graph, average, origin), average.window
         if site.padding is not None and site.window is not None:
@@ -167,6 +278,7 @@ class _Flattener:
         self.origins[name] = image_origin(self.graph, name, site, channels)
 
     def _layer(self, layer: LinearLayer) -> None:
+        self._arrange(layer.source)
         origin = self.origins[layer.source]
         shape = self.graph.shapes[layer.output]
         self.renamed[layer.output] = layer.output
@@ -180,29 +292,81 @@ class _Flattener:
             self.origins[layer.output] = Origin(layer.output, np.arange(prod(shape)).reshape(shape))
             return
         read, channels = image_site(self.graph, layer, origin)
+        if not _groups_as_made(layer.site.groups, channels):
+            if origin.site.padding is not None:
+                raise InputError(
+                    f"Node {origin.site.padding.name!r} (Pad) must pad channels in the groups of node {layer.name!r}, "
+                    "not shuffled ones: put it before the shuffle, or into the Conv"
+                )
+            self._arrange(layer.source, ordered=True)
+            read, channels = image_site(self.graph, layer, self.origins[layer.source])
+            source = self.renamed[layer.source]
         site = _padded_site(layer, layer.site.window, read, source)
-        weights = _by_made_channel(self.graph, layer, origin, channels)
-        self.kept.append(replace(layer, source=source, site=site, weights=weights))
+        weights, neurons = _by_made_channel(layer, channels)
+        bias = layer.bias and layer.bias.map(lambda values: values[neurons])
+        self.kept.append(replace(layer, source=source, site=site, weights=weights, bias=bias))
         image = (*site.positions, shape[1])
-        self.origins[layer.output] = image_origin(self.graph, layer.output, Site(image))
+        self.origins[layer.output] = image_origin(self.graph, layer.output, Site(image), np.argsort(neurons))
 
     def _elementwise(self, operation: Elementwise) -> None:
         if adds_branches(operation, self.origins):
-            self._join(operation, added(self.graph, operation, self.origins), concatenate=False)
+            self._add(operation)
             return
-        graph, origin = self.graph, _meeting(self.graph, operation, self.origins)
+        try:
+            origin, parameters = self._on_made(operation)
+        except InputError:
+            for name in operation.inputs:
+                if name in self.origins:
+                    self._arrange(name)
+            origin, parameters = self._on_made(operation)
         self.origins[operation.output] = origin
         self.renamed[operation.output] = operation.output
-        order = np.argsort(permutation(graph, operation, origin))
         operands = []
         for index, name in enumerate(operation.operands):
-            if name in graph.constants:
+            if index in parameters:
                 operands.append(parameter_name(operation.output, str(index)))
-                vector = _vector(graph.constants[name], origin.places.shape, order)
-                self.constants[operands[-1]] = _by_channel(operation, vector, origin)
+                self.constants[operands[-1]] = parameters[index]
             else:
                 operands.append(self.renamed[name] if name else "")
         self.kept.append(replace(operation, operands=tuple(operands)))
+
+    def _on_made(self, operation: Elementwise) -> tuple[Origin, dict[int, Constant]]:
+        """Return an operator's origin, and its parameters for what hardware makes: operators come before what moves."""
+        graph = self.graph
+        origin = _meeting(graph, operation, self.origins)
+        parameters = {
+            index: _parameter(graph, operation, graph.constants[name], origin)
+            for index, name in enumerate(operation.operands)
+            if name in graph.constants
+        }
+        return origin, parameters
+
+    def _add(self, operation: Elementwise) -> None:
+        """Let branches meet in the order in which they are made, or all in their natural one."""
+        for name in operation.operands:
+            self._arrange(name)
+        first, *others = (self.origins[name] for name in operation.operands)
+        if any(not np.array_equal(first.places, other.places) for other in others):
+            for name in operation.operands:
+                self._arrange(name, ordered=True)
+        self._join(operation, added(self.graph, operation, self.origins), concatenate=False)
+
+    def _concat(self, operation: Operator) -> None:
+        """Follow parts of one tensor that are put together back to it; otherwise let branches meet."""
+        parts = [self.origins[name] for name in operation.operands]
+        if len({self.renamed[name] for name in operation.operands}) == 1 and not any(
+            each.site.padding for each in parts
+        ):
+            axis = operation.attributes.get("axis", 1)
+            places = np.concatenate([origin.places for origin in parts], axis)
+            image = parts[0].site.image
+            if not image or (_is_image(places.shape) and _wiring(places, image) is not None):
+                self.origins[operation.output] = replace(parts[0], places=places, first=None, mover=operation.name)
+                self.renamed[operation.output] = self.renamed[operation.operands[0]]
+                return
+        for name in operation.operands:
+            self._arrange(name)
+        self._join(operation, concatenated(self.graph, operation, self.origins), concatenate=True)
 
     def _join(self, operation: Operator, origin: Origin, *, concatenate: bool) -> None:
         """Let branches meet."""
@@ -214,8 +378,11 @@ class _Flattener:
 
 def _input_image(graph: Graph) -> tuple[int, ...]:
     """Return the (height, width, channels) of an input that goes into a convolution, pool or padding, or ()."""
-    name = _image_entry(graph)
-    return () if name is None else image_of(graph.shapes[name])
+    name, shape = _image_entry(graph), graph.shapes[graph.input]
+    if name is None:
+        return ()
+    moved = not np.array_equal(_places_at(graph, name).ravel(), np.arange(prod(shape)))
+    return image_of(shape if moved and _is_image(shape) and not _is_channels_last(graph) else graph.shapes[name])
 
 
 def _image_entry(graph: Graph) -> str | None:
@@ -229,7 +396,7 @@ def _image_entry(graph: Graph) -> str | None:
         if not joined.intersection(operation.inputs):
             continue
         read = next((name for name in operation.inputs if name in alone), None)
-        if _reads_image(operation):
+        if _reads_image(graph, operation):
             return read if read is not None else entry
         if isinstance(operation, Elementwise | Rearrangement):
             joined.add(operation.output)
@@ -241,7 +408,11 @@ def _image_entry(graph: Graph) -> str | None:
     return None
 
 
-def _reads_image(operation: Operation) -> bool:
+def _reads_image(graph: Graph, operation: Operation) -> bool:
+    """Return whether an operation reads an image: one with a window, or one that repeats or leaves out some of it."""
+    if isinstance(operation, Rearrangement):
+        shape = graph.shapes[operation.source]
+        return _is_image(shape) and not _is_permutation(operation.order, prod(shape))
     if isinstance(operation, LinearLayer):
         return operation.site.window is not None
     return isinstance(operation, AveragePooling | MaxPooling | Pad)
@@ -252,8 +423,13 @@ def _is_channels_last(graph: Graph) -> bool:
     shape, entry = graph.shapes[graph.input], _image_entry(graph)
     if entry is None or len(shape) < 3 or len(graph.shapes[entry]) != len(shape):
         return False
-    natural = np.arange(prod(shape)).reshape(shape)
-    places = {graph.input: natural}
+    return np.array_equal(_places_at(graph, entry), np.moveaxis(np.arange(prod(shape)).reshape(shape), -1, 1))
+
+
+def _places_at(graph: Graph, tensor: str) -> np.ndarray:
+    """Return the place in the input of each element of a tensor that operators and rearrangements make of it."""
+    shape = graph.shapes[graph.input]
+    places = {graph.input: np.arange(prod(shape)).reshape(shape)}
     for operation in graph.operations:
         if isinstance(operation, Rearrangement) and operation.source in places:
             places[operation.output] = places[operation.source].ravel()[operation.order]
@@ -261,35 +437,72 @@ def _is_channels_last(graph: Graph) -> bool:
             known = next((places[name] for name in operation.inputs if name in places), None)
             if known is not None:
                 places[operation.output] = np.broadcast_to(known, graph.shapes[operation.output])
-    return np.array_equal(places.get(entry, ()), np.moveaxis(natural, -1, 1))
+    return places[tensor]
 
 
-def _padded_by(graph: Graph, pad: Pad, origin: Origin, source: str) -> Site:
-    """Return what a reader of a padding knows."""
+def _has_pixels(origin: Origin) -> bool:
+    return bool(origin.site.image) and origin.site.padding is None
+
+
+def _is_permutation(places: np.ndarray, size: int) -> bool:
+    """Return whether each of some places occurs once."""
+    return places.size == size and np.unique(places).size == size
+
+
+def _is_image(shape: tuple[int, ...]) -> bool:
+    return len(shape) in {3, 4} and shape[0] == 1
+
+
+def _plain(name: str, shape: tuple[int, ...]) -> Origin:
+    """Return the origin of an image whose elements are as hardware makes them."""
+    return Origin(name, image_places(shape), Site(image_of(shape)))
+
+
+def _wiring(places: np.ndarray, image: tuple[int, ...]) -> Wiring | None:
+    """Return what makes a tensor (1, channels, height, width), or (1, channels, length), of an image."""
+    height, width, channels = image_of(places.shape)
+    return wiring_of(np.moveaxis(places.reshape(channels, height, width), 0, -1), image)
+
+
+def _rest_wiring(first: FirstImage) -> Wiring | None:
+    """Return what makes a tensor of its first image."""
+    shape = first.places.shape
+    return _wiring(image_places(shape).ravel()[first.rest], image_of(shape))
+
+
+def _padded_by(graph: Graph, pad: Pad, origin: Origin, source: str) -> tuple[Site, np.ndarray]:
+    """Return what a reader of a padding knows, and the order of the channels."""
     site, channels = image_site(graph, pad, origin)
     check_unpadded(pad, origin)
-    if (np.diff(channels) != 1).any():
-        raise InputError(
-            f"Channels of {graph.label(origin.tensor)!r} must reach node {pad.name!r} (Pad) in the order in which they "
-            "are made, not shuffled: leave the shuffle out, or put it after the layer"
-        )
     window = Window((1, 1), (1, 1), (1, 1), pad.padding)
-    return replace(site, window=window, padding=OutsideNumber(pad.name, source, pad.value))
+    return replace(site, window=window, padding=OutsideNumber(pad.name, source, pad.value)), channels
 
 
-def _by_made_channel(graph: Graph, layer: LinearLayer, origin: Origin, channels: np.ndarray) -> Constant:
-    """Return a convolution's weights, their columns sorted by the order in which the channels are made."""
+def _groups_as_made(groups: int, channels: np.ndarray) -> bool:
+    """Return whether the channels of each group are neighbours where they are made, in any order."""
+    blocks = channels.reshape(groups, -1) // (len(channels) // groups)
+    return bool((blocks == blocks[:, :1]).all())
+
+
+def _by_made_channel(layer: LinearLayer, channels: np.ndarray) -> tuple[Constant, np.ndarray]:
+    """Return a convolution's weights, sorted by the order in which the channels are made, and the order of its neurons.
+
+    Groups come in the order in which their channels are made, and so do their neurons.
+    """
+    groups, neurons = layer.site.groups, np.arange(layer.weights.shape[0])
     if (np.diff(channels) == 1).all():
-        return layer.weights
-    if layer.site.groups > 1:
-        raise InputError(
-            f"Channels of {graph.label(origin.tensor)!r} must reach node {layer.name!r} (Conv, {layer.site.groups} "
-            "groups) in the order in which they are made, not shuffled: leave the shuffle out, or use one group"
-        )
-    neurons, order = layer.weights.shape[0], np.argsort(channels)
-    return layer.weights.map(
-        lambda values: values.reshape(neurons, -1, len(channels))[:, :, order].reshape(neurons, -1)
-    )
+        return layer.weights, neurons
+    each = len(channels) // groups
+    within = channels.reshape(groups, each) % each
+    made = np.argsort(channels.reshape(groups, each)[:, 0] // each)
+    orders = np.argsort(within, axis=1)
+
+    def sort(values: np.ndarray) -> np.ndarray:
+        by_group = values.reshape(groups, len(neurons) // groups, -1, each)
+        sorted_columns = [by_group[group][..., orders[group]] for group in made.tolist()]
+        return np.array(sorted_columns, values.dtype).reshape(values.shape)
+
+    return layer.weights.map(sort), neurons.reshape(groups, -1)[made].ravel()
 
 
 def _padded_site(layer: LinearLayer, window: Window, site: Site, source: str) -> Site:
@@ -314,7 +527,7 @@ def _meeting(graph: Graph, operation: Elementwise, origins: dict[str, Origin]) -
     """Return the origin of an elementwise operator's result: all operands must have the same."""
     shape = graph.shapes[operation.output]
     dynamic = [origins[name] for name in operation.inputs if name in origins]
-    sources = sorted({graph.label(origin.tensor) for origin in dynamic})
+    sources = sorted(graph.label(tensor) for tensor in {origin.tensor for origin in dynamic})
     if len(sources) > 1:
         raise InputError(
             f"Node {operation.name!r} ({operation.kind}) must combine numbers of one layer, "
@@ -326,27 +539,29 @@ def _meeting(graph: Graph, operation: Elementwise, origins: dict[str, Origin]) -
             f"Node {operation.name!r} ({operation.kind}) must combine each number with itself, not with another: "
             "only elementwise functions are supported"
         )
-    return replace(dynamic[0], places=spread[0])
+    first = dynamic[0].first if dynamic[0].places.shape == shape else None
+    return replace(dynamic[0], places=spread[0], first=first)
 
 
-def _vector(constant: Constant, shape: tuple[int, ...], order: np.ndarray) -> Constant:
-    """Return a parameter as () if it is one number for all elements, else in the hardware's order."""
+def _parameter(graph: Graph, operation: Elementwise, constant: Constant, origin: Origin) -> Constant:
+    """Return a parameter as () if it is one number for all elements, else by channel, or by number of a vector.
+
+    Elements may be made once and repeated, or left out. All that are made must have a parameter, and only one.
+    """
     if constant.size == 1:
         return constant.map(lambda values: values.reshape(()))
-    return constant.map(lambda values: np.broadcast_to(values, shape).ravel()[order])
-
-
-def _by_channel(operation: Elementwise, vector: Constant, origin: Origin) -> Constant:
-    """Return an image's parameter by channel."""
-    if not vector.shape or not origin.site.image:
-        return vector
-    pixels = vector.map(lambda values: values.reshape(-1, origin.site.image[-1]))
-    if _differ(pixels.values, pixels.values[:1]).any():
+    count = origin.site.image[-1] if origin.site.image else graph.size(origin.tensor)
+    kinds = origin.places.ravel() % count
+    channels, first = np.unique(kinds, return_index=True)
+    if len(channels) < count:
+        permutation(graph, operation, origin)
+    spread = constant.map(lambda values: np.broadcast_to(values, origin.places.shape).ravel())
+    if _differ(spread.values, spread.values[first][kinds]).any():
         raise InputError(
             f"Parameters of node {operation.name!r} ({operation.kind}) must be the same at every pixel of an image, "
             "not differ by row or column: use one per channel"
         )
-    return pixels.map(lambda values: values[0])
+    return spread.map(lambda values: values[first])
 
 
 def _differ(left: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -46,7 +46,6 @@ _QONNX_OPERANDS = {
 #: Operands of an operator that may have any number of them.
 _MANY = 1000
 _CONVOLUTIONAL = {
-    *("ConvTranspose",),
     *("LpPool", "QuantAvgPool2d", "MaxPoolNHWC", "Im2Col"),
 }
 

@@ -24,7 +24,7 @@ __all__ = [
     "read_average",
     "read_pad",
     "read_pool",
-    "read_slice",
+    "strided_pool",
 ]
 
 Shape = tuple[int, ...]
@@ -195,28 +195,24 @@ def further_channels(image: Shape, before: np.ndarray, after: np.ndarray) -> tup
     return weights.reshape(*weights.shape, *[1] * (len(image) - 2)), bias
 
 
-def read_slice(operator: Operator, image: Shape, places: np.ndarray) -> tuple[MaxPooling, Shape]:
-    """Return a Slice of every n-th row and column of an image, which is a max pool of size 1, and its output's shape.
+def strided_pool(operator: Operator, image: Shape, places: np.ndarray) -> MaxPooling | None:
+    """Return a Slice of every n-th row and column of an image as a max pool of size 1; None if it takes something else.
+
+    Such a pool may be exchanged with what follows it, so that it moves bits rather than sums.
 
     Parameters
     ----------
     places : the places in the flattened image of what it takes
-
-    Raises
-    ------
-    InputError
-        A Slice that takes something else.
     """
+    if operator.kind != "Slice" or len(image) not in {3, 4} or places.ndim != len(image):
+        return None
     everything = np.arange(prod(image)).reshape(image)
     strides = [-(-size // max(1, taken)) for size, taken in zip(image, places.shape, strict=True)]
     steps = tuple(slice(None, None, stride) for stride in strides)
-    if len(image) not in {3, 4} or strides[:2] != [1, 1] or not np.array_equal(everything[steps], places):
-        raise InputError(
-            f"Node {operator.name!r} (Slice) must take every n-th row and column of an image from the first on, "
-            f"not {_shown(places.shape)} others of {_shown(image)}: leave it out, or put a Conv in its place"
-        )
+    if strides[:2] != [1, 1] or max(strides) == 1 or not np.array_equal(everything[steps], places):
+        return None
     window = Window((1, 1), (strides[-2] if len(image) == 4 else 1, strides[-1]), (1, 1), (0, 0, 0, 0))
-    return MaxPooling(operator.name, operator.output, operator.operands[0], window), places.shape
+    return MaxPooling(operator.name, operator.output, operator.operands[0], window)
 
 
 def _value_of(operator: Operator, value: Constant) -> Constant:
