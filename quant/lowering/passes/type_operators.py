@@ -337,10 +337,23 @@ class _Typer:
             self._keep(Rearrangement(f"{operator.name}_cut", operator.output, pixels, made.cut), made.cut.shape)
 
     def _pad(self, operator: Operator, image: tuple[int, ...]) -> None:
-        """Take rows and columns around an image as a Pad, and channels as a Conv of size 1 after it."""
+        """Take rows and columns around an image as a Pad, and channels as a Conv of size 1 after it.
+
+        What negative pads take off is left out before that.
+        """
         sides, number = pad_sides(operator, image, self.constants)
-        before, after = (np.full(int(count), number.item(), object) for count in sides[:, 1])
         source = operator.operands[0]
+        if sides.min() < 0:
+            kept = tuple(
+                slice(-min(0, a), size + min(0, b)) for size, (a, b) in zip(image, sides.T.tolist(), strict=True)
+            )
+            order, sides = np.arange(prod(image)).reshape(image)[kept], np.maximum(sides, 0)
+            output = parameter_name(operator.output, "cut") if sides.any() else operator.output
+            self._keep(Rearrangement(operator.name, output, source, order), order.shape)
+            if not sides.any():
+                return
+            source, image, operator = output, order.shape, replace(operator, operands=(output, *operator.operands[1:]))
+        before, after = (np.full(int(count), number.item(), object) for count in sides[:, 1])
         if sides[:, 2:].any() or not sides.any():
             pad, image = read_pad(operator, image, sides, number)
             if not sides[:, 1].any():

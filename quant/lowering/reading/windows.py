@@ -137,7 +137,7 @@ def _pool_window(operator: Operator, image: Shape) -> Window:
 
 
 def pad_sides(operator: Operator, image: Shape, constants: Mapping[str, Constant]) -> tuple[np.ndarray, Constant]:
-    """Return what a Pad adds before and after each axis, (2, axes) int64, and the number.
+    """Return what a Pad adds before and after each axis, (2, axes) int64, and the number; below 0 is taken off.
 
     Raises
     ------
@@ -164,10 +164,11 @@ def pad_sides(operator: Operator, image: Shape, constants: Mapping[str, Constant
         raise InputError(
             f"pads of node {operator.name!r} (Pad) must be two integers for each of its axes, not give: {error}"
         ) from error
-    if sides.min() < 0 or sides[:, 0].any():
+    left = np.array(image) + np.minimum(sides, 0).sum(axis=0)
+    if sides[:, 0].any() or left.min() < 1:
         raise InputError(
-            f"pads of node {operator.name!r} (Pad) must add rows, columns or channels around an image, "
-            f"not {tuple(int(side) for side in sides.ravel())}: leave it out"
+            f"pads of node {operator.name!r} (Pad) must add rows, columns or channels around an image, or take fewer "
+            f"off than it has, not be {tuple(int(side) for side in sides.ravel())}: leave it out"
         )
     padded = (size + int(side) for size, side in zip(image, sides.sum(axis=0), strict=True))
     check_size(f"Padded image of node {operator.name!r} (Pad)", tuple(padded))

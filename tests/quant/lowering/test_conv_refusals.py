@@ -113,9 +113,9 @@ READING: dict[str, tuple[Build, str]] = {
         "Operand 'image' of node 'pad' (Pad) must be a constant, not computed from the input",
     ),
     "pad-crops": (
-        lambda net, x: net.pad(x, (-1, 0, 0, 0), 1.0, name="pad"),
-        "pads of node 'pad' (Pad) must add rows, columns or channels around an image, not (0, 0, -1, 0, 0, 0, 0, 0): "
-        "leave it out",
+        lambda net, x: net.pad(x, (-3, 0, -3, 0), 1.0, name="pad"),
+        "pads of node 'pad' (Pad) must add rows, columns or channels around an image, or take fewer off than it has, "
+        "not be (0, 0, -3, 0, 0, 0, -3, 0): leave it out",
     ),
     "computed-weights": (
         lambda net, x: net("Conv", x, net.reshape(net("Sub", x, 1.0), 1, 3, 6, 5), name="conv"),

@@ -238,6 +238,10 @@ PIXELS: dict[str, tuple[Callable[[Builder, str], str], int]] = {
     "pixel-unshuffle": (pixel_unshuffle, 32),
     "cropped": (crop, 8),
     "cropped-channels": (lambda net, x: cut(net, crop(net, x), 2, 7), 5),
+    "negative-pads": (
+        lambda net, x: net("Pad", x, net.constant([0, 0, -1, -2, 0, -3, 0, -1], np.int64), mode="constant"),
+        5,
+    ),
     "transposed": (lambda net, x: net("Transpose", x, perm=[0, 1, 3, 2]), 8),
     "flipped": (lambda net, x: cut(net, x, -1, -(2**62), 2, -1), 8),
     "twice": (lambda net, x: net("DepthToSpace", enlarged(net, x, 2, 2), blocksize=2), 2),
@@ -248,7 +252,7 @@ PIXELS: dict[str, tuple[Callable[[Builder, str], str], int]] = {
 MOVED = {"depth-to-space", "depth-to-space-crd", "pixel-shuffle", "space-to-depth", "pixel-unshuffle"}
 MOVED |= {"transposed", "flipped"}
 #: Those with operators after them that differ between what is one channel before, or that have none for some channels.
-OF_SUMS = {"space-to-depth", "pixel-unshuffle", "cropped-channels"}
+OF_SUMS = {"space-to-depth", "pixel-unshuffle", "cropped-channels", "negative-pads"}
 
 
 @pytest.mark.long
@@ -271,6 +275,12 @@ def test_pixels(name: str, place: str) -> None:
     assert kinds(network) == ["Rearrange"]
     (node,) = (node for node in network.nodes if node.kind == "Rearrange")
     assert str(node.input_streams[0].element) == "bipolar" or (place == "sums" and name in OF_SUMS)
+
+
+def test_pads_on_one_side_and_cuts_on_the_other() -> None:
+    net, x = start(4)
+    x = net("Pad", x, net.constant([0, 0, 1, -2, 0, 0, -1, 1], np.int64), 1.0, mode="constant")
+    assert kinds(assert_exact(end(net, x, 4, 2))) == ["Rearrange"]
 
 
 def test_pixels_of_the_input() -> None:
