@@ -15,10 +15,10 @@ import numpy as np
 
 from dataflow import InputError
 from quant.lowering.exact.numbers import Constant
+from quant.lowering.graph.arranging import Arranger, image_wiring, is_image, is_permutation
 from quant.lowering.graph.graph import Graph
 from quant.lowering.graph.operations import (
     AveragePooling,
-    ChannelChoice,
     Elementwise,
     Join,
     LinearLayer,
@@ -26,13 +26,11 @@ from quant.lowering.graph.operations import (
     Operation,
     Operator,
     Pad,
-    PixelView,
     Rearrangement,
     Refused,
     parameter_name,
 )
 from quant.lowering.graph.origins import (
-    FirstImage,
     Origin,
     added,
     adds_branches,
@@ -45,7 +43,6 @@ from quant.lowering.graph.origins import (
     permutation,
 )
 from quant.lowering.graph.sites import OutsideNumber, Site, Window
-from quant.lowering.graph.wiring import Wiring, wiring_of
 
 __all__ = ["flatten_order"]
 
@@ -62,31 +59,15 @@ def flatten_order(graph: Graph) -> Graph:
     return _Flattener(graph).run()
 
 
-class _Flattener:
-    """The graph as far as it is flat.
-
-    Attributes
-    ----------
-    renamed : by tensor of the model, the one of the hardware that has its numbers
-    shapes : of tensors of the hardware from which others are made by moving numbers
-    """
+class _Flattener(Arranger):
+    """The graph as far as it is flat."""
 
     def __init__(self, graph: Graph) -> None:
-        self.graph = graph
         self.image = _input_image(graph)
         self.channels_last = _is_channels_last(graph)
+        super().__init__(graph, Origin(graph.input, _input_places(graph, self.channels_last), Site(self.image)))
         self.constants = dict(graph.constants)
-        self.kept: list[Operation] = []
         self.refusals = list(graph.refusals)
-        self.renamed = {graph.input: graph.input}
-        self.shapes: dict[str, tuple[int, ...]] = {}
-        self.origins = {graph.input: Origin(graph.input, self._input_places(), Site(self.image))}
-
-    def _input_places(self) -> np.ndarray:
-        shape = self.graph.shapes[self.graph.input]
-        if len(shape) < 3 or self.channels_last:
-            return np.arange(prod(shape)).reshape(shape)
-        return image_places(shape)
 
     def run(self) -> Graph:
         graph = self.graph
@@ -96,13 +77,13 @@ class _Flattener:
             except InputError as error:
                 self.refusals.append(str(error))
                 self._refused(Refused(operation.name, operation.output, ()))
-        self._arrange(graph.output)
+        self.arrange(graph.output)
         end = self.origins[graph.output]
         try:
             _check_output(self.graph, end)
         except InputError as error:
             self.refusals.append(str(error))
-        shapes = {name: self._shape_of(origin) for name, origin in self.origins.items()} | self.shapes
+        shapes = {name: self.shape_of(origin) for name, origin in self.origins.items()} | self.shapes
         return graph.with_operations(
             tuple(self.kept),
             constants=self.constants,
@@ -113,16 +94,12 @@ class _Flattener:
             frame_shape=graph.shapes[graph.input][1:] if self.channels_last else graph.frame_shape,
         )
 
-    def _shape_of(self, origin: Origin) -> tuple[int, ...]:
-        """Return the shape of what hardware makes: the channels of an image, or the numbers of a vector."""
-        return (origin.site.image[-1],) if origin.site.image else (self.graph.size(origin.tensor),)
-
     def _flatten(self, operation: Operation) -> None:
         name = operation.output
         if isinstance(operation, Rearrangement):
-            self._rearrangement(operation)
+            self.rearrange(operation)
         elif isinstance(operation, Pad):
-            self._arrange(operation.source)
+            self.arrange(operation.source)
             source = self.renamed[operation.source]
             site, channels = _padded_by(self.graph, operation, self.origins[operation.source], source)
             self.origins[name] = image_origin(self.graph, name, site, channels)
@@ -141,104 +118,6 @@ class _Flattener:
             assert isinstance(operation, Refused)
             self._refused(operation)
 
-    def _rearrangement(self, operation: Rearrangement) -> None:
-        """Follow the elements back; what hardware has to do is asked where they are read."""
-        source, shapes = operation.source, self.graph.shapes
-        origin = self.origins[source]
-        if len(shapes[operation.output]) < 3 and not _is_permutation(origin.places, self.graph.size(origin.tensor)):
-            self._arrange(source)  # what is flattened has no pixels any more that loops could count
-            origin = self.origins[source]
-        first = origin.first and replace(origin.first, rest=origin.first.rest.ravel()[operation.order])
-        if first is not None and (not _is_image(operation.order.shape) or _rest_wiring(first) is None):
-            self._arrange(source)
-            origin, first = self.origins[source], None
-        places = origin.places.ravel()[operation.order]
-        images = _is_image(shapes[source]) and _is_image(operation.order.shape)
-        if first is None and images and _has_pixels(origin):
-            before, after = (_wiring(each, origin.site.image) for each in (origin.places, places))
-            if after is None and before is not None:
-                first = FirstImage(origin.places, operation.order, origin.mover)
-        plain = np.array_equal(operation.order.ravel(), np.arange(operation.order.size))
-        mover = origin.mover if plain else operation.name
-        self.origins[operation.output] = replace(origin, places=places, first=first, mover=mover)
-        self.renamed[operation.output] = self.renamed[source]
-
-    def _arrange(self, name: str, *, ordered: bool = False) -> None:
-        """Let hardware choose channels and read pixels in another order, if a tensor needs it.
-
-        After that its elements are those that hardware makes, each of them once, with the pixels where they are made.
-        The channels may be in another order, unless they are to be ordered. What hardware cannot do is left as it is,
-        and refused by the reader.
-        """
-        origin = self.origins[name]
-        shape = origin.places.shape
-        if origin.site.padding is not None:
-            return
-        if not _has_pixels(origin):
-            flat = origin.places.ravel()
-            once = _is_permutation(flat, self.graph.size(origin.tensor))
-            if not once or (ordered and (np.diff(flat) != 1).any()):
-                self._choose(name, flat, Origin("", np.arange(flat.size).reshape(shape)))
-            return
-        if not _is_image(shape):
-            return
-        wiring = _wiring(origin.places, origin.site.image)
-        if wiring is None and origin.first is not None:
-            rest = origin.first.rest
-            self.origins[name] = replace(origin, places=origin.first.places, first=None, mover=origin.first.mover)
-            self._arrange(name)
-            places = self.origins[name].places.ravel()[rest]
-            self.origins[name] = replace(self.origins[name], places=places, mover=origin.mover)
-            self._arrange(name, ordered=ordered)
-            return
-        if wiring is None:
-            return
-        selected, order = wiring.selected, wiring.order
-        height, width, channels = origin.site.image
-        if selected is not None:
-            channels = len(selected)
-            if ordered and wiring.loops is None:
-                selected, order = selected[order], np.arange(channels)
-            made = _plain(name, (1, channels, height, width))
-            self._choose(name, selected, made, "_channels" if wiring.loops is not None else "")
-        if wiring.loops is not None:
-            image = (height, width, channels)
-            self._make(name, PixelView("", "", "", wiring.loops, image), _plain(name, shape))
-        if ordered and (np.diff(order) != 1).any():
-            self._choose(name, order, _plain(name, shape))
-            order = np.arange(len(order))
-        made = self.origins[name]
-        if made.tensor != origin.tensor:
-            places = image_places(shape)[:, order]
-            self.origins[name] = replace(made, places=places, site=Site(image_of(shape)), first=None)
-
-    def _choose(self, name: str, channels: np.ndarray, origin: Origin, ending: str = "") -> None:
-        self._make(name, ChannelChoice(ending, "", "", channels), origin)
-
-    def _make(self, name: str, operation: ChannelChoice | PixelView, origin: Origin) -> None:
-        """Add an operation on what a tensor is made of; the tensor is what it makes, then.
-
-        Parameters
-        ----------
-        operation : with the ending of its name only
-        origin : of what it makes, without its name
-        """
-        origin = replace(origin, mover=self.origins[name].mover)
-        label = origin.mover or self.graph.label(name)
-        count = sum(each.startswith(parameter_name(name, "moved")) for each in self.origins)
-        output = parameter_name(name, f"moved{count or ''}")
-        source = self.renamed[name]
-        self.shapes.setdefault(source, self._shape_of(self.origins[name]))
-        made = replace(operation, name=label + operation.name, output=output, source=source)
-        self.kept.append(made)
-        self.graph = replace(
-            self.graph,
-            operations=(*self.graph.operations, made),
-            shapes={**self.graph.shapes, output: origin.places.shape},
-        )
-        self.origins[name] = self.origins[output] = replace(origin, tensor=output)
-        self.renamed[name] = self.renamed[output] = output
-
     def _refused(self, operation: Refused) -> None:
         """Let what follows an operation that cannot be lowered read its tensor as it comes."""
         name = operation.output
@@ -251,14 +130,14 @@ class _Flattener:
             self.origins[name] = Origin(name, np.arange(prod(shape)).reshape(shape))
 
     def _max_pool(self, pool: MaxPooling) -> None:
-        self._arrange(pool.source)
+        self.arrange(pool.source)
         origin = self.origins[pool.source]
         site, channels = image_site(self.graph, pool, origin)
         check_unpadded(pool, origin)
         self._keep_image(replace(pool, source=self.renamed[pool.source], image=site.image), channels)
 
     def _average(self, average: AveragePooling) -> None:
-        self._arrange(average.source)
+        self.arrange(average.source)
         origin = self.origins[average.source]
         (site, channels), window = image_site(self.graph, average, origin), average.window
         if site.padding is not None and site.window is not None:
@@ -278,7 +157,7 @@ class _Flattener:
         self.origins[name] = image_origin(self.graph, name, site, channels)
 
     def _layer(self, layer: LinearLayer) -> None:
-        self._arrange(layer.source)
+        self.arrange(layer.source)
         origin = self.origins[layer.source]
         shape = self.graph.shapes[layer.output]
         self.renamed[layer.output] = layer.output
@@ -298,7 +177,7 @@ class _Flattener:
                     f"Node {origin.site.padding.name!r} (Pad) must pad channels in the groups of node {layer.name!r}, "
                     "not shuffled ones: put it before the shuffle, or into the Conv"
                 )
-            self._arrange(layer.source, ordered=True)
+            self.arrange(layer.source, ordered=True)
             read, channels = image_site(self.graph, layer, self.origins[layer.source])
             source = self.renamed[layer.source]
         site = _padded_site(layer, layer.site.window, read, source)
@@ -317,7 +196,7 @@ class _Flattener:
         except InputError:
             for name in operation.inputs:
                 if name in self.origins:
-                    self._arrange(name)
+                    self.arrange(name)
             origin, parameters = self._on_made(operation)
         self.origins[operation.output] = origin
         self.renamed[operation.output] = operation.output
@@ -344,11 +223,11 @@ class _Flattener:
     def _add(self, operation: Elementwise) -> None:
         """Let branches meet in the order in which they are made, or all in their natural one."""
         for name in operation.operands:
-            self._arrange(name)
+            self.arrange(name)
         first, *others = (self.origins[name] for name in operation.operands)
         if any(not np.array_equal(first.places, other.places) for other in others):
             for name in operation.operands:
-                self._arrange(name, ordered=True)
+                self.arrange(name, ordered=True)
         self._join(operation, added(self.graph, operation, self.origins), concatenate=False)
 
     def _concat(self, operation: Operator) -> None:
@@ -360,12 +239,12 @@ class _Flattener:
             axis = operation.attributes.get("axis", 1)
             places = np.concatenate([origin.places for origin in parts], axis)
             image = parts[0].site.image
-            if not image or (_is_image(places.shape) and _wiring(places, image) is not None):
+            if not image or (is_image(places.shape) and image_wiring(places, image) is not None):
                 self.origins[operation.output] = replace(parts[0], places=places, first=None, mover=operation.name)
                 self.renamed[operation.output] = self.renamed[operation.operands[0]]
                 return
         for name in operation.operands:
-            self._arrange(name)
+            self.arrange(name)
         self._join(operation, concatenated(self.graph, operation, self.origins), concatenate=True)
 
     def _join(self, operation: Operator, origin: Origin, *, concatenate: bool) -> None:
@@ -376,13 +255,18 @@ class _Flattener:
         self.origins[operation.output] = origin
 
 
+def _input_places(graph: Graph, channels_last: bool) -> np.ndarray:
+    shape = graph.shapes[graph.input]
+    return np.arange(prod(shape)).reshape(shape) if len(shape) < 3 or channels_last else image_places(shape)
+
+
 def _input_image(graph: Graph) -> tuple[int, ...]:
     """Return the (height, width, channels) of an input that goes into a convolution, pool or padding, or ()."""
     name, shape = _image_entry(graph), graph.shapes[graph.input]
     if name is None:
         return ()
     moved = not np.array_equal(_places_at(graph, name).ravel(), np.arange(prod(shape)))
-    return image_of(shape if moved and _is_image(shape) and not _is_channels_last(graph) else graph.shapes[name])
+    return image_of(shape if moved and is_image(shape) and not _is_channels_last(graph) else graph.shapes[name])
 
 
 def _image_entry(graph: Graph) -> str | None:
@@ -412,7 +296,7 @@ def _reads_image(graph: Graph, operation: Operation) -> bool:
     """Return whether an operation reads an image: one with a window, or one that repeats or leaves out some of it."""
     if isinstance(operation, Rearrangement):
         shape = graph.shapes[operation.source]
-        return _is_image(shape) and not _is_permutation(operation.order, prod(shape))
+        return is_image(shape) and not is_permutation(operation.order, prod(shape))
     if isinstance(operation, LinearLayer):
         return operation.site.window is not None
     return isinstance(operation, AveragePooling | MaxPooling | Pad)
@@ -438,36 +322,6 @@ def _places_at(graph: Graph, tensor: str) -> np.ndarray:
             if known is not None:
                 places[operation.output] = np.broadcast_to(known, graph.shapes[operation.output])
     return places[tensor]
-
-
-def _has_pixels(origin: Origin) -> bool:
-    return bool(origin.site.image) and origin.site.padding is None
-
-
-def _is_permutation(places: np.ndarray, size: int) -> bool:
-    """Return whether each of some places occurs once."""
-    return places.size == size and np.unique(places).size == size
-
-
-def _is_image(shape: tuple[int, ...]) -> bool:
-    return len(shape) in {3, 4} and shape[0] == 1
-
-
-def _plain(name: str, shape: tuple[int, ...]) -> Origin:
-    """Return the origin of an image whose elements are as hardware makes them."""
-    return Origin(name, image_places(shape), Site(image_of(shape)))
-
-
-def _wiring(places: np.ndarray, image: tuple[int, ...]) -> Wiring | None:
-    """Return what makes a tensor (1, channels, height, width), or (1, channels, length), of an image."""
-    height, width, channels = image_of(places.shape)
-    return wiring_of(np.moveaxis(places.reshape(channels, height, width), 0, -1), image)
-
-
-def _rest_wiring(first: FirstImage) -> Wiring | None:
-    """Return what makes a tensor of its first image."""
-    shape = first.places.shape
-    return _wiring(image_places(shape).ravel()[first.rest], image_of(shape))
 
 
 def _padded_by(graph: Graph, pad: Pad, origin: Origin, source: str) -> tuple[Site, np.ndarray]:
