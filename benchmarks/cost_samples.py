@@ -18,8 +18,6 @@ from dataflow import (
     MaxPool,
     Network,
     Node,
-    Rearrange,
-    Select,
     SlidingWindow,
     SumPool,
     Threshold,
@@ -63,7 +61,6 @@ def samples() -> list[Sample]:
         _forks,
         _adds,
         _concats,
-        _selects,
         _windows,
         _pools,
         _fifos,
@@ -77,7 +74,7 @@ def samples() -> list[Sample]:
         found += [Sample(name, thing, index % 4 != 3) for index, (name, thing) in enumerate(part())]
     drawn = list(draws(seed=1, count=8))
     found += [Sample(name, thing, index % 4 != 3) for index, (name, thing) in enumerate(drawn)]
-    found += [Sample(name, thing, fitted=False) for name, thing in (*_others(), *_rearrangements())]
+    found += [Sample(name, thing, fitted=False) for name, thing in _others()]
     found += [Sample(name, thing, fitted=False) for name, thing in draws(seed=2, count=2)]
     fresh = [Sample(name, thing, fitted=False, fresh=True) for name, thing in draws(seed=3, count=2)]
     return [*found, *fresh, *_networks()]
@@ -288,43 +285,6 @@ def _concats() -> Iterator[tuple[str, Node]]:
     for operands, channels, positions, pe in table:
         kinds, sizes = "-".join(map(str, operands)), "-".join(map(str, channels))
         yield f"concat-{kinds}-{sizes}-pe{pe}", Concat("node", operands, channels, positions, pe)
-
-
-def _selects() -> Iterator[tuple[str, Node]]:
-    signed = Integer(8, signed=True)
-    # (element, shape, channels, pe): shuffles, slices, choices of any channels
-    table: list[tuple[str, Element, Sizes, np.ndarray, int]] = [
-        ("shuffle", BIPOLAR, (8, 8, 64), np.arange(64).reshape(4, 16).T.ravel(), 64),
-        ("slice", BIPOLAR, (8, 8, 64), np.arange(32, 64), 16),
-        ("slice", signed, (8, 8, 48), np.arange(16, 48), 8),
-        ("strided", BIPOLAR, (32,), np.arange(0, 32, 2), 32),
-        ("swapped", signed, (6, 6, 24), np.arange(24).reshape(-1, 4)[:, ::-1].ravel(), 4),
-        ("inert", Integer(4), (60,), np.arange(20, 57), 10),
-        ("shuffle", signed, (4, 4, 24), np.arange(24).reshape(2, 12).T.ravel(), 24),
-        ("mixed", BIPOLAR, (5, 5, 64), np.append(np.arange(16)[::-1], np.roll(np.arange(16), 3) + 32), 16),
-        ("slice", Integer(10, signed=True), (7, 7, 96), np.arange(32), 32),
-        ("mixed", signed, (40,), np.append(np.arange(8) ^ 1, np.arange(8)[::-1] + 24), 8),
-    ]
-    for what, element, shape, channels, pe in table:
-        name = f"select-{what}-{element}-{'x'.join(map(str, shape))}-{channels.size}-pe{pe}"
-        yield name, Select("node", element, shape, channels, pe)
-
-
-def _rearrangements() -> Iterator[tuple[str, Node]]:
-    """Yield nodes whose parts have the prices of windows: upsampled images, and blocks of channels as pixels."""
-    for element, (height, width, channels), factor, pe in (
-        (BIPOLAR, (14, 14, 64), 2, 64),
-        (BIPOLAR, (8, 8, 32), 2, 8),
-        (Integer(4), (10, 12, 16), 2, 4),
-        (BIPOLAR, (7, 9, 24), 3, 24),
-    ):
-        rows, columns = ((height, width * channels), (factor, 0)), ((width, channels), (factor, 0))
-        name = f"upsample-{element}-{height}x{width}x{channels}-{factor}-pe{pe}"
-        yield name, Rearrange("node", element, (height, width, channels), rows, columns, ((channels, 1),), 0, pe)
-        rows, columns = ((height, width * channels), (2, channels // 2)), ((width, channels), (2, channels // 4))
-        loops, lanes = ((channels // 4, 1),), min(pe, channels // 4)
-        name = f"pixels-{element}-{height}x{width}x{channels}-pe{lanes}"
-        yield name, Rearrange("node", element, (height, width, channels), rows, columns, loops, 0, lanes)
 
 
 def _window_sizes() -> list[tuple[Element, Sizes, Sizes, Sizes, Sizes, Sizes, int]]:

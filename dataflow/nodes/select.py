@@ -106,9 +106,12 @@ class Select(Node):
     def structure(self) -> Structure:
         found = Parts()
         taken = self.wiring[self.wiring[:, 0] >= 0]
-        found.count(self.schedule().period)
-        found.choose(np.array([len(np.unique(lane)) for lane in taken.T]), self.element.width)
+        # Inert lanes are registers that are reset. Beats that are all wired alike are counted only to drop some.
+        sources = np.array([len(np.unique(lane[lane >= 0])) for lane in taken.T])
         dropped = len(taken) < self.schedule().period
+        if dropped or sources.max() > 1 or taken.min() < 0:
+            found.count(self.schedule().period)
+        found.choose(sources, self.element.width)
         found.registers += self.output_streams[0].width + self.latency + dropped
         return found.structure("Select")
 
