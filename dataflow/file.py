@@ -24,7 +24,7 @@ from dataflow.writing import atomic_write
 
 __all__ = ["FORMAT_VERSION", "load", "save_network"]
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 
 
 def save_network(network: Network, path: str | os.PathLike[str]) -> None:
@@ -151,8 +151,12 @@ def _node_of_json(entry: dict[str, Any], tensors: dict[str, np.ndarray]) -> Node
     for each in fields(kind):
         if _holds_elements(each.type) and entry.get(each.name) is not None:
             entry[each.name] = _elements_of_json(entry[each.name])
-    entry = {field: tuple(value) if isinstance(value, list) else value for field, value in entry.items()}
-    return kind(**entry)
+    return kind(**{field: _tuples(value) for field, value in entry.items()})
+
+
+def _tuples(value: Any) -> Any:
+    """Return a field of JSON with tuples instead of lists."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def _holds_elements(declared: object) -> bool:

@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 from amaranth import Const, Module, Mux, Signal, Value
 
-from dataflow import MatrixVector, Network, Requantize, SlidingWindow, Threshold, fold
+from dataflow import MatrixVector, Network, Rearrange, Requantize, Select, SlidingWindow, Threshold, fold
 from rtl.components import _window as window
-from rtl.components import add, arg_max, matrix_vector, requantize, sliding_window, sum_pool, threshold
+from rtl.components import add, arg_max, matrix_vector, requantize, select, sliding_window, sum_pool, threshold
 from sim_tests.cases import Case, dense_network, random_frames
 from sim_tests.conv_cases import conv_network
 from sim_tests.mutants import Fault, Original, drop_beat, late, swap_lanes
 from sim_tests.residual_cases import RESIDUAL_CASES
 from sim_tests.test_conv import CASES as CONV_CASES
+from sim_tests.wiring_cases import WIRING_CASES
 
 __all__ = ["BROKEN_NODES", "CHANGES", "PATCHES", "Change", "Patch", "original"]
 
@@ -73,8 +74,8 @@ def _inert() -> Network:
     )
 
 
-def _residual(name: str) -> Network:
-    return next(case for case in RESIDUAL_CASES if case.name == name).network()
+def _branched(name: str) -> Network:
+    return next(case for case in (*RESIDUAL_CASES, *WIRING_CASES) if case.name == name).network()
 
 
 @cache
@@ -90,8 +91,8 @@ def original(name: str) -> Original:
     if name == "arg_max":
         network = fold(dense_network((12, 7, 3), seed=5), {"arg_max": {"pe": 2}})
         return Original(network, random_frames(network, 40))
-    if name in {case.name for case in RESIDUAL_CASES}:
-        network = _residual(name)
+    if name in {case.name for case in (*RESIDUAL_CASES, *WIRING_CASES)}:
+        network = _branched(name)
         return Original(network, random_frames(network, 8 if name == "codes" else 16))
     # In "everything" are sums of bits with zero outside, in groups, pooled; thresholds with zero outside, in groups.
     make, frames_run, seed = {
@@ -112,6 +113,8 @@ BROKEN_NODES: dict[str, tuple[str, ...]] = {
     "bits": ("add0",),
     "stacked": ("stack0",),
     "codes": ("codes0_1", "codes0", "codes1_1"),
+    "split-image": ("split0.second", "shuffle1"),
+    "integer-pixels": ("crop0", "blocks3"),
 }
 
 #: Faults with whether values and cycles must differ.
@@ -256,6 +259,16 @@ def other_codes(original: Original, name: str) -> Iterator[Network]:
         yield original.with_node(replace(node, table=table))
 
 
+def other_channels(original: Original, name: str) -> Iterator[Network]:
+    """Yield networks in which two neighbouring channels are exchanged."""
+    node = original.network.node(name)
+    assert isinstance(node, Select)
+    for place in range(min(3, node.channels.size - 1)):
+        channels = node.channels.copy()
+        channels[place : place + 2] = channels[place : place + 2][::-1]
+        yield original.with_node(replace(node, channels=channels))
+
+
 CHANGES = (
     Change("dense", "fc0", flipped_weights),
     Change("dense", "fc1", flipped_weights),
@@ -278,6 +291,8 @@ CHANGES = (
     Change("codes", "codes0_0", moved_starts),
     Change("codes", "codes0_1", other_lines),
     Change("codes", "codes0", other_codes),
+    Change("split-image", "shuffle1", other_channels),
+    Change("sliced", "slice0", other_channels),
 )
 
 
@@ -402,6 +417,17 @@ def rounds_toward_zero(patch: pytest.MonkeyPatch, original: Original, name: str)
     patch.setattr(requantize.Requantize, "shifted", toward_zero)
 
 
+def inert_lanes_repeat_a_channel(patch: pytest.MonkeyPatch, original: Original, name: str) -> None:
+    assert original.network.node(name).output_streams[0].inert
+    number = select.Select.lane_number
+    patch.setattr(select.Select, "lane_number", lambda self, source: number(self, max(0, source)))
+
+
+def reads_the_next_beat(patch: pytest.MonkeyPatch, original: Original, name: str) -> None:
+    first = Rearrange.first_beat.fget  # type: ignore[attr-defined]
+    patch.setattr(Rearrange, "first_beat", property(lambda node: first(node) + (node.name == name)))
+
+
 def _held(m: Module, exact: Value) -> Signal:
     """Return the register of a number, whose upper bits are lost where it is written on."""
     held = Signal(exact.shape())
@@ -431,4 +457,6 @@ PATCHES = (
     Patch("codes", "codes1_1", absent_channels_have_functions),
     Patch("codes", "codes0_1", codes_wrap),
     Patch("codes-stacked", "codes1", rounds_toward_zero),
+    Patch("inert-slice", "slice0", inert_lanes_repeat_a_channel),
+    Patch("integer-pixels", "crop0", reads_the_next_beat),
 )

@@ -29,10 +29,11 @@ from dataflow import (
     unsigned_for,
     verify,
 )
+from dataflow.converters import insert_converters
 from sim_tests.cases import INT2, INT4, INT8, random_weights
 from sim_tests.random_codes import random_codes
 
-__all__ = ["RESIDUAL_CASES", "Block", "ResidualCase", "residual_network"]
+__all__ = ["RESIDUAL_CASES", "Block", "BlockBuilder", "ResidualCase", "ended", "residual_network"]
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,10 @@ class Block:
 
 
 @dataclass
-class _BlockBuilder:
+class BlockBuilder:
     """Builds a network, which continues at output `port` of node `tail` with frames of `stream`.
 
-    Layers have weights of the types `weights`, used cyclically.
+    Layers have weights of the types `weights`, used cyclically. `entry` is the stream of the input.
     """
 
     rng: np.random.Generator
@@ -84,6 +85,10 @@ class _BlockBuilder:
     nodes: list[Node] = field(default_factory=list)
     fifos: list[Fifo] = field(default_factory=list)
     port: int = 0
+    entry: Stream = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.entry = self.stream
 
     def append(self, node: Node) -> None:
         """Append a node."""
@@ -186,28 +191,30 @@ def residual_network(
     bits : whether a `Threshold` comes before the blocks; otherwise they take the pixels
     weights : types of the weights of the layers, used cyclically
     """
-    rng = np.random.default_rng(seed)
-    pixels = Stream(Integer(8), shape)
-    build = _BlockBuilder(rng, "input", pixels, weights)
+    build = BlockBuilder(np.random.default_rng(seed), "input", Stream(Integer(8), shape), weights)
     if bits:
         build.sign("binarize")
     for index, block in enumerate(blocks):
         build.block(index, block)
+    return ended(build, "residual-" + "x".join(map(str, shape)), classes)
+
+
+def ended(build: BlockBuilder, name: str, classes: int) -> Network:
+    """Return the network that ends in a dense layer on the builder's stream, and the class."""
     build.append(build.matrix("fc", (classes, prod(build.stream.shape))))
     ones, zeros = np.ones(classes, np.int64), np.zeros(classes, np.int64)
     build.append(ArgMax("arg_max", build.stream.element, ones, zeros))
     build.fifos.append(Fifo(build.tail, "class"))
-    return verify(
-        Network(
-            "residual-" + "x".join(map(str, shape)),
-            tuple(build.nodes),
-            tuple(build.fifos),
-            (Terminal("input", pixels),),
-            (Terminal("class", Stream(unsigned_for(classes - 1), (1,))),),
-            shape,
-            Scores("fc", ones.astype(np.float64), zeros.astype(np.float64)),
-        )
+    network = Network(
+        name,
+        tuple(build.nodes),
+        tuple(build.fifos),
+        (Terminal("input", build.entry),),
+        (Terminal("class", Stream(unsigned_for(classes - 1), (1,))),),
+        build.entry.shape,
+        Scores("fc", ones.astype(np.float64), zeros.astype(np.float64)),
     )
+    return verify(insert_converters(network))  # a `Select` may need more lanes than one
 
 
 def _levels(low: int, high: int, count: int, rng: np.random.Generator) -> np.ndarray:

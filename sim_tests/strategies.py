@@ -1,17 +1,29 @@
 """Random networks for Hypothesis."""
 
+from math import prod
+
 import numpy as np
 from hypothesis import assume, reject
 from hypothesis import strategies as st
 
-from dataflow import BIPOLAR, Element, InputError, Integer, Network, Node, Requantize, fold
+from dataflow import BIPOLAR, Element, InputError, Integer, Network, Node, Rearrange, Requantize, Select, fold
 from dataflow.converters import without_converters
 from sim_tests.cases import dense_network
 from sim_tests.conv_cases import POOLS, conv_network
 from sim_tests.random_codes import FORMS
 from sim_tests.residual_cases import Block, residual_network
+from sim_tests.wiring_cases import OF_IMAGES, STAGES, wiring_network
 
-__all__ = ["conv_networks", "dense_networks", "requantize_frames", "requantize_nodes", "residual_networks"]
+__all__ = [
+    "conv_networks",
+    "dense_networks",
+    "rearrange_nodes",
+    "requantize_frames",
+    "requantize_nodes",
+    "residual_networks",
+    "select_nodes",
+    "wiring_networks",
+]
 
 #: Types of weights, most often bits.
 _WEIGHTS: st.SearchStrategy[Element] = st.just(BIPOLAR) | st.integers(1, 8).map(
@@ -116,6 +128,61 @@ def residual_networks(draw: st.DrawFn) -> Network:
     return network.with_depths(
         {fifo.name: draw(st.integers(1, 1 + fifo.depth // 3), label=fifo.name) for fifo in shortcuts}
     )
+
+
+@st.composite
+def wiring_networks(draw: st.DrawFn) -> Network:
+    """Draw a network that selects channels and rearranges pixels, with random foldings and FIFO depths."""
+    size = st.integers(1, 5)
+    shape = draw(st.one_of(st.tuples(st.integers(1, 12)), st.tuples(size, size, size)), label="shape")
+    kinds = sorted(STAGES if len(shape) == 3 else STAGES.keys() - OF_IMAGES)
+    unfolded = wiring_network(
+        shape,
+        tuple(draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=3), label="stages")),
+        bits=draw(st.booleans(), label="bits"),
+        seed=draw(st.integers(0, 999), label="seed"),
+    )
+    network = _folded(draw, unfolded)
+    assume(network.interval <= 1500)
+    return network
+
+
+@st.composite
+def select_nodes(draw: st.DrawFn) -> Select:
+    """Draw a choice of channels of any kind and folding."""
+    count = draw(st.sampled_from([1, 2, 5, 8, 12, 70]), label="channels")
+    element = draw(st.just(BIPOLAR) | st.builds(Integer, st.integers(1, 9), st.booleans()), label="element")
+    start, step = draw(st.integers(0, count - 1), label="start"), draw(st.integers(1, 3), label="step")
+    slices = st.just(list(range(start, count, step)))
+    any_order = st.lists(st.integers(0, count - 1), min_size=1, max_size=count + 2)
+    channels = draw(slices | any_order | st.permutations(range(count)), label="taken")
+    shape = draw(st.sampled_from([(count,), (2, 3, count)]), label="shape")
+    node = Select("select", element, shape, np.array(channels), count)
+    return node.folded(draw(_foldings(node), label="folding"))
+
+
+@st.composite
+def rearrange_nodes(draw: st.DrawFn) -> Rearrange:
+    """Draw a view with any loops: places that repeat, that are left out, that go backwards."""
+    element = draw(st.just(BIPOLAR) | st.builds(Integer, st.integers(1, 9), st.booleans()), label="element")
+    together, parts = draw(st.integers(1, 5), label="together"), draw(st.sampled_from([1, 1, 2, 4]), label="parts")
+    shape = (*draw(st.tuples(*[st.integers(1, 6)] * 2), label="size"), parts * together)
+    pieces = prod(shape) // together
+    least, most = 0, 0
+    loops: list[list[tuple[int, int]]] = []
+    for axis in ("rows", "columns", "channels"):
+        loops.append([])
+        for _ in range(draw(st.integers(axis != "channels", 3), label=axis)):
+            size, stride = draw(st.integers(1, 5), label="loop"), draw(st.integers(-pieces, pieces), label="stride")
+            ways = (size - 1) * stride
+            if max(most, most + ways) - min(least, least + ways) < pieces:
+                least, most = least + min(0, ways), most + max(0, ways)
+                loops[-1].append((size, stride * together))
+    rows, columns, channels = (tuple(each) for each in loops)
+    start = draw(st.integers(-least, pieces - 1 - most), label="start") * together
+    views = (rows or ((1, 0),), columns or ((1, 0),), (*channels, (together, 1)))
+    node = Rearrange("rearrange", element, shape, *views, start)
+    return node.folded(draw(_foldings(node), label="folding"))
 
 
 @st.composite

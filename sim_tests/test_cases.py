@@ -12,6 +12,7 @@ from sim_tests.patterns import stall_patterns
 from sim_tests.residual_cases import RESIDUAL_CASES, ResidualCase
 from sim_tests.simulators import available
 from sim_tests.verification import SIMULATORS, verify_rtl, verify_rtl_runs
+from sim_tests.wiring_cases import WIRING_CASES, WiringCase
 
 
 def simulators() -> list[ParameterSet]:
@@ -34,19 +35,20 @@ def slow(parameter: ParameterSet) -> ParameterSet:
 #: for Amaranth's simulator, and random networks are in all three.
 REPRESENTATIVES = {"both", "inert"}
 #: Further ones that Verilator runs in the slow suite: it compiles for longer than all others take.
-COMPILED = {"bits", "codes-stacked"}
+COMPILED = {"bits", "codes-stacked", "skips"}
 #: Cases that Amaranth's simulator, which runs Python for every cycle, leaves to Icarus; smaller ones have their kinds.
 LEFT = {
     *("inert-image", "codes-image", "stacked-image", "codes", "codes-and-weights"),
     *("image", "factors", "integers-go-on", "projected"),
+    *("upsampled", "pixels-and-blocks", "split-image", "skips"),
 }
 #: Cases that take long in Amaranth's simulator.
-LONG = {"image-of-integers", "bits", "inert-bits", "codes-stacked", "stacked", "integer-weights"}
+LONG = {"image-of-integers", "bits", "inert-bits", "codes-stacked", "stacked", "integer-weights", "turned"}
 
 
 def every_case() -> Iterator[ParameterSet]:
     """Yield every case in every simulator."""
-    for case in (*CASES, *RESIDUAL_CASES):
+    for case in (*CASES, *RESIDUAL_CASES, *WIRING_CASES):
         for simulator in simulators():
             if simulator.values == ("verilator",) and str(case) not in REPRESENTATIVES | COMPILED:
                 continue
@@ -60,7 +62,9 @@ def every_case() -> Iterator[ParameterSet]:
 
 
 @pytest.mark.parametrize(("case", "simulator"), list(every_case()))
-def test_rtl_equals_reference_and_cycle_simulator(case: Case | ResidualCase, simulator: str, tmp_path: Path) -> None:
+def test_rtl_equals_reference_and_cycle_simulator(
+    case: Case | ResidualCase | WiringCase, simulator: str, tmp_path: Path
+) -> None:
     network = case.network()
     count = 8 if network.interval < 200 else 4
     frames = random_frames(network, count)

@@ -80,6 +80,7 @@ BROKEN = {
             *(f"swap_lanes-dense-{node}" for node in ("fc0", "fc0.width", "scores_fork")),
             *("late-conv-conv0.window", "swap_lanes-conv-pool0", "late-bits-add0", "late-stacked-stack0"),
             *("late-codes-codes0_1", "swap_lanes-codes-codes0"),
+            *("late-split-image-shuffle1", "late-integer-pixels-crop0", "swap_lanes-integer-pixels-blocks3"),
         },
     ),
 )
@@ -108,6 +109,7 @@ def test_a_broken_node_is_found(
             "dense-fc1-moved_thresholds",
             "conv-conv1.window-other_padding",
             "everything-conv0-another_offset",
+            "sliced-slice0-other_channels",
         ],
     ),
 )

@@ -14,7 +14,7 @@ from hwsim.cycle.deadlock import remedy_of
 from sim_tests.cases import random_frames
 from sim_tests.simulators import available
 from sim_tests.standstill import assert_stops_alike, deadlock_of
-from sim_tests.strategies import conv_networks, dense_networks, residual_networks
+from sim_tests.strategies import conv_networks, dense_networks, residual_networks, wiring_networks
 from sim_tests.verification import verify_rtl
 from tests.examples import examples
 
@@ -55,13 +55,17 @@ def needs(simulator: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(reason is not None, reason=str(reason))
 
 
-DENSE, CONVOLUTIONS, SHORTCUTS = (dense_networks(), 12), (conv_networks(), 3), (residual_networks(), 2)
+DENSE, CONVOLUTIONS = (dense_networks(), 12), (conv_networks(), 3)
+SHORTCUTS, WIRING = (residual_networks(), 2), (wiring_networks(), 2)
 
 test_random_networks_in_amaranth = agreement("amaranth", *DENSE, examples(8, many=35))
 test_random_convolutions_in_amaranth = agreement("amaranth", *CONVOLUTIONS, examples(6, many=26))
 test_random_shortcuts_in_amaranth = agreement("amaranth", *SHORTCUTS, examples(4, many=18))
+test_random_wiring_in_amaranth = agreement("amaranth", *WIRING, examples(4, many=18))
 test_random_networks_in_icarus = pytest.mark.slow(needs("icarus")(agreement("icarus", *DENSE, 5)))
 test_random_convolutions_in_icarus = pytest.mark.slow(needs("icarus")(agreement("icarus", *CONVOLUTIONS, 4)))
 test_random_shortcuts_in_icarus = pytest.mark.slow(needs("icarus")(agreement("icarus", *SHORTCUTS, 3)))
+test_random_wiring_in_icarus = pytest.mark.slow(needs("icarus")(agreement("icarus", *WIRING, 4)))
 test_random_networks_in_verilator = pytest.mark.slow(needs("verilator")(agreement("verilator", *DENSE, 2)))
 test_random_shortcuts_in_verilator = pytest.mark.slow(needs("verilator")(agreement("verilator", *SHORTCUTS, 2)))
+test_random_wiring_in_verilator = pytest.mark.slow(needs("verilator")(agreement("verilator", *WIRING, 2)))

@@ -3,6 +3,7 @@
 A kind has the same name at every level, and `dataflow.kinds.implementation` uses it to find the module of a level.
 """
 
+from dataflow.nodes._buffered import BufferedNode, Loop
 from dataflow.nodes._node import Node, divisors, useful_lanes
 from dataflow.nodes._pool import PoolNode
 from dataflow.nodes._popcount import popcount_group, popcount_stages
@@ -14,7 +15,9 @@ from dataflow.nodes.concat import Concat
 from dataflow.nodes.fork import Fork
 from dataflow.nodes.matrix_vector import MatrixVector
 from dataflow.nodes.max_pool import MaxPool
+from dataflow.nodes.rearrange import Rearrange
 from dataflow.nodes.requantize import Requantize
+from dataflow.nodes.select import Select
 from dataflow.nodes.sliding_window import SlidingWindow
 from dataflow.nodes.sum_pool import SumPool
 from dataflow.nodes.threshold import Threshold
@@ -28,7 +31,9 @@ KINDS: tuple[type[Node], ...] = (
     Fork,
     MatrixVector,
     MaxPool,
+    Rearrange,
     Requantize,
+    Select,
     SlidingWindow,
     SumPool,
     Threshold,
@@ -39,13 +44,17 @@ __all__ = [
     "KINDS",
     "Add",
     "ArgMax",
+    "BufferedNode",
     "Concat",
     "Fork",
+    "Loop",
     "MatrixVector",
     "MaxPool",
     "Node",
     "PoolNode",
+    "Rearrange",
     "Requantize",
+    "Select",
     "SlidingWindow",
     "SumPool",
     "Terms",

@@ -165,6 +165,6 @@ def frozen_array(values: object, dtype: type) -> np.ndarray:
         raise TypeError(f"Arrays of a node must hold integers, not {array.dtype}")
     if array.size and (array.min() < np.iinfo(dtype).min or array.max() > np.iinfo(dtype).max):
         raise InputError(f"Arrays of a node must fit {np.dtype(dtype)}, not {array.min()} to {array.max()}")
-    array = np.array(array, dtype)
+    array = np.array(array, dtype, order="C")
     array.flags.writeable = False
     return array

@@ -1,4 +1,4 @@
-"""The base class of nodes that move a kernel over an image: geometry, line buffer, and schedules."""
+"""The base class of nodes that move a kernel over an image: its geometry."""
 
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -9,38 +9,29 @@ from typing import ClassVar
 
 import numpy as np
 
-from dataflow.elements import Element
 from dataflow.limits import require_numbers
-from dataflow.nodes._node import LaneCounts, Node, divisors
-from dataflow.schedule import Buffered, Schedule
+from dataflow.nodes._buffered import BufferedNode, Loop
+from dataflow.nodes._node import LaneCounts, divisors
 from dataflow.streams import Stream
 
 __all__ = ["WindowNode"]
 
 
 @dataclass(frozen=True, eq=False)
-class WindowNode(Node):
+class WindowNode(BufferedNode):
     """A node that reads, for every position of a kernel on an image, the pixels under it.
 
     Output pixel (y, x) has the taps (ky, kx) at row ``y*stride[0] + ky*dilation[0] - top`` and column
     ``x*stride[1] + kx*dilation[1] - left``.
 
-    The image is stored in a buffer of `places` beats. The first step of an output pixel needs all beats that the pixel
-    reads. Its last step frees the beats that no later pixel reads. So output rows and frames follow each other without
-    a bubble, and the steps per frame are the larger of the beats in and the beats read.
-
     Parameters
     ----------
-    element : type of the numbers
-    shape : (height, width, channels) of a frame
     kernel : (height, width)
     stride, dilation : (rows, columns)
     padding : (top, bottom, left, right)
     pe : channels of a tap at once
     """
 
-    element: Element
-    shape: tuple[int, ...]
     kernel: tuple[int, ...]
     stride: tuple[int, ...] = (1, 1)
     dilation: tuple[int, ...] = (1, 1)
@@ -86,16 +77,6 @@ class WindowNode(Node):
         return prod(self.kernel)
 
     @property
-    def taps_at_once(self) -> int:
-        """Taps that a step reads."""
-        return 1
-
-    @property
-    def channel_folds(self) -> int:
-        """Beats of a pixel."""
-        return self.input_streams[0].beats // prod(self.shape[:-1])
-
-    @property
     def position_steps(self) -> int:
         """Steps that read the pixels of a position."""
         return self.taps // self.taps_at_once * self.channel_folds
@@ -120,15 +101,6 @@ class WindowNode(Node):
         return np.where(inside, y * width + x, -1).reshape(rows * columns, self.taps)
 
     @property
-    def steps(self) -> int:
-        """Steps per frame: the larger of the beats in and the beats read."""
-        return max(self.input_streams[0].beats, prod(self.positions) * self.position_steps)
-
-    @abstractmethod
-    def schedule(self) -> Buffered:
-        """Return the schedules of filling the buffer and of reading it, with the current folding."""
-
-    @property
     @abstractmethod
     def group_folds(self) -> int:
         """Neighbouring beats of a pixel that are read tap by tap, before all taps of the next beats."""
@@ -140,82 +112,42 @@ class WindowNode(Node):
         pixels = self.tap_pixels[:, None, :, None]
         return np.where(pixels >= 0, pixels * self.channel_folds + folds, -1).reshape(len(pixels), -1)
 
-    @cached_property
-    def _windows(self) -> tuple[np.ndarray, np.ndarray]:
-        """Beats that must have arrived before each position is read, and that are free after it, (positions,) int64.
-
-        A position waits for all beats that it and earlier positions read, and for those freed before it. It frees the
-        beats that no later position reads, whether they have arrived or not. The last position frees all.
-        """
-        read = self.read_beats
-        frame_beats = self.input_streams[0].beats
-        # A window outside the image waits for its frame's first beat, so that it never emits before its frame arrives.
-        newest = np.maximum(np.maximum.accumulate(read.max(axis=1)), 0)
-        oldest = np.where(read >= 0, read, frame_beats).min(axis=1)
-        freed = np.append(np.minimum.accumulate(oldest[::-1])[::-1][1:], frame_beats)
-        return np.maximum(newest + 1, np.append(0, freed[:-1])), freed
+    @property
+    def first_beat(self) -> int:
+        return 0
 
     @property
-    def places(self) -> int:
-        """Beats that the buffer holds: the fewest with which frames follow each other in `steps` cycles, plus a row.
+    def first_taps(self) -> tuple[tuple[int, int], ...]:
+        (tall, wide), (apart_y, apart_x) = self._block, self.dilation
+        top, _, left, _ = self.padding
+        return tuple((y * apart_y - top, x * apart_x - left) for y in range(tall) for x in range(wide))
 
-        The additional row is for the neighbours. A node before it that pauses while its own kernel moves to the next
-        row, or a node after it that pauses between vectors, then rarely stalls the image. Deeper FIFOs would cost more.
-        """
-        return self.fewest_places + self.shape[1] * self.channel_folds
+    @property
+    def _block(self) -> tuple[int, int]:
+        """(height, width) of the taps that are read at once."""
+        width = self.kernel[1]
+        return max(1, self.taps_at_once // width), min(self.taps_at_once, width)
 
-    @cached_property
-    def fewest_places(self) -> int:
-        """The fewest places with which frames follow each other in `steps` cycles, if no neighbour stalls.
+    @property
+    def position_loops(self) -> tuple[Loop, ...]:
+        pixel, (down, right) = self.channel_folds, self.stride
+        return (
+            Loop("row", self.positions[0], down * self.shape[1] * pixel, rows=down),
+            Loop("column", self.positions[1], right * pixel, columns=right),
+        )
 
-        This requires that all beats and steps have times that repeat every T = `steps` cycles and satisfy the timing
-        contract. T is the larger of the beats in and the reading steps.
-
-        If T is the number of reading steps, step s of frame f must be issued exactly in cycle ``f*T + s``. A beat that
-        arrives as late as possible takes a place for the shortest time: one cycle before the first step that waits for
-        it, and before the next beat, which may belong to the next frame.
-
-        If T is the number of beats in, beat b of frame f must arrive exactly in cycle ``f*T + b``, and reading as early
-        as possible frees places soonest: a position starts one cycle after the last beat that it waits for, and after
-        the previous position, which may belong to the previous frame.
-
-        In both cases beat m, counted over all frames, needs a place in addition to those of the m earlier beats, minus
-        those freed in earlier cycles. The maximum over all beats is the result.
-        """
-        waits, freed = self._windows
-        beats, positions = self.input_streams[0].beats, len(waits)
-        each, interval = self.position_steps, self.steps
-        # Two frames are enough: more distant frames leave more time, because no frame takes longer than T.
-        if positions * each == interval:
-            starts = np.arange(positions) * each
-            waiting = np.searchsorted(waits, np.arange(beats), side="right")
-            due = np.append(starts, interval)[waiting] - 1
-            slack = np.append(due, due + interval) - np.arange(2 * beats)
-            comes = np.minimum.accumulate(slack[::-1])[::-1][:beats] + np.arange(beats)
-        else:
-            comes = np.arange(beats)
-            ready = np.append(waits - interval, waits) - np.arange(2 * positions) * each
-            starts = np.maximum.accumulate(ready)[positions:] + np.arange(positions, 2 * positions) * each
-        ends = (starts + each - 1 + np.arange(-2, 2)[:, None] * interval).ravel()
-        counts = np.append(-2 * beats, (freed + np.arange(-2, 2)[:, None] * beats).ravel())
-        held = np.arange(beats) - counts[np.searchsorted(ends, comes - 1, side="right")]
-        return int(held.max()) + 1
-
-    def _buffered(self, emits: np.ndarray, latency: int) -> Buffered:
-        """Return the schedules of filling the buffer and of reading it.
-
-        Parameters
-        ----------
-        emits : (steps per position,) bool
-        """
-        waits, freed = self._windows
-        before = np.append(0, freed[:-1])
-        needs, frees = np.zeros((2, len(waits), self.position_steps), np.int64)
-        needs[:, 0] = waits - before
-        frees[:, -1] = freed - before
-        fill = Schedule(np.ones((1, 1), bool), np.zeros((0, 1), bool), 1, repeats=self.input_streams[0].beats)
-        drain = Schedule(np.zeros((0, needs.size), bool), np.tile(emits, len(needs))[None], latency)
-        return Buffered(fill, drain, self.places, needs.ravel(), frees.ravel())
+    @property
+    def inner_loops(self) -> tuple[Loop, ...]:
+        pixel, (tall, wide) = self.channel_folds, self._block
+        down, right = tall * self.dilation[0], wide * self.dilation[1]
+        groups = Loop("group", pixel // self.group_folds, self.group_folds)
+        fold = Loop("fold", self.group_folds, 1)
+        return (
+            *([groups] if groups.size > 1 else []),
+            Loop("tap_row", self.kernel[0] // tall, down * self.shape[1] * pixel, rows=down),
+            Loop("tap_column", self.kernel[1] // wide, right * pixel, columns=right),
+            *([fold] if fold.size > 1 else []),
+        )
 
     def foldings(self, lanes: LaneCounts = divisors) -> Iterator[dict[str, int]]:
         for pe in lanes(self.shape[-1]):

@@ -1,32 +1,58 @@
-"""The parts of nodes that move a kernel over an image: counters, addresses, and the line buffer."""
+"""The parts of nodes that store an image in a line buffer: counters, addresses, and the buffer itself."""
 
 import numpy as np
 
+from dataflow.nodes._buffered import BufferedNode, Loop
 from dataflow.nodes._window import WindowNode
 from dataflow.parts import Parts
 
-__all__ = ["window_parts"]
+__all__ = ["rearranging_parts", "window_parts"]
 
 
 def window_parts(node: WindowNode, taken: int) -> Parts:
-    """Return the parts that all such nodes have.
+    """Return the parts that all nodes with a kernel have.
 
     Parameters
     ----------
     taken : bits of the register for the numbers that are read
     """
-    found = Parts()
     at_once, (tall, wide) = node.taps_at_once, node.kernel
     taps = (tall * wide // max(at_once, wide), wide // min(at_once, wide))
-    loops = [size for size in (*node.positions, *taps, node.channel_folds) if size > 1]
+    found = _buffer_parts(node, [*node.positions, *taps, node.channel_folds], _address_steps(node))
+    inside = _inside_bits(node)
+    found.add(inside_bits=inside)
+    found.registers += inside + (at_once if inside else 0)
+    found.registers += taken
+    found.watch_inert(node.output_streams[0])
+    return found
+
+
+def rearranging_parts(node: BufferedNode) -> Parts:
+    """Return the parts of a node that only reads the buffer."""
+    loops = (*node.position_loops, *node.inner_loops)
+    found = _buffer_parts(node, [loop.size for loop in loops], _loop_steps(node, loops))
+    if len(node.position_loops) > 2:
+        found.count(*node.positions)
+    return found
+
+
+def _buffer_parts(node: BufferedNode, sizes: list[int], steps: np.ndarray) -> Parts:
+    """Return the parts of a line buffer.
+
+    Parameters
+    ----------
+    sizes : of the loops that count the steps
+    steps : possible increments of an address, modulo the places, int64
+    """
+    found, at_once = Parts(), node.taps_at_once
+    loops = [size for size in sizes if size > 1]
     found.count(*loops)
     found.add(loops=len(loops))
-    found.registers += len(loops) + node.latency + 2
+    found.registers += len(loops) + node.schedule().latency + 2
     place_bits = (node.places - 1).bit_length()
     found.count(node.places)
     # All addresses share their increment. An addition is two sums, one of which is selected. A bit that is 0 in every
     # possible increment needs no LUT if it goes unchanged into the carry chain.
-    steps = _address_steps(node)
     moving = sum(
         int(np.bitwise_or.reduce(each)).bit_count() for each in (steps, (steps - node.places) % (2 * node.places))
     )
@@ -37,13 +63,8 @@ def window_parts(node: WindowNode, taken: int) -> Parts:
         found.add(sum_bits=place_bits + 1)
         found.registers += place_bits + 1
         _by_window(found, values)
-    inside = _inside_bits(node)
-    found.add(inside_bits=inside)
-    found.registers += inside + (at_once if inside else 0)
-    found.registers += taken
-    found.watch_inert(node.output_streams[0])
     for _ in range(at_once):
-        found.written(node.places, node.pe * node.element.width)
+        found.written(node.places, node.input_streams[0].width)
     return found
 
 
@@ -69,7 +90,16 @@ def _address_steps(node: WindowNode) -> np.ndarray:
     return steps[np.append(sizes > 1, True)] % node.places
 
 
-def _beats_by_window(node: WindowNode) -> tuple[np.ndarray, np.ndarray]:
+def _loop_steps(node: BufferedNode, loops: tuple[Loop, ...]) -> np.ndarray:
+    """Return the possible increments of an address, modulo the places, int64: one for each loop and for a new frame."""
+    ends = np.array([loop.beats * (loop.size - 1) for loop in loops])
+    inside = np.append(np.cumsum(ends[::-1])[::-1][1:], 0)
+    steps = np.array([loop.beats for loop in loops]) - inside
+    moving = np.array([loop.size > 1 for loop in loops])
+    return np.append(steps[moving], node.input_streams[0].beats - ends.sum()) % node.places
+
+
+def _beats_by_window(node: BufferedNode) -> tuple[np.ndarray, np.ndarray]:
     """Return how many more beats the next window needs, and how many each one frees, both (rows, columns) int64."""
     schedule, shape = node.schedule(), node.positions
     needs = schedule.needs.reshape(shape[0] * shape[1], -1)[:, 0]

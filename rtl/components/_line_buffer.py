@@ -1,7 +1,5 @@
 """LineBuffer: stores the beats of an image that a kernel still reads, and reads them in the kernel's order."""
 
-from typing import NamedTuple
-
 import numpy as np
 from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
@@ -9,7 +7,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 import dataflow
-from rtl.components._raster import by_window
+from rtl.components._raster import by_window, raster
 from rtl.steps import advanced, foreseen
 
 __all__ = ["LineBuffer"]
@@ -35,7 +33,7 @@ class LineBuffer(wiring.Component):
 
     Parameters
     ----------
-    node : dataflow.WindowNode
+    node : dataflow.BufferedNode
 
     Members
     -------
@@ -51,10 +49,10 @@ class LineBuffer(wiring.Component):
         The taps of the previous step that are in the image.
     """
 
-    def __init__(self, node: dataflow.WindowNode) -> None:
+    def __init__(self, node: dataflow.BufferedNode) -> None:
         self.node = node
         width, taps = node.input_streams[0].width, node.taps_at_once
-        self._loops = _loops_of(node)
+        self._loops = (*node.position_loops, *node.inner_loops)
         super().__init__(
             {
                 "i": In(stream.Signature(width)),
@@ -70,8 +68,10 @@ class LineBuffer(wiring.Component):
         node = self.node
         counters, lasts = self._count(m)
         fill, leave = Signal(), Signal()
-        m.d.comb += leave.eq(self.step & _all(lasts[2:]))
-        self._decide(m, fill, leave, *counters[:2])
+        outer = len(node.position_loops)
+        m.d.comb += leave.eq(self.step & _all(lasts[outer:]))
+        place = counters[:2] if outer == 2 else raster(m, leave, node.positions, name="position")
+        self._decide(m, fill, leave, *place)
 
         tail = Signal(range(node.places))
         with m.If(fill):
@@ -134,15 +134,14 @@ class LineBuffer(wiring.Component):
         """Return the addresses of the next step's beats."""
         node = self.node
         places = node.places
-        top, _, left, _ = node.padding
         strides = [loop.beats for loop in self._loops]
         steps = [step % places for step in _steps_of(strides, self._sizes)]
         steps.append((node.input_streams[0].beats + _rewind(strides, self._sizes)) % places)
         step = _chosen(m, lasts, steps, name="address_step")
         back = _chosen(m, lasts, [step - places for step in steps], name="address_back")
         addresses = []
-        for k, (down, right) in enumerate(_taps_of(node)):
-            start = ((down - top) * node.shape[1] + right - left) * node.channel_folds
+        for k, (row, column) in enumerate(node.first_taps):
+            start = node.first_beat + (row * node.shape[1] + column) * node.channel_folds
             address = Signal(range(places), name=f"address_{k}", init=start % places)
             beyond = Signal(range(-places, places), name=f"beyond_{k}")
             m.d.comb += beyond.eq(address + back)
@@ -159,13 +158,11 @@ class LineBuffer(wiring.Component):
         """Return the taps of the next step that are in the image."""
         node = self.node
         height, width, _ = node.shape
-        top, _, left, _ = node.padding
         down, right = ([loop.rows for loop in self._loops], [loop.columns for loop in self._loops])
-        taps = _taps_of(node)
-        rows = {y: self._within(m, lasts, down, y - top, height, name=f"y_{y}") for y in sorted({y for y, _ in taps})}
-        columns = {
-            x: self._within(m, lasts, right, x - left, width, name=f"x_{x}") for x in sorted({x for _, x in taps})
-        }
+        taps = node.first_taps
+        ys, xs = sorted({y for y, _ in taps}), sorted({x for _, x in taps})
+        rows = {y: self._within(m, lasts, down, y, height, name=f"y_{y - ys[0]}") for y in ys}
+        columns = {x: self._within(m, lasts, right, x, width, name=f"x_{x - xs[0]}") for x in xs}
         return Cat(rows[y] & columns[x] for y, x in taps)
 
     def _within(self, m: Module, lasts: list[Value], strides: list[int], start: int, size: int, *, name: str) -> Value:
@@ -180,48 +177,7 @@ class LineBuffer(wiring.Component):
         return (place >= 0 if start < 0 else Const(1)) & (place < size if end >= size else Const(1))
 
 
-class _Loop(NamedTuple):
-    """A loop: its number of iterations, and how far each moves the tap, in beats of the frame, rows and columns."""
-
-    name: str
-    size: int
-    beats: int
-    rows: int = 0
-    columns: int = 0
-
-
-def _loops_of(node: dataflow.WindowNode) -> list[_Loop]:
-    """Return the loops of a node's steps, outermost first."""
-    pixel = node.channel_folds
-    line = node.shape[1] * pixel
-    (down, right), (apart_y, apart_x) = node.stride, node.dilation
-    windows = [
-        _Loop("row", node.positions[0], down * line, rows=down),
-        _Loop("column", node.positions[1], right * pixel, columns=right),
-    ]
-    tall, wide = _block_of(node)
-    taps = [
-        _Loop("tap_row", node.kernel[0] // tall, tall * apart_y * line, rows=tall * apart_y),
-        _Loop("tap_column", node.kernel[1] // wide, wide * apart_x * pixel, columns=wide * apart_x),
-    ]
-    groups = _Loop("group", pixel // node.group_folds, node.group_folds)
-    fold = _Loop("fold", node.group_folds, 1)
-    return [*windows, *([groups] if groups.size > 1 else []), *taps, *([fold] if fold.size > 1 else [])]
-
-
-def _block_of(node: dataflow.WindowNode) -> tuple[int, int]:
-    """Return (height, width) of the taps that are read at once."""
-    width = node.kernel[1]
-    return max(1, node.taps_at_once // width), min(node.taps_at_once, width)
-
-
-def _taps_of(node: dataflow.WindowNode) -> list[tuple[int, int]]:
-    """Return for each of the taps that are read at once its distance in rows and columns from the first."""
-    tall, wide = _block_of(node)
-    return [(y * node.dilation[0], x * node.dilation[1]) for y in range(tall) for x in range(wide)]
-
-
-def _windows_of(node: dataflow.WindowNode) -> tuple[np.ndarray, np.ndarray]:
+def _windows_of(node: dataflow.BufferedNode) -> tuple[np.ndarray, np.ndarray]:
     """Return the beats that each window's first step needs, and those that its last step frees, (positions,) int64."""
     schedule = node.schedule()
     shape = (node.positions[0] * node.positions[1], -1)

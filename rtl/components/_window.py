@@ -1,4 +1,4 @@
-"""The base classes of components that move a kernel over an image."""
+"""The base classes of components that store an image in a line buffer."""
 
 from abc import abstractmethod
 from typing import TypeVar
@@ -11,13 +11,14 @@ from rtl.components._component import NodeComponent
 from rtl.components._line_buffer import LineBuffer
 from rtl.steps import advanced, delayed, emit_steps, ends_vector, foreseen
 
-__all__ = ["PoolComponent", "WindowComponent"]
+__all__ = ["BufferedComponent", "PoolComponent"]
 
+B = TypeVar("B", bound=dataflow.BufferedNode)
 W = TypeVar("W", bound=dataflow.WindowNode)
 
 
-class WindowComponent(NodeComponent[W]):
-    """The component of a `dataflow.WindowNode`, which reads its image from a `LineBuffer`."""
+class BufferedComponent(NodeComponent[B]):
+    """The component of a `dataflow.BufferedNode`, which reads its image from a `LineBuffer`."""
 
     def _buffer(self, m: Module) -> LineBuffer:
         """Add the buffer, and connect it to the input."""
@@ -30,7 +31,7 @@ class WindowComponent(NodeComponent[W]):
         return buffer
 
 
-class PoolComponent(WindowComponent[W]):
+class PoolComponent(BufferedComponent[W]):
     """The component of a `dataflow.PoolNode`, which emits with the last tap of each group of `pe` channels.
 
     Throughput one beat in and one tap per cycle, independent of each other; latency 2 cycles: one reads the buffer,

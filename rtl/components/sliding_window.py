@@ -6,13 +6,13 @@ from amaranth import Const, Module, Mux, Signal
 
 import dataflow
 from rtl.components._storage import packed
-from rtl.components._window import WindowComponent
+from rtl.components._window import BufferedComponent
 from rtl.steps import emit_steps, ends_vector
 
 __all__ = ["SlidingWindow"]
 
 
-class SlidingWindow(WindowComponent[dataflow.SlidingWindow]):
+class SlidingWindow(BufferedComponent[dataflow.SlidingWindow]):
     """The taps of every window: ``o[y, x, ky, kx] = i[y*stride + ky*dilation - top, ...]``, or `pad` outside the image.
 
     Throughput one beat in and one beat out per cycle, independent of each other; latency 2 cycles: one reads the

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from math import prod
 
 from dataflow import Bipolar, Fifo, Fork, Network, Node, Scores, Stream, Terminal
+from dataflow.converters import insert_converters
 from quant.lowering.describing.names import Names
 from quant.lowering.graph.graph import Graph
 from quant.lowering.graph.hardware import ClassDecision, HardwareOperation
@@ -29,7 +30,7 @@ def describe(graph: Graph) -> Network:
         made = build.nodes[-2] if with_class else last
         scores = Scores(made.name, decision.logit_scale, decision.logit_bias)
     terminal = _terminal(last)
-    return Network(
+    network = Network(
         graph.name,
         tuple(build.nodes),
         (*build.fifos, Fifo(last.name, terminal.name)),
@@ -39,6 +40,7 @@ def describe(graph: Graph) -> Network:
         scores,
         graph.metadata,
     )
+    return insert_converters(network)  # a `Select` may need more lanes than one
 
 
 def _terminal(last: Node) -> Terminal:

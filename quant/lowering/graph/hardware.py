@@ -6,6 +6,7 @@ A tensor of one of them stands for integers; what these mean in the model is its
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from dataflow import (
     MatrixVector,
     MaxPool,
     Node,
+    Rearrange,
+    Select,
     SlidingWindow,
     Stream,
     SumPool,
@@ -29,14 +32,17 @@ from dataflow import (
 from quant.lowering.describing.forms import cheapest_requantize
 from quant.lowering.graph.operations import Operation
 from quant.lowering.graph.sites import DENSE, Site, Window
+from quant.lowering.graph.wiring import PixelLoops
 from quant.lowering.streams.runs import Runs
 
 __all__ = [
     "BranchSum",
+    "ChannelSelection",
     "ClassDecision",
     "Concatenation",
     "HardwareOperation",
     "MatrixProduct",
+    "PixelRearrangement",
     "Requantization",
     "Thresholding",
     "WindowMaximum",
@@ -58,9 +64,19 @@ class HardwareOperation(Operation):
 
     sources: tuple[str, ...]
 
+    #: Whether channel k of the result depends on channel k of the source alone.
+    keeps_channels: ClassVar[bool] = False
+
     @property
     def inputs(self) -> tuple[str, ...]:
         return self.sources
+
+    def of_channels(self, channels: np.ndarray) -> "HardwareOperation | None":
+        """Return the operation that makes only some channels of the result, in any order, each at most once.
+
+        If it `keeps_channels`, it then reads only these. None where it has no such form.
+        """
+        return None
 
     @abstractmethod
     def nodes(self, name: str, streams: tuple[Stream, ...], further: Namer) -> Iterator[Node]:
@@ -84,6 +100,11 @@ class Thresholding(HardwareOperation):
 
     thresholds: np.ndarray
 
+    keeps_channels: ClassVar[bool] = True
+
+    def of_channels(self, channels: np.ndarray) -> HardwareOperation:
+        return replace(self, thresholds=self.thresholds[channels])
+
     def nodes(self, name: str, streams: tuple[Stream, ...], further: Namer) -> Iterator[Node]:
         (stream,) = streams
         alike = (self.thresholds == self.thresholds[0]).all()
@@ -104,6 +125,11 @@ class Requantization(HardwareOperation):
     runs: Runs
     span: tuple[int, int]
     of_bits: bool = False
+
+    keeps_channels: ClassVar[bool] = True
+
+    def of_channels(self, channels: np.ndarray) -> HardwareOperation:
+        return replace(self, runs=self.runs.of_channels(channels))
 
     def nodes(self, name: str, streams: tuple[Stream, ...], further: Namer) -> Iterator[Node]:
         (stream,) = streams
@@ -135,6 +161,16 @@ class MatrixProduct(HardwareOperation):
         if (np.abs(self.weights) == 1).all():
             return BIPOLAR
         return signed_for(int(self.weights.min()), max(1, int(self.weights.max())))
+
+    def of_channels(self, channels: np.ndarray) -> HardwareOperation | None:
+        """Return the product with only some rows, if each group keeps as many of its own."""
+        groups = self.site.groups
+        if len(channels) % groups or self.thresholds is not None:
+            return None
+        if (channels.reshape(groups, -1) // (len(self.weights) // groups) != np.arange(groups)[:, None]).any():
+            return None
+        shifts = None if self.shifts is None else self.shifts[:, channels]
+        return replace(self, weights=self.weights[channels], shifts=shifts)
 
     def nodes(self, name: str, streams: tuple[Stream, ...], further: Namer) -> Iterator[Node]:
         (stream,) = streams
@@ -168,6 +204,11 @@ class WindowMaximum(HardwareOperation):
     window: Window
     image: tuple[int, ...]
 
+    keeps_channels: ClassVar[bool] = True
+
+    def of_channels(self, channels: np.ndarray) -> HardwareOperation:
+        return replace(self, image=(*self.image[:2], len(channels)))
+
     def nodes(self, name: str, streams: tuple[Stream, ...], further: Namer) -> Iterator[Node]:
         (stream,), window = streams, self.window
         yield MaxPool(name, stream.element, self.image, window.kernel, window.stride, window.dilation, window.padding)
@@ -185,9 +226,47 @@ class WindowSum(HardwareOperation):
     window: Window
     image: tuple[int, ...]
 
+    keeps_channels: ClassVar[bool] = True
+
+    def of_channels(self, channels: np.ndarray) -> HardwareOperation:
+        return replace(self, image=(*self.image[:2], len(channels)))
+
     def nodes(self, name: str, streams: tuple[Stream, ...], further: Namer) -> Iterator[Node]:
         (stream,), window = streams, self.window
         yield SumPool(name, stream.element, self.image, window.kernel, window.stride, window.dilation, window.padding)
+
+
+@dataclass(frozen=True, eq=False)
+class ChannelSelection(HardwareOperation):
+    """Some channels of every position.
+
+    Parameters
+    ----------
+    channels : (channels out,) int64
+    """
+
+    channels: np.ndarray
+
+    def nodes(self, name: str, streams: tuple[Stream, ...], further: Namer) -> Iterator[Node]:
+        (stream,) = streams
+        yield Select.unfolded(name, stream.element, stream.shape, self.channels)
+
+
+@dataclass(frozen=True, eq=False)
+class PixelRearrangement(HardwareOperation):
+    """An image whose numbers are at places that loops count.
+
+    Parameters
+    ----------
+    image : (height, width, channels) that it reads
+    """
+
+    loops: PixelLoops
+    image: tuple[int, ...]
+
+    def nodes(self, name: str, streams: tuple[Stream, ...], further: Namer) -> Iterator[Node]:
+        (stream,), loops = streams, self.loops
+        yield Rearrange(name, stream.element, self.image, loops.rows, loops.columns, loops.channels, loops.start)
 
 
 @dataclass(frozen=True, eq=False)

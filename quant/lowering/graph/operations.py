@@ -12,9 +12,11 @@ import numpy as np
 
 from quant.lowering.exact.numbers import Constant
 from quant.lowering.graph.sites import DENSE, Site, Window
+from quant.lowering.graph.wiring import PixelLoops
 
 __all__ = [
     "AveragePooling",
+    "ChannelChoice",
     "Elementwise",
     "Join",
     "LinearLayer",
@@ -23,6 +25,7 @@ __all__ = [
     "Operation",
     "Operator",
     "Pad",
+    "PixelView",
     "Rearrangement",
     "Refused",
     "Single",
@@ -92,7 +95,7 @@ class Elementwise(Operator):
 
 @dataclass(frozen=True, eq=False)
 class Rearrangement(Single):
-    """Elements in another order or shape.
+    """Elements in another order or shape; some may be repeated, or left out.
 
     Parameters
     ----------
@@ -100,6 +103,31 @@ class Rearrangement(Single):
     """
 
     order: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class ChannelChoice(Single):
+    """Some channels of the source at every position.
+
+    Parameters
+    ----------
+    channels : (channels out,) int64
+    """
+
+    channels: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class PixelView(Single):
+    """An image whose numbers are at places of the source that loops count.
+
+    Parameters
+    ----------
+    image : (height, width, channels) that it reads
+    """
+
+    loops: PixelLoops
+    image: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ from quant.lowering.graph.operations import Elementwise, Operation, Operator
 from quant.lowering.graph.sites import DENSE, Site
 
 __all__ = [
+    "FirstImage",
     "Origin",
     "added",
     "adds_branches",
@@ -34,11 +35,31 @@ class Origin:
     tensor : the input, or what a layer, pool or padding computes
     places : for each element of the tensor, an array of its shape, the place in that one
     site : what a layer that reads the tensor knows; `image` is () for a vector
+    first : where hardware can make the tensor in two steps only, the image of the first one
+    mover : name of the last node that only moves numbers
     """
 
     tensor: str
     places: np.ndarray
     site: Site = DENSE
+    first: "FirstImage | None" = None
+    mover: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class FirstImage:
+    """An image of which a tensor is made.
+
+    Parameters
+    ----------
+    places : (1, channels, height, width) int64, where its elements come from
+    rest : for each element of the tensor, the place in this image
+    mover : name of the last node before it that only moves numbers
+    """
+
+    places: np.ndarray
+    rest: np.ndarray
+    mover: str
 
 
 def image_of(shape: tuple[int, ...]) -> tuple[int, int, int]:
@@ -80,9 +101,10 @@ def image_site(graph: Graph, operation: Operation, origin: Origin) -> tuple[Site
     channels = origin.places[0].reshape(shape[1], -1)[:, 0] if origin.places.shape == shape else np.arange(shape[1])
     channels = channels % shape[1]
     if turned or not np.array_equal(origin.places, places[:, channels]):
+        by = f" by {origin.mover!r}" if origin.mover else ""
         raise InputError(
             f"Input of node {operation.name!r} must be the image of {label!r} with rows and columns where they are, "
-            "not rearranged: leave out what moves them"
+            f"or moved in equal steps, not rearranged{by}: leave out what moves them"
         )
     return site, channels
 
@@ -108,10 +130,15 @@ def permutation(graph: Graph, operation: Operation, origin: Origin) -> np.ndarra
 
 
 def adds_branches(operation: Elementwise, origins: Mapping[str, Origin]) -> bool:
-    """Return whether an operator adds what different layers make, and nothing else."""
+    """Return whether an operator adds what different layers make, or different parts of it, and nothing else."""
     if operation.kind not in {"Add", "Sum"} or any(name not in origins for name in operation.operands):
         return False
-    return len({origins[name].tensor for name in operation.operands}) > 1
+    first, *others = (origins[name] for name in operation.operands)
+    return any(
+        other.tensor != first.tensor
+        or (other.places.shape == first.places.shape and not np.array_equal(other.places, first.places))
+        for other in others
+    )
 
 
 def added(graph: Graph, operation: Elementwise, origins: Mapping[str, Origin]) -> Origin:
@@ -136,11 +163,9 @@ def concatenated(graph: Graph, operation: Operator, origins: Mapping[str, Origin
     parts = [origins[name] for name in operation.operands]
     shapes = [graph.shapes[name] for name in operation.operands]
     images = {origin.site.image[:2] for origin in parts}
-    as_they_come = images == {()} or all(
-        np.array_equal(origin.places, image_places(shape)) for origin, shape in zip(parts, shapes, strict=True)
-    )
     axis = operation.attributes.get("axis", 1) % len(shapes[0])
-    if len(images) > 1 or not as_they_come or axis != 1:
+    channels = [_channels_of(origin, shape) for origin, shape in zip(parts, shapes, strict=True)]
+    if len(images) > 1 or axis != 1 or (images != {()} and any(each is None for each in channels)):
         raise InputError(
             f"Node {operation.name!r} (Concat) must put together channels of images of one size, or of vectors, "
             "as layers make them, not numbers in another order: put it before what moves them"
@@ -152,4 +177,16 @@ def concatenated(graph: Graph, operation: Operator, origins: Mapping[str, Origin
         starts = np.cumsum([0, *(origin.places.size for origin in parts)])
         places = [origin.places + start for origin, start in zip(parts, starts[:-1], strict=True)]
         return Origin(operation.output, np.concatenate(places, axis=1))
-    return image_origin(graph, operation.output, Site((*images.pop(), sum(shape[1] for shape in shapes))))
+    starts = np.cumsum([0, *(shape[1] for shape in shapes)])
+    together = np.concatenate(
+        [start + each for start, each in zip(starts[:-1], channels, strict=True) if each is not None]
+    )
+    return image_origin(graph, operation.output, Site((*images.pop(), sum(shape[1] for shape in shapes))), together)
+
+
+def _channels_of(origin: Origin, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Return which channel each channel of a tensor is, if its pixels are where they are made; else None."""
+    if not origin.site.image or len(shape) not in {3, 4} or origin.places.shape != shape:
+        return None
+    channels = origin.places[0].reshape(shape[1], -1)[:, 0] % shape[1]
+    return channels if np.array_equal(origin.places, image_places(shape)[:, channels]) else None

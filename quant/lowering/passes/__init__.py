@@ -6,6 +6,7 @@ from quant.lowering.passes.choose_output import choose_output
 from quant.lowering.passes.drop_functions import drop_functions
 from quant.lowering.passes.find_layers import find_layers
 from quant.lowering.passes.flatten_order import flatten_order
+from quant.lowering.passes.fold_selections import fold_selections
 from quant.lowering.passes.fuse_thresholds import fuse_thresholds
 from quant.lowering.passes.saturate_sums import saturate_sums
 from quant.lowering.passes.snap_weights import snap_weights
@@ -19,6 +20,7 @@ __all__ = [
     "drop_functions",
     "find_layers",
     "flatten_order",
+    "fold_selections",
     "fuse_thresholds",
     "saturate_sums",
     "snap_weights",
@@ -34,6 +36,7 @@ PASSES = (
     flatten_order,
     choose_output,
     absorb_streams,
+    fold_selections,
     fuse_thresholds,
     saturate_sums,
 )

@@ -28,19 +28,23 @@ from quant.lowering.exact.numbers import Constant, Exact
 from quant.lowering.graph.graph import Graph
 from quant.lowering.graph.hardware import (
     BranchSum,
+    ChannelSelection,
     ClassDecision,
     Concatenation,
     MatrixProduct,
+    PixelRearrangement,
     Thresholding,
     WindowSum,
 )
 from quant.lowering.graph.operations import (
     AveragePooling,
+    ChannelChoice,
     Elementwise,
     Join,
     LinearLayer,
     MaxPooling,
     Operation,
+    PixelView,
     Refused,
     parameter_name,
 )
@@ -50,6 +54,7 @@ from quant.lowering.streams.branches import factors_of, side_by_side
 from quant.lowering.streams.frames import Frame, frames_of
 from quant.lowering.streams.functions import BendsError, affine_of
 from quant.lowering.streams.known import KnownStreams
+from quant.lowering.streams.moves import moved
 from quant.lowering.streams.outside import padded_sums
 from quant.lowering.streams.products import integer_product
 from quant.lowering.streams.scores import decision
@@ -143,6 +148,8 @@ class _Absorber:
             return self._average(operation)
         if isinstance(operation, Join):
             return self._concatenated(operation) if operation.concatenated else self._added(operation)
+        if isinstance(operation, ChannelChoice | PixelView):
+            return self._wired(operation)
         assert isinstance(operation, Refused)
         return None
 
@@ -167,6 +174,27 @@ class _Absorber:
             WindowSum(average.name, average.output, (stream.tensor,), average.window, average.image), made
         )
 
+    def _wired(self, operation: ChannelChoice | PixelView) -> IntegerStream | None:
+        """Return the stream of numbers that are only moved; sums that fall are inverted as in front of an Add."""
+        stream = self.known.read(operation.source, operation.name)
+        if stream is None:
+            return None
+        slope, offset = self._rising(stream, operation.source, operation)
+        made = replace(
+            self.known.streams[stream.tensor] or stream,
+            name=operation.name,
+            tensor=operation.output,
+            slope=Constant.of(moved(operation, slope, stream)),
+            offset=Constant.of(moved(operation, offset, stream)),
+        )
+        sources = (stream.tensor,)
+        if isinstance(operation, ChannelChoice):
+            return self.known.keep(
+                ChannelSelection(operation.name, operation.output, sources, operation.channels), made
+            )
+        kept = PixelRearrangement(operation.name, operation.output, sources, operation.loops, operation.image)
+        return self.known.keep(kept, made)
+
     def _operands(self, join: Join) -> list[tuple[IntegerStream, Exact, Exact]] | None:
         """Return what a join reads, each with slope and offset; None where nothing is known of an operand."""
         found = []
@@ -179,9 +207,15 @@ class _Absorber:
 
     def _term(self, stream: IntegerStream, tensor: str, join: Join) -> tuple[Exact, Exact]:
         """Return slope and offset of an operand; sums that only an Add reads are inverted where they would fall."""
-        slope, offset = self.known.affine(stream, tensor, join)
+        if join.concatenated or join.operands.count(tensor) > 1:
+            return self.known.affine(stream, tensor, join)
+        return self._rising(stream, tensor, join)
+
+    def _rising(self, stream: IntegerStream, tensor: str, reader: Operation) -> tuple[Exact, Exact]:
+        """Return slope and offset of a tensor, after inverting sums that nothing else reads where they would fall."""
+        slope, offset = self.known.affine(stream, tensor, reader)
         falling = self.known.by_channel(slope.signs() < 0, tensor)
-        if join.concatenated or not falling.any() or join.operands.count(tensor) > 1:
+        if not falling.any():
             return slope, offset
         if self.known.is_invertible(stream, tensor):
             self.known.invert(stream.tensor, falling)

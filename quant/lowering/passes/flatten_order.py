@@ -15,6 +15,7 @@ import numpy as np
 
 from dataflow import InputError
 from quant.lowering.exact.numbers import Constant
+from quant.lowering.graph.arranging import Arranger, image_wiring, is_image, is_permutation
 from quant.lowering.graph.graph import Graph
 from quant.lowering.graph.operations import (
     AveragePooling,
@@ -58,24 +59,15 @@ def flatten_order(graph: Graph) -> Graph:
     return _Flattener(graph).run()
 
 
-class _Flattener:
+class _Flattener(Arranger):
     """The graph as far as it is flat."""
 
     def __init__(self, graph: Graph) -> None:
-        self.graph = graph
         self.image = _input_image(graph)
         self.channels_last = _is_channels_last(graph)
+        super().__init__(graph, Origin(graph.input, _input_places(graph, self.channels_last), Site(self.image)))
         self.constants = dict(graph.constants)
-        self.kept: list[Operation] = []
         self.refusals = list(graph.refusals)
-        self.renamed = {graph.input: graph.input}
-        self.origins = {graph.input: Origin(graph.input, self._input_places(), Site(self.image))}
-
-    def _input_places(self) -> np.ndarray:
-        shape = self.graph.shapes[self.graph.input]
-        if len(shape) < 3 or self.channels_last:
-            return np.arange(prod(shape)).reshape(shape)
-        return image_places(shape)
 
     def run(self) -> Graph:
         graph = self.graph
@@ -85,15 +77,13 @@ class _Flattener:
             except InputError as error:
                 self.refusals.append(str(error))
                 self._refused(Refused(operation.name, operation.output, ()))
+        self.arrange(graph.output)
         end = self.origins[graph.output]
         try:
-            _check_output(graph, end)
+            _check_output(self.graph, end)
         except InputError as error:
             self.refusals.append(str(error))
-        shapes = {
-            name: (origin.site.image[-1],) if origin.site.image else (prod(graph.shapes[name]),)
-            for name, origin in self.origins.items()
-        }
+        shapes = {name: self.shape_of(origin) for name, origin in self.origins.items()} | self.shapes
         return graph.with_operations(
             tuple(self.kept),
             constants=self.constants,
@@ -105,16 +95,14 @@ class _Flattener:
         )
 
     def _flatten(self, operation: Operation) -> None:
-        graph = self.graph
         name = operation.output
         if isinstance(operation, Rearrangement):
-            origin = self.origins[operation.source]
-            self.origins[name] = replace(origin, places=origin.places.ravel()[operation.order])
-            self.renamed[name] = self.renamed[operation.source]
+            self.rearrange(operation)
         elif isinstance(operation, Pad):
+            self.arrange(operation.source)
             source = self.renamed[operation.source]
-            site = _padded_by(graph, operation, self.origins[operation.source], source)
-            self.origins[name] = image_origin(graph, name, site)
+            site, channels = _padded_by(self.graph, operation, self.origins[operation.source], source)
+            self.origins[name] = image_origin(self.graph, name, site, channels)
             self.renamed[name] = source
         elif isinstance(operation, MaxPooling):
             self._max_pool(operation)
@@ -125,7 +113,7 @@ class _Flattener:
         elif isinstance(operation, Elementwise):
             self._elementwise(operation)
         elif isinstance(operation, Operator) and operation.kind == "Concat":
-            self._join(operation, concatenated(graph, operation, self.origins), concatenate=True)
+            self._concat(operation)
         else:
             assert isinstance(operation, Refused)
             self._refused(operation)
@@ -142,12 +130,14 @@ class _Flattener:
             self.origins[name] = Origin(name, np.arange(prod(shape)).reshape(shape))
 
     def _max_pool(self, pool: MaxPooling) -> None:
+        self.arrange(pool.source)
         origin = self.origins[pool.source]
         site, channels = image_site(self.graph, pool, origin)
         check_unpadded(pool, origin)
         self._keep_image(replace(pool, source=self.renamed[pool.source], image=site.image), channels)
 
     def _average(self, average: AveragePooling) -> None:
+        self.arrange(average.source)
         origin = self.origins[average.source]
         (site, channels), window = image_site(self.graph, average, origin), average.window
         if site.padding is not None and site.window is not None:
@@ -167,6 +157,7 @@ class _Flattener:
         self.origins[name] = image_origin(self.graph, name, site, channels)
 
     def _layer(self, layer: LinearLayer) -> None:
+        self.arrange(layer.source)
         origin = self.origins[layer.source]
         shape = self.graph.shapes[layer.output]
         self.renamed[layer.output] = layer.output
@@ -180,29 +171,81 @@ class _Flattener:
             self.origins[layer.output] = Origin(layer.output, np.arange(prod(shape)).reshape(shape))
             return
         read, channels = image_site(self.graph, layer, origin)
+        if not _groups_as_made(layer.site.groups, channels):
+            if origin.site.padding is not None:
+                raise InputError(
+                    f"Node {origin.site.padding.name!r} (Pad) must pad channels in the groups of node {layer.name!r}, "
+                    "not shuffled ones: put it before the shuffle, or into the Conv"
+                )
+            self.arrange(layer.source, ordered=True)
+            read, channels = image_site(self.graph, layer, self.origins[layer.source])
+            source = self.renamed[layer.source]
         site = _padded_site(layer, layer.site.window, read, source)
-        weights = _by_made_channel(self.graph, layer, origin, channels)
-        self.kept.append(replace(layer, source=source, site=site, weights=weights))
+        weights, neurons = _by_made_channel(layer, channels)
+        bias = layer.bias and layer.bias.map(lambda values: values[neurons])
+        self.kept.append(replace(layer, source=source, site=site, weights=weights, bias=bias))
         image = (*site.positions, shape[1])
-        self.origins[layer.output] = image_origin(self.graph, layer.output, Site(image))
+        self.origins[layer.output] = image_origin(self.graph, layer.output, Site(image), np.argsort(neurons))
 
     def _elementwise(self, operation: Elementwise) -> None:
         if adds_branches(operation, self.origins):
-            self._join(operation, added(self.graph, operation, self.origins), concatenate=False)
+            self._add(operation)
             return
-        graph, origin = self.graph, _meeting(self.graph, operation, self.origins)
+        try:
+            origin, parameters = self._on_made(operation)
+        except InputError:
+            for name in operation.inputs:
+                if name in self.origins:
+                    self.arrange(name)
+            origin, parameters = self._on_made(operation)
         self.origins[operation.output] = origin
         self.renamed[operation.output] = operation.output
-        order = np.argsort(permutation(graph, operation, origin))
         operands = []
         for index, name in enumerate(operation.operands):
-            if name in graph.constants:
+            if index in parameters:
                 operands.append(parameter_name(operation.output, str(index)))
-                vector = _vector(graph.constants[name], origin.places.shape, order)
-                self.constants[operands[-1]] = _by_channel(operation, vector, origin)
+                self.constants[operands[-1]] = parameters[index]
             else:
                 operands.append(self.renamed[name] if name else "")
         self.kept.append(replace(operation, operands=tuple(operands)))
+
+    def _on_made(self, operation: Elementwise) -> tuple[Origin, dict[int, Constant]]:
+        """Return an operator's origin, and its parameters for what hardware makes: operators come before what moves."""
+        graph = self.graph
+        origin = _meeting(graph, operation, self.origins)
+        parameters = {
+            index: _parameter(graph, operation, graph.constants[name], origin)
+            for index, name in enumerate(operation.operands)
+            if name in graph.constants
+        }
+        return origin, parameters
+
+    def _add(self, operation: Elementwise) -> None:
+        """Let branches meet in the order in which they are made, or all in their natural one."""
+        for name in operation.operands:
+            self.arrange(name)
+        first, *others = (self.origins[name] for name in operation.operands)
+        if any(not np.array_equal(first.places, other.places) for other in others):
+            for name in operation.operands:
+                self.arrange(name, ordered=True)
+        self._join(operation, added(self.graph, operation, self.origins), concatenate=False)
+
+    def _concat(self, operation: Operator) -> None:
+        """Follow parts of one tensor that are put together back to it; otherwise let branches meet."""
+        parts = [self.origins[name] for name in operation.operands]
+        if len({self.renamed[name] for name in operation.operands}) == 1 and not any(
+            each.site.padding for each in parts
+        ):
+            axis = operation.attributes.get("axis", 1)
+            places = np.concatenate([origin.places for origin in parts], axis)
+            image = parts[0].site.image
+            if not image or (is_image(places.shape) and image_wiring(places, image) is not None):
+                self.origins[operation.output] = replace(parts[0], places=places, first=None, mover=operation.name)
+                self.renamed[operation.output] = self.renamed[operation.operands[0]]
+                return
+        for name in operation.operands:
+            self.arrange(name)
+        self._join(operation, concatenated(self.graph, operation, self.origins), concatenate=True)
 
     def _join(self, operation: Operator, origin: Origin, *, concatenate: bool) -> None:
         """Let branches meet."""
@@ -212,10 +255,18 @@ class _Flattener:
         self.origins[operation.output] = origin
 
 
+def _input_places(graph: Graph, channels_last: bool) -> np.ndarray:
+    shape = graph.shapes[graph.input]
+    return np.arange(prod(shape)).reshape(shape) if len(shape) < 3 or channels_last else image_places(shape)
+
+
 def _input_image(graph: Graph) -> tuple[int, ...]:
     """Return the (height, width, channels) of an input that goes into a convolution, pool or padding, or ()."""
-    name = _image_entry(graph)
-    return () if name is None else image_of(graph.shapes[name])
+    name, shape = _image_entry(graph), graph.shapes[graph.input]
+    if name is None:
+        return ()
+    moved = not np.array_equal(_places_at(graph, name).ravel(), np.arange(prod(shape)))
+    return image_of(shape if moved and is_image(shape) and not _is_channels_last(graph) else graph.shapes[name])
 
 
 def _image_entry(graph: Graph) -> str | None:
@@ -229,7 +280,7 @@ def _image_entry(graph: Graph) -> str | None:
         if not joined.intersection(operation.inputs):
             continue
         read = next((name for name in operation.inputs if name in alone), None)
-        if _reads_image(operation):
+        if _reads_image(graph, operation):
             return read if read is not None else entry
         if isinstance(operation, Elementwise | Rearrangement):
             joined.add(operation.output)
@@ -241,7 +292,11 @@ def _image_entry(graph: Graph) -> str | None:
     return None
 
 
-def _reads_image(operation: Operation) -> bool:
+def _reads_image(graph: Graph, operation: Operation) -> bool:
+    """Return whether an operation reads an image: one with a window, or one that repeats or leaves out some of it."""
+    if isinstance(operation, Rearrangement):
+        shape = graph.shapes[operation.source]
+        return is_image(shape) and not is_permutation(operation.order, prod(shape))
     if isinstance(operation, LinearLayer):
         return operation.site.window is not None
     return isinstance(operation, AveragePooling | MaxPooling | Pad)
@@ -252,8 +307,13 @@ def _is_channels_last(graph: Graph) -> bool:
     shape, entry = graph.shapes[graph.input], _image_entry(graph)
     if entry is None or len(shape) < 3 or len(graph.shapes[entry]) != len(shape):
         return False
-    natural = np.arange(prod(shape)).reshape(shape)
-    places = {graph.input: natural}
+    return np.array_equal(_places_at(graph, entry), np.moveaxis(np.arange(prod(shape)).reshape(shape), -1, 1))
+
+
+def _places_at(graph: Graph, tensor: str) -> np.ndarray:
+    """Return the place in the input of each element of a tensor that operators and rearrangements make of it."""
+    shape = graph.shapes[graph.input]
+    places = {graph.input: np.arange(prod(shape)).reshape(shape)}
     for operation in graph.operations:
         if isinstance(operation, Rearrangement) and operation.source in places:
             places[operation.output] = places[operation.source].ravel()[operation.order]
@@ -261,35 +321,42 @@ def _is_channels_last(graph: Graph) -> bool:
             known = next((places[name] for name in operation.inputs if name in places), None)
             if known is not None:
                 places[operation.output] = np.broadcast_to(known, graph.shapes[operation.output])
-    return np.array_equal(places.get(entry, ()), np.moveaxis(natural, -1, 1))
+    return places[tensor]
 
 
-def _padded_by(graph: Graph, pad: Pad, origin: Origin, source: str) -> Site:
-    """Return what a reader of a padding knows."""
+def _padded_by(graph: Graph, pad: Pad, origin: Origin, source: str) -> tuple[Site, np.ndarray]:
+    """Return what a reader of a padding knows, and the order of the channels."""
     site, channels = image_site(graph, pad, origin)
     check_unpadded(pad, origin)
-    if (np.diff(channels) != 1).any():
-        raise InputError(
-            f"Channels of {graph.label(origin.tensor)!r} must reach node {pad.name!r} (Pad) in the order in which they "
-            "are made, not shuffled: leave the shuffle out, or put it after the layer"
-        )
     window = Window((1, 1), (1, 1), (1, 1), pad.padding)
-    return replace(site, window=window, padding=OutsideNumber(pad.name, source, pad.value))
+    return replace(site, window=window, padding=OutsideNumber(pad.name, source, pad.value)), channels
 
 
-def _by_made_channel(graph: Graph, layer: LinearLayer, origin: Origin, channels: np.ndarray) -> Constant:
-    """Return a convolution's weights, their columns sorted by the order in which the channels are made."""
+def _groups_as_made(groups: int, channels: np.ndarray) -> bool:
+    """Return whether the channels of each group are neighbours where they are made, in any order."""
+    blocks = channels.reshape(groups, -1) // (len(channels) // groups)
+    return bool((blocks == blocks[:, :1]).all())
+
+
+def _by_made_channel(layer: LinearLayer, channels: np.ndarray) -> tuple[Constant, np.ndarray]:
+    """Return a convolution's weights, sorted by the order in which the channels are made, and the order of its neurons.
+
+    Groups come in the order in which their channels are made, and so do their neurons.
+    """
+    groups, neurons = layer.site.groups, np.arange(layer.weights.shape[0])
     if (np.diff(channels) == 1).all():
-        return layer.weights
-    if layer.site.groups > 1:
-        raise InputError(
-            f"Channels of {graph.label(origin.tensor)!r} must reach node {layer.name!r} (Conv, {layer.site.groups} "
-            "groups) in the order in which they are made, not shuffled: leave the shuffle out, or use one group"
-        )
-    neurons, order = layer.weights.shape[0], np.argsort(channels)
-    return layer.weights.map(
-        lambda values: values.reshape(neurons, -1, len(channels))[:, :, order].reshape(neurons, -1)
-    )
+        return layer.weights, neurons
+    each = len(channels) // groups
+    within = channels.reshape(groups, each) % each
+    made = np.argsort(channels.reshape(groups, each)[:, 0] // each)
+    orders = np.argsort(within, axis=1)
+
+    def sort(values: np.ndarray) -> np.ndarray:
+        by_group = values.reshape(groups, len(neurons) // groups, -1, each)
+        sorted_columns = [by_group[group][..., orders[group]] for group in made.tolist()]
+        return np.array(sorted_columns, values.dtype).reshape(values.shape)
+
+    return layer.weights.map(sort), neurons.reshape(groups, -1)[made].ravel()
 
 
 def _padded_site(layer: LinearLayer, window: Window, site: Site, source: str) -> Site:
@@ -314,7 +381,7 @@ def _meeting(graph: Graph, operation: Elementwise, origins: dict[str, Origin]) -
     """Return the origin of an elementwise operator's result: all operands must have the same."""
     shape = graph.shapes[operation.output]
     dynamic = [origins[name] for name in operation.inputs if name in origins]
-    sources = sorted({graph.label(origin.tensor) for origin in dynamic})
+    sources = sorted(graph.label(tensor) for tensor in {origin.tensor for origin in dynamic})
     if len(sources) > 1:
         raise InputError(
             f"Node {operation.name!r} ({operation.kind}) must combine numbers of one layer, "
@@ -326,27 +393,29 @@ def _meeting(graph: Graph, operation: Elementwise, origins: dict[str, Origin]) -
             f"Node {operation.name!r} ({operation.kind}) must combine each number with itself, not with another: "
             "only elementwise functions are supported"
         )
-    return replace(dynamic[0], places=spread[0])
+    first = dynamic[0].first if dynamic[0].places.shape == shape else None
+    return replace(dynamic[0], places=spread[0], first=first)
 
 
-def _vector(constant: Constant, shape: tuple[int, ...], order: np.ndarray) -> Constant:
-    """Return a parameter as () if it is one number for all elements, else in the hardware's order."""
+def _parameter(graph: Graph, operation: Elementwise, constant: Constant, origin: Origin) -> Constant:
+    """Return a parameter as () if it is one number for all elements, else by channel, or by number of a vector.
+
+    Elements may be made once and repeated, or left out. All that are made must have a parameter, and only one.
+    """
     if constant.size == 1:
         return constant.map(lambda values: values.reshape(()))
-    return constant.map(lambda values: np.broadcast_to(values, shape).ravel()[order])
-
-
-def _by_channel(operation: Elementwise, vector: Constant, origin: Origin) -> Constant:
-    """Return an image's parameter by channel."""
-    if not vector.shape or not origin.site.image:
-        return vector
-    pixels = vector.map(lambda values: values.reshape(-1, origin.site.image[-1]))
-    if _differ(pixels.values, pixels.values[:1]).any():
+    count = origin.site.image[-1] if origin.site.image else graph.size(origin.tensor)
+    kinds = origin.places.ravel() % count
+    channels, first = np.unique(kinds, return_index=True)
+    if len(channels) < count:
+        permutation(graph, operation, origin)
+    spread = constant.map(lambda values: np.broadcast_to(values, origin.places.shape).ravel())
+    if _differ(spread.values, spread.values[first][kinds]).any():
         raise InputError(
             f"Parameters of node {operation.name!r} ({operation.kind}) must be the same at every pixel of an image, "
             "not differ by row or column: use one per channel"
         )
-    return pixels.map(lambda values: values[0])
+    return spread.map(lambda values: values[first])
 
 
 def _differ(left: np.ndarray, right: np.ndarray) -> np.ndarray:

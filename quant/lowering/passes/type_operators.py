@@ -1,6 +1,7 @@
 """Every operator of the file becomes a constant, or a typed operation with a shape."""
 
 from dataclasses import replace
+from fractions import Fraction
 from math import prod
 
 import numpy as np
@@ -13,6 +14,7 @@ from quant.lowering.reading.constants import CONSTANT_OPERATORS, evaluate, fold_
 from quant.lowering.reading.elementwise import ELEMENTWISE, QUANTIZERS
 from quant.lowering.reading.normal_forms import normal
 from quant.lowering.reading.rearrangements import REARRANGEMENTS
+from quant.lowering.reading.resizing import resized_order
 from quant.lowering.reading.signatures import (
     NON_RATIONAL,
     check_cast,
@@ -24,6 +26,7 @@ from quant.lowering.reading.signatures import (
     shown_shape,
 )
 from quant.lowering.reading.sizes import MOST_NUMBERS, check_size
+from quant.lowering.reading.transposed import subpixel_of
 from quant.lowering.reading.windows import (
     conv_shape,
     further_channels,
@@ -31,14 +34,16 @@ from quant.lowering.reading.windows import (
     read_average,
     read_pad,
     read_pool,
-    read_slice,
+    strided_pool,
 )
 from quant.lowering.refusals import NotLowerableError
 
 __all__ = ["type_operators"]
 
 #: Rearrangement operators whose further operands are sizes or axes.
-_WITH_SHAPES = {"Reshape", "Squeeze", "Unsqueeze"}
+_WITH_SHAPES = {"Reshape", "Split", "Squeeze", "Tile", "Unsqueeze"}
+#: Operators on constants that only move numbers, so that they may move those of a tensor too.
+_MOVING = {"Expand", "Gather", "Slice"}
 _WINDOWED = {"AveragePool", "Conv", "GlobalAveragePool", "GlobalMaxPool", "MaxPool", "Pad", "ReduceMax", "ReduceMean"}
 
 
@@ -142,8 +147,12 @@ class _Typer:
             self._rearrangement(operator, constant)
         elif operator.kind == "Concat" and not constant:
             self._concat(operator)
-        elif operator.kind == "Slice" and operator.operands[0] in self.shapes:
-            self._slice(operator)
+        elif operator.kind in _MOVING and operator.operands[0] in self.shapes:
+            self._moving(operator)
+        elif operator.kind in {"Resize", "Upsample"} and operator.operands[0] in self.shapes:
+            self._resize(operator)
+        elif operator.kind == "ConvTranspose" and operator.operands[0] in self.shapes:
+            self._transposed(operator)
         elif operator.kind in {"Gemm", "MatMul"} and not constant:
             self._keep(operator, product_shape(operator, [self._shape_of(name) for name in operator.inputs]))
         elif operator.kind in _WINDOWED and operator.operands[0] in self.shapes:
@@ -256,20 +265,95 @@ class _Typer:
         else:
             self._keep(operator, conv_shape(operator, self._shape_of(operator.operands[1]), image))
 
-    def _slice(self, operator: Operator) -> None:
-        image = self.shapes[operator.operands[0]]
-        bounds = [self.constants.get(name) for name in operator.operands[1:]]
+    def _moving(self, operator: Operator) -> None:
+        """Take a Slice of every n-th row and column as a pool of size 1, any other and all that repeat as they are."""
+        source = operator.operands[0]
+        shape = self.shapes[source]
+        given = [self.constants.get(name) for name in operator.operands[1:]]
         for name in operator.operands[1:]:
             if name:
                 self._integers(operator, name)
-        numbers = Constant(np.arange(prod(image), dtype=np.float64).reshape(image))
-        self._keep(*read_slice(operator, image, fold_operator(operator, [numbers, *bounds]).values.astype(np.int64)))
+        numbers = Constant(np.arange(prod(shape), dtype=np.float64).reshape(shape))
+        order = fold_operator(operator, [numbers, *given]).values.astype(np.int64)
+        pool = strided_pool(operator, shape, order)
+        self._keep(pool or Rearrangement(operator.name, operator.output, source, order), order.shape)
+
+    def _resize(self, operator: Operator) -> None:
+        source, *further = operator.operands
+        # Upsample has its scales where Resize has had a region of interest since opset 11.
+        first = operator.kind == "Upsample" or self.opset < 11
+        scales, sizes = ["", *further, "", ""][1:3] if first else [*further, "", "", ""][1:3]
+        sizes = "" if first else sizes
+        for name in filter(None, (scales, sizes)):
+            if name not in self.constants:
+                raise InputError(
+                    f"Operand {name!r} of node {operator.name!r} ({operator.kind}) must be a constant, "
+                    "not computed from the input"
+                )
+        factors = self.constants[scales].exact() if scales else None
+        listed = list(operator.attributes["scales"]) if "scales" in operator.attributes else None
+        given = list(factors.values.ravel()) if factors is not None and factors.values.size else listed
+        order = resized_order(
+            operator,
+            self.shapes[source],
+            None if given is None else [Fraction(each) for each in given],
+            self._integers(operator, sizes) if sizes else None,
+            self.opset,
+        )
+        self._keep(Rearrangement(operator.name, operator.output, source, order), order.shape)
+
+    def _transposed(self, operator: Operator) -> None:
+        """Take a ConvTranspose as a Conv with the neurons of all phases, whose channels then become pixels."""
+        source, weights, *bias = operator.operands
+        for name in (weights, *filter(None, bias)):
+            if name not in self.constants:
+                raise InputError(
+                    f"Weights and bias of node {operator.name!r} (ConvTranspose) must be constant, "
+                    "not computed from the input"
+                )
+        made = subpixel_of(operator, self.constants[weights], self.shapes[source])
+        subpixels, pixels, matrix, numbers = (
+            parameter_name(operator.output, each) for each in ("subpixels", "pixels", "weights", "bias")
+        )
+        self.constants[matrix] = made.weights
+        operands: tuple[str, ...] = (source, matrix)
+        if bias and bias[0]:
+            count = int(made.neuron_of.max()) + 1
+            given = self.constants[bias[0]]
+            if given.shape != (count,):
+                raise InputError(
+                    f"Bias of node {operator.name!r} must be one number for each of its {count} neurons, "
+                    f"not {shown_shape(given.shape)}"
+                )
+            self.constants[numbers] = given.map(lambda values: values[made.neuron_of])
+            operands = (*operands, numbers)
+        attributes = {"group": operator.attributes.get("group", 1), "pads": made.pads}
+        conv = Operator(operator.name, subpixels, "Conv", operands, attributes)
+        self._keep(conv, conv_shape(conv, made.weights.shape, self.shapes[source]))
+        whole = np.array_equal(made.cut.ravel(), np.arange(made.pixels.size))
+        output = operator.output if whole else pixels
+        self._keep(Rearrangement(f"{operator.name}_pixels", output, subpixels, made.pixels), made.pixels.shape)
+        if not whole:
+            self._keep(Rearrangement(f"{operator.name}_cut", operator.output, pixels, made.cut), made.cut.shape)
 
     def _pad(self, operator: Operator, image: tuple[int, ...]) -> None:
-        """Take rows and columns around an image as a Pad, and channels as a Conv of size 1 after it."""
+        """Take rows and columns around an image as a Pad, and channels as a Conv of size 1 after it.
+
+        What negative pads take off is left out before that.
+        """
         sides, number = pad_sides(operator, image, self.constants)
-        before, after = (np.full(int(count), number.item(), object) for count in sides[:, 1])
         source = operator.operands[0]
+        if sides.min() < 0:
+            kept = tuple(
+                slice(-min(0, a), size + min(0, b)) for size, (a, b) in zip(image, sides.T.tolist(), strict=True)
+            )
+            order, sides = np.arange(prod(image)).reshape(image)[kept], np.maximum(sides, 0)
+            output = parameter_name(operator.output, "cut") if sides.any() else operator.output
+            self._keep(Rearrangement(operator.name, output, source, order), order.shape)
+            if not sides.any():
+                return
+            source, image, operator = output, order.shape, replace(operator, operands=(output, *operator.operands[1:]))
+        before, after = (np.full(int(count), number.item(), object) for count in sides[:, 1])
         if sides[:, 2:].any() or not sides.any():
             pad, image = read_pad(operator, image, sides, number)
             if not sides[:, 1].any():

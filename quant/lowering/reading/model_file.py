@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from heapq import heapify, heappop, heappush
@@ -277,9 +278,10 @@ def _needed(graph: onnx.GraphProto, output: str, opset: int) -> tuple[Operator, 
         name if module_of(node) else node.name
         for node, name in zip(graph.node, names_by_module(graph.node), strict=True)
     ]
+    read = {output} | {name for index in order for name in graph.node[index].input}
     for index in order:
         try:
-            operators.append(_operator_of(graph.node[index], names[index], opset))
+            operators += _operators_of(graph.node[index], names[index], opset, read)
         except InputError as error:
             refusals.append(str(error))
     if refusals:
@@ -299,6 +301,19 @@ def _by_file(sorter: "TopologicalSorter[int]") -> list[int]:
         for each in sorter.get_ready():
             heappush(ready, each)
     return order
+
+
+def _operators_of(node: onnx.NodeProto, name: str, opset: int, read: set[str]) -> list[Operator]:
+    """Return a node as an operator, or a Split as one for each of its outputs that is read."""
+    operator = _operator_of(node, name, opset)
+    if operator.kind != "Split":
+        return [operator]
+    count = len(node.output)
+    return [
+        replace(operator, output=each, attributes={**operator.attributes, "part": part, "parts": count})
+        for part, each in enumerate(node.output)
+        if each in read
+    ]
 
 
 def _operator_of(node: onnx.NodeProto, name: str, opset: int) -> Operator:

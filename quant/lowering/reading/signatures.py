@@ -45,10 +45,7 @@ _QONNX_OPERANDS = {
 }
 #: Operands of an operator that may have any number of them.
 _MANY = 1000
-_CONVOLUTIONAL = {
-    *("ConvTranspose",),
-    *("LpPool", "QuantAvgPool2d", "MaxPoolNHWC", "Im2Col"),
-}
+_CONVOLUTIONAL = {"LpPool", "QuantAvgPool2d", "MaxPoolNHWC", "Im2Col"}
 
 #: Operators of ONNX that compute with codes; ONNX Runtime has more of them, in a domain of its own.
 _ON_CODES = {

@@ -24,7 +24,7 @@ __all__ = [
     "read_average",
     "read_pad",
     "read_pool",
-    "read_slice",
+    "strided_pool",
 ]
 
 Shape = tuple[int, ...]
@@ -137,7 +137,7 @@ def _pool_window(operator: Operator, image: Shape) -> Window:
 
 
 def pad_sides(operator: Operator, image: Shape, constants: Mapping[str, Constant]) -> tuple[np.ndarray, Constant]:
-    """Return what a Pad adds before and after each axis, (2, axes) int64, and the number.
+    """Return what a Pad adds before and after each axis, (2, axes) int64, and the number; below 0 is taken off.
 
     Raises
     ------
@@ -164,10 +164,11 @@ def pad_sides(operator: Operator, image: Shape, constants: Mapping[str, Constant
         raise InputError(
             f"pads of node {operator.name!r} (Pad) must be two integers for each of its axes, not give: {error}"
         ) from error
-    if sides.min() < 0 or sides[:, 0].any():
+    left = np.array(image) + np.minimum(sides, 0).sum(axis=0)
+    if sides[:, 0].any() or left.min() < 1:
         raise InputError(
-            f"pads of node {operator.name!r} (Pad) must add rows, columns or channels around an image, "
-            f"not {tuple(int(side) for side in sides.ravel())}: leave it out"
+            f"pads of node {operator.name!r} (Pad) must add rows, columns or channels around an image, or take fewer "
+            f"off than it has, not be {tuple(int(side) for side in sides.ravel())}: leave it out"
         )
     padded = (size + int(side) for size, side in zip(image, sides.sum(axis=0), strict=True))
     check_size(f"Padded image of node {operator.name!r} (Pad)", tuple(padded))
@@ -195,28 +196,24 @@ def further_channels(image: Shape, before: np.ndarray, after: np.ndarray) -> tup
     return weights.reshape(*weights.shape, *[1] * (len(image) - 2)), bias
 
 
-def read_slice(operator: Operator, image: Shape, places: np.ndarray) -> tuple[MaxPooling, Shape]:
-    """Return a Slice of every n-th row and column of an image, which is a max pool of size 1, and its output's shape.
+def strided_pool(operator: Operator, image: Shape, places: np.ndarray) -> MaxPooling | None:
+    """Return a Slice of every n-th row and column of an image as a max pool of size 1; None if it takes something else.
+
+    Such a pool may be exchanged with what follows it, so that it moves bits rather than sums.
 
     Parameters
     ----------
     places : the places in the flattened image of what it takes
-
-    Raises
-    ------
-    InputError
-        A Slice that takes something else.
     """
+    if operator.kind != "Slice" or len(image) not in {3, 4} or places.ndim != len(image):
+        return None
     everything = np.arange(prod(image)).reshape(image)
     strides = [-(-size // max(1, taken)) for size, taken in zip(image, places.shape, strict=True)]
     steps = tuple(slice(None, None, stride) for stride in strides)
-    if len(image) not in {3, 4} or strides[:2] != [1, 1] or not np.array_equal(everything[steps], places):
-        raise InputError(
-            f"Node {operator.name!r} (Slice) must take every n-th row and column of an image from the first on, "
-            f"not {_shown(places.shape)} others of {_shown(image)}: leave it out, or put a Conv in its place"
-        )
+    if strides[:2] != [1, 1] or max(strides) == 1 or not np.array_equal(everything[steps], places):
+        return None
     window = Window((1, 1), (strides[-2] if len(image) == 4 else 1, strides[-1]), (1, 1), (0, 0, 0, 0))
-    return MaxPooling(operator.name, operator.output, operator.operands[0], window), places.shape
+    return MaxPooling(operator.name, operator.output, operator.operands[0], window)
 
 
 def _value_of(operator: Operator, value: Constant) -> Constant:

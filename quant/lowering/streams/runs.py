@@ -93,6 +93,12 @@ class Runs:
         places = np.broadcast_to(self.places, codes.shape)
         return Runs.of_starts(self.points, channels, channel, places[channel, number], codes[channel, number])
 
+    def of_channels(self, channels: np.ndarray) -> "Runs":
+        """Return the runs of some channels, in any order; those that all channels share stay as they are."""
+        if self.channels == 1:
+            return self
+        return Runs(self.points, self.places[channels], self.codes[channels], self.counts[channels])
+
     def joined(self) -> "Runs":
         """Return the runs of one channel for all where they are alike."""
         alike = (self.counts == self.counts[0]).all() and (self.places == self.places[0]).all()

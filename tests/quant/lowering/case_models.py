@@ -307,6 +307,28 @@ def upsampled(*, concatenated: bool = True) -> onnx.ModelProto:
     return net.head(x, 4 * 16) if concatenated else net.mean_head(x, 4)
 
 
+def improved(*, float_stream: bool) -> onnx.ModelProto:
+    """Layers that improve the last channels of a stream and pass the others on, as in MeliusNet."""
+    net = image()
+    x = net.norm(net.layer(net.codes(net.entry()), 4, 2), 4)
+    x = x if float_stream else net.bits(x)
+    for _ in range(2):
+        y = net.norm(net.layer(net.bits(x), 2, 4, pads=[1] * 4), 2)
+        y = y if float_stream else net.bits(y)
+        first, last = net.split(x, 2, 2)
+        x = net("Concat", first, net("Add", last, y) if float_stream else y, axis=1)
+    return net.mean_head(net.bits(net.norm(net.layer(net.bits(x), 4, 4, 1), 4)), 4)
+
+
+def enlarged_by_layers() -> onnx.ModelProto:
+    """A stream to which a transposed convolution with float weights is added."""
+    net = image()
+    x = net.norm(net.layer(net.codes(net.entry()), 4, 2, pads=[1] * 4), 4)
+    low = net("Relu", net.norm(net.same(net.bits(net.pool(x, "MaxPool")), 4), 4))
+    up = net("ConvTranspose", low, net.rng.normal(size=(4, 4, 2, 2)), kernel_shape=[2, 2], strides=[2, 2])
+    return net.mean_head(net.bits(net("Add", x, up)), 4)
+
+
 def transposed_convolution() -> onnx.ModelProto:
     net = image()
     x = net.bits(net.norm(net.layer(net.codes(net.entry()), 4, 2), 4))
@@ -412,6 +434,9 @@ CASES: dict[str, Case] = {
     "upsampled": Case(upsampled),
     "upsampled-alone": Case(lambda: upsampled(concatenated=False)),
     "transposed-convolution": Case(transposed_convolution),
+    "improved": Case(lambda: improved(float_stream=False)),
+    "improved-stream": Case(lambda: improved(float_stream=True)),
+    "enlarged-by-layers": Case(enlarged_by_layers),
     **_three(one_neuron, "one-neuron"),
     **{f"one-neuron-{end}": Case(lambda end=end: one_neuron(image(), end=end)) for end in ("BipolarQuant", "Sigmoid")},  # type: ignore[misc]
 }

@@ -62,10 +62,13 @@ class Evaluation:
         return self._tensors[name]
 
     def _computed(self, node: onnx.NodeProto, name: str) -> Numbers:
-        if node.domain not in _DOMAINS or node.op_type not in _OPERATORS or name != node.output[0]:
+        known = node.domain in _DOMAINS and node.op_type in _OPERATORS
+        if not known or (name != node.output[0] and node.op_type != "Split"):
             raise NotImplementedError(f"{node.domain}.{node.op_type}, output {list(node.output).index(name)}")
         given = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
         operands = [self.tensor(operand) if operand else None for operand in node.input]
+        if node.op_type == "Split":
+            given |= {"outputs": list(node.output), "output": list(node.output).index(name)}
         return _OPERATORS[node.op_type](operands, {**given, "opset": self._opset})
 
 

@@ -1,7 +1,8 @@
 """Operators that move, choose, repeat or count numbers, in exact arithmetic."""
 
 from collections.abc import Callable
-from math import prod
+from fractions import Fraction
+from math import ceil, floor, prod
 from typing import Any
 
 import numpy as np
@@ -101,13 +102,81 @@ def _expand(x: Operands, a: Attributes) -> Numbers:
     return x[0].move(lambda tops: np.broadcast_to(tops.reshape(len(tops), *padded), (len(tops), *wanted)))
 
 
+def _depth_to_space(x: Operands, a: Attributes) -> Numbers:
+    """Number c of pixel (y, x) is channel (y % b, x % b, c) of pixel (y // b, x // b), or channel (c, y % b, x % b)."""
+    block, (_, channels, height, width) = a["blocksize"], x[0].shape
+    count, rows, columns = channels // block**2, np.arange(height * block), np.arange(width * block)
+    part = (rows % block)[:, None] * block + columns % block
+    number = np.arange(count)[:, None, None]
+    channel = number * block**2 + part if a.get("mode", b"DCR") == b"CRD" else part * count + number
+    return x[0].move(lambda tops: tops[:, :, channel, (rows // block)[:, None], columns // block])
+
+
+def _space_to_depth(x: Operands, a: Attributes) -> Numbers:
+    block, (_, channels, height, width) = a["blocksize"], x[0].shape
+    part, channel = np.divmod(np.arange(channels * block**2), channels)
+    rows = np.arange(height // block)[:, None] * block + (part // block)[:, None, None]
+    columns = np.arange(width // block) * block + (part % block)[:, None, None]
+    return x[0].move(lambda tops: tops[:, :, channel[:, None, None], rows, columns])
+
+
+def _split(x: Operands, a: Attributes) -> Numbers:
+    axis, count = a.get("axis", 0) % len(x[0].shape), len(a["outputs"])
+    size = x[0].shape[axis]
+    sizes = x[1].integers() if len(x) > 1 and x[1] is not None else a.get("split")
+    each = -(-size // count)
+    ends = np.cumsum(sizes) if sizes else np.minimum(np.arange(1, count + 1) * each, size)
+    start, end = np.append(0, ends)[a["output"] :][:2]
+    return x[0].move(lambda tops: np.take(tops, np.arange(start, end), axis + 1))
+
+
+def _tile(x: Operands, a: Attributes) -> Numbers:
+    return x[0].move(lambda tops: np.tile(tops, (1, *x[1].integers())))
+
+
+def _resize(x: Operands, a: Attributes) -> Numbers:
+    """Nearest numbers, by the formulas of the standard."""
+    assert a.get("mode", b"nearest") == b"nearest"
+    shape, old = x[0].shape, a["opset"] < 11
+    scales = x[1] if old and len(x) > 1 else x[2] if len(x) > 2 else None
+    sizes = x[3].integers() if len(x) > 3 and x[3] is not None else None
+    given = scales.fractions().ravel().tolist() if scales is not None else list(map(Fraction, a.get("scales", ())))
+    axes = [axis % len(shape) for axis in a.get("axes", range(len(shape)))]
+    if sizes:
+        given = [Fraction(size, shape[axis]) for size, axis in zip(sizes, axes, strict=True)]
+    way = "asymmetric" if old else a.get("coordinate_transformation_mode", b"half_pixel").decode()
+    rounding = "floor" if old else a.get("nearest_mode", b"round_prefer_floor").decode()
+    found = x[0]
+    for axis, scale in zip(axes, given, strict=True):
+        before, after = shape[axis], floor(shape[axis] * scale)
+        places = []
+        for index in range(after):
+            middle = (2 * index + 1) / (2 * scale) - Fraction(1, 2)
+            place = {
+                "asymmetric": index / scale,
+                "half_pixel": middle,
+                "pytorch_half_pixel": middle if after > 1 else Fraction(0),
+                "align_corners": Fraction(index * (before - 1), max(1, after - 1)),
+            }[way]
+            low = floor(place)
+            tie = low if rounding == "round_prefer_floor" else low + 1
+            nearest = tie if place - low == Fraction(1, 2) else floor(place + Fraction(1, 2))
+            chosen = {"floor": low, "ceil": ceil(place)}.get(rounding, nearest)
+            places.append(min(max(chosen, 0), before - 1))
+        found = found.move(lambda tops, p=places, n=axis: np.take(tops, p, n + 1))  # type: ignore[misc]
+    return found
+
+
 def _pad(x: Operands, a: Attributes) -> Numbers:
     rank = len(x[0].shape)
     given = x[1].integers() if len(x) > 1 else list(a["pads"])
     axes = [axis % rank for axis in _axes(x, a, 3) or range(rank)]
     sides = np.zeros((rank, 2), np.int64)
     sides[axes] = np.reshape(given, (2, -1)).T
-    assert (sides >= 0).all()
+    if (sides < 0).any():  # what is taken off
+        ends = tuple(slice(max(0, -a), n - max(0, -b)) for n, (a, b) in zip(x[0].shape, sides.tolist(), strict=True))
+        x = [x[0].move(lambda tops: tops[(slice(None), *ends)]), *x[1:]]
+        sides = np.maximum(sides, 0)
     around = [(0, 0), *map(tuple, sides)]
     mode = a.get("mode", b"constant").decode()
     if mode != "constant":
@@ -161,6 +230,7 @@ OPERATORS: dict[str, Callable[[Operands, Attributes], Numbers]] = {
     "Concat": _concat,
     "Constant": _constant,
     "ConstantOfShape": _constant_of_shape,
+    "DepthToSpace": _depth_to_space,
     "Expand": _expand,
     "Flatten": _flatten,
     "Gather": _gather,
@@ -170,9 +240,14 @@ OPERATORS: dict[str, Callable[[Operands, Attributes], Numbers]] = {
     "ReduceMin": lambda x, a: -_reduce_max([-x[0], *x[1:]], a),
     "ReduceSum": _reduce_sum,
     "Reshape": _reshape,
+    "Resize": _resize,
     "Shape": lambda x, a: Numbers.of(np.array(x[0].shape, np.int64)),
     "Slice": _slice,
+    "SpaceToDepth": _space_to_depth,
+    "Split": _split,
     "Squeeze": _squeeze,
+    "Tile": _tile,
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
+    "Upsample": lambda x, a: _resize(x, {**a, "opset": 10}),
 }

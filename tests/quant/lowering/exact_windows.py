@@ -90,6 +90,35 @@ def _conv(x: Operands, a: Attributes) -> Numbers:
     return total + x[2].move(lambda tops: tops.reshape(1, 1, -1, *[1] * len(shape)))
 
 
+def _conv_transpose(x: Operands, a: Attributes) -> Numbers:
+    """Every number adds its products with the kernel around its place, and what is beyond the output is dropped."""
+    data, weights = x[0], x[1]
+    groups, (channels, each, *kernel) = a.get("group", 1), weights.shape
+    rank, frames, extent = len(kernel), len(data.tops), data.shape[2:]
+    strides, dilations = a.get("strides", [1] * rank), a.get("dilations", [1] * rank)
+    more, pads = a.get("output_padding", [0] * rank), a.get("pads", [0] * 2 * rank)
+    assert a.get("auto_pad", b"NOTSET") == b"NOTSET"
+    assert "output_shape" not in a
+    whole = [
+        (n - 1) * s + (k - 1) * d + 1 + m
+        for n, s, k, d, m in zip(extent, strides, kernel, dilations, more, strict=True)
+    ]
+    rows = data.tops.reshape(frames, groups, channels // groups, -1)
+    matrix = weights.tops.reshape(groups, channels // groups, each, *kernel)
+    total = np.zeros((frames, groups * each, *whole), object)
+    for tap in np.ndindex(*kernel):
+        part = np.einsum("gce,fgcp->fgep", matrix[(slice(None), slice(None), slice(None), *tap)], rows)
+        at = tuple(
+            slice(t * d, t * d + (n - 1) * s + 1, s) for t, d, n, s in zip(tap, dilations, extent, strides, strict=True)
+        )
+        total[(slice(None), slice(None), *at)] += part.reshape(frames, groups * each, *extent)
+    kept = tuple(slice(pads[i], whole[i] - pads[rank + i]) for i in range(rank))
+    found = Numbers(
+        total[(slice(None), None, slice(None), *kept)], data.bottom * weights.bottom, data.rough or weights.rough
+    )
+    return found if len(x) < 3 else found + x[2].move(lambda tops: tops.reshape(1, 1, -1, *[1] * rank))
+
+
 def _max_pool(x: Operands, a: Attributes) -> Numbers:
     best: np.ndarray | None = None
     lowest = min(x[0].tops.flat)
@@ -123,6 +152,7 @@ def _whole(x: Operands) -> Attributes:
 OPERATORS: dict[str, Callable[[Operands, Attributes], Numbers]] = {
     "AveragePool": _average_pool,
     "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
     "GlobalAveragePool": lambda x, a: _average_pool(x, _whole(x)),
     "GlobalMaxPool": lambda x, a: _max_pool(x, _whole(x)),
     "MaxPool": _max_pool,

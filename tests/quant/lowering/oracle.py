@@ -43,6 +43,16 @@ class Builder:
         self._nodes.append(node)
         return output
 
+    def split(self, x: str, *sizes: int, axis: int = 1, name: str | None = None) -> list[str]:
+        """Divide a tensor along an axis into parts of these sizes."""
+        if self.opset < 13:
+            first = self("Split", x, name=name, axis=axis, split=sizes)
+        else:
+            first = self("Split", x, self.constant(sizes, np.int64), name=name, axis=axis)
+        outputs = self._nodes[-1].output
+        outputs.extend(f"{first}_{part}" for part in range(1, len(sizes)))
+        return list(outputs)
+
     def reshape(self, x: str, *shape: int) -> str:
         return self("Reshape", x, self.constant(shape, np.int64))
 

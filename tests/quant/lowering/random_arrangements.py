@@ -7,12 +7,12 @@ import onnx
 from onnx import TensorProto
 
 from tests.quant.lowering.random_elementwise import Tensor
-from tests.quant.lowering.random_several_bits import SeveralBitsMaker
+from tests.quant.lowering.random_moves import MovesMaker
 
 __all__ = ["Grower"]
 
 
-class Grower(SeveralBitsMaker):
+class Grower(MovesMaker):
     """A graph in the making, front to back."""
 
     def model(self) -> onnx.ModelProto:
@@ -79,6 +79,8 @@ class Grower(SeveralBitsMaker):
             x = self.shuffled(x)
         x = blocks[way](x)
         self.even = False
+        if self.chance(0.2):
+            x = self.moved(x)
         return self.noise(x) if self.chance(0.1) else x
 
     def shuffled(self, x: Tensor) -> Tensor:

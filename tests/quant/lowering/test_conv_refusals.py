@@ -75,8 +75,8 @@ READING: dict[str, tuple[Build, str]] = {
             signs(4, 3, 2, 2),
             name="conv",
         ),
-        "Input of node 'conv' must be the image of 'pad' with rows and columns where they are, not rearranged: "
-        "leave out what moves them",
+        "Input of node 'conv' must be the image of 'pad' with rows and columns where they are, or moved in equal "
+        "steps, not rearranged: leave out what moves them",
     ),
     "kernel-shape": (
         lambda net, x: conv(net, x, kernel_shape=[3, 2]),
@@ -113,9 +113,9 @@ READING: dict[str, tuple[Build, str]] = {
         "Operand 'image' of node 'pad' (Pad) must be a constant, not computed from the input",
     ),
     "pad-crops": (
-        lambda net, x: net.pad(x, (-1, 0, 0, 0), 1.0, name="pad"),
-        "pads of node 'pad' (Pad) must add rows, columns or channels around an image, not (0, 0, -1, 0, 0, 0, 0, 0): "
-        "leave it out",
+        lambda net, x: net.pad(x, (-3, 0, -3, 0), 1.0, name="pad"),
+        "pads of node 'pad' (Pad) must add rows, columns or channels around an image, or take fewer off than it has, "
+        "not be (0, 0, -3, 0, 0, 0, -3, 0): leave it out",
     ),
     "computed-weights": (
         lambda net, x: net("Conv", x, net.reshape(net("Sub", x, 1.0), 1, 3, 6, 5), name="conv"),
@@ -142,9 +142,14 @@ READING: dict[str, tuple[Build, str]] = {
         "Input of node 'conv' must be an image of the model's input or of a convolution, not the vector of 'fc0'",
     ),
     "rearranged": (
-        lambda net, x: net("Conv", net("Transpose", x, perm=[0, 1, 3, 2]), signs(4, 3, 2, 2), name="conv"),
-        "Input of node 'conv' must be the image of 'image' with rows and columns where they are, not rearranged: "
-        "leave out what moves them",
+        lambda net, x: net(
+            "Conv",
+            net("Gather", x, net.constant([0, 4, 1, 3], np.int64), axis=2, name="rows"),
+            signs(4, 3, 2, 2),
+            name="conv",
+        ),
+        "Input of node 'conv' must be the image of 'image' with rows and columns where they are, or moved in equal "
+        "steps, not rearranged by 'rows': leave out what moves them",
     ),
     "parameters-by-pixel": (
         lambda net, x: sign(net, net("Add", conv(net, x), np.arange(48.0).reshape(4, 4, 3), name="shift")),

@@ -47,6 +47,29 @@ CASES: list[tuple[str, tuple[int, ...], tuple[Any, ...], dict[str, Any]]] = [
     ("MatMul", SIGNAL, (np.eye(7)[:, :2] - 0.5,), {}),
     ("Conv", IMAGE, (np.arange(36).reshape(2, 2, 3, 3) % 5 - 2, [0.5, 1.0]), {"pads": [1, 0, 0, 2], "strides": [2, 1]}),
     ("Conv", IMAGE, (np.arange(8).reshape(4, 1, 2, 1) % 3 - 1,), {"group": 2, "dilations": [2, 1]}),
+    ("ConvTranspose", IMAGE, (np.arange(24).reshape(2, 3, 2, 2) % 5 - 2, [0.5, 1.0, -1.0]), {"strides": [2, 2]}),
+    (
+        "ConvTranspose",
+        IMAGE,
+        (np.arange(18).reshape(2, 1, 3, 3) % 5 - 2,),
+        {"strides": [2, 3], "pads": [1, 0, 0, 2], "output_padding": [1, 0], "dilations": [1, 2], "group": 2},
+    ),
+    ("ConvTranspose", SIGNAL, (np.arange(24).reshape(3, 2, 4) % 5 - 2,), {"strides": [2], "pads": [1, 1]}),
+    *[("DepthToSpace", (1, 8, 2, 3), (), {"blocksize": 2, "mode": mode}) for mode in ("DCR", "CRD")],
+    ("SpaceToDepth", (1, 3, 4, 6), (), {"blocksize": 2}),
+    ("Tile", IMAGE, (np.array([1, 1, 2, 3], I64),), {}),
+    *[
+        (
+            "Resize",
+            IMAGE,
+            ("", np.array([1, 1, 2, scale], np.float32)),
+            {"coordinate_transformation_mode": way, "nearest_mode": rounding, "mode": "nearest"},
+        )
+        for way in ("asymmetric", "half_pixel", "pytorch_half_pixel", "align_corners")
+        for rounding in ("floor", "ceil", "round_prefer_floor", "round_prefer_ceil")
+        for scale in ((2.0,) if way == "align_corners" else (2.0, 1.5))
+    ],
+    ("Resize", IMAGE, ("", "", np.array([1, 2, 8, 5], I64)), {"coordinate_transformation_mode": "asymmetric"}),
     ("Conv", SIGNAL, (np.arange(18).reshape(2, 3, 3) % 5 - 2,), {"auto_pad": "SAME_UPPER", "strides": [2]}),
     ("MaxPool", IMAGE, (), {"kernel_shape": [2, 3], "strides": [2, 2], "pads": [1, 1, 0, 0]}),
     ("MaxPool", IMAGE, (), {"kernel_shape": [3, 2], "strides": [2, 2], "ceil_mode": 1}),
@@ -77,7 +100,11 @@ CASES: list[tuple[str, tuple[int, ...], tuple[Any, ...], dict[str, Any]]] = [
 def test_an_operator_means_what_onnx_says(case: tuple[str, tuple[int, ...], tuple[Any, ...], dict[str, Any]]) -> None:
     kind, shape, operands, attributes = case
     net = Builder(shape, opset=20)
-    stored = [net.constant(each, I64 if np.asarray(each).dtype == I64 else np.float32) for each in operands]
+    given = [each if isinstance(each, str) else np.asarray(each) for each in operands]
+    stored = [
+        each if isinstance(each, str) else net.constant(each, I64 if each.dtype == I64 else np.float32)
+        for each in given
+    ]
     model = net.model(net(kind, net.input, *stored, **attributes))
     frames = np.random.default_rng(1).integers(-8, 9, (5, *shape)) / 4
     found = Evaluation(model, {net.input: Numbers.of(frames).move(lambda tops: tops[0])})

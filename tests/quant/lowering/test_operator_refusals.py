@@ -182,15 +182,9 @@ BUILD: dict[str, tuple[Callable[[Builder, str], str], str]] = {
         "Output 't2' of the model must depend on its input, not be a constant",
     ),
     "neighbours": (
-        lambda net, x: net.dense(net("Add", x, turned(net, x), name="turned"), W0),
-        "Node 'turned' (Add) must combine each number with itself, not with another: "
+        lambda net, x: net.dense(net("Mul", x, turned(net, x), name="turned"), W0),
+        "Node 'turned' (Mul) must combine each number with itself, not with another: "
         "only elementwise functions are supported",
-    ),
-    "spread": (
-        lambda net, x: net.dense(
-            net("Flatten", net("Add", x, np.ones((2, 12)), name="spread"), axis=0), np.ones((6, 24))
-        ),
-        "Node 'spread' must take every number of 'image' once, not 24 of 12: leave out what repeats or drops some",
     ),
     "order-of-the-output": (
         lambda net, x: net("Transpose", net.reshape(net.dense(x, W0), 2, 3), perm=[1, 0]),
