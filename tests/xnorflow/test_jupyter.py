@@ -18,7 +18,7 @@ from rtl.bitstream.report import Use
 from sim_tests.cases import dense_network
 from sim_tests.comparison import Mismatch
 from sim_tests.verification import Verification
-from tests.xnorflow.exploring.test_space import space_of
+from tests.xnorflow.exploring.test_space import in_file
 from tests.xnorflow.exploring.test_study import HARDWARE
 from tests.xnorflow.test_report_in_a_browser import BROWSER, BROWSERS, look_at, residual
 from tests.xnorflow.test_training_report import metrics
@@ -66,7 +66,7 @@ def network() -> Network:
 @pytest.fixture(scope="module")
 def front(tmp_path_factory: pytest.TempPathFactory) -> Front:
     folder = tmp_path_factory.mktemp("front")
-    return explore(space_of(folder, HARDWARE), folder / "out")
+    return explore(in_file(folder, HARDWARE), folder / "out")
 
 
 def text_of(html: str) -> str:
@@ -191,7 +191,7 @@ def test_the_network_of_a_point(front: Front) -> None:
 
 
 def test_a_front_without_points(tmp_path: Path) -> None:
-    space = space_of(tmp_path, HARDWARE.replace("most = 2600", "most = 1").replace("points = 10", "points = 2"))
+    space = in_file(tmp_path, HARDWARE.replace("most = 2600", "most = 1").replace("points = 10", "points = 2"))
     front = Front(space, explored(space, tmp_path / "out"), tmp_path / "out")
     assert len(front) == 0
     assert "0 of 2 points on the front" in front._repr_html_()

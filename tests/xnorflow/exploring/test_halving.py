@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quant.checkpoints import STATE, read_checkpoint
-from tests.xnorflow.exploring.test_space import space_of
+from tests.xnorflow.exploring.test_space import in_file
 from xnorflow.exploring import Point, explore, front_of, read_space
 from xnorflow.exploring.halving import kept, ranks_of, rungs_of
 from xnorflow.exploring.points import recipe_of
@@ -82,7 +82,7 @@ def test_ends_of_a_front_go_on_first() -> None:
 )
 def test_points_must_be_comparable(old: str, new: str, rule: str, tmp_path: Path) -> None:
     with pytest.raises(Exception, match=f"^{rule}"):
-        space_of(tmp_path, TRAINED.replace(old, new))
+        in_file(tmp_path, TRAINED.replace(old, new))
 
 
 def content(points: list[Point]) -> str:
@@ -92,7 +92,7 @@ def content(points: list[Point]) -> str:
 @pytest.mark.slow
 @pytest.mark.train
 def test_only_those_that_may_be_on_the_front_are_trained_to_the_end(tmp_path: Path) -> None:
-    space = space_of(tmp_path, TRAINED)
+    space = in_file(tmp_path, TRAINED)
     points = explore(space, tmp_path / "one")
     known = [point for point in points if point.evaluation.rungs]
     stopped = [point for point in known if point.evaluation.stopped]

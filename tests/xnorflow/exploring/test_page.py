@@ -13,7 +13,7 @@ from dataflow import board_outputs
 from hwsim import simulate
 from quant import recipes
 from tests.xnorflow.command_line import run
-from tests.xnorflow.exploring.test_space import space_of
+from tests.xnorflow.exploring.test_space import in_file
 from tests.xnorflow.exploring.test_study import HARDWARE
 from tests.xnorflow.test_report_in_a_browser import BROWSER, BROWSERS, look_at
 from xnorflow.exploring import Built, Point, Space, explore, front_of, page
@@ -59,7 +59,7 @@ addEventListener("load", () => {
 @pytest.fixture(scope="module")
 def explored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Space, list[Point], Path]:
     folder = tmp_path_factory.mktemp("explored")
-    space = space_of(folder, HARDWARE)
+    space = in_file(folder, HARDWARE)
     points = explore(space, folder / "out")
     write_page(space, points, folder / "out")
     return space, points, folder / "out"

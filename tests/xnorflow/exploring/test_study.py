@@ -14,7 +14,7 @@ import pytest
 
 from dataflow import InputError
 from tests.xnorflow.command_line import run
-from tests.xnorflow.exploring.test_space import space_of
+from tests.xnorflow.exploring.test_space import in_file
 from xnorflow.exploring import Built, Point, explore, front_of
 from xnorflow.exploring.points import Evaluation, recipe_of
 from xnorflow.exploring.space import Choice, Range, Space
@@ -39,7 +39,7 @@ luts = { most = 2600 }
 
 @pytest.fixture
 def space(tmp_path: Path) -> Space:
-    return space_of(tmp_path, HARDWARE)
+    return in_file(tmp_path, HARDWARE)
 
 
 def content(points: list[Point]) -> list[tuple[int, object, Evaluation]]:
@@ -129,10 +129,10 @@ def test_folders_of_others_are_left_alone(space: Space, tmp_path: Path) -> None:
 
 
 def test_what_all_points_need_is_there_before_a_point_is_kept(tmp_path: Path) -> None:
-    trained = space_of(tmp_path, HARDWARE.replace('["fps", "luts"]', '["accuracy", "luts"]'))
+    trained = in_file(tmp_path, HARDWARE.replace('["fps", "luts"]', '["accuracy", "luts"]'))
     with pytest.raises(InputError, match=r"^Data file '.*' must exist"):
         explore(trained, tmp_path / "out", data=tmp_path)
-    missing = space_of(tmp_path, 'model = "none.onnx"\nboard = "icebreaker"\n[space]\ninterval = [448]\n')
+    missing = in_file(tmp_path, 'model = "none.onnx"\nboard = "icebreaker"\n[space]\ninterval = [448]\n')
     with pytest.raises(InputError, match=r"^Model must be a file, "):
         explore(missing, tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -144,7 +144,7 @@ def test_a_scheduler_out_of_reach_is_one_sentence(space: Space, tmp_path: Path) 
 
 
 def test_the_command_prints_the_front(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    space_of(tmp_path, HARDWARE)
+    in_file(tmp_path, HARDWARE)
     assert run("explore", tmp_path / "space.toml", "-o", tmp_path / "out", "--points", 6, "--json") == 0
     result = json.loads(capsys.readouterr().out)
     assert result["points"] == 6
@@ -155,7 +155,7 @@ def test_the_command_prints_the_front(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 def test_a_space_that_nothing_fits_names_the_nearest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    space_of(tmp_path, HARDWARE.replace("most = 2600", "most = 10"))
+    in_file(tmp_path, HARDWARE.replace("most = 2600", "most = 10"))
     assert run("explore", tmp_path / "space.toml", "-o", tmp_path / "out", "--points", 4) == 1
     assert "No point is as required; the smallest is point " in capsys.readouterr().out
 
@@ -166,7 +166,7 @@ def test_points_are_trained_once(tmp_path: Path) -> None:
     text = HARDWARE.replace('["fps", "luts"]', '["accuracy", "luts"]').replace("points = 10", "points = 4")
     text = text.replace("[space]", '[set]\nepochs = 2\ndataset = "mnist-sample"\n[space]')
     text = text.replace("[32, 16]", "[8]").replace("most = 2600", "most = 9999")
-    points = explore(space_of(tmp_path, text), tmp_path / "out")
+    points = explore(in_file(tmp_path, text), tmp_path / "out")
     figures = [point.evaluation for point in points if point.evaluation.figures]
     assert figures
     assert all(0.1 < found.figures["accuracy"] <= 1 for found in figures)
@@ -179,7 +179,7 @@ def test_points_are_trained_once(tmp_path: Path) -> None:
 @pytest.mark.sim
 def test_points_of_the_front_are_built_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = HARDWARE.replace("[[16, 16], [8], [32, 16]]", "[[8], [12]]").replace("low = 100", "low = 3000")
-    space_of(tmp_path, text)
+    in_file(tmp_path, text)
     command = ("explore", tmp_path / "space.toml", "-o", tmp_path / "out", "--points", 4, "--build", 1, "--json")
     assert run(*command) == 0
     built = [point["built"] for point in json.loads(capsys.readouterr().out)["front"] if point["built"]]
@@ -202,7 +202,7 @@ def test_points_of_the_front_are_built_once(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_only_a_board_has_bitstreams(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    space_of(tmp_path, HARDWARE.replace('board = "icebreaker"', 'family = "ice40"'))
+    in_file(tmp_path, HARDWARE.replace('board = "icebreaker"', 'family = "ice40"'))
     assert run("explore", tmp_path / "space.toml", "-o", tmp_path / "out", "--build", 1) == 2
     assert "Space must have a board for --build, not a family alone" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
