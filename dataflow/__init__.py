@@ -9,7 +9,7 @@ from dataflow.elements import BIPOLAR, Bipolar, Element, Integer, integer_for, n
 from dataflow.errors import InputError, ToolError
 from dataflow.file import FORMAT_VERSION, load, save_network
 from dataflow.folding import fold, fold_to_interval
-from dataflow.network import Fifo, Network, Scores, Terminal, verify
+from dataflow.network import Fifo, Head, Network, Scores, Terminal, verify
 from dataflow.nodes import *  # noqa: F403 - the node kinds have one list, there
 from dataflow.nodes import __all__ as _node_names
 from dataflow.outputs import board_outputs, expose_scores
@@ -26,6 +26,7 @@ __all__ = [
     "Cost",
     "Element",
     "Fifo",
+    "Head",
     "InputError",
     "Integer",
     "Network",

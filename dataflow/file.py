@@ -17,7 +17,7 @@ from safetensors.numpy import save
 from dataflow.elements import BIPOLAR, Bipolar, Element, Integer
 from dataflow.errors import InputError
 from dataflow.kinds import kind_named
-from dataflow.network import Fifo, Network, Scores, Terminal, verify
+from dataflow.network import Fifo, Head, Network, Scores, Terminal, verify
 from dataflow.nodes import Node
 from dataflow.streams import Stream
 from dataflow.writing import atomic_write
@@ -38,19 +38,25 @@ def save_network(network: Network, path: str | os.PathLike[str]) -> None:
     tensors: dict[str, np.ndarray] = {}
     parts: list[Node | Terminal] = [*network.nodes, *network.inputs, *network.outputs]
     structure = {
-        "format_version": max(map(_version_of, parts), default=1),
+        "format_version": max([1, *map(_version_of, parts), _version_of_heads(network)]),
         "name": network.name,
         "frame_shape": network.frame_shape,
         "inputs": [{"name": t.name, "stream": _stream_to_json(t.stream)} for t in network.inputs],
         "outputs": [{"name": t.name, "stream": _stream_to_json(t.stream)} for t in network.outputs],
         "nodes": [_node_to_json(node, tensors) for node in network.nodes],
         "fifos": [{field.name: getattr(fifo, field.name) for field in fields(Fifo)} for fifo in network.fifos],
-        "scores": network.scores and {"node": network.scores.node},
+        "scores": network.scores and _scores_to_json(network.scores, "scores", tensors),
         "metadata": dict(network.metadata),
     }
-    if network.scores is not None:
-        tensors["scores.scale"] = network.scores.scale
-        tensors["scores.bias"] = network.scores.bias
+    if network.heads:
+        structure["heads"] = [
+            {
+                "name": head.name,
+                "outputs": head.outputs,
+                "scores": head.scores and _scores_to_json(head.scores, f"heads.{index}", tensors),
+            }
+            for index, head in enumerate(network.heads)
+        ]
     contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     with atomic_write(path, "Network") as part:
         part.write_bytes(save(contiguous, metadata={"xnorflow": json.dumps(structure, sort_keys=True)}))
@@ -95,9 +101,11 @@ def load(path: str | os.PathLike[str]) -> Network:
 
 def _network_of_json(structure: dict[str, Any], tensors: dict[str, np.ndarray]) -> Network:
     tensors = dict(tensors)
-    scores = structure["scores"]
-    if scores is not None:
-        scores = Scores(scores["node"], tensors.pop("scores.scale"), tensors.pop("scores.bias"))
+    scores = _scores_of_json(structure["scores"], "scores", tensors)
+    heads = tuple(
+        Head(entry["name"], tuple(entry["outputs"]), _scores_of_json(entry["scores"], f"heads.{index}", tensors))
+        for index, entry in enumerate(structure.get("heads", ()))
+    )
     network = Network(
         name=structure["name"],
         nodes=tuple(_node_of_json(entry, tensors) for entry in structure["nodes"]),
@@ -107,10 +115,22 @@ def _network_of_json(structure: dict[str, Any], tensors: dict[str, np.ndarray]) 
         frame_shape=tuple(structure["frame_shape"]),
         scores=scores,
         metadata=dict(structure["metadata"]),
+        heads=heads,
     )
     if tensors:
         raise InputError(f"Tensors must all belong to the structure, not {sorted(tensors)[0]!r}")
     return network
+
+
+def _scores_to_json(scores: Scores, prefix: str, tensors: dict[str, np.ndarray]) -> dict[str, Any]:
+    tensors[f"{prefix}.scale"], tensors[f"{prefix}.bias"] = scores.scale, scores.bias
+    return {"node": scores.node}
+
+
+def _scores_of_json(entry: Any, prefix: str, tensors: dict[str, np.ndarray]) -> Scores | None:
+    if entry is None:
+        return None
+    return Scores(entry["node"], tensors.pop(f"{prefix}.scale"), tensors.pop(f"{prefix}.bias"))
 
 
 def _node_to_json(node: Node, tensors: dict[str, np.ndarray]) -> dict[str, Any]:
@@ -133,6 +153,16 @@ def _version_of(part: Node | Terminal) -> int:
     if isinstance(part, Terminal):
         return version
     return max([version, part.format_version, *(part.later_fields.get(name, 1) for name in part.stored_fields)])
+
+
+def _version_of_heads(network: Network) -> int:
+    """Return the oldest format version that has the heads: several, or scores at positions with factors by channel."""
+    if network.heads:
+        return 6
+    if network.scores is None:
+        return 1
+    (stream, *_) = network.node(network.scores.node).output_streams
+    return 6 if stream.size > stream.shape[-1] else 1
 
 
 def _node_of_json(entry: dict[str, Any], tensors: dict[str, np.ndarray]) -> Node:

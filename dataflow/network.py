@@ -14,7 +14,7 @@ from dataflow.limits import MOST_BITS, MOST_STEPS, most_numbers, require_numbers
 from dataflow.nodes import Node
 from dataflow.streams import Stream, are_sizes
 
-__all__ = ["Fifo", "Network", "Scores", "Terminal", "verify"]
+__all__ = ["Fifo", "Head", "Network", "Scores", "Terminal", "verify"]
 
 #: Characters of a name.
 LONGEST_NAME = 1000
@@ -67,12 +67,33 @@ class Scores:
     Parameters
     ----------
     node : name of the node whose output 0 carries the scores
-    scale, bias : (classes,) float64
+    scale, bias : (classes,) float64; those of scores at several positions are the same at each
     """
 
     node: str
     scale: np.ndarray
     bias: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """What a network makes of one output of the model.
+
+    Parameters
+    ----------
+    name : of the model's output; "" of a network that knows of one only
+    outputs : names of the network's outputs that carry its class, positions, bits or scores
+    scores : the meaning of its scores, or None if it has none
+    """
+
+    name: str
+    outputs: tuple[str, ...]
+    scores: Scores | None = None
+
+    @property
+    def scores_output(self) -> str:
+        """The name of the output that carries the scores, if there is one."""
+        return f"{self.name}_scores" if self.name else "scores"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -88,7 +109,8 @@ class Network:
     fifos : one for each edge
     inputs, outputs : the ends
     frame_shape : shape in which people give a frame, for example (28, 28, 1); as many numbers as input 0 has
-    scores : the scores' meaning, or None if the network has none
+    scores : the scores' meaning, or None if the network has none, or several heads
+    heads : the outputs of the model, if it has several; () for one, see `every_head`
     """
 
     name: str
@@ -99,6 +121,7 @@ class Network:
     frame_shape: tuple[int, ...] = ()
     scores: Scores | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    heads: tuple[Head, ...] = ()
 
     def __repr__(self) -> str:
         ends = f"{len(self.nodes)} nodes, {len(self.fifos)} FIFOs, {self.weight_bits:,} bits of weights"
@@ -113,6 +136,11 @@ class Network:
     def terminal_of_name(self) -> dict[str, Terminal]:
         """The inputs and outputs by their names."""
         return {terminal.name: terminal for terminal in (*self.inputs, *self.outputs)}
+
+    @property
+    def every_head(self) -> tuple[Head, ...]:
+        """The outputs of the model: the heads, or the one that has all outputs and the scores."""
+        return self.heads or (Head("", tuple(end.name for end in self.outputs), self.scores),)
 
     @property
     def bits(self) -> Terminal | None:
@@ -177,6 +205,7 @@ def verify(network: Network) -> Network:
     _verify_ports(network)
     _verify_order(network)
     _verify_streams(network)
+    _verify_heads(network)
     _verify_scores(network)
     return network
 
@@ -263,12 +292,38 @@ def _verify_scores(network: Network) -> None:
         raise InputError(
             f"Frame shape of network {network.name!r} must have {frame_size} numbers, not {network.frame_shape!r}"
         )
-    scores = network.scores
-    if scores is None:
+    for head in network.every_head:
+        if head.scores is not None:
+            _verify_meaning(network, head.scores)
+
+
+def _verify_heads(network: Network) -> None:
+    heads = network.heads
+    if not heads:
         return
+    if len(heads) < 2 or network.scores is not None:
+        raise InputError(
+            f"Heads of network {network.name!r} must be several, with scores of their own, not {len(heads)}"
+            f"{' beside those of the network' if network.scores is not None else ''}"
+        )
+    for index, head in enumerate(heads):
+        if not isinstance(head.name, str) or not head.name or head.name in [other.name for other in heads[:index]]:
+            raise InputError(f"Name of a head of network {network.name!r} must be unique, not {head.name!r}")
+        _require_text(head.name)
+        if not head.outputs:
+            raise InputError(f"Head {head.name!r} of network {network.name!r} must have an output, not none")
+    carried = [name for head in heads for name in head.outputs]
+    if sorted(carried) != sorted(end.name for end in network.outputs):
+        raise InputError(
+            f"Outputs of network {network.name!r} must each belong to one head, not be "
+            f"{', '.join(map(repr, carried))} of {', '.join(repr(end.name) for end in network.outputs)}"
+        )
+
+
+def _verify_meaning(network: Network, scores: Scores) -> None:
     if scores.node not in network.node_of_name:
         raise InputError(f"Scores of network {network.name!r} must come from one of its nodes, not {scores.node!r}")
-    classes = network.node(scores.node).output_streams[0].size
+    classes = network.node(scores.node).output_streams[0].shape[-1]
     for what, values in (("scale", scores.scale), ("bias", scores.bias)):
         if values.shape != (classes,) or values.dtype != np.float64:
             raise InputError(f"Scores' {what} must be {classes} float64, not {values.dtype} {values.shape}")

@@ -7,18 +7,20 @@ free place downstream. The beats are taken and the places reserved in that cycle
 
 from functools import reduce
 from operator import and_
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from amaranth import Cat, Const, Module, Mux, Signal, Value
 
 import dataflow
-from rtl.components._component import NodeComponent
+
+if TYPE_CHECKING:
+    from rtl.components._component import NodeComponent
 
 __all__ = ["advanced", "delayed", "emit_steps", "ends_vector", "foreseen", "issue_steps", "lookup"]
 
 
-def issue_steps(m: Module, component: NodeComponent[Any], issue: Signal, *, consumes: Value, emits: Value) -> Signal:
+def issue_steps(m: Module, component: "NodeComponent[Any]", issue: Signal, *, consumes: Value, emits: Value) -> Signal:
     """Drive the control side of all ports of a node.
 
     Parameters
@@ -39,7 +41,7 @@ def issue_steps(m: Module, component: NodeComponent[Any], issue: Signal, *, cons
     return emitting
 
 
-def emit_steps(m: Module, component: NodeComponent[Any], issue: Signal, *, ready: Value, emits: Value) -> Signal:
+def emit_steps(m: Module, component: "NodeComponent[Any]", issue: Signal, *, ready: Value, emits: Value) -> Signal:
     """Drive the control side of the outputs of a node.
 
     Parameters

@@ -11,9 +11,21 @@ from amaranth import Const, Module, Mux, Signal, Value
 
 from dataflow import MatrixVector, Network, Rearrange, Requantize, Select, SlidingWindow, Threshold, fold
 from rtl.components import _window as window
-from rtl.components import add, arg_max, matrix_vector, requantize, select, sliding_window, sum_pool, threshold
+from rtl.components import (
+    add,
+    arg_max,
+    matrix_vector,
+    requantize,
+    select,
+    sliding_window,
+    spatial_arg_max,
+    sum_pool,
+    threshold,
+)
 from sim_tests.cases import Case, dense_network, random_frames
 from sim_tests.conv_cases import conv_network
+from sim_tests.head_cases import HEAD_CASES
+from sim_tests.map_cases import MAP_CASES
 from sim_tests.mutants import Fault, Original, drop_beat, late, swap_lanes
 from sim_tests.residual_cases import RESIDUAL_CASES
 from sim_tests.test_conv import CASES as CONV_CASES
@@ -94,6 +106,9 @@ def original(name: str) -> Original:
     if name in {case.name for case in (*RESIDUAL_CASES, *WIRING_CASES)}:
         network = _branched(name)
         return Original(network, random_frames(network, 8 if name == "codes" else 16))
+    if name in {case.name for case in (*MAP_CASES, *HEAD_CASES)}:
+        network = next(case for case in (*MAP_CASES, *HEAD_CASES) if case.name == name).network()
+        return Original(network, random_frames(network, 6))
     # In "everything" are sums of bits with zero outside, in groups, pooled; thresholds with zero outside, in groups.
     make, frames_run, seed = {
         "conv": (_conv, 6, 2),
@@ -115,6 +130,9 @@ BROKEN_NODES: dict[str, tuple[str, ...]] = {
     "codes": ("codes0_1", "codes0", "codes1_1"),
     "split-image": ("split0.second", "shuffle1"),
     "integer-pixels": ("crop0", "blocks3"),
+    "map-positions-parallel": ("arg_max",),
+    "map-class": ("arg_max",),
+    "heads-class": ("head0", "out0_scores_fork", "head1"),
 }
 
 #: Faults with whether values and cycles must differ.
@@ -357,6 +375,10 @@ def an_inert_class_wins(patch: pytest.MonkeyPatch, original: Original, name: str
     patch.setattr(arg_max.ArgMax, "lane_keys", lambda self, m, issue, step, last: keys(self, m, issue, step, Const(0)))
 
 
+def the_last_position_wins(patch: pytest.MonkeyPatch, original: Original, name: str) -> None:
+    patch.setattr(spatial_arg_max.SpatialArgMax, "is_better", lambda self, score, best: score >= best)
+
+
 def sums_count_what_is_outside(patch: pytest.MonkeyPatch, original: Original, name: str) -> None:
     number = sum_pool.SumPool.lane_number
 
@@ -447,6 +469,7 @@ PATCHES = (
     Patch("inert", "fc", inert_synapses_match),
     Patch("weights-of-2-bits", "conv0", inert_synapses_have_a_weight),
     Patch("arg_max", "arg_max", an_inert_class_wins),
+    Patch("map-positions", "arg_max", the_last_position_wins),
     Patch("everything", "pool1", sums_count_what_is_outside),
     Patch("bits", "add0", bits_count_as_0_and_1),
     Patch("inert-bits", "add0", inert_lanes_count),

@@ -8,6 +8,8 @@ import pytest
 from _pytest.mark import ParameterSet
 
 from sim_tests.cases import CASES, Case, random_frames
+from sim_tests.head_cases import HEAD_CASES
+from sim_tests.map_cases import MAP_CASES
 from sim_tests.patterns import stall_patterns
 from sim_tests.residual_cases import RESIDUAL_CASES, ResidualCase
 from sim_tests.simulators import available
@@ -48,7 +50,7 @@ LONG = {"image-of-integers", "bits", "inert-bits", "codes-stacked", "stacked", "
 
 def every_case() -> Iterator[ParameterSet]:
     """Yield every case in every simulator."""
-    for case in (*CASES, *RESIDUAL_CASES, *WIRING_CASES):
+    for case in (*CASES, *RESIDUAL_CASES, *WIRING_CASES, *MAP_CASES, *HEAD_CASES):
         for simulator in simulators():
             if simulator.values == ("verilator",) and str(case) not in REPRESENTATIVES | COMPILED:
                 continue

@@ -15,11 +15,13 @@ import serial
 from dataflow import InputError, Network
 from rtl.link.protocol import (
     BITS_VERSION,
+    OUTPUTS_VERSION,
     VERSION,
     Damaged,
     ErrorCode,
     Info,
     Kind,
+    Meaning,
     Message,
     Result,
     Unpacker,
@@ -42,14 +44,17 @@ class Answers:
 
     Parameters
     ----------
-    predictions : (frames,) int64, the classes; of a network that ends in bits (frames, bits) int64
-    scores : (frames, classes) int64, before the affine function that turns them into logits
+    predictions : (frames,) int64, the classes; of several positions, of a network that ends in positions or in bits
+        (frames, answers) int64; (frames, 0) of one that ends in scores alone
+    scores : (frames, scores) int64, before the affine function that turns them into logits; (frames, 0) without scores
     seconds : from the first byte sent to the last one received
+    outputs : (frames, count) int64 of each part of the results, in the order of `Info.parts`
     """
 
     predictions: np.ndarray
     scores: np.ndarray
     seconds: float
+    outputs: tuple[np.ndarray, ...] = ()
 
 
 @dataclass
@@ -142,11 +147,22 @@ class BoardConnection:
                     request.attempts -= 1
             waiting.extendleft(reversed(again))
             progress(len(results))
-        scores = np.array([results[index].scores for index in range(len(rows))], np.int64)
-        answers = np.array([results[index].answer for index in range(len(rows))], np.int64)
-        width = self._info.classes if self._info.score_size else 0
-        shape = (len(rows), self._info.classes) if self._info.bits else (len(rows),)
-        return Answers(answers.reshape(shape), scores.reshape(len(rows), width), time.monotonic() - start)
+        return self._answers([results[index] for index in range(len(rows))], time.monotonic() - start)
+
+    def _answers(self, results: list[Result], seconds: float) -> Answers:
+        parts, count = self._info.parts, len(results)
+        outputs = tuple(
+            np.array([result.numbers[index] for result in results], np.int64).reshape(count, part.count)
+            for index, part in enumerate(parts)
+        )
+        nothing = np.zeros((count, 0), np.int64)
+        first = [(part, numbers) for part, numbers in zip(parts, outputs, strict=True) if part.head == parts[0].head]
+        scores = next((numbers for part, numbers in first if part.meaning == Meaning.SCORES), nothing)
+        predictions = nothing
+        for part, numbers in first:
+            if part.meaning != Meaning.SCORES:
+                predictions = numbers[:, 0] if part.meaning == Meaning.CLASS and part.count == 1 else numbers
+        return Answers(predictions, scores, seconds, outputs)
 
     def _settle(self, reply: Message | None, due: deque[_Request], results: dict[int, Result]) -> list[_Request]:
         """Remove the requests that `reply` settles from `due`; return those that must be sent again.
@@ -191,24 +207,25 @@ class BoardConnection:
         request = _Request(Message(Kind.INFO, 0), 0, 0)
         while True:
             self._send(request)
-            reply = self._receive(64, {request.message.sequence}, Kind.INFO_REPLY)
+            reply = self._receive(128, {request.message.sequence}, Kind.INFO_REPLY)
             if reply:
                 return Info.unpack(reply.payload)
 
     def _check(self, network: Network | None) -> None:
         info = self._info
-        if info.version not in (VERSION, BITS_VERSION):
-            raise InputError(
-                f"Board at {self._port!r} must speak protocol version {VERSION} or {BITS_VERSION}, not {info.version}"
-            )
+        versions = (VERSION, BITS_VERSION, OUTPUTS_VERSION)
+        if info.version not in versions:
+            rule = f"{', '.join(map(str, versions[:-1]))} or {versions[-1]}"
+            raise InputError(f"Board at {self._port!r} must speak protocol version {rule}, not {info.version}")
         sizes = (0, 2, 3, 4) if info.bits else (2, 3, 4)
-        if info.score_size not in sizes:
+        if not info.outputs and info.score_size not in sizes:
             rule = f"{', '.join(map(str, sizes[:-1]))} or {sizes[-1]}"
             raise InputError(f"Score size of the board at {self._port!r} must be {rule} bytes, not {info.score_size}")
-        if not (info.frame_size and info.classes):
+        least = min(part.count for part in info.parts) if info.outputs else info.classes
+        if not (info.frame_size and least):
             raise InputError(
                 f"Board at {self._port!r} must have frames and answers of at least one number, not {info.frame_size} "
-                f"and {info.classes}"
+                f"and {least}"
             )
         if network is not None and info.network_id != network_id(network):
             raise InputError(

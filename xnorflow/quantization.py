@@ -12,6 +12,7 @@ from dataflow import InputError, Network
 from dataflow.writing import atomic_write
 
 if TYPE_CHECKING:
+    from hwsim import Prediction
     from quant.quantizing import Quantized, Settings
 
 __all__ = ["Quantization", "quantize_on"]
@@ -129,10 +130,11 @@ def quantize_on(
     drifts = drift_of(given, found.model, images[:COMPARED], tensors)
     shown(f"predictions of {len(test)} test images")
     before = scores_of(given, test)
-    after = predict(network, test.reshape(len(test), *network.frame_shape)).predictions
+    predicted = predict(network, test.reshape(len(test), *network.frame_shape))
+    after = predicted.predictions
     with atomic_write(output, "Model") as part:
         onnx.save(found.model, part)
-    classes = before.argmax(1) if after.ndim == 1 else (before >= 0).astype(int)
+    classes = _answers(before, network, predicted)
     comparable = labels.shape == classes.shape
     return Quantization(
         found,
@@ -143,6 +145,27 @@ def quantize_on(
         float((after == labels).mean()) if comparable else None,
         drifts,
     )
+
+
+def _answers(scores: np.ndarray, network: Network, like: "Prediction") -> np.ndarray:
+    """Return what a model's scores answer, as the predictions of the network that was made of it are.
+
+    Parameters
+    ----------
+    scores : (frames, numbers), the model's outputs; those of several positions channels first
+    """
+    if network.bits is not None:
+        return (scores >= 0).astype(np.int64).reshape(like.predictions.shape)
+    assert like.scores is not None
+    if like.scores.shape[-1] > 1 and scores.size == like.predictions.size:
+        return scores.astype(np.int64).reshape(like.predictions.shape)  # the model has chosen itself
+    if like.scores.ndim == 2:
+        return np.asarray(scores.argmax(1))
+    frames, height, width, channels = like.scores.shape
+    planes = scores.reshape(frames, channels, height * width)
+    if like.predictions.ndim == 2:
+        return np.asarray(planes.argmax(2))
+    return planes.argmax(1).reshape(frames, height, width)
 
 
 def _images(

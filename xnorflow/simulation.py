@@ -17,8 +17,9 @@ def accuracy_of(predictions: np.ndarray, labels: np.ndarray | None) -> float | N
 
     Parameters
     ----------
-    predictions : (frames,) classes, or (frames, *shape) bits
-    labels : (frames,) classes, or for one bit per frame 0 or 1; or (frames, *shape) bits, which must all be right
+    predictions : (frames,) classes; (frames, height, width) classes of positions; or (frames, *shape) bits
+    labels : (frames,) classes, or for one bit per frame 0 or 1; (frames, height, width) classes, of which the share
+        that is right counts; or (frames, *shape) bits, which must all be right
     """
     if labels is None:
         return None
@@ -29,6 +30,8 @@ def accuracy_of(predictions: np.ndarray, labels: np.ndarray | None) -> float | N
         predictions, labels = predictions.reshape(frames), labels.reshape(frames)
     if predictions.shape != labels.shape:
         return None
+    if predictions.ndim == 3:
+        return float(np.mean(predictions == labels))
     return float(np.mean((predictions == labels).reshape(frames, -1).all(axis=1)))
 
 

@@ -19,6 +19,7 @@ from dataflow.nodes.rearrange import Rearrange
 from dataflow.nodes.requantize import Requantize
 from dataflow.nodes.select import Select
 from dataflow.nodes.sliding_window import SlidingWindow
+from dataflow.nodes.spatial_arg_max import SpatialArgMax
 from dataflow.nodes.sum_pool import SumPool
 from dataflow.nodes.threshold import Threshold
 from dataflow.nodes.width_converter import WidthConverter
@@ -35,6 +36,7 @@ KINDS: tuple[type[Node], ...] = (
     Requantize,
     Select,
     SlidingWindow,
+    SpatialArgMax,
     SumPool,
     Threshold,
     WidthConverter,
@@ -56,6 +58,7 @@ __all__ = [
     "Requantize",
     "Select",
     "SlidingWindow",
+    "SpatialArgMax",
     "SumPool",
     "Terms",
     "Threshold",

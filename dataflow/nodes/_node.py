@@ -45,8 +45,8 @@ class Node(ABC):
     fold_parameters: ClassVar[tuple[str, ...]] = ()
     array_fields: ClassVar[tuple[str, ...]] = ()
 
-    #: Whether the node's output is the class of a frame, chosen from scores.
-    picks_class: ClassVar[bool] = False
+    #: What the node chooses from scores: "class", or "positions" of the highest score of each channel; else "".
+    answers: ClassVar[str] = ""
 
     #: Whether the node only adapts neighbours to each other. Folding inserts such nodes and removes them again.
     fits_neighbours: ClassVar[bool] = False

@@ -1,7 +1,8 @@
-"""ArgMax: from scores to the class with the highest score."""
+"""ArgMax: from scores to the class with the highest score, of a frame or at every position."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 from typing import ClassVar
 
 import numpy as np
@@ -11,7 +12,7 @@ from dataflow.logic import Rom
 from dataflow.nodes._node import LaneCounts, Node, divisors, frozen_array
 from dataflow.parts import Parts, Structure
 from dataflow.schedule import Schedule
-from dataflow.streams import Stream
+from dataflow.streams import Stream, are_sizes
 
 __all__ = ["ArgMax"]
 
@@ -21,7 +22,7 @@ class ArgMax(Node):
     """Find the class whose key ``scale*score + offset`` is the highest; the lowest index at a tie.
 
     Scale and offset are an affine function of the scores that differs between classes, in integers that keep its order
-    exactly. If it does not differ they are 1 and 0. Keys are at most 63 bits wide.
+    exactly. If it does not differ they are 1 and 0. Keys are at most 63 bits wide. With positions, each has a class.
 
     Parameters
     ----------
@@ -29,16 +30,19 @@ class ArgMax(Node):
     scale : (classes,) int64, positive
     offset : (classes,) int64
     pe : scores compared at once
+    positions : (height, width) of the positions, or () for a single one
     """
 
     element: Element
     scale: np.ndarray
     offset: np.ndarray
     pe: int = 1
+    positions: tuple[int, ...] = ()
 
     fold_parameters: ClassVar = ("pe",)
     array_fields: ClassVar = ("scale", "offset")
-    picks_class: ClassVar[bool] = True
+    later_fields: ClassVar = {"positions": 6}
+    answers: ClassVar = "class"
 
     def __post_init__(self) -> None:
         scale, offset = frozen_array(self.scale, np.int64), frozen_array(self.offset, np.int64)
@@ -48,6 +52,8 @@ class ArgMax(Node):
         object.__setattr__(self, "scale", scale)
         object.__setattr__(self, "offset", offset)
         self._check_lanes("pe", self.classes, "classes")
+        if self.positions != ():
+            self._check(are_sizes(self.positions), "positions", "positive sizes", self.positions)
         low, high = self._key_range
         width = max(high, -low - 1).bit_length() + 1
         self._check(width <= 63, "Keys", "at most 63 bits wide", width)
@@ -69,11 +75,11 @@ class ArgMax(Node):
 
     @property
     def input_streams(self) -> tuple[Stream, ...]:
-        return (Stream(self.element, (self.classes,), self.pe),)
+        return (Stream(self.element, (*self.positions, self.classes), self.pe),)
 
     @property
     def output_streams(self) -> tuple[Stream, ...]:
-        return (Stream(unsigned_for(self.classes - 1), (1,)),)
+        return (Stream(unsigned_for(self.classes - 1), (*self.positions, 1)),)
 
     @property
     def latency(self) -> int:
@@ -81,14 +87,14 @@ class ArgMax(Node):
         return 2 + (self.pe - 1).bit_length()
 
     def schedule(self) -> Schedule:
-        steps = self.input_streams[0].beats
+        steps = self.input_streams[0].vector_beats
         emits = np.zeros((1, steps), bool)
         emits[0, -1] = True
-        return Schedule(np.ones((1, steps), bool), emits, self.latency)
+        return Schedule(np.ones((1, steps), bool), emits, self.latency, repeats=prod(self.positions))
 
     def structure(self) -> Structure:
         found = Parts()
-        steps, width = self.input_streams[0].beats, self.key_element.width
+        steps, width = self.input_streams[0].vector_beats, self.key_element.width
         found.count(steps)
         index = (self.classes - 1).bit_length()
         multipliers = []

@@ -8,18 +8,19 @@ __all__ = ["arg_max"]
 
 
 def arg_max(node: ArgMax, x: np.ndarray) -> np.ndarray:
-    """Find each frame's class with the highest key ``scale*score + offset``; the lowest index at a tie.
+    """Find the class with the highest key ``scale*score + offset``, at each position; the lowest index at a tie.
 
     Parameters
     ----------
-    x : (frames, classes) int64
+    x : (frames, *positions, classes) int64
 
     Returns
     -------
-    (frames, 1) int64
+    (frames, *positions, 1) int64
     """
-    y = np.empty((len(x), 1), np.int64)
-    for frame, scores in enumerate(x.tolist()):
+    y = np.empty((*x.shape[:-1], 1), np.int64)
+    for place in np.ndindex(y.shape[:-1]):
+        scores = x[place].tolist()
         best, best_key = 0, None
         for index, (score, scale, offset) in enumerate(
             zip(scores, node.scale.tolist(), node.offset.tolist(), strict=True)
@@ -27,5 +28,5 @@ def arg_max(node: ArgMax, x: np.ndarray) -> np.ndarray:
             key = scale * score + offset
             if best_key is None or key > best_key:
                 best, best_key = index, key
-        y[frame, 0] = best
+        y[(*place, 0)] = best
     return y

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import onnx
 
-from dataflow import InputError, Network, expose_scores, fold
+from dataflow import InputError, Network, fold
 from quant.lowering.describing.describe import describe
 from quant.lowering.graph.checks import check
+from quant.lowering.graph.ends import kinds_of
 from quant.lowering.passes import PASSES, absorb_streams
 from quant.lowering.reading.model_file import load_model, read_graph
 from quant.lowering.refusals import NotLowerableError
@@ -15,7 +16,6 @@ from quant.lowering.refusals import NotLowerableError
 __all__ = ["lower"]
 
 _INPUT_KINDS = ("auto", "uint8/255", "uint8", "quant")
-_OUTPUTS = ("auto", "class", "scores", "both", "bits")
 
 
 def lower(
@@ -39,9 +39,12 @@ def lower(
         or the integers that the model takes as they are. "auto": integers where the model's input has such a type or
         annotation, else pixels / 255; where the first layer cannot take them exactly, codes, and the metadata then
         have the code of each pixel
-    outputs : "class", "scores", "both", or "bits": for each neuron whether its score is at least 0, or the bits of the
-        quantizer in which the model ends. "auto": bits for a model with a single score or such a quantizer, else
-        the class
+    outputs : "class", at every position if there are several; "positions": of each channel that of the highest score;
+        "scores"; "both": scores and the class, or the positions if the model ends in an ArgMax over them; "bits": for
+        each score whether it is at least 0, or the bits of the quantizer in which the model ends. "auto": bits for a
+        model with a single score or such a quantizer, what its ArgMax gives if it ends in one, the scores if it has
+        several positions, else the class. For a model with several outputs each is of this kind, or of its own with
+        ``NAME=KIND,NAME=KIND``; "auto" are then the scores of those that end in neither a quantizer nor an ArgMax
     name : what the network is called; without one as the file, or its folder if that is called model.onnx
     weight_tolerance : how far, relative to their size, weights of a neuron may be from -s and +s; they then become
         -s and +s, which the metadata say
@@ -55,8 +58,7 @@ def lower(
     """
     if input_kind not in _INPUT_KINDS:
         raise InputError(f"Input kind must be one of {', '.join(_INPUT_KINDS)}, not {input_kind!r}")
-    if outputs not in _OUTPUTS:
-        raise InputError(f"Outputs must be one of {', '.join(_OUTPUTS)}, not {outputs!r}")
+    kinds_of(outputs)
     if not 0 <= weight_tolerance < 1:
         raise InputError(f"Weight tolerance must be at least 0 and less than 1, not {weight_tolerance!r}")
     if isinstance(model, onnx.ModelProto):
@@ -81,5 +83,4 @@ def lower(
             raise NotLowerableError([*graph.refusals, *str(error).splitlines()]) from None
         if graph.refusals and run is absorb_streams:
             raise NotLowerableError(graph.refusals)
-    network = describe(graph)
-    return fold(expose_scores(network) if outputs == "both" else network, {})
+    return fold(describe(graph), {})

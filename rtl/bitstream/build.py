@@ -46,7 +46,7 @@ def plan_of(
 
     Parameters
     ----------
-    network : a network with one uint8 input and the outputs ``scores`` and ``class``
+    network : a network with one uint8 or int8 input
     board : name of the board
     clock_mhz : clock; the default is the board's usual one
     baud : baud rate of the serial link

@@ -13,9 +13,9 @@ __all__ = ["ArgMax"]
 
 
 class ArgMax(NodeComponent[dataflow.ArgMax]):
-    """The class with the highest key: ``o = argmax(scale*i + offset)``, the lowest at a tie.
+    """The class with the highest key, at every position: ``o = argmax(scale*i + offset)``, the lowest at a tie.
 
-    Throughput one beat per cycle, ``classes/pe`` steps per frame, rounded up; latency ``2 + ceil(log2(pe))`` cycles:
+    Throughput one beat per cycle, ``classes/pe`` steps per position, rounded up; latency ``2 + ceil(log2(pe))`` cycles:
     keys, a registered tree over the lanes, the best so far.
 
     Parameters
@@ -27,7 +27,7 @@ class ArgMax(NodeComponent[dataflow.ArgMax]):
     i : ``In(stream.Signature(payload))``
         Beats of `pe` scores.
     o : ``Out(Reserved(payload))``
-        One beat per frame: the class.
+        One beat per position: the class.
     """
 
     kind: ClassVar = dataflow.ArgMax
@@ -35,7 +35,7 @@ class ArgMax(NodeComponent[dataflow.ArgMax]):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         node = self.node
-        steps = node.input_streams[0].beats
+        steps = node.input_streams[0].vector_beats
         issue, step = Signal(), Signal(range(steps))
         last = foreseen(m, issue, step, np.arange(steps) == steps - 1, name="last")
         emitting = issue_steps(m, self, issue, consumes=Const(1), emits=last)
@@ -62,10 +62,10 @@ class ArgMax(NodeComponent[dataflow.ArgMax]):
         Parameters
         ----------
         last : value of one bit
-            The beat is the last one of its frame.
+            The beat is the last one of its position.
         """
         node = self.node
-        steps, inert = node.input_streams[0].beats, node.input_streams[0].inert
+        steps, inert = node.input_streams[0].vector_beats, node.input_streams[0].inert
         keys = []
         for k in range(node.pe):
             scale = _by_step(m, issue, step, node.scale[k :: node.pe].tolist(), steps=steps, name=f"scale_{k}")

@@ -1,15 +1,16 @@
 """Replies: from tickets and the network's outputs to tokens."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.crc.catalog import CRC16_IBM_3740
 from amaranth.lib.wiring import In, Out
 
-from dataflow import Bipolar, Stream
+from dataflow import Stream
 from rtl.link.bit_packer import BitPacker
-from rtl.link.protocol import HEADER_SIZE, Info, Kind
+from rtl.link.protocol import HEADER_SIZE, Info, Kind, Part
 from rtl.link.receiver import Outcome, Ticket
 from rtl.link.slip import Token
 from rtl.steps import advanced
@@ -21,32 +22,26 @@ __all__ = ["MessageSender", "result_ports"]
 class MessageSender(wiring.Component):
     """Sender of replies, one for each ticket, in their order.
 
-    The scores of a result are read from the network one by one as they are sent; nothing is stored.
+    The numbers of a result are read from the network one by one as they are sent; nothing is stored.
 
     Parameters
     ----------
     info : the board's description of its network
-    scores : stream of the network's scores, or None if it has none
-    answer : stream of the network's class, or of its bits
+    results : streams of the network's outputs, one for each part of a result
 
     Members
     -------
     i_ticket : In(stream.Signature(Ticket))
-    i_scores : In(stream.Signature(payload_of(scores)))
-        If there are scores.
-    i_class : In(stream.Signature(data.ArrayLayout(answer.width, 1)))
-        If the answer is a class.
-    i_bits : In(stream.Signature(payload_of(answer)))
-        If the answer is bits.
+    i_0, i_1, ... : In(stream.Signature(payload_of(results[0]))), ...
+        The outputs, all of one before the next.
     o : Out(stream.Signature(Token))
     """
 
-    def __init__(self, info: Info, scores: Stream | None, answer: Stream) -> None:
+    def __init__(self, info: Info, results: Sequence[Stream]) -> None:
         self._info = info
-        self._scores = scores
-        self._answer = answer
-        results = result_ports(scores, answer)
-        super().__init__({"i_ticket": In(stream.Signature(Ticket)), **results, "o": Out(stream.Signature(Token))})
+        self._results = tuple(results)
+        ports = result_ports(self._results)
+        super().__init__({"i_ticket": In(stream.Signature(Ticket)), **ports, "o": Out(stream.Signature(Token))})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -126,63 +121,49 @@ class MessageSender(wiring.Component):
 
     def _offers(self, m: Module) -> list[Any]:
         """Return the streams whose bytes a result consists of, in their order."""
-        if not isinstance(self._answer.element, Bipolar):
-            return [self.i_scores, self.i_class] if self._scores is not None else [self.i_class]
-        m.submodules.bits = packer = BitPacker(self._answer)
-        wiring.connect(m, wiring.flipped(self.i_bits), packer.i)
-        return [self.i_scores, packer.o] if self._scores is not None else [packer.o]
+        offers: list[Any] = []
+        for index, (part, each) in enumerate(zip(self._info.parts, self._results, strict=True)):
+            port = getattr(self, f"i_{index}")
+            if not part.size:
+                m.submodules[f"bits_{index}"] = packer = BitPacker(each)
+                wiring.connect(m, wiring.flipped(port), packer.i)
+                port = packer.o
+            offers.append(port)
+        return offers
 
     def _result(self, m: Module, offers: list[Any], left: Signal, there: Signal, taken: Value, byte: Signal) -> None:
-        """Offer the bytes of the scores and the answer as the network emits them."""
-        if self._scores is None:
-            self._say_answer(m, offers[-1], left, there, taken, byte)
-            return
-        with m.If(left > self._info.answer_size):
-            self._say_scores(m, self._scores, there, taken, byte)
-        with m.Else():
-            self._say_answer(m, offers[-1], left, there, taken, byte)
+        """Offer the bytes of the parts as the network emits them."""
+        after = self._info.result_size
+        for index, (part, each) in enumerate(zip(self._info.parts, self._results, strict=True)):
+            after -= part.length
+            with m.If(left > after) if not index else m.Elif(left > after):
+                if part.size:
+                    self._say_numbers(m, index, part, each, there, taken, byte)
+                else:
+                    offer = offers[index]
+                    m.d.comb += [there.eq(offer.valid), byte.eq(offer.payload), offer.ready.eq(taken)]
 
-    def _say_scores(self, m: Module, scores: Stream, there: Signal, taken: Value, byte: Signal) -> None:
-        """Offer the bytes of the scores."""
-        size, lanes = self._info.score_size, scores.lanes
-        part, lane = Signal(range(size)), Signal(range(lanes))
-        score = Signal(signed(8 * size))
-        m.d.comb += score.eq(self.i_scores.payload[lane])
-        m.d.comb += [there.eq(self.i_scores.valid), byte.eq(score.word_select(part, 8))]
+    def _say_numbers(
+        self, m: Module, index: int, part: Part, numbers: Stream, there: Signal, taken: Value, byte: Signal
+    ) -> None:
+        """Offer the bytes of an output's numbers."""
+        offer, size, lanes = getattr(self, f"i_{index}"), part.size, numbers.lanes
+        place, lane = Signal(range(size), name=f"byte_{index}"), Signal(range(lanes), name=f"lane_{index}")
+        number = Signal(signed(8 * size) if part.signed else 8 * size, name=f"number_{index}")
+        m.d.comb += number.eq(offer.payload[lane])
+        m.d.comb += [there.eq(offer.valid), byte.eq(number.word_select(place, 8))]
         with m.If(taken):
-            m.d.sync += part.eq(part + 1)
-            with m.If(part == size - 1):
+            m.d.sync += place.eq(place + 1)
+            with m.If(place == size - 1):
                 last = lane == lanes - 1
-                if scores.inert:
-                    place = Signal(range(scores.vector))
-                    m.d.sync += place.eq(advanced(place, scores.vector))
-                    last |= place == scores.vector - 1
-                m.d.sync += [part.eq(0), lane.eq(Mux(last, 0, lane + 1))]
-                m.d.comb += self.i_scores.ready.eq(last)
-
-    def _say_answer(self, m: Module, offer: Any, left: Signal, there: Signal, taken: Value, byte: Signal) -> None:
-        """Offer the bytes of the class, or those of the bits as they are packed."""
-        m.d.comb += there.eq(offer.valid)
-        if self._info.bits:
-            m.d.comb += [byte.eq(offer.payload), offer.ready.eq(taken)]
-            return
-        label = Signal(16)
-        m.d.comb += [
-            label.eq(offer.payload[0]),
-            byte.eq(Mux(left == 2, label[:8], label[8:])),
-            offer.ready.eq(taken & (left == 1)),
-        ]
+                if numbers.inert:
+                    channel = Signal(range(numbers.vector), name=f"channel_{index}")
+                    m.d.sync += channel.eq(advanced(channel, numbers.vector))
+                    last |= channel == numbers.vector - 1
+                m.d.sync += [place.eq(0), lane.eq(Mux(last, 0, lane + 1))]
+                m.d.comb += offer.ready.eq(last)
 
 
-def result_ports(scores: Stream | None, answer: Stream) -> dict[str, wiring.Member]:
-    """Return the ports that a network's outputs are connected to.
-
-    Parameters
-    ----------
-    scores : stream of the scores, or None
-    answer : stream of the class, or of bits
-    """
-    ports = {} if scores is None else {"i_scores": In(stream.Signature(payload_of(scores)))}
-    if isinstance(answer.element, Bipolar):
-        return {**ports, "i_bits": In(stream.Signature(payload_of(answer)))}
-    return {**ports, "i_class": In(stream.Signature(data.ArrayLayout(answer.width, 1)))}
+def result_ports(results: Sequence[Stream]) -> dict[str, wiring.Member]:
+    """Return the ports that a network's outputs are connected to."""
+    return {f"i_{index}": In(stream.Signature(payload_of(each))) for index, each in enumerate(results)}

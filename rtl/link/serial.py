@@ -1,5 +1,7 @@
 """The complete link, and a network with a link."""
 
+from collections.abc import Sequence
+
 from amaranth import Module, Signal
 from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -7,7 +9,8 @@ from amaranth.lib.wiring import In, Out
 from dataflow import Network, Stream
 from rtl.core import Core
 from rtl.link.frame_buffer import FrameBuffer
-from rtl.link.protocol import Info, info_of
+from rtl.link.output_buffer import OutputBuffer
+from rtl.link.protocol import Info, info_of, sent_outputs
 from rtl.link.receiver import MessageReceiver, Outcome, Ticket
 from rtl.link.sender import MessageSender, result_ports
 from rtl.link.slip import SlipDecoder, SlipEncoder
@@ -27,7 +30,7 @@ class SerialLink(wiring.Component):
     info : the board's description of its network
     divisor : clock cycles per bit of the line, at least 8
     pixels : stream of the network's input
-    scores, answer : as of `MessageSender`
+    results : streams of the network's outputs, one for each part of a result
 
     Members
     -------
@@ -36,16 +39,16 @@ class SerialLink(wiring.Component):
     active : Out(1), toggles with every valid request
     damaged : Out(1), the last request was answered with an error
     o : Out(stream.Signature(data.ArrayLayout(8, pixels.lanes)))
-    i_scores, i_class or i_bits : as of `MessageSender`
+    i_0, i_1, ... : as of `MessageSender`; before all but the first is a FIFO for a frame, where it has several beats
     """
 
-    def __init__(self, info: Info, divisor: int, *, pixels: Stream, scores: Stream | None, answer: Stream) -> None:
+    def __init__(self, info: Info, divisor: int, *, pixels: Stream, results: Sequence[Stream]) -> None:
         self._receiver = UartReceiver(divisor)
         self._transmitter = UartTransmitter(divisor)
         self._messages = MessageReceiver(info.frame_size)
         self._buffer = FrameBuffer(info.frame_size, pixels.lanes, pixels.vector)
-        self._sender = MessageSender(info, scores, answer)
-        self._results = result_ports(scores, answer)
+        self._sender = MessageSender(info, results)
+        self._results = tuple(results)
         super().__init__(
             {
                 "rx": In(1, init=1),
@@ -53,7 +56,7 @@ class SerialLink(wiring.Component):
                 "active": Out(1),
                 "damaged": Out(1),
                 "o": Out(stream.Signature(data.ArrayLayout(8, pixels.lanes))),
-                **self._results,
+                **result_ports(results),
             }
         )
 
@@ -73,8 +76,14 @@ class SerialLink(wiring.Component):
         wiring.connect(m, sender.o, encoder.i)
         wiring.connect(m, encoder.o, transmitter.i)
         wiring.connect(m, buffer.o, wiring.flipped(self.o))
-        for name in self._results:
-            wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(sender, name))
+        for index, each in enumerate(self._results):
+            name = f"i_{index}"
+            source = wiring.flipped(getattr(self, name))
+            if index and each.beats > 1:
+                m.submodules[f"buffer_{index}"] = waiting = OutputBuffer(each)
+                wiring.connect(m, source, waiting.i)
+                source = waiting.o
+            wiring.connect(m, source, getattr(sender, name))
         good = Signal()
         m.d.comb += [
             buffer.write.eq(messages.write),
@@ -101,7 +110,7 @@ class SerialNetwork(wiring.Component):
 
     Parameters
     ----------
-    network : a network with one uint8 or int8 input and the outputs ``scores`` and ``class``, or an output of bits
+    network : a network with one uint8 or int8 input
     divisor : clock cycles per bit of the line, at least 8
 
     Members
@@ -119,19 +128,13 @@ class SerialNetwork(wiring.Component):
 
     def __init__(self, network: Network, divisor: int) -> None:
         info = info_of(network)
-        outputs = {terminal.name: terminal.stream for terminal in network.outputs}
-        answer = "class" if network.bits is None else network.bits.name
-        #: The link's port for each output.
-        self._ports = {answer: "i_bits" if info.bits else "i_class"}
-        if "scores" in outputs:
-            self._ports["scores"] = "i_scores"
+        self._outputs = sent_outputs(network)
         self._network = network
         self._link = SerialLink(
             info,
             divisor,
             pixels=network.inputs[0].stream,
-            scores=outputs.get("scores"),
-            answer=outputs[answer],
+            results=[end.stream for end in self._outputs],
         )
         super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "active": Out(1), "damaged": Out(1)})
 
@@ -140,8 +143,8 @@ class SerialNetwork(wiring.Component):
         m.submodules.link = link = self._link
         m.submodules.core = core = Core(self._network)
         wiring.connect(m, link.o, core.input_port(self._network.inputs[0].name))
-        for output, port in self._ports.items():
-            wiring.connect(m, core.output_port(output), getattr(link, port))
+        for index, end in enumerate(self._outputs):
+            wiring.connect(m, core.output_port(end.name), getattr(link, f"i_{index}"))
         m.d.comb += [
             link.rx.eq(self.rx),
             self.tx.eq(link.tx),

@@ -19,6 +19,7 @@ from rtl.link.protocol import (
     Result,
     checksum,
     info_of,
+    sent_outputs,
 )
 from sim_tests.link.line import BROKEN
 
@@ -42,10 +43,8 @@ class Oracle:
         values = evaluate(
             self._network, np.frombuffer(frame, np.int8 if self.info.signed else np.uint8)[None].astype(np.int64)
         )
-        found = {end.name: values[self._network.fifos_into(end.name)[0].name].ravel() for end in self._network.outputs}
-        scores = found.get("scores", np.zeros(0, np.int64))
-        bits = self._network.bits
-        return Result(scores, int(found["class"][0]) if bits is None else found[bits.name])
+        ends = sent_outputs(self._network)
+        return Result(tuple(values[self._network.fifos_into(end.name)[0].name].ravel() for end in ends))
 
 
 class BoardModel:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from dataflow import Network
-from rtl.link.protocol import Message, pack
+from rtl.link.protocol import Meaning, Message, pack
 from sim_tests.link.line import LineReader, wave_of
 from sim_tests.link.model import BoardModel, Oracle
 from xnorflow.host import BoardConnection
@@ -63,8 +63,15 @@ class ModelDevice:
 def check(board: BoardConnection, oracle: Oracle, frames: np.ndarray) -> None:
     answers = board.infer(frames)
     expected = [oracle.result(row.astype(np.uint8).tobytes()) for row in frames.reshape(len(frames), -1)]
-    np.testing.assert_array_equal(answers.predictions, [each.answer for each in expected])
-    np.testing.assert_array_equal(answers.scores, [each.scores for each in expected])
+    for index, numbers in enumerate(answers.outputs):
+        np.testing.assert_array_equal(numbers, [each.numbers[index] for each in expected])
+    described = board.info().parts
+    parts = {part.meaning: each for part, each in zip(described, answers.outputs, strict=True) if not part.head}
+    nothing = np.zeros((len(frames), 0), np.int64)
+    np.testing.assert_array_equal(answers.scores, parts.pop(Meaning.SCORES, nothing))
+    of_frame = any(part.meaning == Meaning.CLASS and part.count == 1 and not part.head for part in described)
+    (predictions,) = parts.values() or [nothing]
+    np.testing.assert_array_equal(answers.predictions, predictions[:, 0] if of_frame else predictions)
     assert answers.predictions.dtype == answers.scores.dtype == np.int64
     assert answers.seconds > 0
 

@@ -12,6 +12,8 @@ import pytest
 
 from dataflow import Network
 from sim_tests.cases import CASES, random_frames
+from sim_tests.head_cases import HEAD_CASES
+from sim_tests.map_cases import MAP_CASES
 from sim_tests.residual_cases import RESIDUAL_CASES
 from sim_tests.simulators import available
 from xnorflow.package import Package, package_of, write_folder
@@ -42,7 +44,7 @@ class Ended(NamedTuple):
 
 def network_of(name: str) -> Network:
     """Return a network of the tables of cases."""
-    return next(case for case in (*CASES, *RESIDUAL_CASES) if case.name == name).network()
+    return next(case for case in (*CASES, *RESIDUAL_CASES, *MAP_CASES, *HEAD_CASES) if case.name == name).network()
 
 
 @cache

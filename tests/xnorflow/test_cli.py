@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from dataflow import Cost, fold, save_network
@@ -15,6 +16,8 @@ from hwsim import predict, reference, simulate
 from quant.datasets import load
 from sim_tests.cases import CASES, dense_network, random_frames
 from sim_tests.conv_cases import conv_network
+from tests.quant.lowering.test_heads import two_heads
+from tests.quant.lowering.test_maps import map_model
 from tests.xnorflow.command_line import run
 from xnorflow.networks import open_network
 
@@ -378,3 +381,44 @@ def test_a_network_that_ends_in_bits_has_predictions_of_bits(tmp_path: Path, cap
         ("report", "-o", tmp_path / "bits.html"),
     ):
         assert run(command[0], tmp_path / "bits.xnf", *command[1:]) == 0
+
+
+def test_a_model_with_several_outputs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    onnx.save(two_heads(), tmp_path / "model.onnx")
+    net, out = tmp_path / "net.xnf", tmp_path / "out.npz"
+    assert run("lower", tmp_path / "model.onnx", "-o", net, "--outputs", "logits=both", "--json") == 0
+    listed = json.loads(capsys.readouterr().out)["outputs"]
+    assert [(each["name"], each["shape"]) for each in listed] == [
+        ("logits_scores", [3]),
+        ("logits_class", [1]),
+        ("aux_logits_scores", [2]),
+    ]
+    assert run("simulate", net, "--frames", 6, "--outputs", out, "--json") == 0
+    capsys.readouterr()
+    with np.load(out) as found:
+        assert {name: found[name].shape for name in found} == {
+            "predictions": (6,),
+            "scores": (6, 3),
+            "predictions_logits": (6,),
+            "scores_logits": (6, 3),
+            "predictions_aux_logits": (6,),
+            "scores_aux_logits": (6, 2),
+        }
+        np.testing.assert_array_equal(found["predictions"], found["predictions_logits"])
+    assert run("show", net) == 0
+    assert "outputs: logits_scores 3 of int" in capsys.readouterr().out
+    assert run("lower", tmp_path / "model.onnx", "-o", net, "--outputs", "boxes=class") == 2
+    assert capsys.readouterr().err.strip() == (
+        "error: Outputs must be of one of the model (logits, aux.logits), not of 'boxes'"
+    )
+
+
+def test_scores_at_every_position(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    onnx.save(map_model(), tmp_path / "model.onnx")
+    net, out = tmp_path / "net.xnf", tmp_path / "out.npz"
+    assert run("lower", tmp_path / "model.onnx", "-o", net) == 0
+    assert "outputs: scores 3x4x3 of int" in capsys.readouterr().out
+    assert run("simulate", net, "--frames", 5, "--outputs", out) == 0
+    with np.load(out) as found:
+        assert (found["predictions"].shape, found["scores"].shape) == ((5, 3, 4), (5, 3, 4, 3))
+        np.testing.assert_array_equal(found["predictions"], found["scores"].argmax(axis=3))

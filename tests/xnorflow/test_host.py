@@ -12,7 +12,9 @@ from dataflow import InputError, Integer, Network, fold
 from hwsim import predict
 from rtl.link.protocol import ErrorCode, Info, Kind, Message, Result, info_of, pack
 from sim_tests.cases import dense_network, random_frames
+from sim_tests.head_cases import heads_network
 from sim_tests.link.model import BoardModel, Oracle
+from sim_tests.map_cases import map_network
 from tests.xnorflow.devices import Device, ModelDevice, SimulatedDevice, check, port_of
 from xnorflow.host import BoardConnection
 
@@ -243,7 +245,7 @@ def test_later_protocol(oracle: Oracle) -> None:
 
     with (
         port_of(ModelDevice(oracle, change)) as port,
-        pytest.raises(InputError, match=rf"^Board at '{port}' must speak protocol version 1 or 2, not 9$"),
+        pytest.raises(InputError, match=rf"^Board at '{port}' must speak protocol version 1, 2 or 3, not 9$"),
     ):
         BoardConnection(port)
 
@@ -311,3 +313,35 @@ def test_simulated_hardware_that_answers_in_bits(outputs: str) -> None:
     network = fold(dense_network((12, 6, 5), outputs=outputs), {"fc1": {"pe": 2}})
     with port_of(SimulatedDevice(network)) as port, BoardConnection(port, network=network, timeout=20) as board:
         check(board, Oracle(network), random_frames(network, 6))
+
+
+MAPS = {
+    "scores": lambda: map_network("scores"),
+    "class": lambda: map_network("class"),
+    "positions": lambda: map_network("positions"),
+    "bits": lambda: map_network("bits"),
+    "heads": lambda: heads_network(("map", "class", "bits"), exposed=(1,)),
+    # More bits than wait in the network while the scores are sent.
+    "many-bits": lambda: dense_network((12, 6, 70), outputs="signs"),
+}
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_boards_with_other_outputs(name: str) -> None:
+    network = MAPS[name]()
+    oracle = Oracle(network)
+    with port_of(ModelDevice(oracle)) as port, BoardConnection(port, network=network) as board:
+        check(board, oracle, random_frames(network, 8))
+        empty = board.infer(random_frames(network, 2)[:0])
+        assert [len(numbers) for numbers in empty.outputs] == [0] * len(oracle.info.parts)
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize(
+    "name",
+    ["heads", *(pytest.param(name, marks=pytest.mark.slow) for name in MAPS if name != "heads")],
+)
+def test_simulated_hardware_with_other_outputs(name: str) -> None:
+    network = fold(MAPS[name](), {})
+    with port_of(SimulatedDevice(network)) as port, BoardConnection(port, network=network, timeout=60) as board:
+        check(board, Oracle(network), random_frames(network, 3))

@@ -87,7 +87,7 @@ def test_split_files_have_short_names_that_differ_in_more_than_case() -> None:
     assert len(files) == len(rtl.divided(rtl.verilog(network)))
 
 
-@pytest.mark.parametrize("name", ["both", "inert-neighbours", "bits", "parallel"])
+@pytest.mark.parametrize("name", ["both", "inert-neighbours", "bits", "parallel", "map-class-inert", "heads-mixed"])
 def test_facts_are_those_of_the_network_and_of_the_cycle_simulator(name: str) -> None:
     network = network_of(name)
     target = Target("ice40", Clock(24.0, note="as given, not built"))

@@ -30,6 +30,8 @@ pytestmark = [pytest.mark.sim, pytest.mark.long]
         ("both", "split", "active-low"),  # two outputs
         ("inert-neighbours", "one", "active-high"),  # lanes without a number, in which the testbench sends garbage
         ("bits", "one", "active-high"),
+        ("heads-mixed", "split", "active-high"),  # images and vectors side by side
+        pytest.param("map-positions-inert", "one", "active-low", marks=pytest.mark.slow),
         pytest.param("signs", "split", "active-high", marks=pytest.mark.slow),
         pytest.param("wide", "one", "active-low", marks=pytest.mark.slow),
         pytest.param("shallow", "split", "active-low", marks=pytest.mark.slow),

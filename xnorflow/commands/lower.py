@@ -9,12 +9,13 @@ from dataflow import Network
 from dataflow.errors import InputError
 from dataflow.writing import check_writable
 from xnorflow.commands._options import Json
+from xnorflow.ends import has_plain_output, listed_outputs, outputs_line
 
 __all__ = ["lower", "summary"]
 
 
 def summary(network: Network) -> dict[str, Any]:
-    """Return what there is to say of a lowered network: nodes with shapes, bits of weights, products per frame."""
+    """Return what there is to say of a lowered network: nodes and outputs with shapes, bits of weights, products."""
     nodes = [
         {
             "name": node.name,
@@ -24,7 +25,8 @@ def summary(network: Network) -> dict[str, Any]:
         }
         for node in network.nodes
     ]
-    return {"nodes": nodes, "weights_bits": network.weight_bits, "macs": network.macs}
+    outputs = listed_outputs(network)
+    return {"nodes": nodes, "outputs": outputs, "weights_bits": network.weight_bits, "macs": network.macs}
 
 
 def lower(
@@ -43,8 +45,10 @@ def lower(
     outputs: Annotated[
         str,
         typer.Option(
-            help="What the network emits: class, scores, both, or bits (score >= 0, or the model's own quantizer); "
-            "auto, bits for a single score or a model that ends in bits, else the class."
+            help="What the network emits: class, at each position if there are several; positions, of each channel's "
+            "highest score; scores; both; or bits (score >= 0, or the model's own quantizer). auto: bits for a single "
+            "score or a model that ends in bits, what its ArgMax gives, scores of several positions, else the class. "
+            "Of several outputs each: NAME=KIND,NAME=KIND."
         ),
     ] = "auto",
     weight_tolerance: Annotated[
@@ -75,6 +79,8 @@ def lower(
     rows = [(n["name"], n["kind"], _shape(n["shape_in"]), _shape(n["shape_out"])) for n in result["nodes"]]
     print_table(table_of(title, ("node", "kind", "shape in", "shape out"), rows))
     say(f"{result['weights_bits']:,} bits of weights, {result['macs']:,} products per frame")
+    if not has_plain_output(network):
+        say(outputs_line(network))
     if json:
         print_json(result)
 

@@ -1,5 +1,6 @@
 """``xnorflow run``."""
 
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ from xnorflow.target import choose_target
 from xnorflow.timing import Timing, open_build, timing_of
 
 if TYPE_CHECKING:
+    from rtl.link.protocol import Info, Part
     from xnorflow.host import Answers
 
 __all__ = ["run"]
@@ -49,16 +51,17 @@ def run(
     with Phases() as phases, BoardConnection(port, baud=baud, network=network) as board:
         phases(f"{len(chosen):,} frames to the board at {port}")
         answers = board.infer(chosen.values, progress=lambda count: phases.advance(count / len(chosen)))
+        info = board.info()
     result: dict[str, Any] = {
         "frames": len(chosen),
-        "accuracy": accuracy_of(answers.predictions, chosen.labels),
+        "accuracy": accuracy_of(_shaped(answers.predictions, network), chosen.labels),
         "mismatches": None,
         "score_mismatches": None,
         "seconds": answers.seconds,
         "timing": None if timing is None else timing.to_json(),
     }
     if network is not None:
-        wrong, wrong_scores = _differing(network, chosen.values, answers)
+        wrong, wrong_scores = _differing(network, chosen.values, answers, info)
         result |= {"mismatches": int((wrong | wrong_scores).sum()), "score_mismatches": int(wrong_scores.sum())}
     rate = len(chosen) / answers.seconds
     say(f"{len(chosen):,} frames in {answers.seconds:.1f} s over the line ({rate:,.0f} a second)" + _verdict(result))
@@ -76,15 +79,44 @@ def _timing(network: Network, clock_mhz: float | None, build: Path | None) -> Ti
     return timing_of(board_outputs(network), target.clock)
 
 
-def _differing(network: Network, frames: np.ndarray, answers: "Answers") -> tuple[np.ndarray, np.ndarray]:
-    """Return for each frame whether its class or bits, and whether its scores differ from the reference."""
-    from hwsim import predict
+def _shaped(predictions: np.ndarray, network: Network | None) -> np.ndarray:
+    """Return predictions as positions of an image, where the network has several."""
+    if network is None or predictions.ndim < 2:
+        return predictions
+    head = network.every_head[0]
+    shapes = [
+        end.stream.shape for end in network.outputs if end.name in head.outputs and end.name != head.scores_output
+    ]
+    if not shapes or prod(shapes[0]) != predictions.shape[1]:
+        return predictions
+    shape = shapes[0][:-1] if shapes[0][-1] == 1 else shapes[0]
+    return predictions.reshape(len(predictions), *shape)
 
-    expected, count = predict(network, frames), len(frames)
-    wrong = answers.predictions.reshape(count, -1) != expected.predictions.reshape(count, -1)
-    if expected.totals is None or not answers.scores.size:
-        return wrong.any(axis=1), np.zeros(count, bool)
-    return wrong.any(axis=1), (answers.scores != expected.totals).any(axis=1)
+
+def _differing(network: Network, frames: np.ndarray, answers: "Answers", info: "Info") -> tuple[np.ndarray, np.ndarray]:
+    """Return for each frame whether its answers, and whether its scores differ from the reference."""
+    from hwsim import packed
+    from rtl.link.protocol import Meaning, info_of, sent_outputs
+
+    whole = board_outputs(network)
+    expected = info_of(whole).parts
+    described = [[(part.head, part.meaning, part.count) for part in parts] for parts in (info.parts, expected)]
+    if described[0] != described[1]:
+        raise InputError(
+            f"Outputs of the board must be those of network {network.name!r} ({_listed(expected)}), "
+            f"not {_listed(info.parts)}"
+        )
+    fifos = [whole.fifos_into(end.name)[0].name for end in sent_outputs(whole)]
+    values = packed.evaluate_only(whole, frames, fifos)
+    wrong, wrong_scores = (np.zeros(len(frames), bool) for _ in range(2))
+    for part, fifo, numbers in zip(info.parts, fifos, answers.outputs, strict=True):
+        differs = (numbers != values[fifo].reshape(numbers.shape)).any(axis=1)
+        (wrong_scores if part.meaning == Meaning.SCORES else wrong)[differs] = True
+    return wrong, wrong_scores
+
+
+def _listed(parts: "tuple[Part, ...]") -> str:
+    return ", ".join(f"{part.count} {part.meaning.name.lower()}" for part in parts)
 
 
 def _verdict(result: dict[str, Any]) -> str:

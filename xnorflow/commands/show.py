@@ -10,6 +10,7 @@ from dataflow.cost import port_cost
 from xnorflow.accuracy import accuracy_of
 from xnorflow.commands import _completion
 from xnorflow.commands._options import BuildFolder, ClockMhz, Json, NetworkName
+from xnorflow.ends import has_plain_output, listed_outputs, outputs_line
 from xnorflow.target import Target, choose_target
 from xnorflow.timing import Timing, open_build, timing_of
 
@@ -49,7 +50,13 @@ def folding_summary(network: Network, target: Target) -> dict[str, Any]:
     weights = {**asdict(held), "waste": held.waste}
     timing = timing_of(network, target.clock)
     timed = {"interval": timing.interval, "timing": timing.to_json(), "target": target.to_json()}
-    parts = {"nodes": nodes, "fifos": fifos, "ports": asdict(port_cost(network)), "weight_memory": weights}
+    parts = {
+        "nodes": nodes,
+        "fifos": fifos,
+        "outputs": listed_outputs(network),
+        "ports": asdict(port_cost(network)),
+        "weight_memory": weights,
+    }
     return {**timed, "family": family, **parts, "estimate": estimate}
 
 
@@ -88,6 +95,8 @@ def show(
     target = choose_target(network, board=board, family=family, clock_mhz=clock_mhz, build=built)
     result = folding_summary(network, target)
     say(str(target))
+    if not has_plain_output(network):
+        say(outputs_line(network))
     print_folding(network, result)
     if target.board is not None:
         print_use(target.board, network)

@@ -80,9 +80,11 @@ def simulate(
 
 
 def _save_outputs(path: Path, prediction: Any) -> None:
-    arrays = {"predictions": prediction.predictions}
-    if prediction.scores is not None:
-        arrays["scores"] = prediction.scores
+    arrays = {}
+    for suffix, each in [("", prediction), *((f"_{name}", head) for name, head in prediction.heads.items())]:
+        arrays[f"predictions{suffix}"] = each.predictions
+        if each.scores is not None:
+            arrays[f"scores{suffix}"] = each.scores
     with atomic_write(path, "Outputs") as part, part.open("wb") as file:
         np.savez(file, **arrays)
 

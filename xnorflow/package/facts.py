@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from dataflow import Bipolar, Network, Stream, Terminal, network_cost, values_of_words
+from dataflow import Bipolar, Network, Scores, Stream, Terminal, network_cost, values_of_words
 from dataflow.families import FAMILIES
 from rtl.axi import axi_prefixes, clock_ports
 from rtl.verilog_files import top_name
@@ -15,6 +15,12 @@ from xnorflow.target import Target
 from xnorflow.timing import Timing
 
 __all__ = ["facts_of"]
+
+#: What a node's answer is, for people.
+_ANSWERS = {
+    "class": "class with the highest score, the lowest index at a tie",
+    "positions": "position of the highest score of each channel, row * width + column, the first at a tie",
+}
 
 #: Numbers and beats in examples.
 _SHOWN_NUMBERS, _SHOWN_BEATS = 8, 2
@@ -30,7 +36,6 @@ def facts_of(network: Network, vectors: Vectors, *, reset: str, target: Target, 
     """
     clock_port, reset_port = clock_ports(reset)
     timing = Timing(vectors.latency, vectors.interval, target.clock)
-    scores = network.scores
     return {
         "generator": GENERATOR,
         "version": version,
@@ -44,7 +49,10 @@ def facts_of(network: Network, vectors: Vectors, *, reset: str, target: Target, 
         "frame_shape": list(network.frame_shape or network.inputs[0].stream.shape),
         "input_kind": network.metadata.get("input"),
         "codes_of_pixels": _codes(network),
-        "logits": None if scores is None else {"scale": scores.scale.tolist(), "bias": scores.bias.tolist()},
+        "logits": _logits(network.scores),
+        "heads": [
+            {"name": head.name, "outputs": list(head.outputs), "logits": _logits(head.scores)} for head in network.heads
+        ],
         "timing": {"first_beat_latency": vectors.first_beat_latency, **timing.to_json()},
         "target": target.to_json(),
         "resources": {family: asdict(network_cost(network, family)) for family in FAMILIES},
@@ -55,6 +63,11 @@ def facts_of(network: Network, vectors: Vectors, *, reset: str, target: Target, 
             for node in network.nodes
         ],
     }
+
+
+def _logits(scores: Scores | None) -> dict[str, Any] | None:
+    """Return the factors of the model's own outputs."""
+    return None if scores is None else {"scale": scores.scale.tolist(), "bias": scores.bias.tolist()}
 
 
 def _port(network: Network, end: Terminal, vectors: Vectors, direction: str) -> dict[str, Any]:
@@ -105,11 +118,13 @@ def _meaning(network: Network, end: Terminal) -> str:
         return {"uint8/255": "pixels of 0 to 255", "uint8": "pixels of 0 to 255"}.get(kind, "numbers of the frame")
     (fifo,) = network.fifos_into(end.name)
     source = network.node_of_name.get(fifo.source)
-    if source is not None and source.picks_class:
-        return "class with the highest score, the lowest index at a tie"
+    if source is not None and source.answers:
+        return _ANSWERS[source.answers]
     if isinstance(end.stream.element, Bipolar):
         return "bits: 1 stands for +1, 0 for -1"
-    return "integer scores, in the order of the classes" if end.name == "scores" else "numbers"
+    if end.name not in {head.scores_output for head in network.every_head}:
+        return "numbers"
+    return "integer scores, in the order of the classes" + (" at each position" if len(end.stream.shape) > 1 else "")
 
 
 def _codes(network: Network) -> list[int] | None:

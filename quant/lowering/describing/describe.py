@@ -1,55 +1,76 @@
 """Operations of the hardware become a network of nodes, with names and FIFOs."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from math import prod
 
-from dataflow import Bipolar, Fifo, Fork, Network, Node, Scores, Stream, Terminal
+from dataflow import Fifo, Fork, Head, Network, Node, Scores, Stream, Terminal, expose_scores
 from dataflow.converters import insert_converters
-from quant.lowering.describing.names import Names
+from quant.lowering.describing.names import Names, clean_name
+from quant.lowering.graph.ends import CHANNELS, POSITIONS, End
 from quant.lowering.graph.graph import Graph
-from quant.lowering.graph.hardware import ClassDecision, HardwareOperation
+from quant.lowering.graph.hardware import HardwareOperation
 
 __all__ = ["describe"]
 
+#: Name of the output for each kind of end; with "both" it is for what the model chooses among, the scores come later.
+_ANSWERS = {
+    **{kind: kind for kind in ("class", "positions", "scores", "bits")},
+    **{"": "class", CHANNELS: "class", POSITIONS: "positions"},
+}
+
 
 def describe(graph: Graph) -> Network:
-    """Return the network, unfolded, ending in the class, the scores or bits as `graph.outputs` says."""
+    """Return the network, unfolded, ending in what the graph's ends say."""
     assert graph.frame_element is not None
     shape = graph.image or (graph.size(graph.input),)
     entry = Stream(graph.frame_element, shape)
-    build = _Builder(graph, entry)
-    decision = graph.operations[-1]
-    with_class = isinstance(decision, ClassDecision) and graph.outputs != "scores"
+    heads = _names_of_heads(graph)
+    answers = [_answer_name(head, end) for head, end in zip(heads, graph.ends, strict=True)]
+    build = _Builder(graph, entry, [*answers, *(f"{head}_scores" for head in heads)])
     for operation in graph.operations:
         assert isinstance(operation, HardwareOperation)
-        if operation is not decision or not isinstance(decision, ClassDecision) or with_class:
-            build.add(operation)
-    last = build.nodes[-1]
-    scores = None
-    if isinstance(decision, ClassDecision):
-        made = build.nodes[-2] if with_class else last
-        scores = Scores(made.name, decision.logit_scale, decision.logit_bias)
-    terminal = _terminal(last)
+        build.add(operation)
+    outputs, fifos, made = [], [], []
+    for head, name, end in zip(heads, answers, graph.ends, strict=True):
+        source, scores = build.ends[end.tensor].pop(0), end.scores
+        shape = source.stream.shape if end.image else (source.stream.size,)
+        outputs.append(Terminal(name, Stream(source.stream.element, shape)))
+        fifos.append(Fifo(source.name, name, source.port))
+        meaning = None if scores is None else Scores(build.makers[scores.tensor], scores.scale, scores.bias)
+        made.append(Head(head, (name,), meaning))
     network = Network(
         graph.name,
         tuple(build.nodes),
-        (*build.fifos, Fifo(last.name, terminal.name)),
+        (*build.fifos, *fifos),
         (Terminal("input", entry),),
-        (terminal,),
+        tuple(outputs),
         graph.frame_shape,
-        scores,
+        made[0].scores if len(made) == 1 else None,
         graph.metadata,
+        tuple(made) if len(made) > 1 else (),
     )
-    return insert_converters(network)  # a `Select` may need more lanes than one
+    network = insert_converters(network)  # a `Select` may need more lanes than one
+    both = [head for head, end in zip(heads, graph.ends, strict=True) if end.kind == "both"]
+    return expose_scores(network, heads=both)
 
 
-def _terminal(last: Node) -> Terminal:
-    """Return the end of the network: a class, bits or scores, whichever its last node emits."""
-    (stream,) = last.output_streams
-    if last.kind == "ArgMax":
-        return Terminal("class", stream)
-    name = "bits" if isinstance(stream.element, Bipolar) else "scores"
-    return Terminal(name, Stream(stream.element, (prod(stream.shape),)))
+def _names_of_heads(graph: Graph) -> list[str]:
+    """Return the names of the model's outputs, cleaned and each once; "" for a single one."""
+    if len(graph.ends) == 1:
+        return [""]
+    names: list[str] = []
+    for end in graph.ends:
+        name = clean_name(end.name) or "output"
+        while name in names:
+            name += "_"
+        names.append(name)
+    return names
+
+
+def _answer_name(head: str, end: End) -> str:
+    """Return the name of the network's output that carries what is made of an output of the model."""
+    kind = _ANSWERS.get(end.kind) or _ANSWERS[end.chosen]
+    return f"{head}_{kind}" if head else kind
 
 
 @dataclass(frozen=True)
@@ -67,11 +88,13 @@ class _Builder:
     Attributes
     ----------
     ends : by tensor, the outputs that carry it, one for each reader
+    makers : by tensor, the name of the node that makes it
     """
 
-    def __init__(self, graph: Graph, stream: Stream) -> None:
+    def __init__(self, graph: Graph, stream: Stream, terminals: Iterable[str]) -> None:
         self.graph = graph
-        self.names = Names(graph.operations, ["bits"] if graph.outputs == "bits" else [])
+        self.names = Names(graph.operations, terminals)
+        self.makers: dict[str, str] = {}
         self.nodes: list[Node] = []
         self.fifos: list[Fifo] = []
         self.ends = {graph.input: self._forked(_End("input", 0, stream), graph.input, "input")}
@@ -83,6 +106,7 @@ class _Builder:
         streams = tuple(end.stream for end in ends)
         for node in operation.nodes(name, streams, lambda ending: self.names.take(f"{name}_{ending}")):
             ends = [self._append(node, ends)]
+        self.makers[operation.output] = ends[0].name
         self.ends[operation.output] = self._forked(ends[0], operation.output, name)
 
     def _append(self, node: Node, ends: list[_End]) -> _End:
@@ -93,7 +117,7 @@ class _Builder:
 
     def _forked(self, end: _End, tensor: str, name: str) -> list[_End]:
         """Return as many outputs as a tensor has readers."""
-        readers = sum(each.inputs.count(tensor) for each in self.graph.operations)
+        readers = self.graph.readings_of(tensor)
         if readers < 2:
             return [end]
         fork = Fork(self.names.take(f"{name}_fork"), end.stream.element, end.stream.shape, readers)

@@ -22,6 +22,7 @@ from dataflow import (
     Rearrange,
     Select,
     SlidingWindow,
+    SpatialArgMax,
     Stream,
     SumPool,
     Threshold,
@@ -43,6 +44,7 @@ __all__ = [
     "HardwareOperation",
     "MatrixProduct",
     "PixelRearrangement",
+    "PositionDecision",
     "Requantization",
     "Thresholding",
     "WindowMaximum",
@@ -302,19 +304,34 @@ class Concatenation(HardwareOperation):
 
 @dataclass(frozen=True, eq=False)
 class ClassDecision(HardwareOperation):
-    """The class with the highest ``scale * score + offset``, the lowest index at a tie.
+    """The class with the highest ``scale * score + offset``, the lowest index at a tie; at every position.
 
     Parameters
     ----------
     scale, offset : (classes,) int64
-    logit_scale, logit_bias : (classes,) float64, for people: ``logits = logit_scale * score + logit_bias``
+    positions : (height, width) of scores at several positions, or ()
     """
 
     scale: np.ndarray
     offset: np.ndarray
-    logit_scale: np.ndarray
-    logit_bias: np.ndarray
+    positions: tuple[int, ...] = ()
 
     def nodes(self, name: str, streams: tuple[Stream, ...], further: Namer) -> Iterator[Node]:
         (stream,) = streams
-        yield ArgMax(name, stream.element, self.scale, self.offset)
+        yield ArgMax(name, stream.element, self.scale, self.offset, positions=self.positions)
+
+
+@dataclass(frozen=True, eq=False)
+class PositionDecision(HardwareOperation):
+    """The position of the highest score of each channel, the first at a tie.
+
+    Parameters
+    ----------
+    image : (height, width, channels) of the scores
+    """
+
+    image: tuple[int, ...]
+
+    def nodes(self, name: str, streams: tuple[Stream, ...], further: Namer) -> Iterator[Node]:
+        (stream,) = streams
+        yield SpatialArgMax(name, stream.element, self.image)

@@ -212,9 +212,11 @@ class NonRational(Single):
     Parameters
     ----------
     kind : the operator
+    axes : neighbouring axes along which it takes numbers together; () for one of each number
     """
 
     kind: str
+    axes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

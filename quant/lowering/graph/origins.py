@@ -7,6 +7,7 @@ from math import prod
 import numpy as np
 
 from dataflow import InputError
+from quant.lowering.graph.ends import CHANNELS, POSITIONS, End
 from quant.lowering.graph.graph import Graph
 from quant.lowering.graph.operations import Elementwise, Operation, Operator
 from quant.lowering.graph.sites import DENSE, Site
@@ -23,6 +24,7 @@ __all__ = [
     "image_places",
     "image_site",
     "permutation",
+    "scores_of",
 ]
 
 
@@ -190,3 +192,67 @@ def _channels_of(origin: Origin, shape: tuple[int, ...]) -> np.ndarray | None:
         return None
     channels = origin.places[0].reshape(shape[1], -1)[:, 0] % shape[1]
     return channels if np.array_equal(origin.places, image_places(shape)[:, channels]) else None
+
+
+def scores_of(graph: Graph, end: End, origins: Mapping[str, Origin]) -> tuple[tuple[int, ...], str]:
+    """Return the image that an output is, or () for one position, and what an ArgMax after it chooses among."""
+    origin = origins[end.tensor]
+    if origin.site.padding:
+        raise InputError(
+            f"Output {end.name!r} of the model must be scores of a layer, not what {origin.site.padding.name!r} "
+            "(Pad) makes of them: leave the Pad out"
+        )
+    rows, columns, channels = origin.site.image or (1, 1, graph.size(origin.tensor))
+    places = origin.places
+    if not _are_in_order(places, channels if rows * columns > 1 else places.size, graph.size(origin.tensor)):
+        if rows * columns == 1:
+            raise InputError(f"Output {end.name!r} of the model must have the order of its last layer, not another")
+        raise InputError(
+            f"Output {end.name!r} of the model must have the {rows}x{columns} positions of "
+            f"{graph.label(origin.tensor)!r} in their order, and its channels along one axis, not flattened or moved: "
+            "leave out what moves them"
+        )
+    chosen = [_taken(end, index, origins, rows * columns, channels) for index in range(len(end.along))]
+    for other, each in zip(chosen[1:], end.along[1:], strict=True):
+        if other != chosen[0]:
+            raise InputError(
+                f"Node {each.node!r} ({each.kind}) must take {chosen[0]} together as {end.along[0].node!r} "
+                f"({end.along[0].kind}) does, not {other}: leave it out"
+            )
+    image = origin.site.image if rows * columns > 1 else ()
+    if chosen and end.along[0].kind == "ArgMax":
+        return image, chosen[0]
+    # A Softmax chooses nothing, but keeps only the order of what it takes together.
+    asked = {"class": CHANNELS, "both": CHANNELS, "positions": POSITIONS}.get(end.kind)
+    if chosen and image and asked not in (None, chosen[0]):
+        raise InputError(
+            f"Node {end.along[0].node!r} ({end.along[0].kind}) must take {asked} together for outputs {end.kind!r}, "
+            f"not {chosen[0]}: leave it out, or use outputs 'scores'"
+        )
+    return image, ""
+
+
+def _are_in_order(places: np.ndarray, channels: int, size: int) -> bool:
+    """Return whether elements lie as hardware makes them, but for an axis of channels that may be any."""
+    natural = np.arange(size)
+    if channels in (1, size):
+        return np.array_equal(places.ravel(), natural)
+    axes = [axis for axis, count in enumerate(places.shape) if count == channels]
+    return any(np.array_equal(np.moveaxis(places, axis, -1).ravel(), natural) for axis in axes)
+
+
+def _taken(end: End, index: int, origins: Mapping[str, Origin], positions: int, channels: int) -> str:
+    """Return what an operator at the end takes together: all channels of a position, or all positions of a channel."""
+    along = end.along[index]
+    places = origins[along.tensor].places
+    taken = int(np.prod([places.shape[axis] for axis in along.axes]))
+    lines = np.moveaxis(places, along.axes, range(-len(along.axes), 0)).reshape(-1, taken)
+    position, channel = lines // channels, lines % channels
+    if taken == channels and (channel == np.arange(channels)).all() and (position == position[:, :1]).all():
+        return CHANNELS
+    if taken == positions > 1 and (position == np.arange(positions)).all() and (channel == channel[:, :1]).all():
+        return POSITIONS
+    rule = f"all {channels} scores together"
+    if positions > 1:
+        rule = f"all {channels} channels of a position together, or all {positions} positions of a channel, in order"
+    raise InputError(f"Node {along.node!r} ({along.kind}) must take {rule}, not {taken} along axis {along.axes[0]}")

@@ -95,5 +95,6 @@ def readings(graph: Graph, start: str) -> Iterator[tuple[str, Operation | None]]
         for name in operation.inputs:
             if name not in graph.constants and between(graph, start, name) is not None:
                 yield name, operation
-    if between(graph, start, graph.output) is not None:
-        yield graph.output, None
+    for end in graph.ends:
+        if between(graph, start, end.tensor) is not None:
+            yield end.tensor, None

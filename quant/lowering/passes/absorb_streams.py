@@ -25,6 +25,7 @@ import numpy as np
 
 from dataflow import InputError
 from quant.lowering.exact.numbers import Constant, Exact
+from quant.lowering.graph.ends import POSITIONS, End
 from quant.lowering.graph.graph import Graph
 from quant.lowering.graph.hardware import (
     BranchSum,
@@ -33,6 +34,7 @@ from quant.lowering.graph.hardware import (
     Concatenation,
     MatrixProduct,
     PixelRearrangement,
+    PositionDecision,
     Thresholding,
     WindowSum,
 )
@@ -57,7 +59,7 @@ from quant.lowering.streams.known import KnownStreams
 from quant.lowering.streams.moves import moved
 from quant.lowering.streams.outside import padded_sums
 from quant.lowering.streams.products import integer_product
-from quant.lowering.streams.scores import decision
+from quant.lowering.streams.scores import keys_of, meaning_of
 from quant.lowering.streams.stream import IntegerStream, points_within
 
 __all__ = ["absorb_streams"]
@@ -115,9 +117,10 @@ class _Absorber:
                 made = self._made(operation)
                 if made is not None:
                     self.known.streams[operation.output] = made
-        output = self.graph.output
-        with self._noting():
-            output = self._end()
+        ends = []
+        for end in self.graph.ends:
+            with self._noting():
+                ends.append(self._end(end))
         metadata = {**self.graph.metadata, "input": self.frame.kind, **self.frame.metadata}
         if self.refusals:
             return replace(self.graph, refusals=tuple(self.refusals))
@@ -127,7 +130,7 @@ class _Absorber:
             tuple(self.known.kept),
             shapes=shapes,
             input=self.frame.stream.tensor,
-            output=output,
+            ends=tuple(end for end in ends if end is not None),
             metadata=metadata,
             frame_element=self.frame.element,
             streams={name: stream for name, stream in self.known.streams.items() if stream is not None},
@@ -257,52 +260,62 @@ class _Absorber:
         made = IntegerStream(join.name, join.output, points, *affine, of_bits=all(of_bits))
         return self.known.keep(Concatenation(join.name, join.output, tuple(stream.tensor for stream in known)), made)
 
-    def _end(self) -> str:
-        """Return the tensor in which the network ends: the class, or bits."""
-        graph = self.graph
-        stream = self.known.read(graph.output, "the output")
+    def _end(self, end: End) -> End | None:
+        """Return an output as hardware makes it: its class, positions, scores or bits; None where nothing is known."""
+        stream = self.known.read(end.tensor, "the output")
         if stream is None:
-            return graph.output
-        end = Refused(f"output {graph.output}", graph.output, ())
+            return None
+        if stream is self.frame.stream:
+            raise InputError(f"Output {end.name!r} of the model must be made by a layer, not be its input")
         slope, offset = self._affine_of_scores(stream, end)
-        falling = self.known.by_channel(slope.signs() < 0, graph.output)
-        if falling.any() and self.known.is_invertible(stream, graph.output):
+        falling = self.known.by_channel(slope.signs() < 0, end.tensor)
+        if falling.any() and self.known.is_invertible(stream, end.tensor):
             stream = self.known.invert(stream.tensor, falling)
             slope = Exact(np.where(falling, (-slope).values, slope.values))
             falling = np.zeros_like(falling)
-        if falling.any():
+        if falling.any() and end.kind != "scores":
             raise InputError(
-                f"Output {graph.output!r} of the model must rise with {stream.label}, "
+                f"Output {end.name!r} of the model must rise with {stream.label}, "
                 f"not fall as in channel {int(falling.argmax())}: use positive scales before it"
             )
         if stream.of_bits:
-            return self._end_in_bits(stream, slope)
+            return self._end_in_bits(end, stream, slope)
         self._place_whole(stream.tensor)
-        classes = graph.size(graph.output)
-        spread = [Exact(np.broadcast_to(each.values, (classes,))) for each in (slope, offset)]
-        made: ClassDecision = decision(graph.output, stream, *spread)
-        if made.output == stream.tensor:
-            made = replace(made, output=parameter_name(made.output, "class"))
-        self.known.kept.append(made)
-        return made.output
+        spread = [Exact(np.broadcast_to(each.values, falling.shape)) for each in (slope, offset)]
+        scores = meaning_of(stream, *spread)
+        if end.kind == "scores":
+            return replace(end, tensor=stream.tensor, scores=scores)
+        output = parameter_name(end.tensor, f"{end.kind} of {end.name}")
+        name = "arg_max" if len(self.graph.ends) == 1 else f"{end.name}_arg_max"
+        if end.kind == "positions" or end.chosen == POSITIONS:
+            self._check_depends(end, stream, slope)
+            image = (*end.image[:2], len(falling))
+            self.known.kept.append(PositionDecision(name, output, (stream.tensor,), image))
+        else:
+            keys = keys_of(stream, *spread)
+            self.known.kept.append(ClassDecision(name, output, (stream.tensor,), *keys, end.image[:2]))
+        return replace(end, tensor=output, scores=scores)
 
-    def _end_in_bits(self, stream: IntegerStream, slope: Exact) -> str:
-        graph = self.graph
-        if graph.outputs != "bits":
+    def _end_in_bits(self, end: End, stream: IntegerStream, slope: Exact) -> End:
+        if end.kind != "bits":
             raise InputError(
-                f"Output {graph.output!r} of the model must be scores, not {stream.label}: add a layer after them, or "
+                f"Output {end.name!r} of the model must be scores, not {stream.label}: add a layer after them, or "
                 "use outputs 'bits'"
             )
-        constant = self.known.by_channel(slope.signs() == 0, graph.output)
-        if constant.any():
-            raise InputError(
-                f"Output {graph.output!r} of the model must depend on {stream.label}, "
-                f"not be the same for both as in channel {int(constant.argmax())}: leave out what follows them"
-            )
+        self._check_depends(end, stream, slope)
         maker = self.known.maker(stream.tensor)
         if isinstance(maker, Thresholding):
             self._check_decides(maker)
-        return stream.tensor
+        return replace(end, tensor=stream.tensor)
+
+    def _check_depends(self, end: End, stream: IntegerStream, slope: Exact) -> None:
+        constant = self.known.by_channel(slope.signs() == 0, end.tensor)
+        if constant.any():
+            what = "both" if stream.of_bits else "all"
+            raise InputError(
+                f"Output {end.name!r} of the model must depend on {stream.label}, "
+                f"not be the same for {what} as in channel {int(constant.argmax())}: leave out what follows them"
+            )
 
     def _check_decides(self, comparison: Thresholding) -> None:
         """Refuse scores that are at least 0 for every frame because an operator makes them so."""
@@ -317,9 +330,9 @@ class _Absorber:
                     "score >= 0 is taken, not make it the same for every frame: leave it out of the exported model"
                 )
 
-    def _affine_of_scores(self, stream: IntegerStream, end: Operation) -> tuple[Exact, Exact]:
+    def _affine_of_scores(self, stream: IntegerStream, end: End) -> tuple[Exact, Exact]:
         graph = self.graph
-        steps = between(graph, stream.tensor, graph.output)
+        steps = between(graph, stream.tensor, end.tensor)
         assert steps is not None
         try:
             return affine_of(graph, steps, stream)

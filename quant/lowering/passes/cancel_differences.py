@@ -28,7 +28,7 @@ def cancel_differences(graph: Graph) -> Graph:
             operation = Rearrangement(operation.name, operation.output, kept, order)
             made[operation.output] = operation
         operations.append(operation)
-    return graph if operations == list(graph.operations) else graph.with_operations(_needed(graph, operations))
+    return graph if operations == list(graph.operations) else graph.needed(tuple(operations))
 
 
 def _kept(graph: Graph, made: dict[str, Operation], operation: Operation) -> str | None:
@@ -55,13 +55,3 @@ def _root(made: dict[str, Operation], name: str) -> str:
         name = operation.source
         operation = made.get(name)
     return name
-
-
-def _needed(graph: Graph, operations: list[Operation]) -> tuple[Operation, ...]:
-    """Return the operations on which the output depends."""
-    needed, found = {graph.output}, []
-    for operation in reversed(operations):
-        if operation.output in needed:
-            found.append(operation)
-            needed |= set(operation.inputs)
-    return tuple(reversed(found))

@@ -13,6 +13,7 @@ from fractions import Fraction
 import numpy as np
 
 from quant.lowering.exact.numbers import Constant
+from quant.lowering.graph.ends import Along, End
 from quant.lowering.graph.graph import Graph
 from quant.lowering.graph.operations import (
     Elementwise,
@@ -50,12 +51,17 @@ def drop_functions(graph: Graph) -> Graph:
             graph = _without_rounding(graph, operation)
             if _is_cut_at_half(graph, operation):
                 graph = _with_ramp(graph, operation)
-    dropped = []
-    while (last := _last(graph)) is not None:
-        dropped.append(f"{last.kind} {last.name!r}")
-        graph = _without(graph, last)
-    if dropped:
-        graph = replace(graph, metadata={**graph.metadata, "dropped": ", ".join(reversed(dropped))})
+    noted = []
+    for index in range(len(graph.ends)):
+        dropped: list[str] = []
+        while (last := _last(graph, graph.ends[index])) is not None:
+            dropped.insert(0, f"{last.kind} {last.name!r}")
+            graph = _ending_before(graph, graph.ends[index], last)
+        if dropped:
+            label = f"{graph.ends[index].name}: " if len(graph.ends) > 1 else ""
+            noted.append(label + ", ".join(dropped))
+    if noted:
+        graph = replace(graph, metadata={**graph.metadata, "dropped": "; ".join(noted)})
     return _refusing(graph)
 
 
@@ -72,8 +78,8 @@ def _refusing(graph: Graph) -> Graph:
 
 
 def _refusal(graph: Graph, function: NonRational) -> str:
-    at_the_end = function.output == graph.output and _gives_bits(graph, function.source)
-    if function.kind in _RISING - _HALVES and at_the_end:
+    ends = [end for end in graph.ends if end.tensor == function.output]
+    if function.kind in _RISING - _HALVES and any(_gives_bits(graph, end, function.source) for end in ends):
         return (
             f"Node {function.name!r} ({function.kind}) must end a model of which the class is taken, not bits: "
             "leave it out, so that the bits are score >= 0"
@@ -87,7 +93,7 @@ def _refusal(graph: Graph, function: NonRational) -> str:
 def _is_cut_at_half(graph: Graph, function: NonRational) -> bool:
     """Return whether a Sigmoid is only compared with 1/2."""
     readers = list(graph.readers_of(function.output))
-    if function.kind != "Sigmoid" or graph.output == function.output or not readers:
+    if function.kind != "Sigmoid" or graph.is_end(function.output) or not readers:
         return False
     return all(_cuts_at_half(graph, function.output, each) for each in readers)
 
@@ -104,7 +110,7 @@ def _cuts_at_half(graph: Graph, tensor: str, operation: Operation) -> bool:
     others = [name for name in operation.operands if name != tensor]
     if len(others) != 1 or (place is not None and operation.operands[place] != others[0]):
         return False
-    if not _is_number(graph, others[0], number) or graph.output == operation.output:
+    if not _is_number(graph, others[0], number) or graph.is_end(operation.output):
         return False
     return all(_takes_sign(graph, each) for each in graph.readers_of(operation.output))
 
@@ -123,7 +129,7 @@ def _without_rounding(graph: Graph, function: NonRational) -> Graph:
         if isinstance(each, Elementwise) and each.kind == "Round" and each.operands == (function.output,):
             each = Elementwise(each.name, each.output, "Greater", (function.source, zero), attributes)
         operations.append(each)
-    read = {name for each in operations for name in each.inputs} | {graph.output}
+    read = {name for each in operations for name in each.inputs} | {end.tensor for end in graph.ends}
     kept = tuple(each for each in operations if each is not function or function.output in read)
     return graph.with_operations(kept, constants={**graph.constants, zero: Constant(np.zeros(()))})
 
@@ -136,7 +142,9 @@ def _with_ramp(graph: Graph, function: NonRational) -> Graph:
 def _is_before_sign(graph: Graph, function: NonRational) -> bool:
     readers = list(graph.readers_of(function.output))
     return (
-        function.kind in _ODD and graph.output != function.output and all(_takes_sign(graph, each) for each in readers)
+        function.kind in _ODD
+        and not graph.is_end(function.output)
+        and all(_takes_sign(graph, each) for each in readers)
     )
 
 
@@ -151,17 +159,18 @@ def _takes_sign(graph: Graph, operation: Operation) -> bool:
     return has_zero(zero_point) and not zero_point.exact().signs().any()
 
 
-def _last(graph: Graph) -> Operator | NonRational | None:
-    """Return the last operation but those that only move elements, if it can go."""
-    operation = graph.operation_of(graph.output)
+def _last(graph: Graph, end: End) -> Operator | NonRational | None:
+    """Return the last operation of an output but those that only move elements, if it can go."""
+    operation, moved = graph.operation_of(end.tensor), False
     while isinstance(operation, Rearrangement):
+        moved |= bool((operation.order.ravel() != np.arange(operation.order.size)).any())
         operation = graph.operation_of(operation.source)
-    if isinstance(operation, NonRational) and operation.kind in _rising_of(graph, operation):
-        return operation
+    if isinstance(operation, NonRational) and operation.kind in _rising_of(graph, end, operation):
+        return None if operation.kind == "ArgMax" and moved else operation
     if (
         isinstance(operation, Elementwise)
         and operation.kind == "HardSigmoid"
-        and _gives_bits(graph, operation.inputs[0])
+        and _gives_bits(graph, end, operation.inputs[0])
     ):
         alpha, beta = (operation.attributes.get(name, default) for name, default in (("alpha", 0.2), ("beta", 0.5)))
         return operation if alpha > 0 and beta == 0.5 else None
@@ -170,23 +179,24 @@ def _last(graph: Graph) -> Operator | NonRational | None:
     return None
 
 
-def _rising_of(graph: Graph, function: NonRational) -> set[str]:
-    return _HALVES if _gives_bits(graph, function.source) else _RISING
+def _rising_of(graph: Graph, end: End, function: NonRational) -> set[str]:
+    if end.along and end.along[0].kind == "ArgMax":
+        return _RISING - {"ArgMax"}
+    return _HALVES if _gives_bits(graph, end, function.source) else _RISING
 
 
-def _gives_bits(graph: Graph, scores: str) -> bool:
-    """Return whether each score is asked for being at least 0, not which one is the highest."""
-    return graph.outputs == "bits" or (graph.outputs == "auto" and graph.size(scores) == 1)
+def _gives_bits(graph: Graph, end: End, scores: str) -> bool:
+    """Return whether each score of an output is asked for being at least 0, not which one is the highest."""
+    alone = len(graph.ends) == 1 and graph.size(scores) == 1
+    return end.kind == "bits" or (end.kind == "auto" and alone)
 
 
-def _without(graph: Graph, operation: Operator | NonRational) -> Graph:
+def _without(graph: Graph, operation: NonRational) -> Graph:
     """Return the graph with the readers of an operation reading what it reads."""
-    source = operation.inputs[0]
-    if isinstance(operation, NonRational) and operation.kind == "ArgMax":
-        return _ending_in(graph, source)
-    operations = tuple(_reading(each, operation.output, source) for each in graph.operations if each is not operation)
-    output = source if graph.output == operation.output else graph.output
-    return graph.with_operations(operations, output=output)
+    operations = tuple(
+        _reading(each, operation.output, operation.source) for each in graph.operations if each is not operation
+    )
+    return graph.with_operations(operations)
 
 
 def _reading(operation: Operation, old: str, new: str) -> Operation:
@@ -197,11 +207,26 @@ def _reading(operation: Operation, old: str, new: str) -> Operation:
     return operation
 
 
-def _ending_in(graph: Graph, output: str) -> Graph:
-    """Return the part of the graph that a tensor depends on."""
-    needed, kept = {output}, []
-    for operation in reversed(graph.operations):
-        if operation.output in needed:
-            kept.append(operation)
-            needed |= set(operation.inputs)
-    return graph.with_operations(tuple(reversed(kept)), output=output)
+def _ending_before(graph: Graph, end: End, last: Operator | NonRational) -> Graph:
+    """Return the graph of which an output is what an operation reads, moved as what the operation makes was."""
+    moves: list[Rearrangement] = []
+    operation = graph.operation_of(end.tensor)
+    while isinstance(operation, Rearrangement):
+        moves.insert(0, operation)
+        operation = graph.operation_of(operation.source)
+    tensor = last.inputs[0]
+    renamed = {last.output: tensor}
+    made: list[Operation] = []
+    shapes = dict(graph.shapes)
+    if not (isinstance(last, NonRational) and last.kind == "ArgMax"):
+        for move in moves:
+            # Copies, since something else may read what is moved.
+            copy = replace(move, output=parameter_name(move.output, end.name), source=tensor)
+            shapes[copy.output] = graph.shapes[move.output]
+            renamed[move.output] = tensor = copy.output
+            made.append(copy)
+    along = tuple(replace(each, tensor=renamed.get(each.tensor, each.tensor)) for each in end.along)
+    if isinstance(last, NonRational) and last.axes:
+        along = (*along, Along(last.name, last.kind, last.source, last.axes))
+    ends = tuple(replace(each, tensor=tensor, along=along) if each is end else each for each in graph.ends)
+    return graph.needed((*graph.operations, *made), ends=ends, shapes=shapes)

@@ -16,6 +16,7 @@ import numpy as np
 from dataflow import InputError
 from quant.lowering.exact.numbers import Constant
 from quant.lowering.graph.arranging import Arranger, image_wiring, is_image, is_permutation
+from quant.lowering.graph.ends import End
 from quant.lowering.graph.graph import Graph
 from quant.lowering.graph.operations import (
     AveragePooling,
@@ -41,6 +42,7 @@ from quant.lowering.graph.origins import (
     image_places,
     image_site,
     permutation,
+    scores_of,
 )
 from quant.lowering.graph.sites import OutsideNumber, Site, Window
 
@@ -77,22 +79,30 @@ class _Flattener(Arranger):
             except InputError as error:
                 self.refusals.append(str(error))
                 self._refused(Refused(operation.name, operation.output, ()))
-        self.arrange(graph.output)
-        end = self.origins[graph.output]
-        try:
-            _check_output(self.graph, end)
-        except InputError as error:
-            self.refusals.append(str(error))
+        ends = tuple(map(self._end, graph.ends))
         shapes = {name: self.shape_of(origin) for name, origin in self.origins.items()} | self.shapes
         return graph.with_operations(
             tuple(self.kept),
             constants=self.constants,
             shapes=shapes,
-            output=self.renamed[graph.output],
+            ends=ends,
             image=self.image,
             refusals=tuple(self.refusals),
             frame_shape=graph.shapes[graph.input][1:] if self.channels_last else graph.frame_shape,
         )
+
+    def _end(self, end: End) -> End:
+        """Return an output of the model as what a layer or pool makes."""
+        if isinstance(self.graph.operation_of(self.origins[end.tensor].tensor), Refused):
+            return replace(end, tensor=self.renamed[end.tensor], along=())
+        self.arrange(end.tensor)
+        tensor = self.renamed[end.tensor]
+        try:
+            image, chosen = scores_of(self.graph, end, self.origins)
+        except InputError as error:
+            self.refusals.append(str(error))
+            return replace(end, tensor=tensor, along=(), kind="auto")
+        return replace(end, tensor=tensor, along=(), image=image, chosen=chosen)
 
     def _flatten(self, operation: Operation) -> None:
         name = operation.output
@@ -423,20 +433,3 @@ def _differ(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     if left.dtype != object:
         return np.asarray(left != right)
     return np.frompyfunc(lambda a, b: a is not b and a != b, 2, 1)(left, right).astype(bool)
-
-
-def _check_output(graph: Graph, origin: Origin) -> None:
-    if origin.site.padding:
-        raise InputError(
-            f"Output {graph.output!r} of the model must be scores of a layer, not what {origin.site.padding.name!r} "
-            "(Pad) makes of them: leave the Pad out"
-        )
-    rows, columns, _ = origin.site.image or (1, 1, 1)
-    if rows * columns > 1:
-        raise InputError(
-            f"Scores of {graph.label(origin.tensor)!r} must be of one position, not of {rows}x{columns}: "
-            "put a GlobalAveragePool after it, or flatten and add a dense layer"
-        )
-    places = origin.places.ravel()
-    if places.size != graph.size(origin.tensor) or (places != np.arange(places.size)).any():
-        raise InputError(f"Output {graph.output!r} of the model must have the order of its last layer, not another")

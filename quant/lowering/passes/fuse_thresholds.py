@@ -24,7 +24,7 @@ def fuse_thresholds(graph: Graph) -> Graph:
         if not isinstance(comparison, Thresholding):
             continue
         matrix = made.get(comparison.sources[0])
-        if isinstance(matrix, MatrixProduct) and len(list(graph.readers_of(matrix.output))) == 1:
+        if isinstance(matrix, MatrixProduct) and graph.readings_of(matrix.output) == 1:
             fused[matrix.output] = _with_thresholds(graph, matrix, comparison)
     gone = {matrix.output for matrix in fused.values()}
     operations = (fused.get(each.output, each) for each in graph.operations if each.output not in gone)

@@ -20,7 +20,7 @@ def saturate_sums(graph: Graph) -> Graph:
         if not isinstance(cutting, Requantization) or not _saturates(cutting):
             continue
         branches = made.get(cutting.sources[0])
-        if isinstance(branches, BranchSum) and len(list(graph.readers_of(branches.output))) == 1:
+        if isinstance(branches, BranchSum) and graph.readings_of(branches.output) == 1:
             fused[branches.output] = replace(branches, output=cutting.output, span=cutting.span)
     gone = {branches.output for branches in fused.values()}
     operations = (fused.get(each.output, each) for each in graph.operations if each.output not in gone)

@@ -24,6 +24,7 @@ from quant.lowering.reading.signatures import (
     product_shape,
     refusal_of,
     shown_shape,
+    taken_axes,
 )
 from quant.lowering.reading.sizes import MOST_NUMBERS, check_size
 from quant.lowering.reading.transposed import subpixel_of
@@ -61,9 +62,10 @@ def type_operators(graph: Graph) -> Graph:
     for operation in graph.operations:
         assert isinstance(operation, Operator)
         typer.type(operation)
-    if graph.output in typer.constants:
-        typer.refusals.append(f"Output {graph.output!r} of the model must depend on its input, not be a constant")
-    if graph.output not in typer.shapes:
+    for end in graph.ends:
+        if end.tensor in typer.constants:
+            typer.refusals.append(f"Output {end.name!r} of the model must depend on its input, not be a constant")
+    if any(end.tensor not in typer.shapes for end in graph.ends):
         raise NotLowerableError(typer.refusals)
     return graph.with_operations(
         tuple(typer.kept), shapes=typer.shapes, constants=typer.constants, refusals=tuple(typer.refusals)
@@ -157,6 +159,8 @@ class _Typer:
             self._keep(operator, product_shape(operator, [self._shape_of(name) for name in operator.inputs]))
         elif operator.kind in _WINDOWED and operator.operands[0] in self.shapes:
             self._window(operator)
+        elif operator.kind == "TopK" and operator.operands[0] in self.shapes:
+            self._top(operator)
         elif operator.kind in NON_RATIONAL and not constant:
             self._non_rational(operator)
         else:
@@ -432,5 +436,19 @@ class _Typer:
 
     def _non_rational(self, operator: Operator) -> None:
         source = operator.operands[0]
-        shape = non_rational_shape(operator, self.shapes[source], self.opset)
-        self._keep(NonRational(operator.name, operator.output, source, operator.kind), shape)
+        axes = taken_axes(operator, self.shapes[source], self.opset)
+        shape = non_rational_shape(operator, self.shapes[source], axes)
+        self._keep(NonRational(operator.name, operator.output, source, operator.kind, axes), shape)
+
+    def _top(self, operator: Operator) -> None:
+        """Take a TopK of one number as an ArgMax."""
+        largest = operator.attributes.get("largest", 1)
+        count = self._integers(operator, operator.operands[1])
+        if count != [1] or not largest:
+            found = f"the {count[0] if count else 0} {'highest' if largest else 'lowest'}"
+            raise InputError(
+                f"Node {operator.name!r} (TopK) must find the one highest number, not {found}: "
+                "leave it out, and sort the scores themselves (outputs 'scores')"
+            )
+        attributes = {"axis": operator.attributes.get("axis", -1), "keepdims": 1}
+        self._non_rational(replace(operator, kind="ArgMax", operands=operator.operands[:1], attributes=attributes))

@@ -20,6 +20,7 @@ from onnx import AttributeProto, TensorProto
 from dataflow import InputError, Integer
 from quant._tensors import array_of
 from quant.lowering.exact.numbers import Constant
+from quant.lowering.graph.ends import End, kinds_of
 from quant.lowering.graph.graph import Graph
 from quant.lowering.graph.operations import Operator
 from quant.lowering.reading.attributes import check_attributes
@@ -88,7 +89,7 @@ def read_graph(
     source: str = "",
     weight_tolerance: float = 0.0,
 ) -> Graph:
-    """Return the part of a model that its output depends on.
+    """Return the part of a model that its outputs depend on.
 
     Parameters
     ----------
@@ -102,17 +103,15 @@ def read_graph(
     graph = model.graph
     opset = _opset_of(model)
     given = {tensor.name for tensor in graph.initializer} | {t.values.name for t in graph.sparse_initializer}
-    entry = _only("input", [value for value in graph.input if value.name not in given])
-    end = _only("output", list(graph.output))
-    if end.name in given or not any(end.name in node.output for node in graph.node):
-        raise InputError(f"Output {end.name!r} of the model must be made by a node, not {_found(end.name, given)}")
-    operators = _needed(graph, end.name, opset)
+    entry = _only_input([value for value in graph.input if value.name not in given])
+    ends = _ends_of(graph, given, outputs)
+    operators = _needed(graph, [end.tensor for end in ends], opset)
     shape, frame_shape = _shapes_of(entry)
     producer = f"{model.producer_name} {model.producer_version}".strip()
     return Graph(
         name=name,
         input=entry.name,
-        output=end.name,
+        ends=ends,
         operations=operators,
         shapes={entry.name: shape},
         constants=_constants_of(graph, operators),
@@ -122,9 +121,25 @@ def read_graph(
         opset=opset,
         metadata={"producer": producer, "source": source, "opset": str(opset)},
         inferred_shapes=cache(lambda: _inferred_shapes(model)),
-        outputs=outputs,
         weight_tolerance=weight_tolerance,
     )
+
+
+def _ends_of(graph: onnx.GraphProto, given: set[str], outputs: str) -> tuple[End, ...]:
+    """Return the model's outputs, each with what is asked for of it."""
+    names = [value.name for value in graph.output]
+    if not names:
+        raise InputError("Model must have an output, not 0 (none)")
+    for name in names:
+        if name in given or not any(name in node.output for node in graph.node):
+            raise InputError(f"Output {name!r} of the model must be made by a node, not {_found(name, given)}")
+        if names.count(name) > 1:
+            raise InputError(f"Output {name!r} of the model must be there once, not {names.count(name)} times")
+    kinds = kinds_of(outputs)
+    for name in kinds:
+        if name and name not in names:
+            raise InputError(f"Outputs must be of one of the model ({', '.join(names)}), not of {name!r}")
+    return tuple(End(name, name, kinds.get(name, kinds.get("", "auto"))) for name in names)
 
 
 def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -207,11 +222,11 @@ def _opset_of(model: onnx.ModelProto) -> int:
     return int(version)
 
 
-def _only(what: str, values: list[onnx.ValueInfoProto]) -> onnx.ValueInfoProto:
+def _only_input(values: list[onnx.ValueInfoProto]) -> onnx.ValueInfoProto:
     if len(values) != 1:
         names = ", ".join(repr(value.name) for value in values) or "none"
         remedy = ": export it with one of them" if values else ""
-        raise InputError(f"Model must have one {what}, not {len(values)} ({names}){remedy}")
+        raise InputError(f"Model must have one input, not {len(values)} ({names}){remedy}")
     return values[0]
 
 
@@ -248,8 +263,8 @@ def _found(output: str, given: set[str]) -> str:
     return "a constant" if output in given else "missing"
 
 
-def _needed(graph: onnx.GraphProto, output: str, opset: int) -> tuple[Operator, ...]:
-    """Return the operators that the output depends on, each after those that it reads."""
+def _needed(graph: onnx.GraphProto, outputs: list[str], opset: int) -> tuple[Operator, ...]:
+    """Return the operators that the outputs depend on, each after those that it reads."""
     makers: dict[str, int] = {}
     for index, node in enumerate(graph.node):
         for name in filter(None, node.output):
@@ -259,7 +274,7 @@ def _needed(graph: onnx.GraphProto, output: str, opset: int) -> tuple[Operator, 
                 )
             makers[name] = index
     sorter: TopologicalSorter[int] = TopologicalSorter()
-    waiting, seen = [output], set()
+    waiting, seen, read = [*outputs], set(), set(outputs)
     while waiting:
         index = makers.get(waiting.pop(), -1)
         if index < 0 or index in seen:
@@ -268,6 +283,7 @@ def _needed(graph: onnx.GraphProto, output: str, opset: int) -> tuple[Operator, 
         reads = [name for name in graph.node[index].input if name in makers]
         sorter.add(index, *(makers[name] for name in reads))
         waiting += reads
+        read |= set(reads)
     try:
         order = _by_file(sorter)
     except CycleError as error:
@@ -278,7 +294,6 @@ def _needed(graph: onnx.GraphProto, output: str, opset: int) -> tuple[Operator, 
         name if module_of(node) else node.name
         for node, name in zip(graph.node, names_by_module(graph.node), strict=True)
     ]
-    read = {output} | {name for index in order for name in graph.node[index].input}
     for index in order:
         try:
             operators += _operators_of(graph.node[index], names[index], opset, read)
@@ -305,7 +320,7 @@ def _by_file(sorter: "TopologicalSorter[int]") -> list[int]:
 
 def _operators_of(node: onnx.NodeProto, name: str, opset: int, read: set[str]) -> list[Operator]:
     """Return a node as an operator, or a Split as one for each of its outputs that is read."""
-    operator = _operator_of(node, name, opset)
+    operator = _operator_of(node, name, opset, read)
     if operator.kind != "Split":
         return [operator]
     count = len(node.output)
@@ -316,13 +331,21 @@ def _operators_of(node: onnx.NodeProto, name: str, opset: int, read: set[str]) -
     ]
 
 
-def _operator_of(node: onnx.NodeProto, name: str, opset: int) -> Operator:
+def _operator_of(node: onnx.NodeProto, name: str, opset: int, read: set[str]) -> Operator:
     name = name or node.output[0]
     if node.domain in _KNOWN_DOMAINS:
         check_attributes(node, name, opset)
     kind = node.op_type if node.domain in _KNOWN_DOMAINS else f"{node.domain}.{node.op_type}"
     attributes = {attribute.name: _value_of(attribute, name) for attribute in node.attribute}
-    return Operator(name, node.output[0], kind, tuple(node.input), attributes)
+    output = node.output[0]
+    if kind == "TopK":
+        if output in read:
+            raise InputError(
+                f"Node {name!r} (TopK) must give its indices alone, not the scores {output!r}: leave them out of the "
+                "exported model, or leave out the TopK and take the scores themselves (outputs 'scores')"
+            )
+        output = node.output[1]
+    return Operator(name, output, kind, tuple(node.input), attributes)
 
 
 def _value_of(attribute: AttributeProto, node: str) -> Any:

@@ -1,7 +1,5 @@
 """What operators take and make: counts of operands, shapes, and which operators there are."""
 
-from math import prod
-
 import numpy as np
 import onnx
 from onnx import TensorProto
@@ -19,6 +17,7 @@ __all__ = [
     "product_shape",
     "refusal_of",
     "shown_shape",
+    "taken_axes",
 ]
 
 #: Functions that are no rational ones; True if of all elements together.
@@ -118,23 +117,28 @@ def concatenated_shape(operator: Operator, shapes: list[tuple[int, ...]]) -> tup
         raise InputError(f"Operands of node {operator.name!r} (Concat) must fit each other, not {error}") from error
 
 
-def non_rational_shape(operator: Operator, shape: tuple[int, ...], opset: int) -> tuple[int, ...]:
-    """Return the shape of what a function of `NON_RATIONAL` makes; one of all scores must take the whole frame."""
+def taken_axes(operator: Operator, shape: tuple[int, ...], opset: int) -> tuple[int, ...]:
+    """Return the axes along which a function of `NON_RATIONAL` takes numbers together; () for one of each number."""
+    if not NON_RATIONAL[operator.kind]:
+        return ()
     attributes = operator.attributes
-    if NON_RATIONAL[operator.kind]:
-        old = operator.kind != "ArgMax" and opset < 13  # then of all axes from this one on
-        axis = attributes.get("axis", 0 if operator.kind == "ArgMax" else 1 if old else -1)
-        axis += len(shape) if axis < 0 else 0
-        taken = prod(shape[axis:] if old else shape[axis : axis + 1])
-        last = attributes.get("select_last_index", 0)
-        if taken != prod(shape) or last:
-            raise InputError(
-                f"Node {operator.name!r} ({operator.kind}) must take all {prod(shape)} scores and the first at a tie, "
-                f"not {'the last one' if last else f'{taken} along axis {axis}'}"
-            )
+    old = operator.kind != "ArgMax" and opset < 13  # then of all axes from this one on
+    axis = attributes.get("axis", 0 if operator.kind == "ArgMax" else 1 if old else -1)
+    axis += len(shape) if axis < 0 else 0
+    if not 0 <= axis < len(shape):
+        raise InputError(f"Axis of node {operator.name!r} ({operator.kind}) must be one of {len(shape)}, not {axis}")
+    if attributes.get("select_last_index", 0):
+        raise InputError(f"Node {operator.name!r} ({operator.kind}) must take the first at a tie, not the last one")
+    return tuple(range(axis, len(shape) if old else axis + 1))
+
+
+def non_rational_shape(operator: Operator, shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of what a function of `NON_RATIONAL` makes that takes numbers along axes together."""
     if operator.kind != "ArgMax":
         return shape
-    return (1,) * len(shape) if attributes.get("keepdims", 1) else (1,)
+    if operator.attributes.get("keepdims", 1):
+        return tuple(1 if axis in axes else size for axis, size in enumerate(shape))
+    return tuple(size for axis, size in enumerate(shape) if axis not in axes) or (1,)
 
 
 def refusal_of(operator: Operator, *, constant: bool) -> str:

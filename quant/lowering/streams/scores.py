@@ -1,4 +1,4 @@
-"""The ending "points as scores": the affine of a stream becomes keys that keep every decision between classes."""
+"""The ending "points as scores": their meaning, and keys that keep every decision between classes."""
 
 from fractions import Fraction
 
@@ -8,18 +8,33 @@ from dataflow import InputError
 from quant.lowering.exact.numbers import Exact
 from quant.lowering.exact.order_keys import order_keys
 from quant.lowering.exact.surds import Number
-from quant.lowering.graph.hardware import ClassDecision
+from quant.lowering.graph.ends import Meaning
 from quant.lowering.streams.stream import IntegerStream
 
-__all__ = ["decision"]
+__all__ = ["keys_of", "meaning_of"]
 
 
-def decision(output: str, stream: IntegerStream, slope: Exact, offset: Exact) -> ClassDecision:
-    """Return the decision for the class with the highest ``slope * point + offset``.
+def meaning_of(stream: IntegerStream, slope: Exact, offset: Exact) -> Meaning:
+    """Return what the points of a stream mean as scores, ``slope * point + offset``.
+
+    Parameters
+    ----------
+    slope, offset : (channels,)
+    """
+    scale, bias = (np.array([float(number) for number in each.values], np.float64) for each in (slope, offset))
+    return Meaning(stream.tensor, scale, bias)
+
+
+def keys_of(stream: IntegerStream, slope: Exact, offset: Exact) -> tuple[np.ndarray, np.ndarray]:
+    """Return the scale and offset of keys that decide between classes as ``slope * point + offset`` does.
 
     Parameters
     ----------
     slope, offset : (classes,), the slopes at least 0
+
+    Returns
+    -------
+    scale, offset : (classes,) int64
 
     Raises
     ------
@@ -35,8 +50,7 @@ def decision(output: str, stream: IntegerStream, slope: Exact, offset: Exact) ->
             f"Affine of the scores after node {stream.name!r} must be ordered by keys of at most 62 bits, "
             "not by wider ones: round its scales and biases"
         )
-    scale, bias = (np.array([float(number) for number in numbers], np.float64) for numbers in (scales, biases))
-    return ClassDecision("arg_max", output, (stream.tensor,), *keys, scale, bias)
+    return keys
 
 
 def _keys_of_all(slope: Exact, offset: Exact, reach: int) -> tuple[np.ndarray, np.ndarray] | None:

@@ -63,7 +63,7 @@ class Evaluation:
 
     def _computed(self, node: onnx.NodeProto, name: str) -> Numbers:
         known = node.domain in _DOMAINS and node.op_type in _OPERATORS
-        if not known or (name != node.output[0] and node.op_type != "Split"):
+        if not known or (name != node.output[0] and node.op_type not in {"Split", "TopK"}):
             raise NotImplementedError(f"{node.domain}.{node.op_type}, output {list(node.output).index(name)}")
         given = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
         operands = [self.tensor(operand) if operand else None for operand in node.input]

@@ -225,6 +225,12 @@ def _arg_max(x: Operands, a: Attributes) -> Numbers:
     return Numbers((np.expand_dims(best, axis) if a.get("keepdims", 1) else best).astype(object))
 
 
+def _top_index(x: Operands, a: Attributes) -> Numbers:
+    """The indices of a TopK of one number, which are those of an ArgMax."""
+    assert x[1].integers() == [1]
+    return _arg_max(x[:1], {"axis": a.get("axis", -1), "keepdims": 1})
+
+
 OPERATORS: dict[str, Callable[[Operands, Attributes], Numbers]] = {
     "ArgMax": _arg_max,
     "Concat": _concat,
@@ -250,4 +256,5 @@ OPERATORS: dict[str, Callable[[Operands, Attributes], Numbers]] = {
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
     "Upsample": lambda x, a: _resize(x, {**a, "opset": 10}),
+    "TopK": _top_index,
 }

@@ -39,7 +39,8 @@ class Builder:
         names = [each if isinstance(each, str) else self.constant(each) for each in inputs]
         output = f"t{len(self._nodes)}"
         domain = QONNX if kind in {"BipolarQuant", "IntQuant", "MultiThreshold", "Quant", "Trunc"} else ""
-        node = helper.make_node(kind, names, [output], name or f"{kind.lower()}_{output}", domain=domain, **attributes)
+        outputs = ["", output] if kind == "TopK" else [output]
+        node = helper.make_node(kind, names, outputs, name or f"{kind.lower()}_{output}", domain=domain, **attributes)
         self._nodes.append(node)
         return output
 

@@ -19,8 +19,21 @@ class Grower(MovesMaker):
         x = self.first()
         for _ in range(self.pick(0, 1, 1, 2)):
             x = self.block(x)
-        output = self.head(x)
-        return self.net.model(output)
+        if self.chance(0.15):
+            return self.net.model(*self.heads(x))
+        return self.net.model(self.head(x))
+
+    def heads(self, x: Tensor) -> list[str]:
+        """Return several outputs: of one tensor, of an earlier and a later one, and one that something else reads."""
+        found = [self.head(x)]
+        if self.chance(0.3):
+            middle = self.layer(x)
+            found.append(middle.name)
+            x = self.sign(self.affine(middle))
+        elif self.chance(0.3):
+            found.append(x.name)
+        found.append(self.head(self.block(x) if self.chance(0.5) else x))
+        return list(dict.fromkeys(found))
 
     def first(self) -> Tensor:
         """Return bits that a quantizer makes of the input, or the first layer of its integers."""
@@ -155,6 +168,8 @@ class Grower(MovesMaker):
 
     def head(self, x: Tensor) -> str:
         classes = self.pick(1, 2, 2, 3, 3, 4)
+        if len(x.shape) > 1 and self.chance(0.25):
+            return self.map_head(x, classes)
         convolutional = len(x.shape) > 1 and self.chance(0.4)
         x = self.convolutional_head(x, classes) if convolutional else self.dense(x, classes)
         x = self.affine(x, bends=0.05)
@@ -166,6 +181,24 @@ class Grower(MovesMaker):
         if end == "BipolarQuant":
             return self.net(end, x.name, 1.0)
         return self.net(end, x.name) if end else x.name
+
+    def map_head(self, x: Tensor, classes: int) -> str:
+        """Return scores at every position, or what is chosen of them."""
+        x = self.affine(self.layer(x, neurons=classes), bends=0.05)
+        name, rank = x.name, len(x.shape) + 1
+        if self.chance(0.15):
+            name = self.net(self.pick("Sigmoid", "Softmax", "LogSoftmax"), name, **({"axis": 1}))
+        end = self.pick("", "", "ArgMax", "ArgMax", "TopK", "positions", "positions", "BipolarQuant", "Transpose")
+        if end == "ArgMax":
+            return self.net("ArgMax", name, axis=self.pick(1, 1, 1, rank - 1), keepdims=self.pick(0, 1))
+        if end == "TopK":
+            return self.net("TopK", name, self.net.constant([1], np.int64), axis=1)
+        if end == "positions":
+            name = self.net.reshape(name, 1, x.shape[0], -1) if rank == 4 else name
+            return self.net("ArgMax", name, axis=2, keepdims=self.pick(0, 1))
+        if end == "BipolarQuant":
+            return self.net(end, name, 1.0)
+        return self.net(end, name, perm=[0, *range(2, rank), 1]) if end else name
 
     def convolutional_head(self, x: Tensor, classes: int) -> Tensor:
         if self.chance(0.5):

@@ -34,7 +34,7 @@ def options_of(seed: int) -> dict[str, Any]:
     if rng.random() < 0.15:
         options["input_kind"] = str(rng.choice(["uint8", "uint8/255", "quant", "auto"]))
     if rng.random() < 0.15:
-        options["outputs"] = str(rng.choice(["class", "scores", "both", "bits"]))
+        options["outputs"] = str(rng.choice(["class", "positions", "scores", "both", "bits"]))
     if rng.random() < 0.1:
         options["weight_tolerance"] = float(rng.choice([1e-6, 0.1, 0.5]))
     return options

@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -11,7 +11,8 @@ import onnx
 import onnx.inliner
 
 import hwsim
-from dataflow import InputError, Network
+from dataflow import Head, InputError, Network
+from hwsim import Prediction
 from quant.lowering import lower
 from tests.quant.lowering import exact_shapes
 from tests.quant.lowering.exact import Evaluation, best_classes
@@ -85,20 +86,56 @@ def compare(model: onnx.ModelProto, network: Network, rng: np.random.Generator) 
         model = onnx.inliner.inline_local_functions(model)
     entry = _Entry(model, network)
     frames = frames_of(*entry.range, network.inputs[0].stream.shape, rng)
-    evaluation = Evaluation(model, entry.given(frames))
     packed = hwsim.predict(network, frames)
     few = slice(None, None, max(1, len(frames) // 5))  # of the slow reference
     reference = hwsim.predict(network, frames[few], engine="reference")
+    if not network.heads:
+        compare_output(model, network, Evaluation(model, entry.given(frames)), packed, reference, few)
+    assert list(packed.heads) == [head.name for head in network.heads]
+    assert len(packed.heads) in {0, len(model.graph.output)}
+    for index, head in enumerate(network.heads):
+        alone, part = _of_output(model, index), _of_head(network, head)
+        evaluation = Evaluation(alone, entry.given(frames))
+        compare_output(alone, part, evaluation, packed.heads[head.name], reference.heads[head.name], few)
+
+
+def _of_output(model: onnx.ModelProto, index: int) -> onnx.ModelProto:
+    """Return a model with one of its outputs."""
+    alone = onnx.ModelProto()
+    alone.CopyFrom(model)
+    kept = alone.graph.output[index]
+    del alone.graph.output[:]
+    alone.graph.output.append(kept)
+    return alone
+
+
+def _of_head(network: Network, head: Head) -> Network:
+    """Return a network that is asked for one of its heads only."""
+    dropped = re.findall(rf"(?:^|; ){re.escape(head.name)}: ([^;]*)", network.metadata.get("dropped", ""))
+    metadata = {**network.metadata, "dropped": ", ".join(dropped)}
+    outputs = tuple(end for end in network.outputs if end.name in head.outputs)
+    return replace(network, outputs=outputs, scores=head.scores, heads=(), metadata=metadata)
+
+
+def compare_output(
+    model: onnx.ModelProto,
+    network: Network,
+    evaluation: Evaluation,
+    packed: Prediction,
+    reference: Prediction,
+    few: slice,
+) -> None:
+    """Assert that predictions of all frames, and those of the reference for a few, are what the model gives."""
     np.testing.assert_array_equal(packed.predictions[few], reference.predictions, "packed and reference differ")
     bits = network.bits is not None
-    found = packed.predictions.reshape(len(frames), -1)
+    found = packed.predictions.reshape(len(packed.predictions), -1)
     expected = _bits(model, network, evaluation) if bits else _classes(model, network, evaluation)
     text = f"{'bits' if bits else 'classes'} differ from exact evaluation"
     np.testing.assert_array_equal(found, np.broadcast_to(expected, found.shape), text)
     if packed.scores is not None:
         np.testing.assert_array_equal(packed.scores[few], reference.scores, "packed and reference differ")
-        scores = evaluation.tensor(_scores_tensor(model, network))
-        wanted = np.broadcast_to(scores.floats().reshape(len(scores.tops), -1), packed.scores.shape)
+        scores = _scores(model, network, evaluation)
+        wanted = np.broadcast_to(scores.floats().reshape(-1, *packed.scores.shape[1:]), packed.scores.shape)
         text = "scores differ from exact evaluation"
         np.testing.assert_allclose(packed.scores, wanted, rtol=1e-9, atol=1e-9, err_msg=text)
 
@@ -107,15 +144,49 @@ def compare(model: onnx.ModelProto, network: Network, rng: np.random.Generator) 
 _LARGE = 30.0
 
 
+def _image(network: Network) -> tuple[int, ...]:
+    """Return the (height, width, channels) of scores or bits at several positions; () of one."""
+    stream = network.outputs[-1].stream
+    if network.scores is not None:
+        stream = network.node(network.scores.node).output_streams[0]
+    return stream.shape if prod(stream.shape[:-1]) > 1 else ()
+
+
+def _channels_last(model: onnx.ModelProto, tensor: str, image: tuple[int, ...], numbers: Numbers) -> Numbers:
+    """Return numbers that lie as those of a tensor as (frames, numbers), or (frames, positions, channels)."""
+    node = _producer(model, tensor)
+    transposed = node is not None and node.op_type == "Transpose"
+
+    def moved(tops: np.ndarray) -> np.ndarray:
+        if not image:
+            return tops.reshape(len(tops), -1)
+        planes = tops[:, 0]  # the batch is 1
+        if not transposed and planes.shape[1] == image[-1]:
+            planes = np.moveaxis(planes, 1, -1)
+        return planes.reshape(len(tops), -1, image[-1])
+
+    return numbers.move(moved)
+
+
+def _scores(model: onnx.ModelProto, network: Network, evaluation: Evaluation) -> Numbers:
+    """Return the scores before all operators at the end that lowering has left out, channels last."""
+    tensor = _scores_tensor(model, network)
+    return _channels_last(model, tensor, _image(network), evaluation.tensor(tensor))
+
+
 def _classes(model: onnx.ModelProto, network: Network, evaluation: Evaluation) -> np.ndarray:
-    """Return (frames, 1) classes, of which the model may make the index itself."""
+    """Return (frames, answers) classes or positions, of which the model may make the index itself."""
     scores = evaluation.tensor(_scores_tensor(model, network))
-    if "dropped" in network.metadata and np.abs(scores.floats()).max() > _LARGE:
-        return best_classes(scores)[:, None]
-    output = evaluation.tensor(evaluation.output)
-    if _kind_of(model, evaluation.output) == "ArgMax":
-        return output.tops.reshape(len(output.tops), -1)[:, :1].astype(np.int64)
-    return best_classes(output)[:, None]
+    tensor, output = evaluation.output, evaluation.tensor(evaluation.output)
+    if network.metadata.get("dropped") and np.abs(scores.floats()).max() > _LARGE:
+        tensor = _scores_tensor(model, network)
+    elif _kind_of(model, evaluation.output) in {"ArgMax", "TopK"}:
+        return output.tops.reshape(len(output.tops), -1).astype(np.int64)
+    numbers, frames = _channels_last(model, tensor, _image(network), evaluation.tensor(tensor)), len(output.tops)
+    (fifo,) = network.fifos_into(network.outputs[-1].name)
+    if network.node(fifo.source).answers == "positions":
+        numbers = numbers.move(lambda tops: np.moveaxis(tops, 1, 2))
+    return best_classes(numbers.move(lambda tops: tops.reshape(-1, tops.shape[-1]))).reshape(frames, -1)
 
 
 def _bits(model: onnx.ModelProto, network: Network, evaluation: Evaluation) -> np.ndarray:
@@ -132,10 +203,12 @@ def _bits(model: onnx.ModelProto, network: Network, evaluation: Evaluation) -> n
         if node.op_type in {"Quant", "IntQuant"}:
             codes = codes + evaluation.tensor(node.input[2])
         if not set(between) & {"MaxPool", "GlobalMaxPool"}:
+            codes = _channels_last(model, node.output[0], _image(network), codes)
             return (codes.signs() > 0).reshape(len(codes.tops), -1)
-        output = evaluation.tensor(evaluation.output).floats()
+        output = evaluation.tensor(evaluation.output)
+        output = _channels_last(model, evaluation.output, _image(network), output).floats()
         return (output == output.max()).reshape(len(codes.tops), -1)
-    scores = evaluation.tensor(_scores_tensor(model, network))
+    scores = _scores(model, network, evaluation)
     return (scores.signs() >= 0).reshape(len(scores.tops), -1)
 
 
@@ -167,7 +240,7 @@ def _scores_tensor(model: onnx.ModelProto, network: Network) -> str:
     while dropped:
         node = _producer(model, tensor)
         assert node is not None
-        if node.op_type == dropped[-1]:
+        if {"TopK": "ArgMax"}.get(node.op_type, node.op_type) == dropped[-1]:
             dropped.pop()
         tensor = node.input[0]
     return tensor

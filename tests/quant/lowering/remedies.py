@@ -210,8 +210,9 @@ def _bipolar(refused: Refused, node: onnx.NodeProto, sentence: str) -> None:
     node.input.append(refused.constant(np.float32(1.0)))
 
 
-def _average_after(refused: Refused, node: onnx.NodeProto, sentence: str) -> None:
-    refused.append("GlobalAveragePool")
+def _unmoved(refused: Refused, node: onnx.NodeProto, sentence: str) -> None:
+    output = refused.model.graph.output[0].name
+    refused.drop(next(each for each in refused.nodes if output in each.output))
 
 
 def _dense_after(refused: Refused, node: onnx.NodeProto, sentence: str) -> None:
@@ -325,10 +326,6 @@ def _one_bit(refused: Refused, node: onnx.NodeProto, sentence: str) -> None:
     del node.attribute[:]
 
 
-def _one_output(refused: Refused, node: onnx.NodeProto, sentence: str) -> None:
-    del refused.model.graph.output[1:]
-
-
 def _not_rearranged(refused: Refused, node: onnx.NodeProto, sentence: str) -> None:
     """Take out what moves numbers before the last node that a sentence names."""
     node = [each for each in refused.nodes if repr(each.name) in sentence][-1]
@@ -378,7 +375,7 @@ REMEDIES: dict[str, Remedy] = {
     r"leave one of them out": _left_out,
     r"replace it by Clip \(HardTanh\), HardSigmoid or Relu": _piecewise_linear,
     r"use BipolarQuant, whose sign of 0 is \+1": _bipolar,
-    r"put a GlobalAveragePool after it": _average_after,
+    r"not flattened or moved: leave out what moves them": _unmoved,
     r"put a dense layer after it": _dense_after,
     r"leave out its padding|or leave the padding out": _no_padding,
     r"put all padding into one of them": _one_padding,
@@ -394,7 +391,6 @@ REMEDIES: dict[str, Remedy] = {
     r"round its scales": _rounded,
     r"Weights of .* must be binary.*: .*(quantize|BipolarQuant)": _binary_weights,
     r"must quantize to one bit.*: .*(BipolarQuant|one bit)": _one_bit,
-    r"must have one output.*: ": _one_output,
     r"leave the shuffle out": _not_rearranged,
     r"must be one that lowering supports.*: ": _supported_operators,
     r"at least 9, not .*: export it again": _newer_opset,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dataflow import MatrixVector, MaxPool, SumPool, Threshold
 from tests.examples import examples
-from tests.quant.lowering.assertions import assert_refused
+from tests.quant.lowering.assertions import assert_exact, assert_refused
 from tests.quant.lowering.image_models import SHAPE, Build, assert_equal, bits, by_channel, model_of, norm, sign, signs
 from tests.quant.lowering.oracle import Builder
 
@@ -229,14 +229,11 @@ def test_average_of_the_input_before_a_convolution(form: str) -> None:
     assert matrix.thresholds is not None
 
 
-def test_scores_of_several_positions_are_refused() -> None:
+def test_means_as_scores_of_several_positions() -> None:
     net = Builder(SHAPE)
     x = net("AveragePool", net.conv(bits(net), signs(4, 3, 2, 2), name="head"), name="avg", kernel_shape=[2, 2])
-    message = (
-        "Scores of 'avg' must be of one position, not of 4x3: put a GlobalAveragePool after it, or flatten and add a "
-        "dense layer"
-    )
-    assert_refused(net.model(x), message)
+    network = assert_exact(net.model(x))
+    assert [(end.name, end.stream.shape) for end in network.outputs] == [("scores", (4, 3, 4))]
 
 
 @settings(max_examples=examples(8))

@@ -167,7 +167,7 @@ def test_means_of_bits_that_fall_are_no_scores() -> None:
     x = net("Neg", net("GlobalAveragePool", layer_of(net), name="avg"))
     assert_refused(
         net.model(net("Flatten", x)),
-        "Output 't7' of the model must rise with the sums of 'avg', not fall as in channel 0: "
+        "Output 't8' of the model must rise with the sums of 'avg', not fall as in channel 0: "
         "use positive scales before it",
     )
 

@@ -217,13 +217,8 @@ READING: dict[str, tuple[Build, str]] = {
     ),
     "scores-of-a-convolution": (
         lambda net, x: "!" + net("Flatten", net("Conv", sign(net, conv(net, x)), signs(3, 4, 1, 1), name="head")),
-        "Scores of 'head' must be of one position, not of 4x3: put a GlobalAveragePool after it, or flatten and add a "
-        "dense layer",
-    ),
-    "scores-of-a-pool": (
-        lambda net, x: "!" + pool(net, conv(net, x)),
-        "Scores of 'pool' must be of one position, not of 3x2: put a GlobalAveragePool after it, or flatten and add a "
-        "dense layer",
+        "Output 't6' of the model must have the 4x3 positions of 'head' in their order, and its channels along one "
+        "axis, not flattened or moved: leave out what moves them",
     ),
 }
 

@@ -86,7 +86,7 @@ def test_drop_functions() -> None:
     graph = after(drop_functions)
     assert not any(isinstance(each, NonRational) for each in graph.operations)
     assert graph.metadata["dropped"] == "Softmax 'soft'"
-    assert graph.label(graph.output).startswith("mul")
+    assert graph.label(graph.ends[0].tensor).startswith("mul")
 
 
 def test_flatten_order() -> None:
@@ -117,7 +117,7 @@ def test_snap_weights_takes_the_size_that_most_weights_have() -> None:
 
 
 def test_choose_output() -> None:
-    assert after(choose_output).outputs == "class"
+    assert [end.kind for end in after(choose_output).ends] == ["class"]
 
 
 def test_absorb_streams() -> None:
@@ -134,8 +134,11 @@ def test_absorb_streams() -> None:
     assert isinstance(last, MatrixProduct)
     np.testing.assert_array_equal(last.weights, -W1)  # since the scores fall with the sums
     assert isinstance(classes, ClassDecision)
-    np.testing.assert_array_equal(classes.logit_scale, [1.0, 1.0])
-    np.testing.assert_array_equal(classes.logit_bias, [-1.0, 1.0])
+    (end,) = graph.ends
+    assert end.scores is not None
+    assert (end.tensor, end.scores.tensor) == (classes.output, last.output)
+    np.testing.assert_array_equal(end.scores.scale, [1.0, 1.0])
+    np.testing.assert_array_equal(end.scores.bias, [-1.0, 1.0])
 
 
 def test_fuse_thresholds() -> None:
@@ -159,7 +162,7 @@ def broken(what: str) -> Graph:
     if what == "shape":
         return replace(graph, shapes={k: v for k, v in graph.shapes.items() if k != dense.output})
     if what == "output":
-        return replace(graph, output="nothing")
+        return replace(graph, ends=(replace(graph.ends[0], tensor="nothing"),))
     if what == "columns":
         narrow = replace(dense, weights=dense.weights.map(lambda values: values[:, 1:]))
         return replace(graph, operations=(subtract, bits, narrow, *rest))

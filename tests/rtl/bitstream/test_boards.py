@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dataflow import InputError, Network, ToolError, fold
+from dataflow import InputError, Integer, Network, ToolError, fold
 from rtl.bitstream import BitstreamReport, build, plan_of
 from rtl.bitstream.report import Use, check_fit, fmax_of, netlist_cells, packed_cells, use_of
 from rtl.bitstream.tools import path_of_tool, run_tool
@@ -68,8 +68,8 @@ def test_refusals_write_nothing(tmp_path: Path) -> None:
     refused(r"^Clock of board 'icebreaker' must be one .*, not 0$", network, "icebreaker", clock_mhz=0)
     refused(r"^Baud rate at 24 MHz must be at most 3000000, not 9000000$", network, "icebreaker", baud=9_000_000)
     refused(
-        r"^Network 'dense-12-6-4' must have one input and .*, not input, class$",
-        dense_network((12, 6, 4)),
+        r"^Input of network 'dense-12-6-4' must be uint8 or int8 for a board, not uint4$",
+        dense_network((12, 6, 4), element=Integer(4)),
         "icebreaker",
     )
 

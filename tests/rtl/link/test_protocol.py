@@ -16,10 +16,13 @@ from rtl.link.protocol import (
     BITS_VERSION,
     END,
     ESC,
+    OUTPUTS_VERSION,
     Damaged,
     Info,
     Kind,
+    Meaning,
     Message,
+    Part,
     Result,
     Unpacker,
     checksum,
@@ -28,6 +31,7 @@ from rtl.link.protocol import (
     pack,
 )
 from sim_tests.cases import dense_network
+from sim_tests.map_cases import map_network
 
 messages = st.builds(Message, st.integers(0, 255), st.integers(0, 255), st.binary(max_size=40))
 
@@ -98,11 +102,11 @@ def test_info_on_the_line() -> None:
 )
 def test_result_on_the_line(size: int, scores: list[int]) -> None:
     info = Info(1, 3, size, 0)
-    payload = Result(np.array(scores), 258).pack(info)
+    payload = Result((np.array(scores), np.array([258]))).pack(info)
     assert len(payload) == info.result_size
     assert payload[-2:] == bytes([2, 1])
     result = Result.unpack(payload, info)
-    assert (result.scores.tolist(), result.answer) == (scores, 258)
+    assert [numbers.tolist() for numbers in result.numbers] == [scores, [258]]
     with pytest.raises(InputError, match=rf"^RESULT reply of the board must have {len(payload)} bytes, not 1$"):
         Result.unpack(b"1", info)
 
@@ -115,12 +119,11 @@ def test_result_on_the_line(size: int, scores: list[int]) -> None:
 def test_bits_on_the_line(bits: list[int], payload: str, scored: bool) -> None:
     info = Info(1, len(bits), 2 if scored else 0, 0, BITS_VERSION, bits=True)
     scores = np.arange(len(bits)) - 2 if scored else np.zeros(0, np.int64)
-    packed = Result(scores, np.array(bits)).pack(info)
+    packed = Result((*[scores] * scored, np.array(bits))).pack(info)
     assert packed == scores.astype("<i2").tobytes() + bytes.fromhex(payload)
     assert len(packed) == info.result_size
     result = Result.unpack(packed, info)
-    assert isinstance(result.answer, np.ndarray)
-    assert (result.scores.tolist(), result.answer.tolist()) == (scores.tolist(), bits)
+    assert [numbers.tolist() for numbers in result.numbers] == [*[scores.tolist()] * scored, bits]
     assert info.pack()[0] == 2
     assert info.pack()[11:] == bytes([1])
     assert Info.unpack(info.pack()) == info
@@ -138,6 +141,41 @@ def test_info_of_a_network() -> None:
     for outputs, size in (("bits", 0), ("signs", 2)):
         made = dense_network((12, 6, 4), outputs=outputs)
         assert info_of(made) == Info(12, 4, size, network_id(made), BITS_VERSION, bits=True)
+
+
+def test_info_of_networks_that_earlier_versions_cannot_describe() -> None:
+    alone = dense_network((12, 6, 4), outputs="scores")
+    parts = (Part(Meaning.SCORES, 4, 1, signed=True),)
+    assert info_of(alone) == Info(12, 0, 0, network_id(alone), OUTPUTS_VERSION, outputs=parts)
+    maps = map_network("class")
+    info = info_of(maps)
+    assert [(part.meaning, part.count, part.size, part.signed) for part in info.parts] == [
+        (Meaning.SCORES, 60, 1, True),
+        (Meaning.CLASS, 20, 1, False),
+    ]
+    assert info.pack()[11:] == bytes([0, 2, 1, 0, 0x81, 60, 0, 2, 0, 1, 20, 0])
+    assert Info.unpack(info.pack()) == info
+    assert info_of(map_network("positions")).parts[1] == Part(Meaning.POSITIONS, 3, 1)
+    assert info_of(map_network("bits")).version == BITS_VERSION
+    result = Result((np.arange(60) - 30, np.arange(20) % 3))
+    again = Result.unpack(result.pack(info), info)
+    assert [numbers.tolist() for numbers in again.numbers] == [numbers.tolist() for numbers in result.numbers]
+
+
+@pytest.mark.parametrize(
+    ("tail", "message"),
+    [
+        ("", "INFO reply of the board must list at least one output in 5 bytes each, not 0 in 0 bytes"),
+        ("0000", "INFO reply of the board must list at least one output in 5 bytes each, not 0 in 0 bytes"),
+        ("000201008104", "INFO reply of the board must list at least one output in 5 bytes each, not 2 in 4 bytes"),
+        ("000109008104ff", "Outputs of the board must be of a known meaning and of at most 4 bytes, not 9 and 1"),
+        ("000101008504ff", "Outputs of the board must be of a known meaning and of at most 4 bytes, not 1 and 5"),
+    ],
+)
+def test_damaged_lists_of_outputs(tail: str, message: str) -> None:
+    start = Info(12, 0, 0, 0, OUTPUTS_VERSION).pack()
+    with pytest.raises(InputError, match=rf"^{message}$"):
+        Info.unpack(start + bytes.fromhex(tail))
 
 
 def test_network_id_is_that_of_the_function() -> None:
@@ -158,12 +196,9 @@ def test_network_id_tells_weights_and_thresholds_apart() -> None:
 
 def test_networks_that_cannot_stand_behind_a_link() -> None:
     made = network()
-    with pytest.raises(
-        InputError,
-        match=r"^Network 'dense-12-6-4' must have one input and the outputs 'scores' and 'class', or one output of "
-        r"bits with or without 'scores', for a board, not input, class$",
-    ):
-        info_of(dense_network((12, 6, 4)))
+    second = replace(made.inputs[0], name="again")
+    with pytest.raises(InputError, match=r"^Network 'dense-12-6-4' must have one input for a board, not input, again$"):
+        info_of(replace(made, inputs=(*made.inputs, second)))
 
     def with_element(terminal, element):
         return replace(terminal, stream=replace(terminal.stream, element=element))
@@ -175,8 +210,7 @@ def test_networks_that_cannot_stand_behind_a_link() -> None:
     wide = (with_element(made.outputs[0], Integer(33, signed=True)), made.outputs[1])
     with pytest.raises(
         InputError,
-        match=r"^Outputs of network 'dense-12-6-4' must be signed scores of at most 32 bits and a class of at most "
-        r"16 bits for a board, not int33 and uint2$",
+        match=r"^Output 'scores' of network 'dense-12-6-4' must be of at most 32 bits for a board, not int33$",
     ):
         info_of(replace(made, outputs=wide))
     large = replace(made.inputs[0], stream=replace(made.inputs[0].stream, shape=(65536,)))

@@ -19,7 +19,7 @@ def sent(dut: MessageSender, tickets, beats, labels, *, seed: int = 0) -> bytes:
 
     Parameters
     ----------
-    labels : the classes, or the beats of the bits
+    beats, labels : of the first output and of the last one
     """
     line = bytearray()
     rng = np.random.default_rng(seed)
@@ -51,12 +51,9 @@ def sent(dut: MessageSender, tickets, beats, labels, *, seed: int = 0) -> bytes:
     simulator = Simulator(dut)
     simulator.add_clock(1e-6)
     simulator.add_testbench(source(dut.i_ticket, tickets), background=True)
-    if hasattr(dut, "i_scores"):
-        simulator.add_testbench(source(dut.i_scores, beats), background=True)
-    if hasattr(dut, "i_bits"):
-        simulator.add_testbench(source(dut.i_bits, labels), background=True)
-    else:
-        simulator.add_testbench(source(dut.i_class, [[label] for label in labels]), background=True)
+    streams = [labels] if not hasattr(dut, "i_1") else [beats, labels]
+    for index, values in enumerate(streams):
+        simulator.add_testbench(source(getattr(dut, f"i_{index}"), values), background=True)
     simulator.add_testbench(sink)
     simulator.run()
     return bytes(line)
@@ -89,11 +86,11 @@ def test_results(classes: int, lanes: int, width: int, size: int) -> None:
     labels = rng.integers(0, classes, 3).tolist()
     label_width = max(1, (classes - 1).bit_length())
     stream = Stream(Integer(width, signed=True), (classes,), lanes)
-    dut = MessageSender(info, stream, Stream(Integer(label_width), (1,)))
+    dut = MessageSender(info, [stream, Stream(Integer(label_width), (1,))])
     tickets = [ticket(sequence, Outcome.RESULT) for sequence in (0, END, 255)]
-    line = sent(dut, tickets, beats_of(scores, stream).tolist(), labels, seed=classes)
+    line = sent(dut, tickets, beats_of(scores, stream).tolist(), [[label] for label in labels], seed=classes)
     assert line == b"".join(
-        pack(Message(Kind.RESULT, sequence, Result(row, label).pack(info)))
+        pack(Message(Kind.RESULT, sequence, Result((row, np.array([label]))).pack(info)))
         for sequence, row, label in zip((0, END, 255), scores, labels, strict=True)
     )
 
@@ -106,11 +103,11 @@ def test_bits(count: int, lanes: int, scored: bool) -> None:
     scores, answers = Stream(Integer(9, signed=True), (count,), lanes), Stream(BIPOLAR, (count,), lanes)
     sums, bits = rng.integers(-256, 256, (4, count)), rng.integers(0, 2, (4, count))
     bits[0] = 1
-    dut = MessageSender(info, scores if scored else None, answers)
+    dut = MessageSender(info, [*[scores] * scored, answers])
     tickets = [*(ticket(k, Outcome.RESULT) for k in range(3)), ticket(3, Outcome.INFO), ticket(4, Outcome.RESULT)]
     beats = beats_of(sums, scores).tolist() if scored else []
     line = sent(dut, tickets, beats, beats_of(bits, answers).tolist(), seed=count)
-    results = [Result(row if scored else row[:0], answer) for row, answer in zip(sums, bits, strict=True)]
+    results = [Result((*[row] * scored, answer)) for row, answer in zip(sums, bits, strict=True)]
     replies = [Message(Kind.RESULT, k, result.pack(info)) for k, result in zip((0, 1, 2, 4), results, strict=True)]
     replies.insert(3, Message(Kind.INFO_REPLY, 3, info.pack()))
     assert line == b"".join(map(pack, replies))
@@ -118,14 +115,14 @@ def test_bits(count: int, lanes: int, scored: bool) -> None:
 
 def test_replies_of_all_kinds_in_the_order_of_their_tickets() -> None:
     info = Info(784, 1, 2, 0xC0DBDCDD)
-    dut = MessageSender(info, SCORE, Stream(Integer(16), (1,)))
+    dut = MessageSender(info, [SCORE, Stream(Integer(16), (1,))])
     tickets = [
         ticket(1, Outcome.INFO),
         ticket(2, Outcome.RESULT),
         *(ticket(3 + code, Outcome(code)) for code in ErrorCode),
         ticket(2, Outcome.RESULT),
     ]
-    line = sent(dut, tickets, [[-256], [255]], [0xC0DB, 7])
+    line = sent(dut, tickets, [[-256], [255]], [[0xC0DB], [7]])
     assert line == b"".join(
         [
             pack(Message(Kind.INFO_REPLY, 1, info.pack())),
@@ -137,5 +134,5 @@ def test_replies_of_all_kinds_in_the_order_of_their_tickets() -> None:
 
 
 def test_no_result_is_begun_before_its_scores_are_there() -> None:
-    dut = MessageSender(Info(1, 2, 2, 0), SCORE, Stream(Integer(1), (1,)))
+    dut = MessageSender(Info(1, 2, 2, 0), [SCORE, Stream(Integer(1), (1,))])
     assert sent(dut, [ticket(1, Outcome.RESULT)], [], []) == b""

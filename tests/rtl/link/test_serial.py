@@ -21,7 +21,7 @@ class Bench:
     """A link whose network answers with its pixels: scores ``p0 - 128`` and ``p1 - 128``, class ``p2``."""
 
     def __init__(self) -> None:
-        self.dut = SerialLink(INFO, DIVISOR, pixels=PIXELS, scores=SCORES, answer=CLASS)
+        self.dut = SerialLink(INFO, DIVISOR, pixels=PIXELS, results=[SCORES, CLASS])
         self.frames: list[list[int]] = []
         self.replies: list[Message] = []
         self.held = False  # the network takes nothing
@@ -39,9 +39,9 @@ class Bench:
             ctx.set(self.dut.o.ready, 0)
             self.frames.append(frame)
             for port, value in (
-                (self.dut.i_scores, frame[0] - 128),
-                (self.dut.i_scores, frame[1] - 128),
-                (self.dut.i_class, frame[2]),
+                (self.dut.i_0, frame[0] - 128),
+                (self.dut.i_0, frame[1] - 128),
+                (self.dut.i_1, frame[2]),
             ):
                 ctx.set(port.payload, [value])
                 ctx.set(port.valid, 1)
@@ -172,10 +172,8 @@ def test_lights() -> None:
     assert seen == [(1, 0), (0, 0), (0, 1), (1, 0)]
 
 
-def test_network_must_have_both_outputs() -> None:
+def test_network_must_take_bytes() -> None:
     with pytest.raises(
-        InputError,
-        match=r"^Network 'dense-12-6-4' must have one input and the outputs 'scores' and 'class', or one output of "
-        r"bits with or without 'scores', for a board, not input, class$",
+        InputError, match=r"^Input of network 'dense-12-6-4' must be uint8 or int8 for a board, not uint4$"
     ):
-        SerialNetwork(dense_network((12, 6, 4)), 8)
+        SerialNetwork(dense_network((12, 6, 4), element=Integer(4)), 8)
