@@ -179,7 +179,7 @@ def two_outputs() -> onnx.ModelProto:
         (unknown, frames_of(32, 12), {}, "Model must be one that onnx can evaluate, not one with: "),
         (huge_constant, frames_of(32, 12), {}, "Output of node 'huge' must "),
         (conditional, frames_of(32, 12), {}, "Node '.*' must be an operator on tensors, not Loop, control flow"),
-        (two_outputs, frames_of(32, 12), {}, "Model must have one output, not 2"),
+        (two_outputs, frames_of(32, 12), {}, "Model must have one output to be quantized, not 2"),
         (float_classifier, frames_of(32, 12), {"bits": 1}, "bits must be 2 to 16, not 1"),
         (float_classifier, frames_of(32, 12), {"weight_bits": 9}, "weight_bits must be 2 to 8, not 9"),
         (float_classifier, frames_of(32, 12), {"how": "mx"}, "Range must be one of max, percentile, error, not 'mx'"),
