@@ -10,8 +10,10 @@ import numpy as np
 
 from dataflow.elements import BIPOLAR, Element, signed_for
 from dataflow.errors import InputError
+from dataflow.families import Family
 from dataflow.logic import Adders
 from dataflow.nodes._accumulator import Accumulator
+from dataflow.nodes._adder_tree import AdderTree, adder_tree
 from dataflow.nodes._node import LaneCounts, Node, divisors, frozen_array
 from dataflow.nodes._popcount import count_integer_sum, count_matches, popcount_stages
 from dataflow.nodes._terms import Terms
@@ -252,6 +254,18 @@ class MatrixVector(Node):
         if self.counts_matches or not self.terms.doubled:
             return thresholds
         return -(-(thresholds + self.terms.rest(self.weights)) // 2)
+
+    def in_chains(self, family: Family | None) -> bool:
+        """Return whether a device family's carry cells make the sums: products with weights of one bit, and additions.
+
+        Values and cycles are the same.
+        """
+        return family is not None and family.carries_products and self.terms.form in ("matches", "signs")
+
+    @property
+    def adder_tree(self) -> AdderTree:
+        """How carry cells make the sums."""
+        return adder_tree(self.terms.element, self.simd, self.sum_stages, self.accumulator.width)
 
     @property
     def element(self) -> Element:
