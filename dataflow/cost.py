@@ -84,7 +84,7 @@ def network_cost(network: Network, family: str) -> Cost:
 def node_cost(node: Node, family: str) -> Cost:
     """Return the estimated cost of one node."""
     device = family_of(family)
-    return _cost(node.structure(), device)
+    return _cost(node.structure_for(device), device)
 
 
 def fifo_cost(width: int, depth: int, family: str) -> Cost:
