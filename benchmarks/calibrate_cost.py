@@ -52,7 +52,8 @@ def design_of(sample: Sample, family: str) -> tuple[str, str]:
         design = Fifo(unsigned(thing.width), thing.depth)
     else:
         design = AxiTop(thing)
-    return rtlil.convert(design, name="top", emit_src=False, platform=FamilyPlatform(family)), "top"
+    platform = None if sample.portable else FamilyPlatform(family)
+    return rtlil.convert(design, name="top", emit_src=False, platform=platform), "top"
 
 
 def measure(names: list[str], families: list[str]) -> None:
@@ -60,7 +61,8 @@ def measure(names: list[str], families: list[str]) -> None:
     for family in families:
         done = measured()
         chosen = [each for each in samples() if not names or any(name in each.name for name in names)]
-        missing = [each for each in chosen if (each.name, family) not in done]
+        due = [each for each in chosen if each.is_for(FAMILIES[family])]
+        missing = [each for each in due if (each.name, family) not in done]
         for start in range(0, len(missing), BATCH):
             batch = missing[start : start + BATCH]
             found = synthesize([design_of(sample, family) for sample in batch], family)
@@ -82,7 +84,9 @@ def structure_of(sample: Sample, family: Family) -> Structure | None:
     """Return the parts of a sample for a device family, or None for a network."""
     if isinstance(sample.thing, FifoSample):
         return fifo_structure(sample.thing.width, sample.thing.depth)
-    return None if isinstance(sample.thing, Network) else sample.thing.structure_for(family)
+    if isinstance(sample.thing, Network):
+        return None
+    return sample.thing.structure() if sample.portable else sample.thing.structure_for(family)
 
 
 def fit() -> dict[str, dict[str, dict[str, dict[str, float]]]]:

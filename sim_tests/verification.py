@@ -11,6 +11,7 @@ import numpy as np
 import hwsim.packed
 import hwsim.reference
 from dataflow import Buffered, InputError, Network, Schedule
+from dataflow.families import family_of
 from hwsim import Stalls, simulate
 from hwsim.frames import frames_for
 from sim_tests.comparison import Expectation, Mismatch, compare, word_rows
@@ -158,6 +159,8 @@ def verify_rtl_runs(
     frames = frames_for(network, frames)
     for each in stalls:
         each.check(network)
+    if family is not None:
+        family_of(family)
     if simulator != "amaranth":
         from sim_tests.simulators import require
 
