@@ -39,17 +39,18 @@ def _rows() -> Iterator[Measurement]:
             goal = "" if number else _GOALS.get(family, "")
             text = f"{family}, {PE} x {SIMD} at once: {what}"
             yield Measurement(text, luts_per_lane(node, family), "LUTs per lane", goal)
-        without = luts_per_lane(node, "ecp5", FamilyPlatform("gowin"))
-        yield Measurement(f"ecp5, the same with sums as for other families: {what}", without, "LUTs per lane")
+        portable = luts_per_lane(node, "ecp5", portable=True)
+        yield Measurement(f"ecp5, made for any family: {what}", portable, "LUTs per lane")
 
 
-def luts_per_lane(node: Node, family: str, platform: FamilyPlatform | None = None) -> float:
+def luts_per_lane(node: Node, family: str, *, portable: bool = False) -> float:
     """Return the LUTs of a unit divided by its products per cycle, synthesized for a device family.
 
     Parameters
     ----------
-    platform : what the hardware is made for, if not for the family
+    portable : whether the hardware is made for any family
     """
-    text = rtlil.convert(component_of(node), name="top", emit_src=False, platform=platform or FamilyPlatform(family))
+    platform = None if portable else FamilyPlatform(family)
+    text = rtlil.convert(component_of(node), name="top", emit_src=False, platform=platform)
     (cells,) = synthesize([(text, "top")], family)
     return use_of(cells, family).luts / (PE * SIMD)

@@ -20,15 +20,18 @@ from sim_tests.verification import verify_rtl, verify_rtl_runs
 pytestmark = pytest.mark.sim
 
 #: Convolutions of integers, in groups, with inert lanes, and with levels of several classes.
-CONVOLUTIONS = ("integers", "groups-of-integers", "inert-integers", "zero-of-sums", "everything", "weights-of-2-bits")
+CONVOLUTIONS = ("integers", "groups-of-integers", "inert-integers", "zero-of-sums", "everything")
+
+#: Networks without sums in carry chains: all weights are used at once, or have several bits.
+WITHOUT = {"smallest", "parallel", "integer-weights"}
 
 NETWORKS: dict[str, Case | ConvCase] = {
-    **{case.name: case for case in (*FAMILY_CASES, *CASES)},
+    **{case.name: case for case in (*FAMILY_CASES, *CASES) if case.name not in WITHOUT},
     **{f"conv-{name}": CONV_CASES[name] for name in CONVOLUTIONS},
 }
 
 #: The networks of the default suite.
-OFTEN = {"chains", "chains-to-bits", "smallest", "conv-integers"}
+OFTEN = {"chains", "chains-to-bits", "one-class", "conv-integers"}
 
 
 def in_chains(network: Network) -> bool:

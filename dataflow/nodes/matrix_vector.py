@@ -258,9 +258,10 @@ class MatrixVector(Node):
     def in_chains(self, family: Family | None) -> bool:
         """Return whether a device family's carry cells make the sums: products with weights of one bit, and additions.
 
-        Values and cycles are the same.
+        Values and cycles are the same. Where bits have weights that never change, tables of several bits are as small.
         """
-        return family is not None and family.carries_products and self.terms.form in ("matches", "signs")
+        suits = self.terms.form == "signs" or (self.terms.form == "matches" and self._vector_steps > 1)
+        return family is not None and family.carries_products and suits
 
     @property
     def adder_tree(self) -> AdderTree:
@@ -283,8 +284,13 @@ class MatrixVector(Node):
         return (Stream(self.element, (*self.positions, self.neurons), self.pe, parts),)
 
     @property
+    def _vector_steps(self) -> int:
+        """Steps per vector, each with weights of its own."""
+        return self.groups * self.neuron_folds * self.synapse_folds
+
+    @property
     def steps(self) -> int:
-        return prod(self.positions) * self.groups * self.neuron_folds * self.synapse_folds
+        return prod(self.positions) * self._vector_steps
 
     @property
     def macs(self) -> int:
@@ -317,7 +323,7 @@ class MatrixVector(Node):
 
     def _structure(self, *, in_chains: bool) -> Structure:
         found = Parts()
-        steps = self.synapse_folds * self.neuron_folds * self.groups
+        steps = self._vector_steps
         found.count(steps, self.synapse_folds)
         found.registers += 4 + self.sum_stages + self.latency
         repeated = self.neuron_folds > 1
@@ -395,7 +401,7 @@ class MatrixVector(Node):
         start, stop : bits of each weight that form groups of `size` bits
         fixed : part of the weights that never change
         """
-        steps, groups = self.groups * self.neuron_folds * self.synapse_folds, (stop - start) // size
+        steps, groups = self._vector_steps, (stop - start) // size
         if steps > 8:
             return self.pe * self.simd * groups * (1 - fixed)
         words = self.weight_words.reshape(steps, self.pe, self.simd, self.weight_element.width)[..., start:stop]

@@ -82,7 +82,7 @@ def test_a_threshold_met_exactly_gives_one(synapses: int, family: str | None) ->
     weights = rng.choice(np.array([-1, 1], np.int8), (3, synapses))
     bits = rng.integers(0, 2, (1, synapses))
     ones = ones_of(bits, weights)[0]
-    node = dataflow.MatrixVector("fc", weights, ones + np.array([-1, 0, 1]).clip(-ones, None), 3, synapses)
+    node = dataflow.MatrixVector("fc", weights, ones + np.array([-1, 0, 1]).clip(-ones, None), 2, synapses)
     (actual,) = run_node(node, bits, family=family)
     np.testing.assert_array_equal(actual, [[1, 1, 0]])
 
