@@ -90,6 +90,10 @@ class Node(ABC):
         """Return the parts of the node as it is built for a device family; most kinds are built alike for all."""
         return self.structure()
 
+    def form_for(self, family: Family) -> str:
+        """Return what the node is made of for a device family in particular, or "" if it is built as for any."""
+        return ""
+
     @property
     def steps(self) -> int:
         """Steps per frame, the least cycles that a frame costs."""

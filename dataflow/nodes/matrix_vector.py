@@ -263,6 +263,9 @@ class MatrixVector(Node):
         suits = self.terms.form == "signs" or (self.terms.form == "matches" and self._vector_steps > 1)
         return family is not None and family.carries_products and suits
 
+    def form_for(self, family: Family) -> str:
+        return "carry chains" if self.in_chains(family) else ""
+
     @property
     def adder_tree(self) -> AdderTree:
         """How carry cells make the sums."""

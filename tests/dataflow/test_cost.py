@@ -124,8 +124,8 @@ def test_levels_that_are_alike_are_one_memory() -> None:
 
 def test_ecp5_has_carry_cells_for_sums() -> None:
     rng = np.random.default_rng(0)
-    weights, family = rng.choice(np.array([-1, 1], np.int8), (16, 1024)), FAMILIES["ecp5"]
-    node = MatrixVector("m", weights, rng.integers(500, 520, 16), pe=8, simd=64)
+    weights, family = rng.choice(np.array([-1, 1], np.int8), (64, 1024)), FAMILIES["ecp5"]
+    node = MatrixVector("m", weights, rng.integers(500, 520, 64), pe=8, simd=64)
     chained, general = node.structure_for(family), node.structure()
     assert chained.kind == "MatrixVector.bits.chains"
     assert chained.parts["carry_luts"] == 8 * 2 * node.adder_tree.cells

@@ -162,9 +162,9 @@ def test_show_tells_which_sums_are_in_carry_chains(tmp_path: Path, capsys: pytes
     save_network(network, tmp_path / "net.xnf")
     assert run("show", tmp_path / "net.xnf", "--family", "ecp5", "--json") == 0
     nodes = json.loads(capsys.readouterr().out)["nodes"]
-    assert {node["name"] for node in nodes if node["in_carry_chains"]} == {"fc0", "fc2"}
+    assert {node["name"] for node in nodes if node["form"] == "carry chains"} == {"fc0", "fc2"}
     assert run("show", tmp_path / "net.xnf", "--family", "ecp5") == 0
-    assert "\nsums in carry chains: fc0, fc2; not: fc1\n" in capsys.readouterr().out
+    assert "\nmade of carry chains: fc0, fc2; as for any family: fc1\n" in capsys.readouterr().out
     assert run("show", tmp_path / "net.xnf", "--family", "ice40") == 0
     assert "carry chains" not in capsys.readouterr().out
 

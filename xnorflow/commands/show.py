@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dataflow import MatrixVector, Network, fifo_cost, network_cost, node_cost, weight_memory
+from dataflow import Network, fifo_cost, network_cost, node_cost, weight_memory
 from dataflow.cost import port_cost
 from dataflow.families import family_of
 from xnorflow.accuracy import accuracy_of
@@ -41,10 +41,8 @@ def folding_summary(network: Network, target: Target) -> dict[str, Any]:
     for node in network.nodes:
         cost = asdict(node_cost(node, family))
         folding = {"pe": node.folding.get("pe"), "simd": node.folding.get("simd")}
-        chains = isinstance(node, MatrixVector) and node.in_chains(family_of(family))
-        nodes.append(
-            {"name": node.name, "kind": node.kind, **folding, "cycles": node.steps, **cost, "in_carry_chains": chains}
-        )
+        form = node.form_for(family_of(family))
+        nodes.append({"name": node.name, "kind": node.kind, **folding, "cycles": node.steps, **cost, "form": form})
     fifos = []
     for fifo in network.fifos:
         width = network.stream(fifo).width
@@ -75,10 +73,11 @@ def print_folding(network: Network, result: dict[str, Any]) -> None:
     rows.append(["FIFOs and ports", "", "", "", "", *(sum(each[count] for each in others) for count in counts)])
     rows.append(["all", "", "", "", "", *(result["estimate"][count] for count in counts)])
     print_table(table_of(f"{network.name}, estimated for {result['family']}", ("node", *keys[1:]), rows))
-    chained = [node["name"] for node in result["nodes"] if node["in_carry_chains"]]
-    if chained:
-        others = [node.name for node in network.nodes if isinstance(node, MatrixVector) and node.name not in chained]
-        say(f"sums in carry chains: {', '.join(chained)}" + (f"; not: {', '.join(others)}" if others else ""))
+    for kind, form in dict.fromkeys((node["kind"], node["form"]) for node in result["nodes"] if node["form"]):
+        alike = {node["name"]: node["form"] for node in result["nodes"] if node["kind"] == kind}
+        names = ", ".join(name for name in alike if alike[name] == form)
+        others = ", ".join(name for name in alike if not alike[name])
+        say(f"made of {form}: {names}" + (f"; as for any family: {others}" if others else ""))
     held = result["weight_memory"]
     if held["blocks"]:
         waste = f"{held['waste']:.1%} of their bits are wasted"
