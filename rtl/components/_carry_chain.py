@@ -1,6 +1,7 @@
 """CarryChain: a chain of ECP5's carry cells, and a model of it. `dataflow.nodes._adder_tree` describes the cell."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from amaranth import Cat, Const, Instance, Module, Signal, Value
@@ -17,6 +18,10 @@ ADD = 0x660A  #: ``a + b``
 ADD_PRODUCT = 0x960A  #: ``a + (b ^ c)``
 ADD_PRODUCTS = 0x6996  #: ``(a ^ b) + (c ^ d)``
 ACCUMULATE = 0x665A  #: ``a + (b if d else c)``
+
+
+#: The table of INJECT for two zeros.
+_NOTHING = 0
 
 
 class Half(NamedTuple):
@@ -37,7 +42,8 @@ class CarryChain(wiring.Component):
     Parameters
     ----------
     tables : sequence of int
-        Table of 16 bits of each half, the bit for ``a + 2*b + 4*c + 8*d``.
+        Table of 16 bits of each half, the bit for ``a + 2*b + 4*c + 8*d``. With the table `INJECT`, `c` and `d` must
+        be 1.
 
     Members
     -------
@@ -78,15 +84,29 @@ class CarryChain(wiring.Component):
             carry = following
 
     def _model(self, m: Module) -> None:
-        """Add carries as an adder does: a half that propagates adds 0 + 1, and one that generates v adds v + v."""
+        """Add carries as an adder does: a half that propagates adds 0 + 1, and one that generates v adds v + v.
+
+        There is an adder from each half that begins an addition to the next one: if any bit of an addition is undefined
+        in Verilog, its whole sum is, and one of a chain may come back to the chain.
+        """
         size = len(self.tables)
         whole, part, generated = Signal(size), Signal(size), Signal(size)
         m.d.comb += [
             whole.eq(self._looked_up(range(16), (self.a, self.b, self.c, self.d))),
             part.eq(self._looked_up(range(4), (self.a, self.b))),
             generated.eq(part & ~whole),
-            self.s.eq(generated + (generated | whole)),
         ]
+        starts = [place for place, table in enumerate(self.tables) if place == 0 or table in (INJECT, _NOTHING)]
+        carry: Value = Const(0, 1)
+        sums = []
+        for start, end in pairwise([*starts, size]):
+            total = Signal(end - start + 1, name=f"total_{start}")
+            generating = generated[start:end]
+            m.d.comb += total.eq(generating + (generating | whole[start:end]))
+            # The half that begins an addition adds nothing to the carry that it gives out.
+            sums += [carry if start else total[0], total[1 : end - start]]
+            carry = total[end - start]
+        m.d.comb += self.s.eq(Cat(sums))
 
     def _looked_up(self, entries: range, inputs: Sequence[Value]) -> Value:
         """Return the bit of each table for the inputs."""
