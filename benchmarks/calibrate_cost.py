@@ -14,17 +14,19 @@ from pathlib import Path
 import numpy as np
 from amaranth import unsigned
 from amaranth.back import rtlil
+from amaranth.lib.wiring import Component
 
 from benchmarks.cost_draws import FifoSample
 from benchmarks.cost_errors import COLUMNS, DATA, compared, document, lines, measured, tables
 from benchmarks.cost_samples import Sample, samples
 from dataflow import Network, Node
 from dataflow.cost import cost_parts
-from dataflow.families import FAMILIES
+from dataflow.families import FAMILIES, Family
 from dataflow.parts import Structure, fifo_structure
 from rtl.axi import AxiTop
 from rtl.bitstream.report import Use, use_of
 from rtl.components import Fifo, component_of
+from rtl.platforms import FamilyPlatform
 from rtl.synthesis import FLOWS, synthesize
 
 __all__ = ["fit", "main"]
@@ -41,14 +43,17 @@ BATCH = 12
 FIT = Path(__file__).parent.parent / "dataflow" / "cost_fit.json"
 
 
-def design_of(sample: Sample) -> tuple[str, str]:
-    """Return a sample's RTLIL and the name of its top."""
-    thing = sample.thing
+def design_of(sample: Sample, family: str) -> tuple[str, str]:
+    """Return a sample's RTLIL for a device family, and the name of its top."""
+    thing: Node | FifoSample | Network = sample.thing
     if isinstance(thing, Node):
-        return rtlil.convert(component_of(thing), name="top", emit_src=False), "top"
-    if isinstance(thing, FifoSample):
-        return rtlil.convert(Fifo(unsigned(thing.width), thing.depth), name="top", emit_src=False), "top"
-    return rtlil.convert(AxiTop(thing), name="top", emit_src=False), "top"
+        design: Component = component_of(thing)
+    elif isinstance(thing, FifoSample):
+        design = Fifo(unsigned(thing.width), thing.depth)
+    else:
+        design = AxiTop(thing)
+    platform = None if sample.portable else FamilyPlatform(family)
+    return rtlil.convert(design, name="top", emit_src=False, platform=platform), "top"
 
 
 def measure(names: list[str], families: list[str]) -> None:
@@ -56,10 +61,11 @@ def measure(names: list[str], families: list[str]) -> None:
     for family in families:
         done = measured()
         chosen = [each for each in samples() if not names or any(name in each.name for name in names)]
-        missing = [each for each in chosen if (each.name, family) not in done]
+        due = [each for each in chosen if each.is_for(FAMILIES[family])]
+        missing = [each for each in due if (each.name, family) not in done]
         for start in range(0, len(missing), BATCH):
             batch = missing[start : start + BATCH]
-            found = synthesize([design_of(sample) for sample in batch], family)
+            found = synthesize([design_of(sample, family) for sample in batch], family)
             keep({sample.name: cells for sample, cells in zip(batch, found, strict=True)}, family)
 
 
@@ -74,24 +80,26 @@ def keep(found: dict[str, dict[str, int]], family: str) -> None:
             writer.writerow({"sample": sample, "family": family, **asdict(use_of(cells, family)), "cells": text})
 
 
-def structure_of(sample: Sample) -> Structure | None:
-    """Return the parts of a sample, or None for a network."""
+def structure_of(sample: Sample, family: Family) -> Structure | None:
+    """Return the parts of a sample for a device family, or None for a network."""
     if isinstance(sample.thing, FifoSample):
         return fifo_structure(sample.thing.width, sample.thing.depth)
-    return None if isinstance(sample.thing, Network) else sample.thing.structure()
+    if isinstance(sample.thing, Network):
+        return None
+    return sample.thing.structure() if sample.portable else sample.thing.structure_for(family)
 
 
 def fit() -> dict[str, dict[str, dict[str, dict[str, float]]]]:
     """Return the price of each part, by family, kind of unit, resource and part."""
     data = measured()
-    units = [(sample.name, unit) for sample in samples() if sample.fitted and (unit := structure_of(sample))]
+    fitted = [sample for sample in samples() if sample.fitted]
     prices: dict[str, dict[str, dict[str, dict[str, float]]]] = {}
     for family in FAMILIES:
         kinds: dict[str, list[tuple[dict[str, float], dict[str, float], Use]]] = {}
-        for name, unit in units:
-            parts = cost_parts(unit, FAMILIES[family])
-            if (name, family) in data:
-                kinds.setdefault(unit.kind, []).append((*parts, data[name, family]))
+        for sample in fitted:
+            unit, key = structure_of(sample, FAMILIES[family]), (sample.name, family)
+            if unit is not None and key in data:
+                kinds.setdefault(unit.kind, []).append((*cost_parts(unit, FAMILIES[family]), data[key]))
         prices[family] = {
             kind: {
                 "luts": prices_of([parts for parts, _, _ in found], [use.luts for _, _, use in found]),

@@ -73,7 +73,7 @@ def _estimate_of(sample: Sample, family: str) -> Cost:
         return fifo_cost(sample.thing.width, sample.thing.depth, family)
     if isinstance(sample.thing, Network):
         return network_cost(sample.thing, family)
-    return node_cost(sample.thing, family)
+    return node_cost(sample.thing, family, portable=sample.portable)
 
 
 def lines(rows: list[Compared]) -> list[str]:

@@ -1,7 +1,7 @@
 """The hardware with which the cost model is calibrated: single nodes and FIFOs of many sizes, and networks."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from dataflow import (
     Element,
     Fork,
     Integer,
+    MatrixVector,
     MaxPool,
     Network,
     Node,
@@ -24,6 +25,7 @@ from dataflow import (
     WidthConverter,
     fold,
 )
+from dataflow.families import FAMILIES, Family
 from sim_tests.cases import dense_network
 from sim_tests.conv_cases import conv_network
 
@@ -42,12 +44,18 @@ class Sample:
     thing : the node, FIFO or network
     fitted : whether the model is fitted to it; otherwise it only measures the model's error
     fresh : whether nobody looked at it before the model was finished
+    portable : whether it is made for any device family, where a family has hardware of its own
     """
 
     name: str
     thing: Node | FifoSample | Network
     fitted: bool = True
     fresh: bool = False
+    portable: bool = False
+
+    def is_for(self, family: Family) -> bool:
+        """Return whether the sample is measured for a device family."""
+        return not self.portable or (isinstance(self.thing, MatrixVector) and self.thing.in_chains(family))
 
 
 def samples() -> list[Sample]:
@@ -77,7 +85,13 @@ def samples() -> list[Sample]:
     found += [Sample(name, thing, fitted=False) for name, thing in _others()]
     found += [Sample(name, thing, fitted=False) for name, thing in draws(seed=2, count=2)]
     fresh = [Sample(name, thing, fitted=False, fresh=True) for name, thing in draws(seed=3, count=2)]
-    return [*found, *fresh, *_networks()]
+    nodes = [*found, *fresh]
+    portable = [
+        replace(sample, name=f"{sample.name}-portable", portable=True)
+        for sample in nodes
+        if isinstance(sample.thing, MatrixVector)
+    ]
+    return [*nodes, *(each for each in portable if any(map(each.is_for, FAMILIES.values()))), *_networks()]
 
 
 def _bit_matrices() -> Iterator[tuple[str, Node]]:

@@ -74,17 +74,27 @@ class WeightMemory:
         return 1 - self.bits / self.block_bits if self.blocks else 0.0
 
 
-def network_cost(network: Network, family: str) -> Cost:
-    """Return the estimated cost of all nodes and FIFOs, and of the AXI4-Stream ports."""
-    total = sum((node_cost(node, family) for node in network.nodes), Cost())
+def network_cost(network: Network, family: str, *, portable: bool = False) -> Cost:
+    """Return the estimated cost of all nodes and FIFOs, and of the AXI4-Stream ports.
+
+    Parameters
+    ----------
+    portable : see `node_cost`
+    """
+    total = sum((node_cost(node, family, portable=portable) for node in network.nodes), Cost())
     total = sum((fifo_cost(network.stream(f).width, f.depth, family) for f in network.fifos), total)
     return total + port_cost(network)
 
 
-def node_cost(node: Node, family: str) -> Cost:
-    """Return the estimated cost of one node."""
+def node_cost(node: Node, family: str, *, portable: bool = False) -> Cost:
+    """Return the estimated cost of one node.
+
+    Parameters
+    ----------
+    portable : whether the hardware is made for any family, without the family's cells, as in a package of Verilog
+    """
     device = family_of(family)
-    return _cost(node.structure(), device)
+    return _cost(node.structure() if portable else node.structure_for(device), device)
 
 
 def fifo_cost(width: int, depth: int, family: str) -> Cost:

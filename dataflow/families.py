@@ -127,6 +127,7 @@ class Family:
     wide_muxes : whether multiplexers between LUTs cost no LUT
     carry_bits : bits of a carry cell; a chain takes complete cells
     bare_carries : whether a carry has no LUT before it, so that inverting an operand takes separate LUTs
+    carries_products : whether the LUT before a carry has four inputs, so that it multiplies by a weight of one bit too
     shift_registers : whether a LUT can be a shift register
     multiplies : whether multiplications become DSP blocks
     adds_products : whether these have the registers of factors and products, and the sum of a product and a number
@@ -141,6 +142,7 @@ class Family:
     wide_muxes: bool = False
     carry_bits: int = 1
     bare_carries: bool = False
+    carries_products: bool = False
     shift_registers: bool = False
     multiplies: bool = True
     adds_products: bool = False
@@ -168,6 +170,7 @@ FAMILIES = {
             "ecp5",
             Memory(18432, _SHAPES_18K, price=128, written_byte=9),
             carry_bits=2,
+            carries_products=True,
             lut_rams=(LutRam(16, 4, 6, (4, 0)),),
         ),
         Family(

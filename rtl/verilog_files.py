@@ -13,6 +13,7 @@ from dataflow.naming import encodable, plain_names
 from dataflow.writing import output_folder
 from rtl.axi import AxiTop, clock_ports
 from rtl.core import fifo_names
+from rtl.platforms import FamilyPlatform
 
 __all__ = ["divided", "top_name", "verilog", "write_verilog"]
 
@@ -36,7 +37,7 @@ def top_name(network: dataflow.Network) -> str:
     return name if re.match(r"[A-Za-z_]", name) else f"net_{name}"
 
 
-def verilog(network: dataflow.Network, *, reset: str = "active-high") -> str:
+def verilog(network: dataflow.Network, *, reset: str = "active-high", platform: FamilyPlatform | None = None) -> str:
     """Return the Verilog of a network. The same network always gives the same text.
 
     The top module is called `top_name`. Its ports are those of `AxiTop`, with ``clk`` and the synchronous reset
@@ -45,10 +46,11 @@ def verilog(network: dataflow.Network, *, reset: str = "active-high") -> str:
     Parameters
     ----------
     reset : ``active-high`` or ``active-low``
+    platform : the device family that it is for; the default is any. It may contain cells of the family
     """
     top = AxiTop(network, reset=reset)
     # Source paths would differ between machines, and the text must be the same everywhere.
-    text = back.convert(top, name=top_name(network), emit_src=False, strip_internal_attrs=True)
+    text = back.convert(top, name=top_name(network), emit_src=False, strip_internal_attrs=True, platform=platform)
     return _header(top) + _EMPTY_WIRE.sub("", text)
 
 

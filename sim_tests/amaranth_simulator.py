@@ -4,10 +4,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from amaranth import Cat, Elaboratable, Module, Signal, Value
+from amaranth.hdl import Fragment
 from amaranth.sim import Simulator, SimulatorContext
 
 from dataflow import Network
 from rtl.axi import AxiTop, axi_prefixes
+from rtl.platforms import FamilyPlatform
 from sim_tests.bench import Bench, Drive
 from sim_tests.recording import Recording, Setup
 
@@ -81,6 +83,7 @@ def record(
     *,
     progress: Callable[[str], None] | None = None,
     watch: Callable[[int], None] = lambda cycles: None,
+    family: str | None = None,
 ) -> list[Recording]:
     """Run a network once for each setup, from its reset on, and return what was seen.
 
@@ -88,11 +91,12 @@ def record(
     ----------
     progress : called with a sentence at each step
     watch : called with the number of cycles that are simulated so far, from time to time
+    family : device family that the hardware is for; models replace its cells
     """
     if progress:
         progress("Running in Amaranth's simulator")
     probe = Probe(network)
-    simulator = Simulator(probe)
+    simulator = Simulator(Fragment.get(probe, None if family is None else FamilyPlatform(family, modelled=True)))
     simulator.add_clock(1e-6)
     bench = Bench(setups[0], watch)
 

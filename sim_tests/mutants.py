@@ -31,11 +31,13 @@ class Original:
     ----------
     frames : (frames, *shape) int64
     seed : seed of the stalls at the ends
+    family : device family that the hardware is for
     """
 
     network: Network
     frames: np.ndarray
     seed: int = 1
+    family: str | None = None
 
     def verify(
         self,
@@ -47,7 +49,9 @@ class Original:
     ) -> Verification:
         """Compare the RTL of `mutant`, with the current faults, with the expected results of the true network."""
         setup, expectation = self._expected(self.seed if seed is None else seed)
-        (recording,) = record_rtl(mutant or self.network, [setup], simulator=simulator, build_dir=build_dir)
+        (recording,) = record_rtl(
+            mutant or self.network, [setup], simulator=simulator, build_dir=build_dir, family=self.family
+        )
         return verify_recording(
             self.network, expectation, recording, simulator=simulator, oracle="reference", frames=len(self.frames)
         )

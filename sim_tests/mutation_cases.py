@@ -10,8 +10,10 @@ import pytest
 from amaranth import Const, Module, Mux, Signal, Value
 
 from dataflow import MatrixVector, Network, Rearrange, Requantize, Select, SlidingWindow, Threshold, fold
-from rtl.components import _window as window
+from dataflow.families import FAMILIES
+from dataflow.nodes import AdderTree
 from rtl.components import (
+    _tree_sum,
     add,
     arg_max,
     matrix_vector,
@@ -22,8 +24,11 @@ from rtl.components import (
     sum_pool,
     threshold,
 )
+from rtl.components import _window as window
+from rtl.components._carry_chain import INJECT, Half
 from sim_tests.cases import Case, dense_network, random_frames
 from sim_tests.conv_cases import conv_network
+from sim_tests.family_cases import FAMILY_CASES
 from sim_tests.head_cases import HEAD_CASES
 from sim_tests.map_cases import MAP_CASES
 from sim_tests.mutants import Fault, Original, drop_beat, late, swap_lanes
@@ -103,6 +108,9 @@ def original(name: str) -> Original:
     if name == "arg_max":
         network = fold(dense_network((12, 7, 3), seed=5), {"arg_max": {"pe": 2}})
         return Original(network, random_frames(network, 40))
+    if name == "chains":
+        (network,) = (case.network() for case in FAMILY_CASES if case.name == name)
+        return Original(network, random_frames(network, 8), family="ecp5")
     if name in {case.name for case in (*RESIDUAL_CASES, *WIRING_CASES)}:
         network = _branched(name)
         return Original(network, random_frames(network, 8 if name == "codes" else 16))
@@ -450,6 +458,34 @@ def reads_the_next_beat(patch: pytest.MonkeyPatch, original: Original, name: str
     patch.setattr(Rearrange, "first_beat", property(lambda node: first(node) + (node.name == name)))
 
 
+def lanes_do_not_wait(patch: pytest.MonkeyPatch, original: Original, name: str) -> None:
+    tree = _matrix_tree(original, name)
+    assert tree.first_lane(1) < tree.lanes
+    waiting = _tree_sum.waiting
+
+    def at_once(m: Module, of: AdderTree, value: Value, *, name: str) -> list[object]:
+        found: list[object] = list(waiting(m, of, value, name=name))
+        return [found[0]] * len(found) if of == tree else found
+
+    patch.setattr(matrix_vector, "waiting", at_once)
+
+
+def a_carry_is_lost(patch: pytest.MonkeyPatch, original: Original, name: str) -> None:
+    tree, counted = _matrix_tree(original, name), _tree_sum._counted
+
+    def without(of: AdderTree, *arguments: object) -> list[Half]:
+        first, *others = counted(of, *arguments)  # type: ignore[arg-type]
+        return [Half(INJECT, Const(0), Const(0)) if of == tree else first, *others]
+
+    patch.setattr(_tree_sum, "_counted", without)
+
+
+def _matrix_tree(original: Original, name: str) -> AdderTree:
+    node = matrix_of(original, name)
+    assert node.in_chains(FAMILIES[original.family or ""])
+    return node.adder_tree
+
+
 def _held(m: Module, exact: Value) -> Signal:
     """Return the register of a number, whose upper bits are lost where it is written on."""
     held = Signal(exact.shape())
@@ -468,6 +504,8 @@ PATCHES = (
     Patch("inert", "conv1", inert_synapses_match),
     Patch("inert", "fc", inert_synapses_match),
     Patch("weights-of-2-bits", "conv0", inert_synapses_have_a_weight),
+    Patch("chains", "fc0", lanes_do_not_wait),
+    Patch("chains", "fc1", a_carry_is_lost),
     Patch("arg_max", "arg_max", an_inert_class_wins),
     Patch("map-positions", "arg_max", the_last_position_wins),
     Patch("everything", "pool1", sums_count_what_is_outside),

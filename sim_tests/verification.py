@@ -11,6 +11,7 @@ import numpy as np
 import hwsim.packed
 import hwsim.reference
 from dataflow import Buffered, InputError, Network, Schedule
+from dataflow.families import family_of
 from hwsim import Stalls, simulate
 from hwsim.frames import frames_for
 from sim_tests.comparison import Expectation, Mismatch, compare, word_rows
@@ -97,6 +98,8 @@ def verify_rtl(
     stalls: Stalls | None = None,
     build_dir: str | os.PathLike[str] | None = None,
     oracle: str | None = None,
+    family: str | None = None,
+    cells: Sequence[Path] = (),
     progress: Callable[[str], None] | None = None,
     advance: Callable[[float], None] = lambda share: None,
 ) -> Verification:
@@ -110,6 +113,8 @@ def verify_rtl(
     build_dir : folder for all output files. It is kept, so that another run need not compile again; the default is a
         temporary folder
     oracle : source of the expected values, "reference" or "packed"; the default is the reference unless it takes long
+    family : device family that the hardware is for; the default is any
+    cells : Verilog of the family's cells, for a simulator of Verilog; the default is that models replace them
     progress : called with a sentence at each step
     advance : called with the share of the simulation that is done, 0 to 1, from time to time
 
@@ -127,6 +132,8 @@ def verify_rtl(
         simulator=simulator,
         build_dir=build_dir,
         oracle=oracle,
+        family=family,
+        cells=cells,
         progress=progress,
         advance=advance,
     )[0]
@@ -140,6 +147,8 @@ def verify_rtl_runs(
     simulator: str = "verilator",
     build_dir: str | os.PathLike[str] | None = None,
     oracle: str | None = None,
+    family: str | None = None,
+    cells: Sequence[Path] = (),
     progress: Callable[[str], None] | None = None,
     advance: Callable[[float], None] = lambda share: None,
 ) -> list[Verification]:
@@ -150,6 +159,8 @@ def verify_rtl_runs(
     frames = frames_for(network, frames)
     for each in stalls:
         each.check(network)
+    if family is not None:
+        family_of(family)
     if simulator != "amaranth":
         from sim_tests.simulators import require
 
@@ -166,6 +177,8 @@ def verify_rtl_runs(
             setups,
             simulator=simulator,
             build_dir=Path(build_dir or scratch),
+            family=family,
+            cells=cells,
             progress=report,
             watch=lambda cycles: advance(min(1.0, cycles / max(1, expected))),
         )
@@ -219,6 +232,8 @@ def record_rtl(
     *,
     simulator: str,
     build_dir: Path,
+    family: str | None = None,
+    cells: Sequence[Path] = (),
     progress: Callable[[str], None] | None = None,
     watch: Callable[[int], None] = lambda cycles: None,
 ) -> list[Recording]:
@@ -226,15 +241,25 @@ def record_rtl(
 
     Parameters
     ----------
+    family, cells : see `verify_rtl`
     watch : called with the number of cycles that are simulated so far, from time to time
     """
     if simulator == "amaranth":
         from sim_tests.amaranth_simulator import record
 
-        return record(network, setups, progress=progress, watch=watch)
+        return record(network, setups, progress=progress, watch=watch, family=family)
     from sim_tests.verilog_simulator import record as record_verilog
 
-    return record_verilog(network, setups, simulator=simulator, build_dir=build_dir, progress=progress, watch=watch)
+    return record_verilog(
+        network,
+        setups,
+        simulator=simulator,
+        build_dir=build_dir,
+        progress=progress,
+        watch=watch,
+        family=family,
+        cells=cells,
+    )
 
 
 def setup_of(network: Network, frames: np.ndarray, stalls: Stalls) -> Setup:

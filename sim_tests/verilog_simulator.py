@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dataflow import Network
 from rtl.axi import axi_prefixes
+from rtl.platforms import FamilyPlatform
 from rtl.verilog_files import top_name, verilog
 from sim_tests.bench import Bench
 from sim_tests.recording import Recording, Setup
@@ -31,6 +32,8 @@ def record(
     progress: Callable[[str], None] | None = None,
     watch: Callable[[int], None] = lambda cycles: None,
     text: str | None = None,
+    family: str | None = None,
+    cells: Sequence[Path] = (),
 ) -> list[Recording]:
     """Run a network's Verilog once for each setup, in one process, and return what was seen.
 
@@ -41,13 +44,16 @@ def record(
     progress : called with a sentence at each step
     watch : called with the number of cycles that are simulated so far, from time to time
     text : the Verilog, if it is another than the one made from the network
+    family : device family that the hardware is for
+    cells : Verilog of the family's cells; the default is that models replace them
     """
     report = progress or (lambda sentence: None)
     build_dir = Path(build_dir).resolve()
     build_dir.mkdir(parents=True, exist_ok=True)
     report("Generating Verilog")
     design, probe, control = (build_dir / name for name in ("design.v", "probe.v", "probe.vlt"))
-    design.write_text(verilog(network) if text is None else text)
+    platform = None if family is None else FamilyPlatform(family, modelled=not cells)
+    design.write_text(verilog(network, platform=platform) if text is None else text)
     probe.write_text(probe_verilog(network))
     control.write_text(probe_control())
     runs = [(build_dir / f"setup{k}.npz", build_dir / f"recording{k}.npz") for k in range(len(setups))]
@@ -65,7 +71,7 @@ def record(
 
     report(f"Compiling for {simulator.capitalize()}")
     run_cocotb(
-        [design, probe, control],
+        [design, probe, control, *cells],
         PROBE,
         test_module="sim_tests.tb_network",
         build_dir=build_dir,

@@ -13,7 +13,7 @@ from dataflow.writing import locked, output_folder
 from xnorflow.folding import fold_to, interval_of_rate
 from xnorflow.inputs import Frames, frames_of_input
 from xnorflow.networks import open_network
-from xnorflow.target import Target, with_target
+from xnorflow.target import Target, board_family, with_target
 from xnorflow.timing import Timing, clock_for, routed_clock, timing_of
 
 if TYPE_CHECKING:
@@ -118,7 +118,14 @@ def _verify(flow: Flow, progress: Progress) -> str:
     # In ordinary frames most counts are far from their thresholds, so a single wrong weight would not show.
     frames = np.concatenate([flow.frames.values[: flow.settings.verify_frames], deciding_frames(flow.network)])
     stalls = random_stalls(flow.network, 1)
-    result = verify_rtl(flow.network, frames, simulator=flow.settings.simulator, stalls=stalls, progress=progress)
+    result = verify_rtl(
+        flow.network,
+        frames,
+        simulator=flow.settings.simulator,
+        stalls=stalls,
+        family=board_family(flow.network),
+        progress=progress,
+    )
     flow.verification = result
     return f"{result.beats_compared:,} beats and {result.cycles_compared:,} cycle numbers compared: " + (
         "all equal" if result.passed else f"{result.value_mismatches} and {result.cycle_mismatches} differ"

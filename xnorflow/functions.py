@@ -240,6 +240,7 @@ def verify(
     simulator: str = "verilator",
     stalls: "Stalls | None" = None,
     build_dir: StrPath | None = None,
+    family: str | None = None,
 ) -> "Verification":
     """Run the network's RTL and compare every beat's value and cycle number on every stream with the reference.
 
@@ -248,15 +249,19 @@ def verify(
     frames : (frames, *frame_shape) integers
     simulator : "verilator", "icarus" or "amaranth"
     build_dir : folder for all output files, which is kept; the default is a temporary one
+    family : device family that the hardware is for; the default is that of the board that the network remembers, else
+        any
 
     Raises
     ------
     InputError
-        The frames do not fit the network, or the simulator cannot run here.
+        The frames do not fit the network, the simulator cannot run here, or there is no such device family.
     """
     from sim_tests.verification import verify_rtl
+    from xnorflow.target import board_family
 
-    return verify_rtl(network, frames, simulator=simulator, stalls=stalls, build_dir=build_dir)
+    family = family or board_family(network)
+    return verify_rtl(network, frames, simulator=simulator, stalls=stalls, build_dir=build_dir, family=family)
 
 
 def verilog(network: Network, folder: StrPath) -> Path:

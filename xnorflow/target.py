@@ -8,7 +8,7 @@ from dataflow import InputError, Network
 from dataflow.families import family_of
 from xnorflow.timing import ASSUMED, Build, Clock, clock_for, clock_of
 
-__all__ = ["Target", "choose_target", "remembered", "with_target"]
+__all__ = ["Target", "board_family", "choose_target", "remembered", "with_target"]
 
 #: Key of the metadata of a network.
 _KEY = "target"
@@ -74,6 +74,12 @@ def remembered(network: Network) -> Target | None:
 
         family = board_of(board).family
     return Target(family, replace(clock, note=str(note)), board, "of the network's folding")
+
+
+def board_family(network: Network) -> str | None:
+    """Return the device family of the board that a network remembers, or None if it remembers no board."""
+    target = remembered(network)
+    return None if target is None or target.board is None else target.family
 
 
 def choose_target(

@@ -3,6 +3,7 @@
 A kind has the same name at every level, and `dataflow.kinds.implementation` uses it to find the module of a level.
 """
 
+from dataflow.nodes._adder_tree import AdderTree, Addition, adder_tree
 from dataflow.nodes._buffered import BufferedNode, Loop
 from dataflow.nodes._node import Node, divisors, useful_lanes
 from dataflow.nodes._pool import PoolNode
@@ -45,6 +46,8 @@ KINDS: tuple[type[Node], ...] = (
 __all__ = [
     "KINDS",
     "Add",
+    "AdderTree",
+    "Addition",
     "ArgMax",
     "BufferedNode",
     "Concat",
@@ -64,6 +67,7 @@ __all__ = [
     "Threshold",
     "WidthConverter",
     "WindowNode",
+    "adder_tree",
     "divisors",
     "popcount_group",
     "popcount_stages",

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from dataflow.errors import InputError
+from dataflow.families import Family
 from dataflow.parts import Structure
 from dataflow.schedule import Buffered, Schedule
 from dataflow.streams import Stream, are_sizes
@@ -84,6 +85,14 @@ class Node(ABC):
     @abstractmethod
     def structure(self) -> Structure:
         """Return the parts of the node with the current folding, from which its cost is computed."""
+
+    def structure_for(self, family: Family) -> Structure:
+        """Return the parts of the node as it is built for a device family; most kinds are built alike for all."""
+        return self.structure()
+
+    def form_for(self, family: Family) -> str:
+        """Return what the node is made of for a device family in particular, or "" if it is built as for any."""
+        return ""
 
     @property
     def steps(self) -> int:

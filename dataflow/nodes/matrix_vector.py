@@ -10,8 +10,10 @@ import numpy as np
 
 from dataflow.elements import BIPOLAR, Element, signed_for
 from dataflow.errors import InputError
+from dataflow.families import Family
 from dataflow.logic import Adders
 from dataflow.nodes._accumulator import Accumulator
+from dataflow.nodes._adder_tree import AdderTree, adder_tree
 from dataflow.nodes._node import LaneCounts, Node, divisors, frozen_array
 from dataflow.nodes._popcount import count_integer_sum, count_matches, popcount_stages
 from dataflow.nodes._terms import Terms
@@ -253,6 +255,22 @@ class MatrixVector(Node):
             return thresholds
         return -(-(thresholds + self.terms.rest(self.weights)) // 2)
 
+    def in_chains(self, family: Family | None) -> bool:
+        """Return whether a device family's carry cells make the sums: products with weights of one bit, and additions.
+
+        Values and cycles are the same. Where bits have weights that never change, tables of several bits are as small.
+        """
+        suits = self.terms.form == "signs" or (self.terms.form == "matches" and self._vector_steps > 1)
+        return family is not None and family.carries_products and suits
+
+    def form_for(self, family: Family) -> str:
+        return "carry chains" if self.in_chains(family) else ""
+
+    @property
+    def adder_tree(self) -> AdderTree:
+        """How carry cells make the sums."""
+        return adder_tree(self.terms.element, self.simd, self.sum_stages, self.accumulator.width)
+
     @property
     def element(self) -> Element:
         """Type of the output."""
@@ -269,8 +287,13 @@ class MatrixVector(Node):
         return (Stream(self.element, (*self.positions, self.neurons), self.pe, parts),)
 
     @property
+    def _vector_steps(self) -> int:
+        """Steps per vector, each with weights of its own."""
+        return self.groups * self.neuron_folds * self.synapse_folds
+
+    @property
     def steps(self) -> int:
-        return prod(self.positions) * self.groups * self.neuron_folds * self.synapse_folds
+        return prod(self.positions) * self._vector_steps
 
     @property
     def macs(self) -> int:
@@ -296,8 +319,14 @@ class MatrixVector(Node):
         return Schedule(consumes.reshape(1, -1), emits.reshape(1, -1), self.latency, repeats)
 
     def structure(self) -> Structure:
+        return self._structure(in_chains=False)
+
+    def structure_for(self, family: Family) -> Structure:
+        return self._structure(in_chains=self.in_chains(family))
+
+    def _structure(self, *, in_chains: bool) -> Structure:
         found = Parts()
-        steps = self.synapse_folds * self.neuron_folds * self.groups
+        steps = self._vector_steps
         found.count(steps, self.synapse_folds)
         found.registers += 4 + self.sum_stages + self.latency
         repeated = self.neuron_folds > 1
@@ -307,19 +336,27 @@ class MatrixVector(Node):
         weight_memories, found.blocks = tuple(found.blocks), []
         # Bits of weights that are equal are one.
         columns = found.registers - before + sum(width for _, width in weight_memories)
-        if self.counts_matches:
+        if in_chains:
+            self._count_chains(found, fixed)
+        elif self.counts_matches:
             count_matches(found, self.simd, self.pe, fixed)
         else:
             self._count_terms(found, fixed, columns)
             multiplied = self.terms.form == "products"
             count_integer_sum(found, self.accumulator.term, self.simd, self.pe, multiplied=multiplied)
-        self._count_accumulators(found)
+        self._count_levels(found)
+        if not in_chains:
+            self._count_accumulators(found)
+        found.registers += self.pe * self.element.width
+        if self.thresholds is not None:
+            found.add(signs=self.pe)
         found.watch_inert(self.output_streams[0])
         if self.position_classes is not None:
             found.count(len(self.position_classes))
             found.add(class_bits=4 * int(self.position_classes.max()).bit_length())
+        unit = _UNITS.get(self.terms.form, self.terms.form)
         return found.structure(
-            f"MatrixVector.{_UNITS.get(self.terms.form, self.terms.form)}",
+            f"MatrixVector.{unit}{'.chains' if in_chains else ''}",
             weight_memories=weight_memories,
             read_only=tuple(found.blocks),
             one_port=True,
@@ -367,7 +404,7 @@ class MatrixVector(Node):
         start, stop : bits of each weight that form groups of `size` bits
         fixed : part of the weights that never change
         """
-        steps, groups = self.groups * self.neuron_folds * self.synapse_folds, (stop - start) // size
+        steps, groups = self._vector_steps, (stop - start) // size
         if steps > 8:
             return self.pe * self.simd * groups * (1 - fixed)
         words = self.weight_words.reshape(steps, self.pe, self.simd, self.weight_element.width)[..., start:stop]
@@ -375,23 +412,36 @@ class MatrixVector(Node):
         lanes = kinds.transpose(2, 0, 1, 3, 4).reshape(self.simd, steps, -1)
         return sum(len({kind.tobytes() for kind in lane[:, (lane != lane[0]).any(axis=0)].T}) for lane in lanes)
 
-    def _count_accumulators(self, found: Parts) -> None:
-        """Add the accumulators, their initial values, and the outputs."""
-        width = each = self.accumulator.width
+    def _count_chains(self, found: Parts, fixed: float) -> None:
+        """Add sums and accumulators in carry chains.
+
+        Parameters
+        ----------
+        fixed : part of the weights that never change
+        """
+        tree = self.adder_tree
+        found.add(carry_luts=2 * self.pe * tree.cells)
+        waiting = round(tree.lane_registers * self.pe * (1 - fixed)) + tree.lane_registers * self.operand.width
+        found.registers += self.pe * tree.registers + waiting
+
+    def _count_levels(self, found: Parts) -> None:
+        """Add the initial values of the accumulators."""
+        each = self.accumulator.width
         rows = -self.neuron_words(self.accumulator.levels)
         if self.accumulator.mixed and not self.counts_matches:
             assert self.accumulator.odds is not None
-            rows, each = 2 * rows + self.neuron_words(self.accumulator.odds), width + 1
+            rows, each = 2 * rows + self.neuron_words(self.accumulator.odds), each + 1
             found.registers += self.pe
         if (rows != rows[0]).any():
             found.count(self.neuron_folds * self.groups)
             found.read_only(len(rows), self.pe * each, lambda: number_bits(rows, each))
+
+    def _count_accumulators(self, found: Parts) -> None:
+        """Add the accumulators."""
+        width = self.accumulator.width
         if self.synapse_folds > 1:
             found.add(started_bits=self.pe * width)
         found.total((width, width), width, self.pe)
-        found.registers += self.pe * self.element.width
-        if self.thresholds is not None:
-            found.add(signs=self.pe)
 
     def foldings(self, lanes: LaneCounts = divisors) -> Iterator[dict[str, int]]:
         for pe in lanes(self.group_neurons):

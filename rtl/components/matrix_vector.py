@@ -6,6 +6,8 @@ Inert synapses carry 0 and have the weight +1 among signs, so they do not match,
 is 0. Inert neurons compute an arbitrary result, which is set to 0 at the output.
 """
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -19,6 +21,8 @@ from rtl.components._raster import by_window, raster
 from rtl.components._storage import packed, read_only
 from rtl.components._sum import Sum
 from rtl.components._terms import term
+from rtl.components._tree_sum import tree_sum, waiting
+from rtl.platforms import family_on
 from rtl.steps import advanced, delayed, ends_vector, foreseen, issue_steps
 
 __all__ = ["MatrixVector"]
@@ -75,7 +79,9 @@ class MatrixVector(NodeComponent[dataflow.MatrixVector]):
             vector.i.eq(self.i.payload),
         ]
         weights = Signal(node.word_width)
-        m.d.comb += weights.eq(read_only(m, "weights", self._weight_rows(), len(weights), step))
+        in_chains = node.in_chains(family_on(platform))
+        rows = self._weight_rows(inverted=in_chains)
+        m.d.comb += weights.eq(read_only(m, "weights", rows, len(weights), step))
 
         counted = node.sum_stages + 1
         valid = delayed(m, issue, counted, name="valid")
@@ -85,9 +91,11 @@ class MatrixVector(NodeComponent[dataflow.MatrixVector]):
         levels, odds = self._levels(m, emitting[counted - 2], valid[-1])
         (stream,) = node.output_streams
         last = ends_vector(m, emitting[-2], stream)
+        add_sum = self._add_tree_sum if in_chains else self._add_sum
+        add = add_sum(m, vector.o, levels, start)
         for k in range(node.pe):
             row = weights.word_select(k, len(weights) // node.pe)
-            number = self._neuron(m, k, vector.o, row, levels[k], odds[k], start, valid[-1])
+            number = self._neuron(m, k, partial(add, k, row), odds[k], valid[-1])
             if k >= node.pe - stream.inert:
                 with m.If(last):
                     m.d.sync += number.eq(0)
@@ -110,9 +118,9 @@ class MatrixVector(NodeComponent[dataflow.MatrixVector]):
             m.d.sync += neuron.eq(advanced(neuron, neuron_folds))
         return neuron == neuron_folds - 1
 
-    def _weight_rows(self) -> list[int]:
+    def _weight_rows(self, *, inverted: bool) -> list[int]:
         """Return for each step the weight bits of `pe` neurons, with the first neuron's first synapse lowest."""
-        rows = np.packbits(self.node.weight_words, axis=1, bitorder="little")
+        rows = np.packbits(self.node.weight_words ^ inverted, axis=1, bitorder="little")
         return [int.from_bytes(row.tobytes(), "little") for row in rows]
 
     def _levels(self, m: Module, finished: Value, valid: Value) -> tuple[list[Value], list[Value]]:
@@ -166,17 +174,18 @@ class MatrixVector(NodeComponent[dataflow.MatrixVector]):
             m.d.sync += word.eq(Mux(last, following, word + 1))
         return word
 
-    def _neuron(
-        self, m: Module, k: int, vector: Value, row: Value, level: Value, odd: Value, start: Signal, valid: Value
-    ) -> Value:
-        """Add one of the `pe` parallel neurons and return its output."""
+    def _neuron(self, m: Module, k: int, add: Callable[[Value], Value], odd: Value, valid: Value) -> Value:
+        """Add one of the `pe` parallel neurons and return its output.
+
+        Parameters
+        ----------
+        add : returns the accumulator's next value for its current one
+        """
         node = self.node
-        count = self._popcount(m, k, vector, row) if node.counts_matches else self._sum(m, k, vector, row)
         excess = Signal(signed(node.accumulator.width), name=f"excess_{k}", reset_less=True)
-        # The first step starts from the level instead of the last result, so the accumulator needs no reset.
-        base = level if node.synapse_folds == 1 else Mux(start, level, excess)
+        following = add(excess)
         with m.If(valid):
-            m.d.sync += excess.eq(base + count)
+            m.d.sync += excess.eq(following)
         if node.thresholds is not None:
             bit = Signal(name=f"bit_{k}", reset_less=True)
             m.d.sync += bit.eq(excess >= 0)
@@ -185,6 +194,35 @@ class MatrixVector(NodeComponent[dataflow.MatrixVector]):
         doubled = Cat(odd, excess).as_signed()
         m.d.sync += total.eq(doubled if node.terms.doubled else excess)
         return total
+
+    def _add_sum(
+        self, m: Module, vector: Value, levels: Sequence[Value], start: Signal
+    ) -> Callable[[int, Value, Value], Value]:
+        """Return a function that adds a neuron's sum of products to its accumulator, given its number and weights."""
+        node = self.node
+
+        def add(k: int, row: Value, excess: Value) -> Value:
+            count = self._popcount(m, k, vector, row) if node.counts_matches else self._sum(m, k, vector, row)
+            # The first step starts from the level instead of the last result, so the accumulator needs no reset.
+            return (levels[k] if node.synapse_folds == 1 else Mux(start, levels[k], excess)) + count
+
+        return add
+
+    def _add_tree_sum(
+        self, m: Module, vector: Value, levels: Sequence[Value], start: Signal
+    ) -> Callable[[int, Value, Value], Value]:
+        """Return a function like that of `_add_sum`, for sums in carry chains."""
+        node, tree = self.node, self.node.adder_tree
+        numbers = waiting(m, tree, vector, name="vector")
+
+        def add(k: int, row: Value, excess: Value) -> Value:
+            weights = waiting(m, tree, row, name=f"weights_{k}")
+            level = Signal(signed(node.accumulator.width), name=f"level_{k}")
+            m.d.comb += level.eq(levels[k])
+            base = (level,) if node.synapse_folds == 1 else (start, level, excess)
+            return tree_sum(m, tree, numbers, weights, base=base, name=f"neuron_{k}")
+
+        return add
 
     def _popcount(self, m: Module, k: int, vector: Value, row: Value) -> Value:
         """Return the number of bits that agree with the weights."""

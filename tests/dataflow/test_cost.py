@@ -122,6 +122,34 @@ def test_levels_that_are_alike_are_one_memory() -> None:
     assert rom.columns < 16
 
 
+def test_ecp5_has_carry_cells_for_sums() -> None:
+    rng = np.random.default_rng(0)
+    weights, family = rng.choice(np.array([-1, 1], np.int8), (64, 1024)), FAMILIES["ecp5"]
+    node = MatrixVector("m", weights, rng.integers(500, 520, 64), pe=8, simd=64)
+    chained, general = node.structure_for(family), node.structure()
+    assert chained.kind == "MatrixVector.bits.chains"
+    assert chained.parts["carry_luts"] == 8 * 2 * node.adder_tree.cells
+    assert not chained.sums
+    assert not chained.groups
+    assert (chained.roms, chained.weight_memories) == (general.roms, general.weight_memories)
+    assert node_cost(node, "ecp5").luts < 0.7 * node_cost(node, "ecp5", portable=True).luts
+    for other in ("ice40", "gowin", "xilinx7"):
+        assert node.structure_for(FAMILIES[other]) == general
+        assert node_cost(node, other) == node_cost(node, other, portable=True)
+
+
+def test_sums_that_are_not_in_carry_chains() -> None:
+    rng, family = np.random.default_rng(0), FAMILIES["ecp5"]
+    weights = rng.integers(-1, 2, (4, 6), np.int8)
+    assert not MatrixVector("m", weights, weight_element=Integer(2, signed=True)).in_chains(family)
+    signs = np.where(weights < 0, -1, 1).astype(np.int8)
+    assert MatrixVector("m", signs, pe=4, simd=3).in_chains(family)
+    assert not MatrixVector("m", signs, pe=4, simd=3).in_chains(None)
+    # Weights that are all used at once never change.
+    assert not MatrixVector("m", signs, pe=4, simd=6).in_chains(family)
+    assert MatrixVector("m", signs, pe=4, simd=6, operand=Integer(8)).in_chains(family)
+
+
 def test_deep_fifos_take_block_ram() -> None:
     assert fifo_cost(8, 8, "ice40").brams == 0
     assert fifo_cost(8, 512, "ice40").brams == 1

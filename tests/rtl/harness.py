@@ -5,11 +5,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from amaranth import Value
+from amaranth.hdl import Fragment
 from amaranth.sim import Simulator
 from hypothesis import strategies as st
 
 import dataflow
 from rtl.components import component_of
+from rtl.platforms import FamilyPlatform
 
 __all__ = ["gate_open", "lanes_and_size", "run", "run_node"]
 
@@ -26,8 +28,11 @@ def lanes_and_size(draw, lanes: int, beats: int) -> tuple[int, int]:
     return chosen, chosen * count - inert
 
 
-def run(dut, step: Callable[..., bool], *, limit: int = 100_000) -> None:
-    """Clock `dut`: call ``step(ctx, cycle)`` in every cycle, before the edge, until it returns True."""
+def run(dut, step: Callable[..., bool], *, limit: int = 100_000, family: str | None = None) -> None:
+    """Clock `dut`: call ``step(ctx, cycle)`` in every cycle, before the edge, until it returns True.
+
+    With a device family, models replace its cells.
+    """
 
     async def bench(ctx):
         for cycle in range(limit):
@@ -36,7 +41,7 @@ def run(dut, step: Callable[..., bool], *, limit: int = 100_000) -> None:
             await ctx.tick()
         raise AssertionError(f"no end within {limit} cycles")
 
-    simulator = Simulator(dut)
+    simulator = Simulator(Fragment.get(dut, None if family is None else FamilyPlatform(family, modelled=True)))
     simulator.add_clock(1e-6)
     simulator.add_testbench(bench)
     simulator.run()
@@ -71,6 +76,7 @@ def run_node(
     arriving: Gate = (),
     free: Gate = (),
     elapsed: list[int] | None = None,
+    family: str | None = None,
 ) -> list[np.ndarray]:
     """Run frames through the component of a node; return the frames of each output.
 
@@ -85,6 +91,7 @@ def run_node(
     arriving : in which cycles the FIFO in front may show a beat; it stays until it is read
     free : the cycles in which the FIFO downstream has a free place
     elapsed : gets one more entry, the cycles that the run took
+    family : device family that the component is for
     """
     component = component_of(node)
     (stream,), (i,), outputs = node.input_streams, component.inputs, component.outputs
@@ -132,7 +139,7 @@ def run_node(
         now["cycle"] = cycle
         return now["issued"] >= steps and not any(pipeline) and not words
 
-    run(component, step)
+    run(component, step, family=family)
     assert now["issued"] == steps
     if elapsed is not None:
         elapsed.append(now["cycle"])

@@ -6,20 +6,23 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 
-from dataflow import Cost, fold, save_network
+from dataflow import BIPOLAR, Cost, fold, save_network
 from hwsim import predict, reference, simulate
 from quant.datasets import load
-from sim_tests.cases import CASES, dense_network, random_frames
+from sim_tests import verification
+from sim_tests.cases import CASES, INT2, dense_network, random_frames
 from sim_tests.conv_cases import conv_network
 from tests.quant.lowering.test_heads import two_heads
 from tests.quant.lowering.test_maps import map_model
 from tests.xnorflow.command_line import run
 from xnorflow.networks import open_network
+from xnorflow.target import Target, with_target
 
 
 def test_help_loads_neither_torch_nor_numba() -> None:
@@ -154,6 +157,18 @@ def test_show_tells_what_the_weight_memories_waste(tmp_path: Path, capsys: pytes
         assert sum(part[count] for part in parts) == result["estimate"][count]
 
 
+def test_show_tells_which_sums_are_in_carry_chains(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    network = dense_network((16, 8, 6, 4), weights=(BIPOLAR, INT2, BIPOLAR))
+    save_network(network, tmp_path / "net.xnf")
+    assert run("show", tmp_path / "net.xnf", "--family", "ecp5", "--json") == 0
+    nodes = json.loads(capsys.readouterr().out)["nodes"]
+    assert {node["name"] for node in nodes if node["form"] == "carry chains"} == {"fc0", "fc2"}
+    assert run("show", tmp_path / "net.xnf", "--family", "ecp5") == 0
+    assert "\nmade of carry chains: fc0, fc2; as for any family: fc1\n" in capsys.readouterr().out
+    assert run("show", tmp_path / "net.xnf", "--family", "ice40") == 0
+    assert "carry chains" not in capsys.readouterr().out
+
+
 def test_fold_to_rate_counts_cycles(net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("fold", net, "-o", tmp_path / "f.xnf", "--fps", 1e6, "--clock-mhz", 24, "--json") == 0
     assert json.loads(capsys.readouterr().out)["interval"] <= 24
@@ -173,7 +188,8 @@ def test_fold_as_a_file_says(net: Path, tmp_path: Path, capsys: pytest.CaptureFi
 def test_fold_trades_places_for_interval(net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def folded(*options: object) -> tuple[int, int | float]:
         out = tmp_path / "f.xnf"
-        assert run("fold", net, "-o", out, "--interval", 12, *options, "--json") == 0
+        # In this family the folding is one in which FIFOs of fewer places take longer.
+        assert run("fold", net, "-o", out, "--interval", 12, "--family", "gowin", *options, "--json") == 0
         network = open_network(out)
         capsys.readouterr()
         return sum(fifo.depth for fifo in network.fifos), simulate(network, 1).interval
@@ -188,12 +204,13 @@ def test_a_folding_file_tells_the_interval_with_its_fifos(
     net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, again = tmp_path / "f.xnf", tmp_path / "again.xnf"
-    assert run("fold", net, "-o", out, "--interval", 12, "--interval-slack", "30%", "--json") == 0
+    family = ("--family", "gowin")  # as in the test before
+    assert run("fold", net, "-o", out, "--interval", 12, "--interval-slack", "30%", *family, "--json") == 0
     interval = json.loads(capsys.readouterr().out)["interval"]
     assert interval > open_network(out).interval
     text = out.with_suffix(".toml").read_text()
     assert text.startswith(f"# Folding of dense-12-6-4: {interval} cycles between frames.\n")
-    assert run("fold", net, "-o", again, "--config", out.with_suffix(".toml")) == 0
+    assert run("fold", net, "-o", again, "--config", out.with_suffix(".toml"), *family) == 0
     assert again.read_bytes() == out.read_bytes()
     assert again.with_suffix(".toml").read_text() == text
 
@@ -304,6 +321,35 @@ def test_verify_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert result["beats_compared"] > 100
     keys = {"level", "simulator", "streams", "cycles_compared", "value_mismatches", "cycle_mismatches"}
     assert keys <= set(result)
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize(
+    ("folded_for", "options", "family"),
+    [
+        (Target("ecp5", board="ulx3s-85f"), (), "ecp5"),
+        (Target("ecp5"), (), None),
+        (Target("ecp5"), ("--family", "ecp5"), "ecp5"),
+        (Target("ecp5", board="ulx3s-85f"), ("--family", "gowin"), "gowin"),
+    ],
+)
+def test_verify_proves_the_hardware_of_a_family(
+    folded_for: Target,
+    options: tuple[str, ...],
+    family: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    save_network(with_target(CASES[0].network(), folded_for), tmp_path / "n.xnf")
+    record, seen = verification.record_rtl, []
+
+    def recorded(*arguments: Any, **named: Any) -> Any:
+        seen.append(named["family"])
+        return record(*arguments, **named)
+
+    monkeypatch.setattr(verification, "record_rtl", recorded)
+    assert run("verify", tmp_path / "n.xnf", "--simulator", "amaranth", "--frames", 2, *options) == 0
+    assert seen == [family]
 
 
 @pytest.mark.train

@@ -115,6 +115,10 @@ BAD = [
         ("simulate", "NET", "--input", "x.npy", "--dataset", "mnist"),
         "Frames must come from --dataset or --input, not both",
     ),
+    (
+        ("verify", "NET", "--family", "virtex"),
+        "Device family must be one of ice40, ecp5, gowin, xilinx7, not 'virtex'",
+    ),
     (("verify", "NET", "--level", "netlists"), "Level must be rtl, not 'netlists'"),
     (
         ("bitstream", "NET", "--board", "icebraker", "-o", "OUT"),

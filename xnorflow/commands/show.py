@@ -7,6 +7,7 @@ import typer
 
 from dataflow import Network, fifo_cost, network_cost, node_cost, weight_memory
 from dataflow.cost import port_cost
+from dataflow.families import family_of
 from xnorflow.accuracy import accuracy_of
 from xnorflow.commands import _completion
 from xnorflow.commands._options import BuildFolder, ClockMhz, Json, NetworkName
@@ -40,7 +41,8 @@ def folding_summary(network: Network, target: Target) -> dict[str, Any]:
     for node in network.nodes:
         cost = asdict(node_cost(node, family))
         folding = {"pe": node.folding.get("pe"), "simd": node.folding.get("simd")}
-        nodes.append({"name": node.name, "kind": node.kind, **folding, "cycles": node.steps, **cost})
+        form = node.form_for(family_of(family))
+        nodes.append({"name": node.name, "kind": node.kind, **folding, "cycles": node.steps, **cost, "form": form})
     fifos = []
     for fifo in network.fifos:
         width = network.stream(fifo).width
@@ -71,6 +73,11 @@ def print_folding(network: Network, result: dict[str, Any]) -> None:
     rows.append(["FIFOs and ports", "", "", "", "", *(sum(each[count] for each in others) for count in counts)])
     rows.append(["all", "", "", "", "", *(result["estimate"][count] for count in counts)])
     print_table(table_of(f"{network.name}, estimated for {result['family']}", ("node", *keys[1:]), rows))
+    for kind, form in dict.fromkeys((node["kind"], node["form"]) for node in result["nodes"] if node["form"]):
+        alike = {node["name"]: node["form"] for node in result["nodes"] if node["kind"] == kind}
+        names = ", ".join(name for name in alike if alike[name] == form)
+        rest = ", ".join(name for name in alike if not alike[name])
+        say(f"made of {form}: {names}" + (f"; as for any family: {rest}" if rest else ""))
     held = result["weight_memory"]
     if held["blocks"]:
         waste = f"{held['waste']:.1%} of their bits are wasted"

@@ -6,6 +6,7 @@ import numpy as np
 import typer
 
 from dataflow import InputError
+from xnorflow.commands import _completion
 from xnorflow.commands._options import Data, DataSet, FrameCount, InputArray, Json, NetworkName
 
 __all__ = ["verify"]
@@ -23,6 +24,14 @@ def verify(
     deciding: Annotated[
         bool, typer.Option(help="Add frames in which every weight of the first layer decides, two for each neuron.")
     ] = False,
+    family: Annotated[
+        str | None,
+        typer.Option(
+            help="Device family that the hardware is for; the default is that of the remembered board, else any.",
+            show_default=False,
+            autocompletion=_completion.families,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of random frames.")] = 0,
     json: Json = False,
 ) -> None:
@@ -33,6 +42,7 @@ def verify(
     from xnorflow.console import Phases, note, print_json, say
     from xnorflow.inputs import frames_of_input
     from xnorflow.networks import open_network
+    from xnorflow.target import board_family
 
     if level != "rtl":
         raise InputError(f"Level must be rtl, not {level!r}")
@@ -46,7 +56,13 @@ def verify(
     values = np.concatenate([chosen.values, deciding_frames(network)]) if deciding else chosen.values
     with Phases() as phases:
         result = verify_rtl(
-            network, values, simulator=simulator, stalls=pattern, progress=phases, advance=phases.advance
+            network,
+            values,
+            simulator=simulator,
+            stalls=pattern,
+            family=family or board_family(network),
+            progress=phases,
+            advance=phases.advance,
         )
     for mismatch in result.first:
         say(str(mismatch))

@@ -120,7 +120,7 @@ def _built(space: Space, point: Point, base: Path, folder: Path) -> Built:
     network = point_network(space, point, base)
     save_network(network, folder / _NETWORK)
     cost = network_cost(network, space.family) + link_cost(network, space.family)
-    proof = verify_rtl(network, random_frames(network, FRAMES))
+    proof = verify_rtl(network, random_frames(network, FRAMES), family=space.family)
     report = build_bitstream(network, space.board, folder / "bitstream", clock_mhz=space.clock_mhz)
     return Built(
         point.number,

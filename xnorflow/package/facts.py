@@ -55,7 +55,7 @@ def facts_of(network: Network, vectors: Vectors, *, reset: str, target: Target, 
         ],
         "timing": {"first_beat_latency": vectors.first_beat_latency, **timing.to_json()},
         "target": target.to_json(),
-        "resources": {family: asdict(network_cost(network, family)) for family in FAMILIES},
+        "resources": {family: asdict(network_cost(network, family, portable=True)) for family in FAMILIES},
         "weight_bits": network.weight_bits,
         "macs": network.macs,
         "nodes": [

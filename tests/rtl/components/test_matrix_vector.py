@@ -6,6 +6,7 @@ from math import prod
 
 import numpy as np
 import pytest
+from _pytest.mark import ParameterSet
 from amaranth import Value
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,6 +33,10 @@ OPERANDS = [
 WEIGHTS = [dataflow.BIPOLAR, *(dataflow.Integer(width, signed=True) for width in (2, 3, 4, 5, 8))]
 
 
+def slow(size: int) -> ParameterSet:
+    return pytest.param(size, marks=pytest.mark.slow)
+
+
 def ones_of(bits: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return (frames, neurons), the synapses of each neuron whose bit and weight agree."""
     signs = 2 * bits - 1
@@ -53,27 +58,32 @@ def nodes(draw) -> dataflow.MatrixVector:
     return dataflow.MatrixVector("fc", weights, None if levels is None else np.array(levels), pe, simd)
 
 
-@given(nodes(), st.integers(0, 2**32 - 1))
-@settings(max_examples=examples(25))
-def test_values_and_timing_of_any_folding(node: dataflow.MatrixVector, seed: int) -> None:
+#: Device families whose hardware differs: any, and the one that has sums in carry chains.
+FAMILIES = st.sampled_from([None, "ecp5"])
+
+
+@given(nodes(), st.integers(0, 2**32 - 1), FAMILIES)
+@settings(max_examples=examples(35))
+def test_values_and_timing_of_any_folding(node: dataflow.MatrixVector, seed: int, family: str | None) -> None:
     rng = np.random.default_rng(seed)
     bits = rng.integers(0, 2, (4, node.synapses))
     bits[0], bits[1] = 0, 1
     ones = ones_of(bits, node.weights)
     expected = 2 * ones - node.synapses if node.thresholds is None else (ones >= node.thresholds).astype(np.int64)
     gates = {"arriving": rng.random(61) < 0.6, "free": rng.random(67) < 0.6} if seed % 2 else {}
-    (actual,) = run_node(node, bits, **gates)
+    (actual,) = run_node(node, bits, **gates, family=family)
     np.testing.assert_array_equal(actual, expected)
 
 
-@pytest.mark.parametrize("synapses", [1, 2, 5, 6, 7, 18, 19, 55, 100])
-def test_a_threshold_met_exactly_gives_one(synapses: int) -> None:
+@pytest.mark.parametrize("family", [None, "ecp5"])
+@pytest.mark.parametrize("synapses", [1, 2, 3, 4, 5, 6, 7, 18, 19, 55, 100, 163])
+def test_a_threshold_met_exactly_gives_one(synapses: int, family: str | None) -> None:
     rng = np.random.default_rng(synapses)
     weights = rng.choice(np.array([-1, 1], np.int8), (3, synapses))
     bits = rng.integers(0, 2, (1, synapses))
     ones = ones_of(bits, weights)[0]
-    node = dataflow.MatrixVector("fc", weights, ones + np.array([-1, 0, 1]).clip(-ones, None), 3, synapses)
-    (actual,) = run_node(node, bits)
+    node = dataflow.MatrixVector("fc", weights, ones + np.array([-1, 0, 1]).clip(-ones, None), 2, synapses)
+    (actual,) = run_node(node, bits, family=family)
     np.testing.assert_array_equal(actual, [[1, 1, 0]])
 
 
@@ -94,8 +104,9 @@ def test_vectors_held_in_registers_and_in_memory(pe: int, simd: int) -> None:
     np.testing.assert_array_equal(actual, ones_of(bits, weights) >= node.thresholds)
 
 
+@pytest.mark.parametrize("family", [None, "ecp5"])
 @pytest.mark.parametrize("operand", [dataflow.BIPOLAR, *OPERANDS], ids=str)
-def test_inert_neurons_give_0_and_inert_synapses_add_nothing(operand: dataflow.Element) -> None:
+def test_inert_neurons_give_0_and_inert_synapses_add_nothing(operand: dataflow.Element, family: str | None) -> None:
     rng = np.random.default_rng(9)
     low, high = operand.minimum, operand.maximum
     for sign, value in product((-1, 1), (low, high)):
@@ -105,7 +116,7 @@ def test_inert_neurons_give_0_and_inert_synapses_add_nothing(operand: dataflow.E
         vectors[1] = rng.integers(low, high + 1, 7)
         for level in (None, *bare.counted):
             node = bare if level is None else replace(bare, thresholds=np.full(5, level))
-            (actual,) = run_node(node, vectors)
+            (actual,) = run_node(node, vectors, family=family)
             np.testing.assert_array_equal(actual, matrix_vector(node, vectors))
 
 
@@ -180,16 +191,16 @@ def integer_nodes(draw) -> dataflow.MatrixVector:
     return bare if levels is None else replace(bare, thresholds=np.array(levels))
 
 
-@given(integer_nodes(), st.integers(0, 2**32 - 1))
-@settings(max_examples=examples(35))
-def test_values_and_timing_of_integers(node: dataflow.MatrixVector, seed: int) -> None:
+@given(integer_nodes(), st.integers(0, 2**32 - 1), FAMILIES)
+@settings(max_examples=examples(45))
+def test_values_and_timing_of_integers(node: dataflow.MatrixVector, seed: int, family: str | None) -> None:
     rng = np.random.default_rng(seed)
     low, high = node.operand.minimum, node.operand.maximum
     values = rng.integers(low, high + 1, (4, *node.input_streams[0].shape))
     values[0], values[1] = low, high
     values[2], values[3] = np.where(node.weights[0] > 0, high, low), np.where(node.weights[0] > 0, low, high)
     gates = {"arriving": rng.random(61) < 0.6, "free": rng.random(67) < 0.6} if seed % 2 else {}
-    (actual,) = run_node(node, values, **gates)
+    (actual,) = run_node(node, values, **gates, family=family)
     np.testing.assert_array_equal(actual, matrix_vector(node, values))
 
 
@@ -221,20 +232,32 @@ def placed_nodes(draw) -> dataflow.MatrixVector:
     return replace(bare, offsets=rng.integers(-span, span + 1, (classes, neurons)), position_classes=kinds)
 
 
-@given(placed_nodes(), st.integers(0, 2**32 - 1))
-@settings(max_examples=examples(35))
-def test_values_and_timing_of_groups_and_classes(node: dataflow.MatrixVector, seed: int) -> None:
-    check(node, seed)
+@given(placed_nodes(), st.integers(0, 2**32 - 1), FAMILIES)
+@settings(max_examples=examples(45))
+def test_values_and_timing_of_groups_and_classes(node: dataflow.MatrixVector, seed: int, family: str | None) -> None:
+    check(node, seed, family=family)
 
 
-def check(node: dataflow.MatrixVector, seed: int, *, frames: int = 3) -> None:
+def check(node: dataflow.MatrixVector, seed: int, *, frames: int = 3, family: str | None = None) -> None:
     rng = np.random.default_rng(seed)
     low, high = node.operand.minimum, node.operand.maximum
     values = rng.integers(low, high + 1, (frames, *node.input_streams[0].shape))
     values[0] = high
     gates = {"arriving": rng.random(61) < 0.6, "free": rng.random(67) < 0.6} if seed % 2 else {}
-    (actual,) = run_node(node, values, **gates)
+    (actual,) = run_node(node, values, **gates, family=family)
     np.testing.assert_array_equal(actual, matrix_vector(node, values))
+
+
+@pytest.mark.parametrize("operand", [dataflow.BIPOLAR, dataflow.Integer(4), dataflow.Integer(3, signed=True)], ids=str)
+@pytest.mark.parametrize("simd", [*range(1, 8), 9, 13, 17, 27, 33, *(slow(simd) for simd in (18, 54, 64, 65, 130))])
+def test_sums_in_carry_chains_for_any_number_of_lanes(simd: int, operand: dataflow.Element) -> None:
+    rng = np.random.default_rng(simd)
+    weights = rng.choice(np.array([-1, 1], np.int8), (3, 2 * simd - (simd > 1)))
+    bare = dataflow.MatrixVector("fc", weights, None, 2, simd, operand=operand)
+    low, high = bare.counted
+    levels = ((low + high) // 2 + np.array([-1, 0, 1])).clip(low, high + 1)
+    for node in (bare, replace(bare, thresholds=levels), replace(bare, weights=weights[:, :simd])):
+        check(node, simd, family="ecp5")
 
 
 @pytest.mark.parametrize(("pe", "offsets"), [(1, False), (1, True), (4, True)])
@@ -248,9 +271,20 @@ def test_levels_of_many_classes_lie_in_a_memory(pe: int, offsets: bool) -> None:
     check(node, 1, frames=2)
 
 
-@pytest.mark.parametrize("element", [dataflow.BIPOLAR, dataflow.Integer(2, True), dataflow.Integer(8, True)], ids=str)
+@pytest.mark.parametrize(
+    ("element", "family"),
+    [
+        (dataflow.BIPOLAR, None),
+        (dataflow.BIPOLAR, "ecp5"),
+        (dataflow.Integer(2, True), None),
+        (dataflow.Integer(8, True), None),
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("synapses", [1, 6, 7, 18, 19, 55, 110])
-def test_an_integer_threshold_met_exactly_gives_one(synapses: int, element: dataflow.Element) -> None:
+def test_an_integer_threshold_met_exactly_gives_one(
+    synapses: int, element: dataflow.Element, family: str | None
+) -> None:
     rng = np.random.default_rng(synapses)
     weights = random_weights(rng, (3, synapses), element)
     pixels = rng.integers(1, 255, (1, synapses))
@@ -260,7 +294,7 @@ def test_an_integer_threshold_met_exactly_gives_one(synapses: int, element: data
         operand=dataflow.Integer(8),
         weight_element=element,
     )
-    (actual,) = run_node(node, pixels)
+    (actual,) = run_node(node, pixels, family=family)
     np.testing.assert_array_equal(actual, [[1, 1, 0]])
 
 

@@ -33,8 +33,9 @@ def test_a_sketch_is_like_the_trained_network(name: str) -> None:
 
 
 def test_cycles_of_a_folded_sketch_are_those_of_the_network() -> None:
-    trained = fold_to(open_network("tfc-w1a1"), 448)
-    drawn = fold_to(network_of(recipes.load("tfc-w1a1")), 448)
+    # Where two foldings cost almost the same, as within 448 cycles, equal columns of the weights may decide.
+    trained = fold_to(open_network("tfc-w1a1"), 784)
+    drawn = fold_to(network_of(recipes.load("tfc-w1a1")), 784)
     runs = [simulate(each, 3) for each in (trained, drawn)]
     assert len({(run.interval, run.first_frame_latency) for run in runs}) == 1
 
