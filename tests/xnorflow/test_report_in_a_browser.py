@@ -210,7 +210,7 @@ def js_round(value: float) -> int:
 @pytest.mark.long
 @pytest.mark.skipif(BROWSER is None, reason=f"No browser here (none of {', '.join(BROWSERS)})")
 def test_two_networks_side_by_side(tmp_path: Path) -> None:
-    small, large = residual(), residual(4_000)
+    small, large = residual(700), residual()
     subjects = Subject(small, title="fast.xnf"), Subject(large, "ice40", Clock(24.0), title="small.xnf")
     timings = write_comparison(*subjects, tmp_path / "report.html", frames=2)
     assert timings[0].interval < timings[1].interval

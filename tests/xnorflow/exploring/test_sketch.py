@@ -57,9 +57,9 @@ def test_what_cannot_be_sketched_is_said() -> None:
 @pytest.mark.train
 def test_an_untrained_network_has_the_cycles_of_its_sketch() -> None:
     recipe = recipes.load("tfc-w1a1")
-    drawn = fold_to(network_of(recipe), 448)
-    foldings = {node.name: node.folding for node in drawn.nodes if node.folding}
-    runs = [simulate(each, 3) for each in (drawn, fold(untrained(recipe, (28, 28, 1), 10), foldings))]
+    drawn = network_of(recipe)
+    foldings = {node.name: node.folding for node in fold_to(drawn, 448).nodes if node.folding}
+    runs = [simulate(fold(each, foldings), 3) for each in (drawn, untrained(recipe, (28, 28, 1), 10))]
     assert len({(run.interval, run.first_frame_latency) for run in runs}) == 1
 
 
