@@ -16,7 +16,7 @@ IMAGE = np.arange(H * W * C).reshape(SHAPE)
 
 #: Functions of arrays (height, width, channels).
 MOVES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "slice": lambda x: x[..., 1:],
+    "slice": lambda x: x[..., 1:] if x.shape[2] > 1 else x,
     "every-second": lambda x: x[..., ::2],
     "reversed": lambda x: x[..., ::-1],
     "shuffle": lambda x: x.reshape(*x.shape[:2], -1, 2).swapaxes(2, 3).reshape(x.shape) if x.shape[2] % 2 == 0 else x,
