@@ -88,12 +88,20 @@ class _Writer:
         self.taken.add(name)
         return name
 
+    def _constant(self, values: np.ndarray | np.generic, name: str) -> str:
+        """Store a tensor, and return its name."""
+        name = self._free(name)
+        self.graph.initializer.append(numpy_helper.from_array(np.asarray(values), name))
+        return name
+
     def _quantizer(self, node: onnx.NodeProto) -> None:
         shown, codes = f"node {node.name or node.output[0]!r} (QuantizeLinear)", node.output[0]
         low, high = self._codes(node, shown)
         self.replaced[codes] = []
         if codes not in self.ends and [each.op_type for each in self.readers[codes]] == ["Clip"]:
             (clip,) = self.readers[codes]
+            if clip.attribute:
+                raise InputError(f"Bounds of the Clip after {shown} must be operands, not attributes")
             bounds = [
                 self._number(name, end) for name, end in zip([*clip.input[1:], "", ""], (low, high), strict=False)
             ]
@@ -110,13 +118,21 @@ class _Writer:
         bits, signed, narrow = _width(low, high, shown)
         first, *others = [each.output[0] for each in ends]
         scale, zero, before = self._parameters(node, first)
-        width = self._free(f"{first}_bits")
-        self.graph.initializer.append(numpy_helper.from_array(np.float32(bits), width))
-        quant = helper.make_node(
-            "Quant", [node.input[0], scale, zero, width], [first], node.name, domain=_domain,
-            signed=int(signed), narrow=int(narrow), rounding_mode="ROUND",
-        )  # fmt: skip
-        self.replaced[first] = [*before, quant]
+        width = self._constant(np.float32(bits), f"{first}_bits")
+        options = {"signed": int(signed), "narrow": int(narrow), "rounding_mode": "ROUND", "domain": _domain}
+        if len(node.input) < 3 or not node.input[2] or not (self._array(node.input[2]).astype(np.int64) % 2).any():
+            quant = [helper.make_node("Quant", [node.input[0], scale, zero, width], [first], node.name, **options)]
+        else:
+            # ONNX rounds before it adds the zero point, QONNX after it: ties differ where that is odd.
+            parts = [self._free(f"{first}_{part}") for part in ("quotient", "rounded", "code")]
+            one = self._constant(np.float32(1), f"{first}_one")
+            quant = [
+                helper.make_node("Div", [node.input[0], scale], [parts[0]]),
+                helper.make_node("Round", [parts[0]], [parts[1]]),
+                helper.make_node("Quant", [parts[1], one, zero, width], [parts[2]], node.name, **options),
+                helper.make_node("Mul", [parts[2], scale], [first]),
+            ]
+        self.replaced[first] = [*before, *quant]
         for other in others:
             self.replaced[other] = [helper.make_node("Identity", [first], [other])]
 
@@ -142,6 +158,8 @@ class _Writer:
         numbers = self._array(name)
         if numbers.size != 1:
             raise InputError(f"Bound {name!r} of a Clip of codes must be one number, not {numbers.size} of them")
+        if numbers.dtype.kind == "f" and numbers.item() % 1:
+            raise InputError(f"Bound {name!r} of a Clip of codes must be an integer, not {numbers.item()}")
         return int(numbers.item())
 
     def _array(self, name: str) -> np.ndarray:
@@ -153,6 +171,7 @@ class _Writer:
         return (
             node.op_type == "DequantizeLinear"
             and _is_whole(node)
+            and _axis(node) == _axis(quantizer)
             and all(
                 self._alike(*names)
                 for names in zip([*node.input[1:], ""][:2], [*quantizer.input[1:], ""][:2], strict=True)
@@ -213,8 +232,14 @@ class _Writer:
         return [count if index == axis % len(shape) else 1 for index in range(len(shape))]
 
 
+def _axis(node: onnx.NodeProto) -> int:
+    return next((each.i for each in node.attribute if each.name == "axis"), 1)
+
+
 def _is_whole(node: onnx.NodeProto) -> bool:
-    """Return whether a quantizer has what it reads and what it makes."""
+    """Return whether a node is one of ONNX or ONNX Runtime, and has what it reads and what it makes."""
+    if node.domain not in {"", "ai.onnx", "com.microsoft"}:
+        return False
     return len(node.input) in {2, 3} and all(node.input[:2]) and len(node.output) == 1 and bool(node.output[0])
 
 

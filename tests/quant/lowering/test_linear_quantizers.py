@@ -67,12 +67,12 @@ def assert_same(model: onnx.ModelProto, expected: onnx.ModelProto) -> None:
     [
         (linear(0, np.int8), {"zero": 0, "bits": 8, "signed": 1, "narrow": 0}),
         (linear(-128, np.int8), {"zero": -128, "bits": 8, "signed": 1, "narrow": 0}),
-        (linear(3, np.uint8), {"zero": 3, "bits": 8, "signed": 0, "narrow": 0}),
+        (linear(4, np.uint8), {"zero": 4, "bits": 8, "signed": 0, "narrow": 0}),
         (linear(0, np.uint16), {"zero": 0, "bits": 16, "signed": 0, "narrow": 0}),
         (linear(0, np.int8, -127, 127), {"zero": 0, "bits": 8, "signed": 1, "narrow": 1}),
         (linear(0, np.int8, -2, 1), {"zero": 0, "bits": 2, "signed": 1, "narrow": 0}),
         (linear(0, np.int8, -1, 1), {"zero": 0, "bits": 2, "signed": 1, "narrow": 1}),
-        (linear(1, np.uint8, 0, 3), {"zero": 1, "bits": 2, "signed": 0, "narrow": 0}),
+        (linear(2, np.uint8, 0, 3), {"zero": 2, "bits": 2, "signed": 0, "narrow": 0}),
         (linear(0, np.int8, 0, 3), {"zero": 0, "bits": 2, "signed": 0, "narrow": 0}),
         (linear(0, np.uint8, 0, 1), {"zero": 0, "bits": 1, "signed": 0, "narrow": 0}),
         (lambda net, x: net("DequantizeLinear", net("QuantizeLinear", x, SCALE), SCALE),
@@ -86,7 +86,7 @@ def test_quantizers_of_codes_that_are_clipped(form: Callable[[Builder, str], str
 
 
 def test_scales_by_channel() -> None:
-    scales, zeros = np.array([0.5, 0.25, 0.0625, 1.0]), np.array([0, 1, -3, 7])
+    scales, zeros = np.array([0.5, 0.25, 0.0625, 1.0]), np.array([0, 2, -4, 8])
     column = (1, 4, 1, 1)
 
     def form(net: Builder, x: str, axis: int) -> str:
@@ -100,6 +100,19 @@ def test_scales_by_channel() -> None:
 
     for axis in (1, -3):
         assert_same(network_of(partial(form, axis=axis)), network_of(expected))
+
+
+@pytest.mark.parametrize("zero", [0, 1, 2, 3])
+def test_ties_are_rounded_before_the_zero_point_is_added(tmp_path: Path, zero: int) -> None:
+    """To even, of the quotient; QONNX's Quant rounds the sum with the zero point."""
+    net = Builder((1, 1, 2, 2), opset=21)
+    x = net("Mul", net.input, 255.0 / 2)  # every second pixel is a tie
+    x = back(net, codes(net, x, zero, np.uint8, scale=1.0), zero, np.uint8, scale=1.0)
+    onnx.save(net.model(net("Gemm", net("Flatten", x), np.eye(4), transB=1)), tmp_path / "ties.onnx")
+    images = np.arange(256, dtype=np.uint8).reshape(64, 2, 2, 1)
+    network = lower(tmp_path / "ties.onnx", outputs="scores", input_kind="uint8/255")
+    expected = np.minimum(np.rint(np.arange(256) / 2), 255 - zero).reshape(64, 4)
+    np.testing.assert_array_equal(predict(network, images).scores, expected)
 
 
 def test_stored_codes() -> None:
