@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-__all__ = ["started"]
+__all__ = ["end", "started"]
 
 #: Seconds that a program gets to end in order, in which a compiler removes its temporary files.
 _GRACE = 3.0
@@ -45,11 +45,12 @@ def started(
         try:
             yield process
         except BaseException:
-            _end(process)
+            end(process)
             raise
 
 
-def _end(process: "subprocess.Popen[str]") -> None:
+def end(process: "subprocess.Popen[str]") -> None:
+    """End a program and the processes that it started, at once if it does not end by itself."""
     try:
         _signal(process, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):

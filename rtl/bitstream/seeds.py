@@ -2,11 +2,14 @@
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 from dataflow import InputError, ToolError
+from dataflow.programs import end
 from rtl.bitstream.report import fmax_of
 from rtl.bitstream.tools import Progress, run_tool
 
@@ -57,6 +60,14 @@ def place_and_route(
         run_tool(_with_seed(command, seeds[0]), folder, progress, advance=advance)
         return {seeds[0]: fmax_of(folder / "report.json", clock_mhz)}
     progress(f"place and route ({command[0]}): seeds {', '.join(map(str, seeds))}")
+    ending = Event()
+    processes: list[subprocess.Popen[str]] = []
+
+    def begun(process: "subprocess.Popen[str]") -> None:
+        processes.append(process)
+        if ending.is_set():
+            end(process)
+
     failures: dict[int, ToolError] = {}
     found: dict[int, float] = {}
 
@@ -67,16 +78,26 @@ def place_and_route(
             if file.suffix in _INPUTS:
                 _share(file, place / file.name)
         try:
-            run_tool(_with_seed(command, seed), place, lambda text: None)
+            run_tool(_with_seed(command, seed), place, lambda text: None, begun=begun)
         except ToolError as error:
             failures[seed] = error
+            if ending.is_set():
+                return
             progress(f"seed {seed}: {error}")
         else:
             found[seed] = fmax_of(place / "report.json", clock_mhz)
             progress(f"seed {seed}: {found[seed]:.2f} MHz")
 
     with ThreadPoolExecutor(_cores()) as pool:
-        list(pool.map(run, seeds))
+        try:
+            list(pool.map(run, seeds))
+        except BaseException:
+            # An interruption reaches this thread alone; the others wait for their programs.
+            ending.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in list(processes):
+                end(process)
+            raise
     order = sorted(found, key=lambda seed: (-found[seed], seeds.index(seed)))
     _keep(folder / f"seed{[*order, *seeds][0]}", folder)
     for seed in seeds:

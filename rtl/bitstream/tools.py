@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -56,6 +57,7 @@ def run_tool(
     *,
     advance: Callable[[float], None] = lambda share: None,
     environment: Mapping[str, str] | None = None,
+    begun: "Callable[[subprocess.Popen[str]], None]" = lambda process: None,
 ) -> None:
     """Run a program in `folder` and append its output to ``tools.log`` there.
 
@@ -65,6 +67,7 @@ def run_tool(
         WebAssembly sandbox has a ``/tmp`` of its own)
     progress : called with the program's task, with each of its stages, and if it must be compiled first
     advance : called with the share of a stage that is done, where it is known
+    begun : called with the process
 
     Raises
     ------
@@ -80,6 +83,7 @@ def run_tool(
         _looking(watch),
         started([path_of_tool(name), *arguments], folder, environment=environment) as process,
     ):
+        begun(process)
         last = ""
         assert process.stdout is not None
         for line in process.stdout:

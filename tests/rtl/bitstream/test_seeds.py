@@ -1,8 +1,12 @@
 """Several placements, of which the fastest is kept, with a program that stands for nextpnr."""
 
 import json
+import os
+import signal
 import sys
+import time
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -70,6 +74,18 @@ def test_no_seed_that_routes(folder: Path) -> None:
     with pytest.raises(ToolError, match=r"^nextpnr-ice40 failed: ERROR: seed 7 cannot be routed$"):
         place_and_route(COMMAND, folder, range(7, 10), 24.0, lambda text: None, lambda share: None)
     assert (folder / "top.tim").read_text() == "seed 7"
+
+
+def test_an_interruption_ends_all_of_them(folder: Path) -> None:
+    program = folder.parent / "nextpnr"
+    program.write_text(f"#!{sys.executable}\nimport time\ntime.sleep(300)\n")
+    start = time.monotonic()
+    timer = Timer(1.5, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        place_and_route(COMMAND, folder, range(1, 7), 24.0, lambda text: None, lambda share: None)
+    timer.join()
+    assert time.monotonic() - start < 60
 
 
 def test_numbers_of_seeds() -> None:
