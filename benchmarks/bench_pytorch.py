@@ -41,7 +41,7 @@ def rows() -> list[Measurement]:
 
 def _only_avx2() -> dict[str, str]:
     """Return the variables with which numba, PyTorch and its libraries use no instructions later than AVX2."""
-    later = ("+avx512", "+avx10", "+avxvnni", "+amx")
+    later = ("+avx512", "+avx10", "+avxvnni", "+amx", "+gfni")
     flags = llvmlite.binding.get_host_cpu_features().flatten().split(",")
     return {
         "NUMBA_CPU_NAME": "haswell",

@@ -125,13 +125,15 @@ def _rate_factor(recipe: Recipe, method: Method, batches: int) -> Callable[[int]
         warm = recipe.warm_up * batches if first == 0 else 0.0
         if step < first + warm:
             return stages[index].rate * (step + 1) / (warm + 1)
-        done = min(1.0, (step - first) / (last - first))
+        cycles = recipe.cycles * min(1.0, (step - first) / (last - first))
+        cycle = min(int(cycles), recipe.cycles - 1)
+        done = cycles - cycle
         falling = {
             "cosine": (1 + math.cos(math.pi * done)) / 2,
             "linear": 1 - done,
             "step": 0.1 ** sum(done >= milestone for milestone in recipe.milestones),
             "constant": 1.0,
         }
-        return stages[index].rate * falling[recipe.schedule]
+        return stages[index].rate * recipe.cycle_rate**cycle * falling[recipe.schedule]
 
     return factor

@@ -9,6 +9,7 @@ from hwsim.packed._bits import pack, word_width
 from hwsim.packed._tensors import Tensor, Windows, fits, integer_type, output_stream, remembered, tensor_of
 from hwsim.packed._tiles import (
     byte_vector_width,
+    cache_line,
     counts_short_words,
     looks_up_bits,
     multiplies_pairs,
@@ -121,7 +122,16 @@ def _matrix(node: MatrixVector, channels: int, positions: int, window: bytes) ->
     weights = _by_halves(tiles) if form.weights == np.uint8 else tiles.astype(form.weights)
     never = -1 if node.counts_matches else np.iinfo(form.sums).max
     limits = np.pad(_limits(node, form), ((0, 0), (0, more)), constant_values=never)
-    return _Matrix(np.ascontiguousarray(weights), limits.astype(form.sums), levels, offsets)
+    return _Matrix(_aligned(weights), limits.astype(form.sums), levels, offsets)
+
+
+def _aligned(array: np.ndarray) -> np.ndarray:
+    """Return a C-contiguous copy that begins with a line of the processor's cache, so that no vector is in two."""
+    memory = np.empty(array.nbytes + cache_line - 1, np.uint8)
+    start = -memory.ctypes.data % cache_line
+    copy = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[:] = array
+    return copy
 
 
 def _limits(node: MatrixVector, form: _Form) -> np.ndarray:

@@ -15,7 +15,7 @@ a machine with narrower ones. All compiled code is in this one file, because num
 file of a function does not change.
 """
 
-from functools import cache
+from functools import cache, reduce
 from itertools import chain
 from typing import Any, ClassVar
 
@@ -28,6 +28,7 @@ from numba.extending import intrinsic
 
 __all__ = [
     "byte_vector_width",
+    "cache_line",
     "counts_short_words",
     "join",
     "looks_up_bits",
@@ -37,9 +38,11 @@ __all__ = [
     "tile_rows",
 ]
 
-#: Rows of a tile, and how many of them can be done at once.
+#: Rows of a tile.
 tile_rows = 6
-_row_counts = (1, 2, 3, 6)
+
+#: Bytes of a line of a processor's cache; a vector in two of them takes two accesses.
+cache_line = 64
 
 _i8, _i16, _i32, _i64 = (ir.IntType(width) for width in (8, 16, 32, 64))
 
@@ -127,8 +130,9 @@ class _Tile:
     vector_width = 512
     vectors = 4
 
-    #: Sums that are in registers at once; rows are done one group after another.
+    #: Sums that are in registers at once, and how many rows can be done together; such groups follow one another.
     most_sums = 24
+    row_counts: ClassVar[tuple[int, ...]] = (1, 2, 3, 6)
 
     def __init__(self, builder: Any, weights: np.dtype, packs: bool, *arguments: Any) -> None:
         self.builder, self.packs, self.weight_dtype = builder, packs, weights
@@ -170,13 +174,12 @@ class _Tile:
         # Loaded before the first store, because after it LLVM would load everything in memory again.
         levels = [self._number(self.levels, _i64(row)) for row in range(tile_rows)]
         windows = [self._at(self.pixels, self._number(self.places, _i64(row))) for row in range(tile_rows)]
-        rows = max(count for count in _row_counts if count * vectors <= self.most_sums)
+        rows = max(count for count in self.row_counts if count * vectors <= self.most_sums)
         for first in range(0, tile_rows, rows):
             group = range(first, first + rows)
             sums = self._sums([windows[row] for row in group], vectors)
             for row, totals in zip(group, sums, strict=True):
-                for vector, total in enumerate(totals):
-                    self._write(builder.load(total), levels[row], row, vector)
+                self._write([builder.load(total) for total in totals], levels[row], row)
 
     def _sums(self, windows: list[Any], vectors: int) -> list[list[Any]]:
         """Return the places of the sums over all steps, of each window and vector."""
@@ -192,15 +195,18 @@ class _Tile:
     def _step(self, step: Any, windows: list[Any], sums: list[list[Any]]) -> None:
         """Add a step to all sums."""
         builder = self.builder
-        offset = self._number(self.offsets, step)
-        start = builder.mul(builder.add(builder.mul(self.block, self.steps), step), self.elements)
-        kind = self._weight_vector
-        places = [builder.add(start, _i64(vector * self._element_count)) for vector in range(len(sums[0]))]
-        weights = [self._load(self.weights, place, kind) for place in places]
+        offset, weights = self._number(self.offsets, step), self._weights_of(step, len(sums[0]))
         factors = [self._spread(builder.gep(window, [offset])) for window in windows]
         for vector, weight in enumerate(weights):
             for x, totals in zip(factors, sums, strict=True):
                 builder.store(self._added(builder.load(totals[vector]), x, weight), totals[vector])
+
+    def _weights_of(self, step: Any, vectors: int) -> list[Any]:
+        """Return the vectors of weights of a step."""
+        builder = self.builder
+        start = builder.mul(builder.add(builder.mul(self.block, self.steps), step), self.elements)
+        places = [builder.add(start, _i64(vector * self._element_count)) for vector in range(vectors)]
+        return [self._load(self.weights, place, self._weight_vector) for place in places]
 
     @property
     def _element_count(self) -> int:
@@ -225,20 +231,34 @@ class _Tile:
     def _number(self, array: Any, place: Any) -> Any:
         return self.builder.load(self._at(array, place))
 
-    def _write(self, total: Any, level: Any, row: int, vector: int) -> None:
+    def _write(self, totals: list[Any], level: Any, row: int) -> None:
+        """Write what a row's sums are in the vectors of neurons: bits, or totals."""
         builder = self.builder
         width = builder.extract_value(self.out.shape, 1)
         place = builder.mul(builder.add(self.first, _i64(row)), width)
-        neuron = builder.add(builder.mul(self.block, self.neurons), _i64(vector * self.lanes))
         start = builder.mul(level, builder.extract_value(self.limits.shape, 1))
-        limit = self._load(self.limits, builder.add(start, neuron), self.vector)
+        first = builder.mul(self.block, self.neurons)
+        limits = [
+            self._load(self.limits, builder.add(builder.add(start, first), _i64(vector * self.lanes)), self.vector)
+            for vector in range(len(totals))
+        ]
         if self.packs:
-            total = builder.bitcast(builder.icmp_signed(self.relation, total, limit), ir.IntType(self.lanes))
-            neuron = builder.udiv(neuron, _i64(8))
+            pairs = zip(totals, limits, strict=True)
+            bits = [builder.icmp_signed(self.relation, total, limit) for total, limit in pairs]
+            results = [builder.bitcast(each, ir.IntType(each.type.count)) for each in self._joined(bits)]
+            first = builder.udiv(first, _i64(8))
         else:
-            total = builder.add(limit, builder.mul(total, ir.Constant(self.vector, [self.factor] * self.lanes)))
-        target = builder.bitcast(self._at(self.out, builder.add(place, neuron)), total.type.as_pointer())
-        builder.store(total, target).align = 1
+            factors = ir.Constant(self.vector, [self.factor] * self.lanes)
+            pairs = zip(totals, limits, strict=True)
+            results = [builder.add(limit, builder.mul(total, factors)) for total, limit in pairs]
+        elements = len(totals) * self.lanes // len(results) // (8 if self.packs else 1)
+        for number, result in enumerate(results):
+            target = self._at(self.out, builder.add(builder.add(place, first), _i64(number * elements)))
+            builder.store(result, builder.bitcast(target, result.type.as_pointer())).align = 1
+
+    def _joined(self, bits: list[Any]) -> list[Any]:
+        """Return vectors of bits as they are written, one or several of the given ones at a time."""
+        return bits
 
     def _load(self, array: Any, place: Any, kind: Any) -> Any:
         loaded = self.builder.load(self.builder.bitcast(self._at(array, place), kind.as_pointer()))
@@ -332,6 +352,13 @@ class _Half(_Tile):
     vector_width = 256
     most_sums = 8
 
+    def _joined(self, bits: list[Any]) -> list[Any]:
+        """Return pairs of vectors, whose comparisons become bits with one instruction."""
+        if len(bits) % 2:
+            return bits
+        pairs = zip(bits[::2], bits[1::2], strict=True)
+        return [self._lanes(left, right, 0, 2 * self.lanes) for left, right in pairs]
+
     @classmethod
     def sizes(cls, weights: np.dtype) -> tuple[int, ...]:
         return tuple(size for size in (16, 32, 64) if size <= super(_Half, cls).sizes(weights)[0])
@@ -379,53 +406,115 @@ class _Nibbles(_Half):
     There are 16 possible groups of four weights. The numbers of synapses that differ between each of them and four
     bits of a window are a table in a register, in which one instruction (`vpshufb`) looks up the groups of 16 neurons.
     A vector has the lower four synapses of these neurons and then their upper four, and the tables of all bytes are in
-    memory. What was looked up is at most 4 and is added in bytes, which are added to the sums before they overflow.
+    memory.
+
+    What is looked up is at most 4, so a byte holds that of two rows, the second one times 16: one instruction looks up
+    both. What three steps give is added before the upper halves are taken out. Both the bytes and the upper halves are
+    summed in bytes; the sum of the lower halves is their difference, modulo 256, until it is added to the totals.
     """
 
     relation, factor = "<=", -2
+    row_counts = (2, 6)
 
-    #: Steps whose counts fit into bytes.
-    most_steps = 255 // 4
+    #: Steps whose counts fit into half a byte, and those that a turn of each of three loops adds.
+    few_steps = 15 // 4
+    loop_steps = 2 * few_steps, few_steps, 1
+
+    #: Steps whose counts fit into a byte, in whole turns of the first loop.
+    most_steps = 255 // 4 // loop_steps[0] * loop_steps[0]
 
     @classmethod
     def sum_width(cls, weights: np.dtype) -> int:
         return 16
 
     def _sums(self, windows: list[Any], vectors: int) -> list[list[Any]]:
-        builder, half = self.builder, ir.VectorType(_i16, self.lanes)
+        builder = self.builder
+        pairs = list(zip(windows[::2], windows[1::2], strict=True))
         sums = self._zeros(self.vector, len(windows), vectors)
-        with cgutils.for_range_slice(builder, _i64(0), self.steps, _i64(self.most_steps), _i64) as (first, _):
-            counts = self._zeros(self._weight_vector, len(windows), vectors)
+        with cgutils.for_range_slice(builder, _i64(0), self.steps, self._steps_at_once(), _i64) as (first, _):
+            both, upper = (self._zeros(self._weight_vector, len(pairs), vectors) for _ in range(2))
             rest = builder.sub(self.steps, first)
-            short = builder.icmp_signed("<", rest, _i64(self.most_steps))
-            with cgutils.for_range(builder, builder.select(short, rest, _i64(self.most_steps))) as loop:
-                self._step(builder.add(first, loop.index), windows, counts)
-            for total, count in zip(chain(*sums), chain(*counts), strict=True):
-                counted = builder.load(count)
-                for part in range(2):
-                    wide = builder.zext(self._lanes(counted, counted, part * self.lanes, self.lanes), half)
-                    builder.store(builder.add(builder.load(total), wide), total)
+            most = self._steps_at_once()
+            count = builder.select(builder.icmp_signed("<", rest, most), rest, most)
+            start = first
+            for steps in self.loop_steps:
+                groups = builder.udiv(count, _i64(steps))
+                with cgutils.for_range(builder, groups) as loop:
+                    step = builder.add(start, builder.mul(loop.index, _i64(steps)))
+                    few = min(steps, self.few_steps)
+                    for number in range(0, steps, few):
+                        self._add_steps(builder.add(step, _i64(number)), few, pairs, both, upper)
+                done = builder.mul(groups, _i64(steps))
+                start, count = builder.add(start, done), builder.sub(count, done)
+            for pair in range(len(pairs)):
+                for vector in range(vectors):
+                    second = builder.load(upper[pair][vector])
+                    lower = builder.sub(builder.load(both[pair][vector]), builder.shl(second, self._bytes(4)))
+                    self._add_bytes(sums[2 * pair][vector], lower)
+                    self._add_bytes(sums[2 * pair + 1][vector], second)
         return sums
 
-    def _spread(self, place: Any) -> Any:
-        """Return the tables of a byte of bits."""
+    def _steps_at_once(self) -> Any:
+        """Return how many steps are added in bytes: processors predict the ends of equally long, short loops best."""
         builder = self.builder
-        tables = cgutils.global_constant(builder, "differing", ir.Constant(_tables_type, _tables))
-        byte = builder.zext(builder.load(place), _i64)
-        table = builder.bitcast(builder.gep(tables, [_i64(0), byte, _i64(0)]), self._weight_vector.as_pointer())
-        loaded = builder.load(table)
-        loaded.align = 1
-        return loaded
 
-    def _added(self, total: Any, x: Any, weight: Any) -> Any:
-        return self.builder.add(total, self._call("llvm.x86.avx2.pshuf.b", x.type, x, weight))
+        def over(number: Any, count: Any) -> Any:
+            return builder.udiv(builder.add(number, builder.sub(count, _i64(1))), count)
+
+        parts = over(self.steps, _i64(self.most_steps))
+        turn = _i64(self.loop_steps[0])
+        return builder.mul(over(over(self.steps, parts), turn), turn)
+
+    def _add_steps(
+        self, first: Any, steps: int, pairs: list[tuple[Any, Any]], both: list[list[Any]], upper: list[list[Any]]
+    ) -> None:
+        """Add a few steps to the sums of bytes, and of their upper halves, of each pair of windows and vector."""
+        builder = self.builder
+        looked_up = list[list[Any]]()
+        for step in (builder.add(first, _i64(number)) for number in range(steps)):
+            offset, weights = self._number(self.offsets, step), self._weights_of(step, len(both[0]))
+            tables = [self._table(*(builder.load(builder.gep(each, [offset])) for each in pair)) for pair in pairs]
+            looked_up.append(
+                [
+                    self._call("llvm.x86.avx2.pshuf.b", table.type, table, weight)
+                    for table in tables
+                    for weight in weights
+                ]
+            )
+        for place, total, *counts in zip(chain(*both), chain(*upper), *looked_up, strict=True):
+            count = reduce(builder.add, counts)
+            builder.store(builder.add(builder.load(place), count), place)
+            builder.store(builder.add(builder.load(total), builder.lshr(count, self._bytes(4))), total)
+
+    def _add_bytes(self, total: Any, counts: Any) -> None:
+        """Add the counts of the lower and of the upper four synapses of each neuron to its sum."""
+        builder, half = self.builder, ir.VectorType(_i16, self.lanes)
+        for part in range(2):
+            wide = builder.zext(self._lanes(counts, counts, part * self.lanes, self.lanes), half)
+            builder.store(builder.add(builder.load(total), wide), total)
+
+    def _bytes(self, number: int) -> Any:
+        return ir.Constant(self._weight_vector, [number] * self._weight_vector.count)
+
+    def _table(self, first: Any, second: Any) -> Any:
+        """Return the table of a byte of bits of two windows."""
+        builder = self.builder
+        loaded = []
+        for name, kind, byte in (("differing", _tables, first), ("differing_16", _upper_tables, second)):
+            tables = cgutils.global_constant(builder, name, ir.Constant(_tables_type, kind))
+            tables.align = cache_line
+            place = builder.gep(tables, [_i64(0), builder.zext(byte, _i64), _i64(0)])
+            loaded.append(builder.load(builder.bitcast(place, self._weight_vector.as_pointer())))
+            loaded[-1].align = 1
+        return builder.or_(*loaded)
 
 
 #: For each byte of bits, the bits that differ between its lower four and each number of four bits, and the same for its
-#: upper four.
+#: upper four; and 16 times all of these.
 _tables = [
     [(four ^ other).bit_count() for four in (byte & 15, byte >> 4) for other in range(16)] for byte in range(256)
 ]
+_upper_tables = [[16 * count for count in table] for table in _tables]
 _tables_type = ir.ArrayType(ir.ArrayType(_i8, 32), 256)
 
 _KINDS: dict[tuple[type, type], type[_Tile]] = {

@@ -11,7 +11,7 @@ from quant import datasets
 __all__ = ["Recipe", "is_integer", "is_number"]
 
 #: Least values of the integers.
-_LEAST = {"epochs": 1, "batch_size": 2, "seed": 0, "shift": 0, "threads": 1}
+_LEAST = {"epochs": 1, "batch_size": 2, "seed": 0, "shift": 0, "threads": 1, "cycles": 1}
 
 #: Greatest values: torch takes seeds of 64 bits, and OpenMP reserves memory for every thread.
 _MOST = {"seed": 2**63 - 1, "threads": 1024}
@@ -44,6 +44,9 @@ class Recipe:
     schedule : how the learning rate falls in each stage: to 0 by "cosine" (half a period) or "linear", to a tenth at
         each milestone by "step", or "constant"
     milestones : of "step", parts of a stage, 0 to 1
+    cycles : how often the learning rate falls in each stage; it starts again after each fall (Loshchilov and Hutter
+        2017), so that the first cycle of two is a whole training of half the epochs
+    cycle_rate : factor of the learning rate from each cycle to the next
     warm_up : epochs in which the learning rate rises from 0, at the start of the first stage
     weight_decay : of the weights of layers; scales, slopes, shifts and normalizations have none
     momentum : of "sgd"
@@ -84,6 +87,8 @@ class Recipe:
     rates: dict[str, Any] = field(default_factory=dict, hash=False)
     schedule: str = "cosine"
     milestones: tuple[float, ...] = (0.5, 0.75)
+    cycles: int = 1
+    cycle_rate: float = 1.0
     warm_up: float = 0.0
     weight_decay: float = 0.0
     momentum: float = 0.9
@@ -117,8 +122,8 @@ class Recipe:
         size = self.image_size
         sized = isinstance(size, tuple) and len(size) in (0, 2) and all(is_integer(each) and each >= 1 for each in size)
         self._check("image_size", sized, "two integers of at least 1, height and width, or empty")
-        self._check("learning_rate", is_number(self.learning_rate) and self.learning_rate > 0, "a number above 0")
-        self._check("temperature", is_number(self.temperature) and self.temperature > 0, "a number above 0")
+        for name in ("learning_rate", "cycle_rate", "temperature"):
+            self._check(name, is_number(getattr(self, name)) and getattr(self, name) > 0, "a number above 0")
         for name in ("method", "teacher"):
             self._check(name, isinstance(getattr(self, name), str), "a name")
         self._check("options", isinstance(self.options, dict), "a table of the method's constants")

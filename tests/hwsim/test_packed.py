@@ -26,7 +26,7 @@ from hwsim import packed, reference
 from hwsim.packed import _matrices
 from hwsim.packed._bits import pack, unpack
 from hwsim.packed._matrices import grouped
-from hwsim.packed._tiles import tile_rows
+from hwsim.packed._tiles import multiplies_pairs, tile_rows
 from hwsim.reference.matrix_vector import matrix_vector
 from sim_tests.cases import CASES, Case, random_frames
 from sim_tests.strategies import dense_networks
@@ -104,10 +104,10 @@ def test_matrices_at_borders_of_words_and_tiles(synapses: int, rows: int, neuron
 
 @pytest.mark.long
 @pytest.mark.parametrize("way", ["short words", "bytes", "words"])
-@pytest.mark.parametrize("synapses", [500, 504, 505, 512, 1008, 1009, 2**15 - 1, 2**15])
+@pytest.mark.parametrize("synapses", [480, 481, 504, 505, 512, 1008, 1009, 2**15 - 1, 2**15])
 @pytest.mark.parametrize("neurons", [1, 16, 17, 32, 33, 64, 65])
 def test_all_bits_differ_or_none(monkeypatch: pytest.MonkeyPatch, neurons: int, synapses: int, way: str) -> None:
-    """Counts in bytes are added to the sums after 63 steps of 8 synapses; sums of 16 bits hold 2**15 - 1 synapses.
+    """Counts in bytes are added to the sums after at most 60 steps of 8 synapses; 16 bits hold those of 2**15 - 1.
 
     Short words and bytes are for processors that have instructions for them.
     """
@@ -128,6 +128,27 @@ def test_all_bits_differ_or_none(monkeypatch: pytest.MonkeyPatch, neurons: int, 
     for limits in (np.zeros(neurons, np.int64), (expected[1] + synapses) // 2, np.full(neurons, synapses + 1)):
         (y,) = packed.apply(MatrixVector("m", weights, limits), tensor)
         np.testing.assert_array_equal(y.values, ((expected + synapses) // 2 >= limits).astype(np.int64), strict=True)
+
+
+@pytest.mark.parametrize("synapses", [7, 8, 16, 24, 40, 48, 72, 480, 481, 500, 576, 1001])
+@pytest.mark.parametrize("neurons", [10, 30, 70])
+def test_bits_are_looked_up_in_loops_of_several_steps(
+    monkeypatch: pytest.MonkeyPatch, neurons: int, synapses: int
+) -> None:
+    """The loops of looked up bytes add six steps, three or one at a time, of pairs of rows with other bits."""
+    if not multiplies_pairs():
+        pytest.skip("this processor has no AVX2")
+    monkeypatch.setattr(_matrices, "counts_short_words", lambda: False)
+    monkeypatch.setattr(_matrices, "looks_up_bits", lambda: True)
+    rng = np.random.default_rng(synapses)
+    x, weights = rng.integers(0, 2, (13, synapses)), rng.choice(np.array([-1, 1], np.int8), (neurons, synapses))
+    x[:6] ^= x[:6] & (rng.random((6, 1)) < rng.random((6, synapses)))  # from almost none to almost all are 1
+    node = MatrixVector("m", weights, synapses // 2 + rng.integers(-2, 3, neurons))
+    (y,) = packed.apply(node, packed.Tensor(pack(x), (synapses,), True))
+    expected = ((2 * x - 1) @ weights.T.astype(np.int64) + synapses) // 2 >= node.thresholds
+    np.testing.assert_array_equal(y.values, expected.astype(np.int64), strict=True)
+    (totals,) = packed.apply(MatrixVector("m", weights), packed.Tensor(pack(x), (synapses,), True))
+    np.testing.assert_array_equal(totals.values, (2 * x - 1) @ weights.T.astype(np.int64), strict=True)
 
 
 @pytest.mark.parametrize("frames", [1, 5])

@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -43,6 +44,26 @@ def test_other_schedules_and_the_warm_up() -> None:
 def test_steps_fall_to_a_tenth_at_each_milestone() -> None:
     found = rates(replace(RECIPE, schedule="step", milestones=(0.25, 0.5)), load("bnn"))
     assert found == pytest.approx([1.0] * 10 + [0.1] * 10 + [0.01] * 21)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "linear", "step", "constant"])
+def test_each_cycle_is_a_training_of_its_own(schedule: str) -> None:
+    once = rates(replace(RECIPE, schedule=schedule, epochs=5), load("bnn"))[:-1]
+    found = rates(replace(RECIPE, schedule=schedule, cycles=2, cycle_rate=0.5), load("bnn"))
+    assert found[:20] == once
+    assert found[20:40] == pytest.approx([0.5 * rate for rate in once])
+    assert found[40] == pytest.approx({"cosine": 0.0, "linear": 0.0, "step": 0.005, "constant": 0.5}[schedule])
+
+
+def test_stages_have_cycles_each() -> None:
+    method = load("biper")
+    starts = method.first_epochs(RECIPE.epochs)
+    assert len(starts) == 2
+    found = rates(replace(RECIPE, cycles=2), method)
+    tops = [step for step in range(1, 40) if found[step] > found[step - 1]]
+    ends = [*starts, RECIPE.epochs]
+    middles = [BATCHES * (first + last) // 2 for first, last in pairwise(ends)]
+    assert set(middles) <= set(tops)
 
 
 def test_parameters_have_factors_of_the_rate_by_name() -> None:

@@ -162,6 +162,8 @@ def test_settings_replace_values() -> None:
         ),
         ("epochs=many", "epochs of recipe 'tfc-w1a1' must be an integer of at least 1, not 'many'"),
         ("options=3", "options of recipe 'tfc-w1a1' must be a table of the method's constants, not 3"),
+        ("cycles=0", "cycles of recipe 'tfc-w1a1' must be an integer of at least 1, not 0"),
+        ("cycle_rate=0", "cycle_rate of recipe 'tfc-w1a1' must be a number above 0, not 0"),
         ("warm_up=-1", "warm_up of recipe 'tfc-w1a1' must be a number of at least 0, not -1"),
         ("momentum=1", "momentum of recipe 'tfc-w1a1' must be at least 0 and less than 1, not 1"),
         ("method=3", "method of recipe 'tfc-w1a1' must be a name, not 3"),
