@@ -26,8 +26,8 @@ Results = dict[str, dict[str, float]]
 
 
 def cells(names: list[str], seeds: int) -> list[tuple[str, str, int]]:
-    """Return methods, optimizers and seeds, all with each other; one seed of all comes first."""
-    return [(name, optimizer, seed) for seed, name, optimizer in product(range(seeds), names, RATES)]
+    """Return methods, optimizers and seeds, all with each other; one seed of all comes first, with one optimizer."""
+    return [(name, optimizer, seed) for seed, optimizer, name in product(range(seeds), RATES, names)]
 
 
 def run(recipe: Recipe, cell: tuple[str, str, int], data: str | None) -> dict[str, float]:
@@ -67,8 +67,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="JSON with one entry per cell")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="another value of the recipe")
     arguments = parser.parse_args()
     recipe = replace(recipes.load(arguments.recipe), epochs=arguments.epochs, validation=0)
+    recipe = recipes.changed(recipe, arguments.set)
     results: Results = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
     for cell in cells(list(methods.METHODS), arguments.seeds):
         key = " ".join(map(str, cell))

@@ -22,6 +22,8 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from lightning.pytorch.plugins import TorchCheckpointIO
 from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
+from torch._dynamo import config as compiler_config
+from torch._dynamo.exc import TorchDynamoException
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from dataflow import InputError, atomic_write
@@ -48,6 +50,9 @@ _RESUME = "--resume continues after the last complete epoch"
 
 #: Steps over which the loss of a running epoch is averaged.
 _RECENT = 50
+
+#: Graphs that torch's compiler keeps of one function.
+_MOST_GRAPHS = 64
 
 #: Part of a GPU's free memory that the images may take, so that batches are made there.
 _IMAGES_SHARE = 0.5
@@ -86,6 +91,7 @@ class TrainingRun(LightningModule):
         self.classifier = self.shared.classifier  # as a module of this one, so that checkpoints have it once
         self._binary = binary_layers(network)
         self._teacher = [] if teacher is None else [teacher]  # in a list, so that checkpoints are without it
+        self._stepped = [self.network]  # what steps run; in a list, because it has the same parameters
         self.history: list[dict[str, Any]] = []
         self.warnings: list[dict[str, Any]] = []
         self.seconds = 0.0
@@ -115,6 +121,10 @@ class TrainingRun(LightningModule):
         self.shared.clock.move(self.device)
         for teacher in self._teacher:
             teacher.to(self.device)
+        if self.recipe.compiled:
+            # A graph of its own for each size of a batch, and for each stage of a method.
+            mode = "reduce-overhead" if self.device.type == "cuda" else None
+            self._stepped = [torch.compile(self.network, fullgraph=True, dynamic=False, mode=mode)]
         if self.device.type == "cuda":
             free, _ = torch.cuda.mem_get_info(self.device)
             if self._images.nbytes <= _IMAGES_SHARE * free:
@@ -171,7 +181,10 @@ class TrainingRun(LightningModule):
                 loss = (1 - share) * loss + share * distillation_loss(scores, taught, self.recipe.temperature)
             return loss
 
-        loss = self.shared.method.loss(self.network, images, labels, criterion)
+        if self.recipe.compiled:
+            torch.compiler.cudagraph_mark_step_begin()  # results of the step before may be overwritten
+        with _compiler_sentences():
+            loss = self.shared.method.loss(self._stepped[0], images, labels, criterion)
         penalty = self.shared.method.penalty(self._binary)
         if penalty is not None:
             loss = loss + penalty
@@ -299,6 +312,7 @@ def fit(
         _quiet(),
         _quiet_log_writer(),
         _threads(recipe.threads),
+        _compiler(recipe),
         _memory_kept(),
         TrainingProgress(recipe.name, recipe.epochs, figure=run.task.figure, shown=progress) as shown,
     ):
@@ -358,6 +372,26 @@ def _threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def _compiler_sentences() -> Iterator[None]:
+    """Say in a sentence why torch's compiler cannot compile a network."""
+    try:
+        yield
+    except TorchDynamoException as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise InputError(f"Network must be one that torch compiles with compiled=true, not: {reason}") from error
+
+
+@contextmanager
+def _compiler(recipe: Recipe) -> Iterator[None]:
+    """Let torch's compiler keep as many graphs as there may be: two sizes of batches in each stage and run."""
+    if not recipe.compiled:
+        yield
+        return
+    with compiler_config.patch(recompile_limit=_MOST_GRAPHS):
+        yield
 
 
 @contextmanager

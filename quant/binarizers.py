@@ -19,6 +19,7 @@ from brevitas.quant import Int8ActPerTensorFloat, SignedBinaryActPerTensorConst,
 from torch import Tensor, nn
 
 from quant.estimators import sign_clipped
+from quant.rounding import RoundingIdentity
 
 __all__ = [
     "BinaryActivation",
@@ -90,7 +91,8 @@ def binary_activation() -> QuantIdentity:
 
 def fixed_point_activation() -> QuantIdentity:
     """Return the rounding of its input to 8-bit fixed point."""
-    return check_fixed_point(QuantIdentity(act_quant=FixedPointActivation))
+    layer = RoundingIdentity(act_quant=FixedPointActivation, step=2.0**-7, least=-128, greatest=127)
+    return check_fixed_point(layer)
 
 
 def check_binary(layer: Layer) -> Layer:

@@ -24,6 +24,7 @@ from brevitas.quant.fixed_point import Int8WeightPerChannelFixedPoint, Int8Weigh
 from torch import Tensor, nn
 
 from quant.methods import BNN, BinaryConv2d, BinaryLinear, BinarySign, Shared
+from quant.rounding import RoundingIdentity, rounded
 
 __all__ = [
     "ByteWeight",
@@ -44,23 +45,6 @@ __all__ = [
 Layer = TypeVar("Layer", QuantLinear, QuantConv2d)
 
 
-class _Rounding(torch.autograd.Function):
-    """``clip(round(x / step), least, greatest) * step``; the gradient passes where nothing is clipped."""
-
-    @staticmethod
-    def forward(context: Any, values: Tensor, step: float, least: int, greatest: int) -> Tensor:
-        context.save_for_backward(values)
-        # A tie below the least code rounds to it if it is even: then the gradient passes at the tie too.
-        lowest = (least - 0.5) * (1.0 if least % 2 else 1.0 + 2.0**-23)
-        context.bounds = lowest * step, (greatest + 0.5) * step
-        return torch.mul(values, 1 / step).round_().clamp_(least, greatest).mul_(step)
-
-    @staticmethod
-    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
-        (values,) = context.saved_tensors
-        return torch.ops.aten.hardtanh_backward(gradient, values, *context.bounds), None, None, None
-
-
 class GridQuant(RescalingIntQuant):
     """`RescalingIntQuant` for signed activations with a constant scale that is a power of two."""
 
@@ -68,7 +52,7 @@ class GridQuant(RescalingIntQuant):
         bits = self.msb_clamp_bit_width_impl()
         scale = self.scaling_impl(x, self.int_scaling_impl(bits))
         least, greatest = int(self.int_quant.min_int(bits)), int(self.int_quant.max_int(bits))
-        return _Rounding.apply(x, scale.item(), least, greatest), scale, self.zero_point_impl(x, scale, bits), bits
+        return rounded(x, scale.item(), least, greatest), scale, self.zero_point_impl(x, scale, bits), bits
 
 
 class ClippedIntQuant(RescalingIntQuant):
@@ -121,15 +105,18 @@ class GridActivation(Int8ActPerTensorFloat):
 
 def ternary_activation() -> QuantIdentity:
     """Return the rounding of its input to -1, 0 and +1."""
-    return check_grid(QuantIdentity(act_quant=TernaryActivation), step=1.0, least=-1, greatest=1)
+    return _grid(1.0, -1, 1, act_quant=TernaryActivation)
 
 
 def grid_activation(*, bits: int, step: float) -> QuantIdentity:
     """Return the rounding of its input to signed codes of `bits` bits times `step`, a power of two."""
     least, greatest = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
-    layer = QuantIdentity(
-        act_quant=GridActivation, bit_width=bits, min_val=least * step, max_val=greatest * step, narrow_range=False
-    )
+    bounds = {"min_val": least * step, "max_val": greatest * step}
+    return _grid(step, least, greatest, act_quant=GridActivation, bit_width=bits, narrow_range=False, **bounds)
+
+
+def _grid(step: float, least: int, greatest: int, **options: Any) -> QuantIdentity:
+    layer = RoundingIdentity(step=step, least=least, greatest=greatest, **options)
     return check_grid(layer, step=step, least=least, greatest=greatest)
 
 

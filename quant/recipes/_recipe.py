@@ -71,6 +71,8 @@ class Recipe:
     threads : processor threads; small networks are fastest with one, and another number changes the rounding of sums
     precision : Lightning's name: "32-true", or "bf16-mixed" for products of layers in bfloat16 (which holds signs
         exactly) and sums rounded to it, which is faster on processors that support it
+    compiled : whether torch compiles the network's steps, as one graph each; on a GPU they are captured, so that the
+        host does not hold them up. Sums may be rounded otherwise
     """
 
     name: str
@@ -108,6 +110,7 @@ class Recipe:
     validation: float = 0.05
     threads: int = 1
     precision: str = "32-true"
+    compiled: bool = False
 
     #: What such a network is called.
     kind: ClassVar[str] = ""
@@ -150,7 +153,7 @@ class Recipe:
         held = self.validation
         held_out = is_number(held) and held >= 0 and (held < 1 or is_integer(held))
         self._check("validation", held_out, "a number of images, or a fraction of at least 0 and less than 1")
-        for name in ("flip", "skip_broken"):
+        for name in ("flip", "skip_broken", "compiled"):
             self._check(name, isinstance(getattr(self, name), bool), "true or false")
 
         self._check_task()

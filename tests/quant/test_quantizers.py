@@ -1,5 +1,6 @@
 """Quantizers of several bits: what they round to, their gradients, and the detection of options without effect."""
 
+import copy
 import re
 
 import pytest
@@ -9,6 +10,7 @@ from brevitas.nn import QuantConv2d, QuantIdentity, QuantLinear
 from brevitas.quant import Int8WeightPerTensorFloat
 from torch import Tensor
 
+from quant.binarizers import FixedPointActivation, fixed_point_activation
 from quant.quantizers import (
     ByteWeight,
     GridActivation,
@@ -84,6 +86,7 @@ def grid_values(step: float) -> Tensor:
         (grid_activation(bits=8, step=2.0**-6), plain_grid(8, 2.0**-6), 2.0**-6),
         (grid_activation(bits=4, step=0.5), plain_grid(4, 0.5), 0.5),
         (grid_activation(bits=2, step=2.0), plain_grid(2, 2.0), 2.0),
+        (fixed_point_activation(), QuantIdentity(act_quant=FixedPointActivation), 2.0**-7),
     ],
 )
 def test_values_and_gradients_are_those_of_brevitas(
@@ -98,6 +101,7 @@ def test_values_and_gradients_are_those_of_brevitas(
         gradients.append(inputs.grad)
     assert torch.equal(*outputs)
     assert torch.equal(*gradients)
+    assert torch.equal(copy.deepcopy(ours).eval()(values), outputs[0])
     assert len(outputs[0].unique()) > 2
     assert set((gradients[0] == 0).tolist()) == {False, True}
 
