@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from benchmarks.cost_wiring import CHOICES, VIEWS, choice, peaks, view
 from dataflow import (
     BIPOLAR,
     Add,
@@ -49,7 +50,7 @@ def draws(seed: int, count: int) -> Iterator[tuple[str, Node | FifoSample]]:
     # With generators of their own, so that a kind that is added changes no other sample.
     later: list[tuple[Draw, int]] = [
         (_product_matrix, count),
-        *((kind, count // 2) for kind in (_steps, _lines, _table)),
+        *((kind, count // 2) for kind in (_steps, _lines, _table, _choice, _view, _peaks)),
     ]
     for number, (kind, times) in enumerate(later, 1):
         alone = np.random.default_rng((seed, number))
@@ -237,6 +238,27 @@ def _table(rng: np.random.Generator) -> tuple[str, Node] | None:
     if not shared and channels << element.width > 40_000:
         return None
     return table(element, channels, pe, shared, width)
+
+
+def _choice(rng: np.random.Generator) -> tuple[str, Node] | None:
+    element, (_, _, channels), pe = _image(rng)
+    kind = str(rng.choice(CHOICES))
+    if pe * element.width > 128 or (kind == "shuffle" and pe < channels):
+        return None
+    return choice(kind, element, channels, pe)
+
+
+def _view(rng: np.random.Generator) -> tuple[str, Node] | None:
+    element, shape, _ = _image(rng)
+    kind = str(rng.choice(VIEWS))
+    pe = _part(rng, shape[-1] // 4 if kind == "pixels" else shape[-1], 64)
+    return None if pe * element.width > 128 else view(kind, element, shape, pe)
+
+
+def _peaks(rng: np.random.Generator) -> tuple[str, Node]:
+    channels = _size(rng, 1, 32)
+    shape = (_size(rng, 4, 64), _size(rng, 4, 64), channels)
+    return peaks(int(rng.integers(4, 17)), shape, _part(rng, channels, 8))
 
 
 def steps(element: Integer, channels: int, pe: int, shared: bool, width: int) -> tuple[str, Requantize]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmarks.cost_draws import FifoSample, draws, lines, matrix, steps, table, window_name
+from benchmarks.cost_wiring import rearrangements, selects, spatial_arg_maxes
 from benchmarks.networks import SFC, TFC
 from dataflow import (
     BIPOLAR,
@@ -76,6 +77,9 @@ def samples() -> list[Sample]:
         _lines,
         _tables,
         _product_matrices,
+        selects,
+        rearrangements,
+        spatial_arg_maxes,
     ]
     found = []
     for part in parts:

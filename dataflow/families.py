@@ -18,8 +18,9 @@ class Shape:
     blocks: int = 1
 
 
-#: Yosys' surcharge on block RAM that is read and written at different words, between 10.5 and 12, and at the same word,
-#: between -47 and -0.5. The bounds were derived from Yosys' choices for sample memories.
+#: Yosys' surcharge on block RAM that is read and written at different words, between 10.5 and 12 where it has no mode
+#: that reads the old word first (6 emulations of 2 each), and at the same word, between -47 and -0.5. The bounds were
+#: derived from Yosys' choices for sample memories.
 _TWO_PORTS, _ONE_PORT = 11.0, -1.0
 
 
@@ -38,6 +39,7 @@ class Memory:
     price : price of a block
     pair_price : price of a pair of blocks
     written_byte : a writable word takes complete groups of this many bits, in shapes that are at least as wide
+    reads_first : whether a word that is written and read at once can be the old one, as Yosys wants it of two ports
     """
 
     bits: int
@@ -45,6 +47,7 @@ class Memory:
     price: int
     pair_price: int = 0
     written_byte: int = 1
+    reads_first: bool = False
 
     def blocks(self, depth: int, width: int, *, written: bool = False) -> int:
         """Return the blocks that hold `depth` words of `width` bits."""
@@ -61,7 +64,8 @@ class Memory:
         ----------
         one_port : whether it is read and written at the same word
         """
-        return self._chosen(depth, width, True)[0] + (_ONE_PORT if one_port else _TWO_PORTS)
+        two_ports = 0.0 if self.reads_first else _TWO_PORTS
+        return self._chosen(depth, width, True)[0] + (_ONE_PORT if one_port else two_ports)
 
     def _chosen(self, depth: int, width: int, written: bool) -> tuple[float, int, int]:
         """Return price, blocks and parts with the cheapest shape."""
@@ -181,7 +185,7 @@ FAMILIES = {
         # Blocks are counted in halves of 18 kbit.
         Family(
             "xilinx7",
-            Memory(18432, (*_SHAPES_18K, *_SHAPES_36K), price=129, pair_price=257, written_byte=9),
+            Memory(18432, (*_SHAPES_18K, *_SHAPES_36K), price=129, pair_price=257, written_byte=9, reads_first=True),
             lut_inputs=6,
             wide_muxes=True,
             shift_registers=True,

@@ -71,18 +71,20 @@ class Adders:
 
 @dataclass(frozen=True)
 class Mux:
-    """Multiplexers: `copies`, each of `inputs` bits."""
+    """Multiplexers: `copies`, each of `inputs` bits, which `select_bits` choose; 3 stand for any more."""
 
     inputs: int
     copies: int
+    select_bits: int = 3
 
 
 @dataclass(frozen=True)
 class Ring:
-    """Words of `width` bits that rotate through `depth` registers."""
+    """Words of `width` bits that rotate through `depth` registers, of which the first `read` are read as well."""
 
     depth: int
     width: int
+    read: int = 1
 
 
 #: LUTs of 4 and of 6 inputs that compare 0, 1, 2 ... bits with as many others, and count the equal ones.
@@ -161,8 +163,14 @@ def adder_luts(width: int, family: Family) -> int:
 
 
 def mux_luts(mux: Mux, family: Family) -> int:
-    """Return the LUTs of multiplexers with a registered select: each LUT of 4 inputs adds one input."""
-    return mux.copies * (mux.inputs - 1 if family.lut_inputs == 4 else mux.inputs // 2)
+    """Return the LUTs of multiplexers with a registered select: each LUT of 4 inputs adds one input.
+
+    A LUT of 6 inputs has the bits that choose, and for each LUT after the first the output of the one before.
+    """
+    if family.lut_inputs == 4:
+        return mux.copies * (mux.inputs - 1)
+    first = 6 - mux.select_bits
+    return mux.copies * (1 + -(-max(0, mux.inputs - first) // (first - 1)))
 
 
 def constant_luts(bits: int, family: Family) -> float:
@@ -182,7 +190,7 @@ def part_luts(parts: int, width: int, family: Family) -> int:
 
 def ring_luts(ring: Ring, family: Family) -> tuple[float, int]:
     """Return the LUTs of a ring of registers that become shift registers, and the remaining flip-flops."""
-    shifted = ring.depth - 1
+    shifted = ring.depth - ring.read
     if not family.shift_registers or shifted < 3:
         return 0.0, ring.depth * ring.width
-    return float(ring.width * -(-shifted // 32)), ring.width
+    return float(ring.width * -(-shifted // 32)), ring.read * ring.width

@@ -138,10 +138,15 @@ class Parts:
         self.registers += width + 1
         self.written(folds, width)
 
-    def choose(self, inputs: np.ndarray, width: int) -> None:
-        """Add multiplexers with the given numbers of inputs, each `width` bits wide."""
-        counts = np.bincount(np.maximum(inputs, 1))
-        self.muxes += [Mux(size, width * int(count)) for size, count in enumerate(counts) if size > 1 and count]
+    def choose(self, inputs: np.ndarray, width: int, kinds: int = 8) -> None:
+        """Add multiplexers with the given numbers of inputs, each `width` bits wide.
+
+        Parameters
+        ----------
+        kinds : values of what chooses; more than four are alike
+        """
+        counts, bits = np.bincount(np.maximum(inputs, 1)), min(3, (kinds - 1).bit_length())
+        self.muxes += [Mux(size, width * int(count), bits) for size, count in enumerate(counts) if size > 1 and count]
 
     def total(self, operands: Sequence[int], width: int, copies: int, multiplied: int = 0) -> None:
         """Add `copies` registered sums of `width` bits, of operands with the given widths.

@@ -18,6 +18,7 @@ from pathlib import Path
 from subprocess import TimeoutExpired
 
 from dataflow import InputError, ToolError
+from dataflow.cores import core_count
 from dataflow.programs import started
 
 __all__ = ["SimulationError", "available", "require", "run_cocotb", "run_program", "verilate"]
@@ -206,7 +207,7 @@ def verilate(
     environment, log = _verilator_environment(), build_dir / "build.log"
     what = f"Compiling {top!r} with Verilator"
     _must(command, build_dir, log, environment, what)
-    make = ["make", f"-j{os.cpu_count() or 1}", *variables]
+    make = ["make", f"-j{core_count()}", *variables]
     kept = _kept_runtime(environment, optimization[2])
     if kept:
         flags = re.sub(r"[^A-Z0-9a-z]", "", optimization[0])  # in a target of make, = sets a variable

@@ -111,6 +111,7 @@ def quantize(
     data: StrPath | None = None,
     frames: int = 256,
     test_frames: int = 500,
+    outputs: str = "auto",
     **settings: Any,
 ) -> "Quantization":
     """Insert Quant nodes into a model with float parts, write it, and compare both on test images.
@@ -122,6 +123,7 @@ def quantize(
     dataset : training images for the ranges, test images to compare
     data : folder of data sets, the default is $XNORFLOW_DATA
     frames, test_frames : numbers of images
+    outputs : as of `lower`, to which the result is given
     settings : of `quant.quantizing.Settings`: ``bits``, ``stream_bits``, ``weight_bits``, ``how``
 
     Raises
@@ -133,7 +135,14 @@ def quantize(
     from xnorflow.quantization import quantize_on
 
     return quantize_on(
-        dataset, model, output, data=data, frames=frames, test_frames=test_frames, settings=Settings(**settings)
+        dataset,
+        model,
+        output,
+        data=data,
+        frames=frames,
+        test_frames=test_frames,
+        outputs=outputs,
+        settings=Settings(**settings),
     )
 
 

@@ -10,12 +10,12 @@ import numpy as np
 
 from dataflow import InputError, Network
 from dataflow.writing import atomic_write
+from xnorflow.answers import OutputChange, change_of, made_of
 
 if TYPE_CHECKING:
-    from hwsim import Prediction
     from quant.quantizing import Quantized, Settings
 
-__all__ = ["Quantization", "quantize_on"]
+__all__ = ["OutputChange", "Quantization", "quantize_on"]
 
 #: Calibration frames on which tensors of both models are compared.
 COMPARED = 64
@@ -45,20 +45,31 @@ class Quantization:
     ----------
     quantized : the model and its new nodes
     network : what it is lowered to
-    frames : test images whose predictions were compared
-    changed : how many of them have another prediction
-    accuracy_before, accuracy_after : shares of the test images that are classified correctly; None if the labels are of
-        another kind than the predictions
+    frames : test images on which both models were compared
+    outputs : what changed in each output of the model; labels are those of the first
     drifts : how far tensors of the quantized model are from those of the float one, in dB, by name
     """
 
     quantized: "Quantized"
     network: Network
     frames: int
-    changed: int
-    accuracy_before: float | None
-    accuracy_after: float | None
+    outputs: tuple[OutputChange, ...]
     drifts: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def changed(self) -> int | None:
+        """How many test images have another prediction of the first output; None if that is none."""
+        return self.outputs[0].changed
+
+    @property
+    def accuracy_before(self) -> float | None:
+        """Share of the test images that the float model classifies correctly; None without labels of its kind."""
+        return self.outputs[0].accuracy_before
+
+    @property
+    def accuracy_after(self) -> float | None:
+        """Share of the test images that the network classifies correctly; None without labels of its kind."""
+        return self.outputs[0].accuracy_after
 
     def to_json(self) -> dict[str, Any]:
         """Return the new nodes and what they changed as values of JSON."""
@@ -72,6 +83,7 @@ class Quantization:
             "changed": self.changed,
             "accuracy_before": self.accuracy_before,
             "accuracy_after": self.accuracy_after,
+            "outputs": [each.to_json() for each in self.outputs],
         }
 
 
@@ -83,6 +95,7 @@ def quantize_on(
     data: str | os.PathLike[str] | None = None,
     frames: int = 256,
     test_frames: int = 500,
+    outputs: str = "auto",
     settings: "Settings | None" = None,
     mean: Sequence[float] = (),
     std: Sequence[float] = (),
@@ -97,6 +110,7 @@ def quantize_on(
     output : the QONNX file to write
     data : folder of data sets
     frames, test_frames : numbers of images
+    outputs : what is to be made of the model's outputs, see `quant.lowering.lower`
     settings : widths and ranges
     mean, std : what the training subtracted from pixel / 255 and by which it divided; is put into the model
 
@@ -112,7 +126,7 @@ def quantize_on(
     from quant.lowering import lower
     from quant.lowering.reading.model_file import load_model
     from quant.quantizing import normalized, quantize
-    from quant.quantizing.comparison import drift_of, scores_of
+    from quant.quantizing.comparison import drift_of, middles_of, outputs_of
     from xnorflow.networks import model_path
 
     shown: Any = phases or _Silent()
@@ -121,51 +135,39 @@ def quantize_on(
         given = normalized(given, list(mean) or [0.0], list(std) or [1.0])
     images, test, labels = _images(dataset, data, frames, test_frames)
     shown(f"ranges from {len(images)} images")
-    found = quantize(given, images, settings, progress=shown.advance)
+    found = quantize(given, images, settings, outputs=outputs, progress=shown.advance)
     shown("lowering")
-    network = lower(found.model, name=Path(output).stem)
+    network = lower(found.model, outputs=outputs, name=Path(output).stem)
     shown("layers of both models")
     constants = {tensor.name for tensor in found.model.graph.initializer}
     tensors = [each.tensor for each in found.inserted if each.tensor not in constants]
-    drifts = drift_of(given, found.model, images[:COMPARED], tensors)
+    names = [each.name for each in given.graph.output]
+    drifts = drift_of(given, found.model, images[:COMPARED], [*dict.fromkeys([*tensors, *names])])
     shown(f"predictions of {len(test)} test images")
-    before = scores_of(given, test)
     predicted = predict(network, test.reshape(len(test), *network.frame_shape))
-    after = predicted.predictions
+    made = [predicted.heads.get(head.name, predicted) for head in network.every_head]
+    kinds = [made_of(network, head) for head in network.every_head]
+    before = outputs_of(given, test)
+    both = "bits" in kinds or any(each.scores is not None and each.scores.ndim > 2 for each in made)
+    after = outputs_of(found.model, test) if both else before
+    middles = middles_of(given)
     with atomic_write(output, "Model") as part:
         onnx.save(found.model, part)
-    classes = _answers(before, network, predicted)
-    comparable = labels.shape == classes.shape
-    return Quantization(
-        found,
-        network,
-        len(test),
-        int((classes != after).reshape(len(classes), -1).any(1).sum()),
-        float((classes == labels).mean()) if comparable else None,
-        float((after == labels).mean()) if comparable else None,
-        drifts,
-    )
-
-
-def _answers(scores: np.ndarray, network: Network, like: "Prediction") -> np.ndarray:
-    """Return what a model's scores answer, as the predictions of the network that was made of it are.
-
-    Parameters
-    ----------
-    scores : (frames, numbers), the model's outputs; those of several positions channels first
-    """
-    if network.bits is not None:
-        return (scores >= 0).astype(np.int64).reshape(like.predictions.shape)
-    assert like.scores is not None
-    if like.scores.shape[-1] > 1 and scores.size == like.predictions.size:
-        return scores.astype(np.int64).reshape(like.predictions.shape)  # the model has chosen itself
-    if like.scores.ndim == 2:
-        return np.asarray(scores.argmax(1))
-    frames, height, width, channels = like.scores.shape
-    planes = scores.reshape(frames, channels, height * width)
-    if like.predictions.ndim == 2:
-        return np.asarray(planes.argmax(2))
-    return planes.argmax(1).reshape(frames, height, width)
+    changes = [
+        change_of(
+            name,
+            kind,
+            before[name],
+            after[name],
+            each,
+            middle=middles[name],
+            so_far=drifts[name],
+            alone=name == names[0],
+            labels=labels if name == names[0] else None,
+        )
+        for name, kind, each in zip(names, kinds, made, strict=True)
+    ]
+    return Quantization(found, network, len(test), tuple(changes), drifts)
 
 
 def _images(

@@ -150,7 +150,7 @@ class Rearrange(BufferedNode):
         return self._buffered(np.ones(self.position_steps, bool), self.latency)
 
     def structure(self) -> Structure:
-        return rearranging_parts(self).structure("Window")
+        return rearranging_parts(self).structure("Rearrange")
 
     def foldings(self, lanes: LaneCounts = divisors) -> Iterator[dict[str, int]]:
         for pe in lanes(self.together):

@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from dataflow.elements import Element
+from dataflow.logic import Rom
 from dataflow.nodes._node import LaneCounts, Node, divisors, frozen_array, useful_lanes
 from dataflow.parts import Parts, Structure
 from dataflow.schedule import Schedule
@@ -111,9 +112,18 @@ class Select(Node):
         dropped = len(taken) < self.schedule().period
         if dropped or sources.max() > 1 or taken.min() < 0:
             found.count(self.schedule().period)
-        found.choose(sources, self.element.width)
+        found.choose(sources, self.element.width, len(self.wiring))
+        found.roms += self._sources_of_lanes(taken)
         found.registers += self.output_streams[0].width + self.latency + dropped
         return found.structure("Select")
+
+    def _sources_of_lanes(self, taken: np.ndarray) -> list[Rom]:
+        """Return the logic that finds a lane's source by the beat: a column for each but the usual one."""
+        columns = set()
+        for lane in taken.T:
+            sources, counts = np.unique(lane, return_counts=True)
+            columns |= {(lane == source).tobytes() for source in np.delete(sources, counts.argmax())}
+        return [Rom(len(self.wiring), len(columns))] if columns else []
 
     def foldings(self, lanes: LaneCounts = divisors) -> Iterator[dict[str, int]]:
         for pe in lanes(self.shape[-1]):

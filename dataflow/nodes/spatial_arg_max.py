@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from dataflow.elements import Element, Integer, unsigned_for
+from dataflow.logic import Ring
 from dataflow.nodes._node import LaneCounts, Node, divisors
 from dataflow.parts import Parts, Structure
 from dataflow.schedule import Schedule
@@ -72,8 +73,11 @@ class SpatialArgMax(Node):
         stream, width, index = self.input_streams[0], self.element.width, self.index_element.width
         found.count(stream.vector_beats)
         found.count(self.positions)
-        found.add(best_bits=self.pe * width, index_bits=self.pe * index)
-        found.registers += stream.vector_beats * self.pe * (width + index) + 4
+        found.add(best_bits=self.pe * width)
+        if stream.vector_beats > 1:  # else what is kept stays in its flip-flops
+            found.add(kept_bits=self.pe * (width + index))
+        found.rings += [Ring(stream.vector_beats, self.pe * width, 0), Ring(stream.vector_beats, self.pe * index)]
+        found.registers += 4
         return found.structure("SpatialArgMax")
 
     def foldings(self, lanes: LaneCounts = divisors) -> Iterator[dict[str, int]]:

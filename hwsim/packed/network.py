@@ -1,6 +1,5 @@
 """A whole network on packed tensors."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from math import prod
 import numpy as np
 
 from dataflow import Bipolar, Network, Node, Stream
+from dataflow.cores import core_count
 from dataflow.kinds import implementation
 from hwsim.frames import checked_frames
 from hwsim.packed._bits import word_width
@@ -53,14 +53,9 @@ def evaluate_only(network: Network, frames: np.ndarray, names: Iterable[str]) ->
     calls, wanted = list(_calls(network)), set(names)
     if len(blocks) == 1:
         return evaluate_block(network, calls, blocks[0], wanted)
-    with ThreadPoolExecutor(_cores()) as pool:
+    with ThreadPoolExecutor(core_count()) as pool:
         parts = list(pool.map(lambda block: evaluate_block(network, calls, block, wanted), blocks))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def _cores() -> int:
-    """Return the processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _blocks(network: Network, frames: np.ndarray) -> list[np.ndarray]:

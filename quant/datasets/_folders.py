@@ -1,6 +1,5 @@
 """Images of one's own: a folder per class, in ``train/`` and in ``test/`` or ``val/``, as ImageNet has them."""
 
-import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dataflow import InputError
+from dataflow.cores import core_count
 from quant.datasets._dataset import Dataset
 
 __all__ = ["load_folder"]
@@ -151,7 +151,7 @@ def _decoded(
 
     images: np.ndarray | None = None
     first: Path | None = None
-    with ThreadPoolExecutor(os.cpu_count()) as threads:  # decoders release the interpreter's lock
+    with ThreadPoolExecutor(core_count()) as threads:  # decoders release the interpreter's lock
         for index, path, pixels in _in_chunks(threads, attempt, paths):
             if pixels is None:
                 continue

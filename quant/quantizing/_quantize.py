@@ -95,6 +95,7 @@ def quantize(
     frames: np.ndarray,
     settings: Settings | None = None,
     *,
+    outputs: str = "auto",
     progress: Callable[[float], None] = lambda share: None,
 ) -> Quantized:
     """Return a model with Quant nodes where lowering needs them, with ranges by the numbers of calibration frames.
@@ -106,17 +107,18 @@ def quantize(
     model : takes ``pixel / 255``
     frames : (frames, height, width, channels) uint8
     settings : widths and ranges
+    outputs : what is to be made of the model's outputs, see `quant.lowering.lower`
     progress : called with the share of the frames that are done
 
     Raises
     ------
     InputError
         There are too few frames or they have another shape, numbers are infinite or all alike, or the model has
-        several inputs or outputs, control flow, or operators that onnx cannot evaluate.
+        several inputs, control flow, or operators that onnx cannot evaluate.
     """
     settings = settings or Settings()
     try:
-        lower(model)
+        lower(model, outputs=outputs)
         return Quantized(model, ())
     except NotLowerableError:
         pass  # that is what this is for

@@ -11,17 +11,16 @@ from enum import IntEnum
 import numpy as np
 import onnx
 
-from quant.quantizing.view import QUANTIZERS, View, name_of
+from quant.quantizing.view import LAYERS, QUANTIZERS, SIGNS, View, name_of
 
 __all__ = ["Group", "Place", "places_of"]
 
-_LAYERS = ("Conv", "Gemm", "MatMul", "ConvTranspose")
 _AVERAGES = ("AveragePool", "GlobalAveragePool", "ReduceMean", "ReduceSum")
 _SAME = (
     *("MaxPool", "GlobalMaxPool", "ReduceMax", "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Identity"),
     *("Dropout", "Cast", "Slice", "Pad", "Gather", "DepthToSpace", "SpaceToDepth", "Resize", "Upsample", "Split"),
 )
-_BITS = ("Sign", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "ArgMax")
+_BITS = (*SIGNS, "ArgMax")
 _LINEAR = ("Add", "Sub", "Mul", "Div", "Neg", "BatchNormalization")
 
 #: Quantizers with fewer codes give an Add no grid that is fine enough for its other operand.
@@ -119,7 +118,7 @@ class _Walk:
             return self._quantized(node)
         if kind == "Where" and operands == [0] and grids[0].kind == Kind.COMMON:
             return self._chosen(node)
-        if kind in _LAYERS:
+        if kind in LAYERS:
             return self._layer(node, operands)
         if kind in _AVERAGES:
             grid = grids[0] if grids[0].kind >= Kind.AFFINE else self._insert(node, operands[0], "is averaged")
@@ -194,7 +193,7 @@ class _Walk:
         while left:
             for name in left.pop().output:
                 for reader, _ in self.view.readers.get(name, []):
-                    if reader.op_type in (*_LAYERS, *QUANTIZERS, *_BITS):
+                    if reader.op_type in (*LAYERS, *QUANTIZERS, *_BITS):
                         return False
                     if reader.output[0] not in seen:
                         seen.add(reader.output[0])

@@ -13,7 +13,13 @@ from quant._tensors import array_of
 from quant.lowering.reading.sizes import check_size
 from quant.oracle import OPERATORS, in_one_domain
 
-__all__ = ["QUANTIZERS", "View", "view_of"]
+__all__ = ["LAYERS", "QUANTIZERS", "SIGNS", "View", "view_of"]
+
+#: Operators that multiply by weights.
+LAYERS = ("Conv", "Gemm", "MatMul", "ConvTranspose")
+
+#: Operators of ONNX with two numbers as their output.
+SIGNS = ("Sign", "Greater", "GreaterOrEqual", "Less", "LessOrEqual")
 
 #: Operators whose output is on a grid, whatever their input is.
 QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant", "MultiThreshold", "Trunc")
@@ -35,7 +41,7 @@ class View:
     Parameters
     ----------
     model : with functions inlined; nodes are in an order in which they can run
-    input, output : names of the tensors at the two ends
+    input : name of the tensor
     shape : of the input, without the batch
     constants : values of all tensors that depend on no input
     sizes : tensors that depend only on the sizes of others, as the shapes that exporters compute in the graph
@@ -45,7 +51,6 @@ class View:
 
     model: onnx.ModelProto
     input: str
-    output: str
     shape: tuple[int, ...]
     constants: dict[str, np.ndarray]
     sizes: set[str] = field(default_factory=set)
@@ -69,7 +74,7 @@ def view_of(model: onnx.ModelProto) -> View:
     Raises
     ------
     InputError
-        It has several inputs or outputs, control flow, or functions of another program.
+        It has several inputs, no output, control flow, or functions of another program.
     """
     model = (
         onnx.inliner.inline_local_functions(model)
@@ -88,13 +93,14 @@ def view_of(model: onnx.ModelProto) -> View:
     _cancel_differences(graph)
     given = {tensor.name for tensor in graph.initializer}
     inputs = [value for value in graph.input if value.name not in given]
-    for what, values in (("input", inputs), ("output", list(graph.output))):
-        if len(values) != 1:
-            raise InputError(f"Model must have one {what} to be quantized, not {len(values)}")
+    if len(inputs) != 1:
+        raise InputError(f"Model must have one input to be quantized, not {len(inputs)}")
+    if not graph.output:
+        raise InputError("Model must have an output to be quantized, not none")
     shape = tuple(dimension.dim_value for dimension in inputs[0].type.tensor_type.shape.dim)[1:]
     if not shape or any(size < 1 for size in shape):
         raise InputError(f"Input {inputs[0].name!r} must have sizes, all but the batch's, not {list(shape)}")
-    view = View(model, inputs[0].name, graph.output[0].name, shape, _constants(model, inputs[0].name))
+    view = View(model, inputs[0].name, shape, _constants(model, inputs[0].name))
     readers = defaultdict(list)
     for node in graph.node:
         if node.op_type in ("Shape", "Size") or (node.output[0] not in view.constants and not view.data_inputs(node)):

@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Event
 
 from dataflow import InputError, ToolError
+from dataflow.cores import core_count
 from dataflow.programs import end
 from rtl.bitstream.report import fmax_of
 from rtl.bitstream.tools import Progress, run_tool
@@ -88,7 +89,7 @@ def place_and_route(
             found[seed] = fmax_of(place / "report.json", clock_mhz)
             progress(f"seed {seed}: {found[seed]:.2f} MHz")
 
-    with ThreadPoolExecutor(_cores()) as pool:
+    with ThreadPoolExecutor(core_count()) as pool:
         try:
             list(pool.map(run, seeds))
         except BaseException:
@@ -120,10 +121,6 @@ def checked_seeds(seed: int, seeds: int) -> range:
     if seed < 0:
         raise InputError(f"Seed must be at least 0, not {seed}")
     return range(seed, seed + seeds)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _share(file: Path, target: Path) -> None:

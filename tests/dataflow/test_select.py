@@ -9,6 +9,8 @@ from hypothesis import given
 from safetensors import safe_open
 
 from dataflow import BIPOLAR, InputError, Integer, Select, beats_of, fold, fold_to_interval, load, save_network
+from dataflow.families import family_of
+from dataflow.logic import Mux, Rom, mux_luts
 from sim_tests.strategies import select_nodes
 from sim_tests.wiring_cases import WIRING_CASES, WiringCase, wiring_network
 
@@ -79,6 +81,23 @@ def test_folding_keeps_to_what_the_channels_allow() -> None:
         assert folded.node("shuffle1").folding == {"pe": 6}
     with pytest.raises(InputError, match=r"^pe of node 'shuffle1' must be such that .*, not 2$"):
         fold(network, {"shuffle1": {"pe": 2}})
+
+
+def test_parts_of_wiring_that_changes_by_the_beat() -> None:
+    """In one beat of a vector it is wires; else each lane has a multiplexer, and logic that finds its source."""
+    whole = Select("s", Integer(4), (1, 1, 6), SHUFFLE, 6).structure()
+    assert (whole.muxes, whole.roms, whole.registers) == ((), (), 6 * 4 + 1)
+    parts = Select("s", Integer(4), (1, 1, 8), np.array([1, 0, 2, 3, 4, 6, 5, 7]), 4).structure()
+    assert parts.muxes == (Mux(2, 3 * 4, 1),)  # lane 3 always takes lane 3
+    assert parts.roms == (Rom(2, 2),)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "select_bits", "luts"), [(2, 1, 1), (4, 2, 1), (2, 3, 1), (3, 3, 1), (4, 3, 2), (6, 3, 3), (9, 3, 4)]
+)
+def test_multiplexers_of_luts_with_six_inputs(inputs: int, select_bits: int, luts: int) -> None:
+    assert mux_luts(Mux(inputs, 5, select_bits), family_of("xilinx7")) == 5 * luts
+    assert mux_luts(Mux(inputs, 5, select_bits), family_of("ice40")) == 5 * (inputs - 1)
 
 
 @pytest.mark.parametrize("case", WIRING_CASES, ids=str)

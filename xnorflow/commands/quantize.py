@@ -1,13 +1,18 @@
 """``xnorflow quantize``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dataflow import InputError
 from dataflow.writing import check_writable
 from xnorflow.commands._options import Data, Json
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from xnorflow.quantization import Quantization
 
 __all__ = ["quantize"]
 
@@ -19,6 +24,10 @@ def quantize(
     data: Data = None,
     frames: Annotated[int, typer.Option(help="Training images from which ranges are found.")] = 256,
     test_frames: Annotated[int, typer.Option(help="Test images on which predictions are compared.")] = 500,
+    outputs: Annotated[
+        str,
+        typer.Option(help="What is to be made of the outputs, as of `xnorflow lower`: a kind, or NAME=KIND,NAME=KIND."),
+    ] = "auto",
     bits: Annotated[int, typer.Option(help="Bits of what layers and averages read.")] = 8,
     stream_bits: Annotated[int, typer.Option(help="Bits of what is added.")] = 8,
     weight_bits: Annotated[int, typer.Option(help="Bits of weights.")] = 8,
@@ -34,7 +43,8 @@ def quantize(
 ) -> None:
     """Insert Quant nodes where lowering needs them: for float stems, shortcuts and classifiers.
 
-    The result is an ordinary QONNX file, which is lowered exactly. The command compares both models' predictions.
+    The result is an ordinary QONNX file, which is lowered exactly. The command compares both models' predictions, for
+    each output of the model.
     """
     from quant.quantizing import Settings
     from xnorflow.console import Phases, print_json, print_table, say, table_of
@@ -51,6 +61,7 @@ def quantize(
             data=data,
             frames=frames,
             test_frames=test_frames,
+            outputs=outputs,
             settings=Settings(bits, stream_bits, weight_bits, how),
             mean=_numbers("mean", mean),
             std=_numbers("std", std),
@@ -70,15 +81,54 @@ def quantize(
     ]
     columns = ("tensor", "why", "bits", "scale", "clipped", "dB here", "dB so far")
     print_table(table_of(f"{len(rows)} Quant nodes in {output}", columns, rows))
-    if found.accuracy_before is not None:
-        say(
-            f"accuracy {found.accuracy_before:.2%} before, {found.accuracy_after:.2%} after, "
-            f"on {found.frames} test images of {dataset}"
-        )
-    nodes = len(found.network.nodes)
-    say(f"{found.changed} of {found.frames} predictions changed; {output} can be lowered: {nodes} nodes")
+    lowered = f"{output} can be lowered: {len(found.network.nodes)} nodes"
+    if len(found.outputs) > 1:
+        print_table(_outputs_table(found))
+        say(_labels(found, dataset))
+        say(lowered)
+    else:
+        say(_labels(found, dataset))
+        say(f"{_changed(found)}; {lowered}")
     if json:
         print_json(found.to_json())
+
+
+def _outputs_table(found: "Quantization") -> "Table":
+    from xnorflow.console import table_of
+
+    rows = [
+        (
+            each.name,
+            each.kind,
+            "-" if each.changed is None else each.changed,
+            *("-" if share is None else f"{share:.2%}" for share in (each.accuracy_before, each.accuracy_after)),
+            "-" if each.so_far is None else _decibels(each.so_far),
+        )
+        for each in found.outputs
+    ]
+    columns = ("output", "as", "changed predictions", "accuracy before", "after", "dB so far")
+    return table_of(f"{len(rows)} outputs on {found.frames} test images", columns, rows)
+
+
+def _labels(found: "Quantization", dataset: str) -> str:
+    """Return what the labels of a data set say of the outputs."""
+    first, *others = found.outputs
+    name = f"output {first.name!r}" if others else "the model"
+    if first.accuracy_before is None:
+        return f"no accuracy: the labels of {dataset} are no answers of {name}" + (", the first" if others else "")
+    accuracy = (
+        f"accuracy {first.accuracy_before:.2%} before, {first.accuracy_after:.2%} after, "
+        f"on {found.frames} test images of {dataset}"
+    )
+    return accuracy + (
+        f", whose labels are taken for those of {name}, the first; the others have none" if others else ""
+    )
+
+
+def _changed(found: "Quantization") -> str:
+    if found.changed is None:
+        return f"a score {_decibels(found.outputs[0].so_far or 0.0)} dB above its change"
+    return f"{found.changed} of {found.frames} predictions changed"
 
 
 def _numbers(name: str, text: str) -> list[float]:

@@ -190,16 +190,19 @@ class _Writer:
         """Put ``(codes - zero point) * scale`` in the place of a node."""
         output = node.output[0]
         scale, zero, before = self._parameters(node, output)
-        cast, moved = self._free(f"{output}_codes"), self._free(f"{output}_moved")
+        moved = self._free(f"{output}_moved")
         self.replaced[output] = [
             *before,
-            helper.make_node("Cast", [node.input[0]], [cast], to=TensorProto.FLOAT),
-            helper.make_node("Sub", [cast, zero], [moved]),
+            helper.make_node("Sub", [node.input[0], zero], [moved]),
             helper.make_node("Mul", [moved, scale], [output], node.name),
         ]
 
     def _parameters(self, node: onnx.NodeProto, output: str) -> tuple[str, str, list[onnx.NodeProto]]:
-        """Return the names of the scale and the zero point in a shape that fits, and the nodes that make them so."""
+        """Return the names of the scale and the zero point in a shape that fits, and the nodes that make them so.
+
+        Types are left as they are: a Cast would round what ONNX's formula ``(codes - zero point) * scale`` does not,
+        codes of biases beyond 24 bits and scales of double precision.
+        """
         attributes = {each.name: each.i for each in node.attribute}
         shown = f"node {node.name or node.output[0]!r} ({node.op_type})"
         if attributes.get("block_size", 0):
@@ -210,11 +213,10 @@ class _Writer:
             if not name:
                 self.graph.initializer.append(numpy_helper.from_array(np.float32(0), made))
             else:
-                cast, sizes = self._free(f"{made}_float"), self._free(f"{made}_shape")
-                nodes.append(helper.make_node("Cast", [name], [cast], to=TensorProto.FLOAT))
+                sizes = self._free(f"{made}_shape")
                 shape = self._broadcast(node, name, attributes.get("axis", 1), shown)
                 self.graph.initializer.append(numpy_helper.from_array(np.array(shape, np.int64), sizes))
-                nodes.append(helper.make_node("Reshape", [cast, sizes], [made]))
+                nodes.append(helper.make_node("Reshape", [name, sizes], [made]))
             names.append(made)
         return names[0], names[1], nodes
 

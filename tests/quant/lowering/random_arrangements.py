@@ -197,7 +197,8 @@ class Grower(MovesMaker):
             name = self.net.reshape(name, 1, x.shape[0], -1) if rank == 4 else name
             return self.net("ArgMax", name, axis=2, keepdims=self.pick(0, 1))
         if end == "BipolarQuant":
-            return self.net(end, name, 1.0)
+            name, kernel = self.net(end, name, self.pick(1.0, 1.0, 0.5)), [min(2, size) for size in x.shape[1:]]
+            return self.net("MaxPool", name, kernel_shape=kernel) if kernel and self.chance(0.5) else name
         return self.net(end, name, perm=[0, *range(2, rank), 1]) if end else name
 
     def convolutional_head(self, x: Tensor, classes: int) -> Tensor:

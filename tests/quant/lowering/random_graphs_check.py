@@ -18,7 +18,7 @@ from tests.quant.lowering import exact_shapes
 from tests.quant.lowering.exact import Evaluation, best_classes
 from tests.quant.lowering.exact_numbers import Numbers
 
-__all__ = ["Outcome", "check", "check_refusal", "compare", "frames_of"]
+__all__ = ["Outcome", "check", "check_refusal", "compare", "compare_output", "frames_of"]
 
 _SENTENCE = re.compile(r"^([A-Z]|[a-z_]+ of node ).* must .+$", re.DOTALL)
 _NOISE = ("Traceback", 'File "', " object at 0x", "<class", "numpy.", "np.", "Error:", "None")
@@ -130,11 +130,8 @@ def compare_output(
     bits = network.bits is not None
     found = packed.predictions.reshape(len(packed.predictions), -1)
     expected = _bits(model, network, evaluation) if bits else _classes(model, network, evaluation)
-    # A model may end in a position while its scores are asked for, of which predictions are classes at each position.
-    answers = bits or any(node.kind in {"ArgMax", "SpatialArgMax"} for node in network.nodes)
-    if expected is not None and (answers or expected.shape[-1] == found.shape[-1]):
-        text = f"{'bits' if bits else 'classes'} differ from exact evaluation"
-        np.testing.assert_array_equal(found, np.broadcast_to(expected, found.shape), text)
+    text = f"{'bits' if bits else 'classes'} differ from exact evaluation"
+    np.testing.assert_array_equal(found, np.broadcast_to(expected, found.shape), text)
     if packed.scores is not None:
         np.testing.assert_array_equal(packed.scores[few], reference.scores, "packed and reference differ")
         scores = _scores(model, network, evaluation)
@@ -178,67 +175,70 @@ def _scores(model: onnx.ModelProto, network: Network, evaluation: Evaluation) ->
 
 
 def _classes(model: onnx.ModelProto, network: Network, evaluation: Evaluation) -> np.ndarray:
-    """Return (frames, answers) classes or positions, of which the model may make the index itself."""
-    scores = evaluation.tensor(_scores_tensor(model, network))
+    """Return (frames, answers) classes or positions, of which the model may make the index itself.
+
+    Where only scores are asked for, predictions are classes, whatever the model chooses itself.
+    """
+    (fifo,) = network.fifos_into(network.outputs[-1].name)
+    answers, last = network.node(fifo.source).answers, _scores_tensor(model, network)
     tensor, output = evaluation.output, evaluation.tensor(evaluation.output)
-    if network.metadata.get("dropped") and np.abs(scores.floats()).max() > _LARGE:
-        tensor = _scores_tensor(model, network)
+    if not answers or (last != tensor and np.abs(evaluation.tensor(last).floats()).max() > _LARGE):
+        tensor = last
     elif _kind_of(model, evaluation.output) in {"ArgMax", "TopK"}:
         return output.tops.reshape(len(output.tops), -1).astype(np.int64)
     numbers, frames = _channels_last(model, tensor, _image(network), evaluation.tensor(tensor)), len(output.tops)
-    (fifo,) = network.fifos_into(network.outputs[-1].name)
-    if network.node(fifo.source).answers == "positions":
+    if answers == "positions":
         numbers = numbers.move(lambda tops: np.moveaxis(tops, 1, 2))
     return best_classes(numbers.move(lambda tops: tops.reshape(-1, tops.shape[-1]))).reshape(frames, -1)
 
 
-def _bits(model: onnx.ModelProto, network: Network, evaluation: Evaluation) -> np.ndarray | None:
-    """Return (frames, count) bits: the upper code of the model's own last quantizer, or scores of at least 0.
-
-    None if the model's numbers do not tell them.
-    """
+def _bits(model: onnx.ModelProto, network: Network, evaluation: Evaluation) -> np.ndarray:
+    """Return (frames, count) bits: the greater number of the model's own last quantizer, or scores of at least 0."""
     node, between = _producer(model, evaluation.output), []
     while node is not None and node.op_type not in {*_QUANTIZERS, "Gemm", "MatMul", "Conv"}:
-        between.append(node.op_type)
+        between.append(node)
         dynamic = [name for name in node.input if name and len(evaluation.tensor(name).tops) > 1]
         node = _producer(model, dynamic[0]) if len(set(dynamic)) == 1 else None
     if node is not None and _is_one_bit(model, node) and len(evaluation.tensor(node.output[0]).tops) > 1:
-        codes = evaluation.tensor(node.output[0])
-        if node.op_type not in {"MultiThreshold", "Sign", *_COMPARISONS}:
-            codes = codes / evaluation.tensor(node.input[1])
-        if node.op_type in {"Quant", "IntQuant"}:
-            codes = codes + evaluation.tensor(node.input[2])
-        if node.op_type == "MultiThreshold":
-            codes = _codes_of_thresholds(node, evaluation)
-        if not set(between) & {"MaxPool", "GlobalMaxPool"}:
-            codes = _channels_last(model, node.output[0], _image(network), codes)
-            return (codes.signs() > 0).reshape(len(codes.tops), -1)
-        output = evaluation.tensor(evaluation.output)
-        output = _channels_last(model, evaluation.output, _image(network), output).floats()
-        if output.min() == output.max():  # of numbers that are all alike, nothing says which of two they are
-            return None
-        return (output == output.max()).reshape(len(codes.tops), -1)
+        pools = [each.output[0] for each in between if each.op_type in {"MaxPool", "GlobalMaxPool"}]
+        tensor = next(iter([*pools, node.output[0]]))
+        greatest = Evaluation(model, {node.output[0]: _greatest_number(node, evaluation)})
+        below = evaluation.tensor(tensor) - greatest.tensor(tensor)
+        return _channels_last(model, tensor, _image(network), below).signs().reshape(len(below.tops), -1) == 0
     scores = _scores(model, network, evaluation)
     return (scores.signs() >= 0).reshape(len(scores.tops), -1)
 
 
-def _codes_of_thresholds(node: onnx.NodeProto, evaluation: Evaluation) -> Numbers:
-    """Return the codes of a MultiThreshold, 0 and 1 if it has one threshold."""
+def _greatest_number(node: onnx.NodeProto, evaluation: Evaluation) -> Numbers:
+    """Return the greater of the two numbers of a quantizer of one bit, in the shape of its output."""
     given = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
-    scale, bias = (np.float64(given.get(name, default)) for name, default in (("out_scale", 1.0), ("out_bias", 0.0)))
-    return (evaluation.tensor(node.output[0]) - Numbers.of(bias)) / Numbers.of(scale)
+    bipolar = node.op_type in {"BipolarQuant", "Sign"} or (node.op_type in _QUANTS and given.get("signed", 1))
+    numbers = [Numbers.of(np.array(code)) for code in (-1 if bipolar else 0, 1)]
+    if node.op_type in _QUANTS:
+        numbers = [number - evaluation.tensor(node.input[2]) for number in numbers]
+    if node.op_type in {*_QUANTS, "BipolarQuant"}:
+        numbers = [number * evaluation.tensor(node.input[1]) for number in numbers]
+    if node.op_type == "MultiThreshold":
+        scale, bias = (
+            Numbers.of(given.get(name, default)) for name, default in (("out_scale", 1.0), ("out_bias", 0.0))
+        )
+        numbers = [number * scale + bias for number in numbers]
+    left, right, bottom = numbers[0].aligned(numbers[1])
+    made = evaluation.tensor(node.output[0])
+    return Numbers(np.maximum(left, right), bottom) + (made - made)
 
 
 def _is_one_bit(model: onnx.ModelProto, node: onnx.NodeProto) -> bool:
     if node.op_type == "MultiThreshold":
         return Evaluation(model, {}).tensor(node.input[1]).tops.shape[-1] == 1
-    if node.op_type in {"Quant", "IntQuant"}:
+    if node.op_type in _QUANTS:
         return Evaluation(model, {}).tensor(node.input[3]).integers() == [1]
     return node.op_type in _QUANTIZERS
 
 
 _COMPARISONS = {"Greater", "GreaterOrEqual", "Less", "LessOrEqual"}
-_QUANTIZERS = {"BipolarQuant", "Quant", "IntQuant", "MultiThreshold", "Sign", *_COMPARISONS}
+_QUANTS = {"Quant", "IntQuant"}
+_QUANTIZERS = {"BipolarQuant", *_QUANTS, "MultiThreshold", "Sign", *_COMPARISONS}
 
 
 def _producer(model: onnx.ModelProto, tensor: str) -> onnx.NodeProto | None:

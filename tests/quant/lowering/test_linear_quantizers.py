@@ -1,6 +1,7 @@
 """Models in the form QDQ (ONNX Runtime and others) and QCDQ (Brevitas): ONNX's own quantizers instead of QONNX's."""
 
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,33 @@ def test_stored_codes() -> None:
         lambda net: back(net, net.constant(W0 + 5, np.int8), np.full(4, 5), np.int8, scale=column, axis=0),
     )
     assert_same(model, network_of(linear(0, np.int8)))
+
+
+def bias_model(bias: Callable[[Builder], str], weight_scale: float = 1.0) -> onnx.ModelProto:
+    """Return a model whose single output is the sum of four signs, times a scale, and a bias."""
+    net = Builder((1, 4), opset=21)
+    x = net("BipolarQuant", net("Sub", net.input, 0.5), 1.0)
+    return net.model(net("Gemm", x, np.full((1, 4), weight_scale), bias(net), transB=1, name="fc"))
+
+
+@pytest.mark.parametrize("code", [(1 << 24) + 1, -(1 << 24) - 3, (1 << 31) - 1])
+def test_codes_of_biases_that_float32_does_not_have(code: int) -> None:
+    """ONNX Runtime stores biases as int32; that of a float32 would be another number."""
+    stored = bias_model(lambda net: net("DequantizeLinear", net.constant([code], np.int32), 2.0**-20))
+    network = lower(stored, outputs="scores")
+    assert network.scores.bias.tolist() == [code * 2.0**-20]
+
+
+def test_scales_of_double_precision() -> None:
+    stored = bias_model(lambda net: net("DequantizeLinear", net.constant([3], np.int8), net.constant(0.1, np.float64)))
+    assert lower(stored, outputs="scores").scores.bias.tolist() == [float(3 * Fraction(0.1))]
+    net, scale = Builder((1, 2), opset=21), 1 + 2.0**-30
+    x = net("Mul", net.input, net.constant(255 * scale / 2, np.float64))  # every second pixel is a tie
+    step = net.constant(scale, np.float64)
+    x = back(net, codes(net, x, 0, np.uint8, scale=step), 0, np.uint8, scale=step)
+    network = lower(net.model(net("Gemm", x, np.eye(2), transB=1)), outputs="scores", input_kind="uint8/255")
+    frames = np.arange(256, dtype=np.uint8).reshape(128, 2)
+    np.testing.assert_array_equal(predict(network, frames).scores, np.rint(frames / 2) * scale)
 
 
 def test_codes_of_several_readers() -> None:

@@ -19,9 +19,11 @@ from quant.lowering.reading.model_file import load_model
 from quant.oracle import scores_of_qonnx
 from quant.quantizing import Inserted, Settings, normalized, quantize
 from quant.quantizing.calibration import Range, range_of, scales_of_weights
-from quant.quantizing.comparison import scores_of
+from quant.quantizing.comparison import middles_of, outputs_of
+from tests.quant.lowering.assertions import assert_exact
 from tests.quant.lowering.oracle import Builder
 from tests.quant.lowering.random_graphs import make
+from tests.quant.lowering.test_heads import named
 from tests.xnorflow.command_line import run
 from xnorflow.networks import model_path
 
@@ -162,9 +164,15 @@ def huge_constant() -> onnx.ModelProto:
     return model
 
 
-def two_outputs() -> onnx.ModelProto:
+def two_inputs() -> onnx.ModelProto:
     model = float_classifier()
-    model.graph.output.append(onnx.helper.make_empty_tensor_value_info(model.graph.node[0].output[0]))
+    model.graph.input.append(onnx.helper.make_tensor_value_info("mask", onnx.TensorProto.FLOAT, (1, 12)))
+    return model
+
+
+def no_output() -> onnx.ModelProto:
+    model = float_classifier()
+    del model.graph.output[:]
     return model
 
 
@@ -179,7 +187,8 @@ def two_outputs() -> onnx.ModelProto:
         (unknown, frames_of(32, 12), {}, "Model must be one that onnx can evaluate, not one with: "),
         (huge_constant, frames_of(32, 12), {}, "Output of node 'huge' must "),
         (conditional, frames_of(32, 12), {}, "Node '.*' must be an operator on tensors, not Loop, control flow"),
-        (two_outputs, frames_of(32, 12), {}, "Model must have one output to be quantized, not 2"),
+        (two_inputs, frames_of(32, 12), {}, "Model must have one input, not 2"),
+        (no_output, frames_of(32, 12), {}, "Model must have an output"),
         (float_classifier, frames_of(32, 12), {"bits": 1}, "bits must be 2 to 16, not 1"),
         (float_classifier, frames_of(32, 12), {"weight_bits": 9}, "weight_bits must be 2 to 8, not 9"),
         (float_classifier, frames_of(32, 12), {"how": "mx"}, "Range must be one of max, percentile, error, not 'mx'"),
@@ -192,6 +201,119 @@ def test_what_cannot_be_quantized_is_one_sentence(
         quantize(make(), frames, Settings(**settings))  # type: ignore[arg-type]
 
 
+def several_outputs(*, kinds: tuple[str, ...] = ("logits", "peaks", "heat", "box", "flags")) -> onnx.ModelProto:
+    """A float stem, a binary convolution on a float shortcut, and float heads, one for each kind of output."""
+    net, random = Builder((1, 1, 28, 28)), np.random.default_rng(3)
+    stem = net("Conv", net.input, random.normal(size=(4, 1, 3, 3)), strides=[4, 4], name="stem")
+    sign = net("Where", net("GreaterOrEqual", stem, 0.3), 1.0, -1.0)
+    conv = net.conv(sign, random.normal(size=(4, 4, 3, 3)), pads=[1, 1, 1, 1], name="binary")
+    trunk = net("Relu", net("Add", net("Mul", conv, 0.1), stem))
+    flat = net("Flatten", net("GlobalAveragePool", trunk))
+    heat = net("Conv", trunk, random.normal(size=(2, 4, 1, 1)), [0.1, -0.2], name="heat_head")
+    heads = {
+        "logits": lambda: net("Gemm", flat, random.normal(size=(10, 4)), random.normal(size=10), transB=1),
+        "peaks": lambda: net("ArgMax", net.reshape(heat, 1, 2, -1), axis=2),
+        "heat": lambda: net("Mul", heat, 0.5),
+        "box": lambda: net("Gemm", flat, random.normal(size=(4, 4)), transB=1),
+        "flags": lambda: net("GreaterOrEqual", net("Gemm", flat, random.normal(size=(3, 4)), transB=1), 0.1),
+    }
+    return named(net.model(*(heads[kind]() for kind in kinds)), kinds)
+
+
+def images_of(split: str, count: int) -> np.ndarray:
+    return datasets.load("mnist-sample", split).images[:count]
+
+
+@pytest.mark.parametrize(
+    ("outputs", "ends"),
+    [
+        ("auto", ["logits_scores", "peaks_positions", "heat_scores", "box_scores", "flags_bits"]),
+        (
+            "logits=both,heat=positions",
+            ["logits_scores", "logits_class", "peaks_positions", "heat_positions", "box_scores", "flags_bits"],
+        ),
+    ],
+)
+def test_several_outputs_are_lowered_to_what_the_file_says(outputs: str, ends: list[str]) -> None:
+    model = several_outputs()
+    with pytest.raises(NotLowerableError):
+        lower(model, outputs=outputs)
+    found = quantize(model, images_of("train", 32), outputs=outputs)
+    assert {each.tensor for each in found.inserted if "weights" in each.reason} == {
+        name
+        for node in model.graph.node
+        if node.op_type in ("Conv", "Gemm") and node.name != "binary"
+        for name in node.input[1:2]
+    }
+    network = assert_exact(found.model, outputs=outputs)
+    assert [end.name for end in network.outputs] == ends
+    assert quantize(found.model, images_of("train", 32), outputs=outputs).inserted == ()
+
+
+def test_the_numbers_from_which_outputs_are_bits() -> None:
+    net = Builder((1, 12, 1, 1))
+    x = net("Gemm", net("Flatten", net.input), rng.normal(size=(6, 12)), transB=1)
+    model = net.model(
+        x,
+        net("Sigmoid", x),
+        net("Neg", net("Quant", x, 0.5, 0.0, 1.0, signed=0, narrow=0)),
+        net("Quant", x, 0.5, 0.0, 4.0, signed=1, narrow=0),
+        net("Cast", net("Less", x, 0.5), to=onnx.TensorProto.FLOAT),
+        net("MultiThreshold", x, np.zeros((1, 1))),
+        net("Add", net("BipolarQuant", x, 1.0), x),
+    )
+    assert list(middles_of(model).values()) == [0.0, 0.5, None, 0.0, None, None, 0.0]
+
+
+def test_the_command_says_what_changed_in_each_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    onnx.save(several_outputs(), tmp_path / "m.onnx")
+    outputs = ("--outputs", "logits=class,heat=positions")
+    command = ("quantize", tmp_path / "m.onnx", "-o", tmp_path / "q.onnx", "--dataset", "mnist-sample", *outputs)
+    assert run(*command, "--frames", 32, "--test-frames", 50, "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    found = {each["name"]: each for each in result["outputs"]}
+    assert {name: each["kind"] for name, each in found.items()} == {
+        "logits": "class",
+        "peaks": "positions",
+        "heat": "positions",
+        "box": "scores",
+        "flags": "bits",
+    }
+    network = lower(tmp_path / "q.onnx", outputs=outputs[1])
+    test = datasets.load("mnist-sample", "test")
+    heads = predict(network, test.images[:50]).heads
+    before = outputs_of(several_outputs(), test.images[:50])
+    classes = before["logits"].argmax(1)
+    heat = before["heat"].reshape(50, 2, -1).argmax(2)
+    assert found["logits"]["changed"] == result["changed"] == (classes != heads["logits"].predictions).sum()
+    assert found["logits"]["accuracy_before"] == result["accuracy_before"] == (classes == test.labels[:50]).mean()
+    assert found["logits"]["accuracy_after"] == (heads["logits"].predictions == test.labels[:50]).mean()
+    assert found["peaks"]["changed"] == (before["peaks"] != heads["peaks"].predictions).any(1).sum()
+    assert found["heat"]["changed"] == (heat != heads["heat"].predictions).any(1).sum()
+    assert found["flags"]["changed"] == (before["flags"] != heads["flags"].predictions).any(1).sum()
+    assert found["box"]["changed"] is None
+    assert {name for name, each in found.items() if each["so_far"] is not None} == {"logits", "heat", "box"}
+    assert all(each["accuracy_before"] is each["accuracy_after"] is None for each in [*found.values()][1:])
+    assert run("lower", tmp_path / "q.onnx", "--check", *outputs) == 0
+
+
+@pytest.mark.parametrize(
+    ("kinds", "text"),
+    [
+        (("logits", "box"), "images of mnist-sample, whose labels are taken for those of output 'logits', the first; "),
+        (("peaks", "logits"), "no accuracy: the labels of mnist-sample are no answers of output 'peaks', the first"),
+        (("peaks",), "no accuracy: the labels of mnist-sample are no answers of the model"),
+    ],
+)
+def test_of_which_output_labels_are(
+    kinds: tuple[str, ...], text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    onnx.save(several_outputs(kinds=kinds), tmp_path / "m.onnx")
+    command = ("quantize", tmp_path / "m.onnx", "-o", tmp_path / "q.onnx", "--dataset", "mnist-sample")
+    assert run(*command, "--frames", 16, "--test-frames", 20) == 0
+    assert text in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_refused_command_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     onnx.save(float_classifier(), tmp_path / "m.onnx")
     command = ("quantize", tmp_path / "m.onnx", "-o", tmp_path / "q.onnx", "--dataset", "mnist-sample")
@@ -199,6 +321,7 @@ def test_a_refused_command_leaves_nothing(tmp_path: Path, capsys: pytest.Capture
         ((), "Calibration frames must have the 12 numbers"),
         (("--frames", 4000), "Frames must be at most the 2,000 training images"),
         (("--test-frames", 0), "Test frames must be at least 1, not 0"),
+        (("--outputs", "boxes=class"), "Outputs must be of one of the model (t3), not of 'boxes'"),
         (("--std", "0"), "std must be numbers above 0, not '0'"),
         (("--mean", "a,b"), "mean must be numbers separated by commas, not 'a,b'"),
         (("--range", "mx"), "Range must be one of max, percentile, error, not 'mx'"),
@@ -250,7 +373,7 @@ def with_float_weights(model: onnx.ModelProto, random: np.random.Generator) -> N
 @pytest.mark.slow
 def test_random_graphs_are_quantized_or_one_sentence() -> None:
     """Any other exception is a fault. What gets Quant nodes and can be lowered then has the classes of its file."""
-    rounded = 0
+    rounded = [0, 0]  # outputs of models with one, with several
     for seed in range(7000, 7150):
         model = make(seed)
         random = np.random.default_rng(seed)
@@ -263,17 +386,19 @@ def test_random_graphs_are_quantized_or_one_sentence() -> None:
         try:
             found = quantize(model, frames)
             network = lower(found.model)
-            float_scores = scores_of(found.model, frames)
+            outputs = outputs_of(found.model, frames)
         except InputError:  # also of types that do not fit each other, which lowering does not mind
             continue
-        whole = network.scores is not None and "dropped" not in network.metadata
-        if found.inserted and whole and network.metadata["input"] == "uint8/255":
-            rounded += 1
-            scores = predict(network, frames.reshape(32, *network.frame_shape)).scores
-            assert scores is not None
-            close = np.isclose(scores, float_scores.reshape(scores.shape), rtol=1e-3, atol=1e-3).all(1)
-            assert close.mean() > 0.9, seed  # float32 meets ties otherwise, now and then
-    assert rounded > 0
+        if not found.inserted or "dropped" in network.metadata or network.metadata["input"] != "uint8/255":
+            continue
+        predicted = predict(network, frames.reshape(32, *network.frame_shape))
+        for head, expected in zip(network.every_head, outputs.values(), strict=True):
+            scores = predicted.heads.get(head.name, predicted).scores
+            if head.scores is not None and scores is not None:
+                rounded[len(outputs) > 1] += 1
+                close = np.isclose(scores, expected.reshape(scores.shape), rtol=1e-3, atol=1e-3).reshape(32, -1).all(1)
+                assert close.mean() > 0.9, seed  # float32 meets ties otherwise, now and then
+    assert min(rounded) > 0
 
 
 def test_what_is_subtracted_and_added_again_is_left_alone() -> None:
