@@ -44,7 +44,8 @@ def test_networks_of_several_bits_are_trained_as_those_of_one(name: str) -> None
     bits = (recipe.weight_bits, recipe.activation_bits, recipe.input_bits)
     assert bits == (int(name[-3]), 2, 8)
     one = filters("cnv-w1a1")[0]
-    assert replace(recipe, name="cnv-w1a1", weight_bits=1, activation_bits=1, epochs=80, threads=2) == one
+    lengths = {"epochs": 80, "threads": 2, "cycles": 1, "cycle_rate": 1.0}
+    assert replace(recipe, name="cnv-w1a1", weight_bits=1, activation_bits=1, **lengths) == one
 
 
 def test_the_small_network_is_for_digits_of_one_bit() -> None:
