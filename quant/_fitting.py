@@ -1,15 +1,9 @@
 """The training loop, run by Lightning: steps, learning rate, checkpoints, logs, interruption."""
 
-import ctypes
 import io
-import logging
 import signal
-import sys
-import threading
 import time
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from statistics import mean
@@ -22,15 +16,13 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from lightning.pytorch.plugins import TorchCheckpointIO
 from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
-from torch._dynamo import config as compiler_config
-from torch._dynamo.exc import TorchDynamoException
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from dataflow import InputError, atomic_write
 from quant._batches import EpochBatches
-from quant._logging import only_from
 from quant._optimizers import optimizer_of, rate_factors, set_decay, stage_of
 from quant._progress import TrainingProgress
+from quant._surroundings import compiler, compiler_sentences, memory_kept, quiet, quiet_log_writer, threads
 from quant.checkpoints import STATE
 from quant.evaluation import figure_of_network
 from quant.machine import Machine
@@ -42,17 +34,11 @@ from quant.teachers import distillation_loss
 
 __all__ = ["TrainingRun", "fit"]
 
-#: Parameters of glibc's mallopt(3).
-_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
-
 #: How to go on after a full disk.
 _RESUME = "--resume continues after the last complete epoch"
 
 #: Steps over which the loss of a running epoch is averaged.
 _RECENT = 50
-
-#: Graphs that torch's compiler keeps of one function.
-_MOST_GRAPHS = 64
 
 #: Part of a GPU's free memory that the images may take, so that batches are made there.
 _IMAGES_SHARE = 0.5
@@ -183,7 +169,7 @@ class TrainingRun(LightningModule):
 
         if self.recipe.compiled:
             torch.compiler.cudagraph_mark_step_begin()  # results of the step before may be overwritten
-        with _compiler_sentences():
+        with compiler_sentences():
             loss = self.shared.method.loss(self._stepped[0], images, labels, criterion)
         penalty = self.shared.method.penalty(self._binary)
         if penalty is not None:
@@ -309,11 +295,11 @@ def fit(
     recipe = run.recipe
     interrupt_handler = signal.getsignal(signal.SIGINT)
     with (
-        _quiet(),
-        _quiet_log_writer(),
-        _threads(recipe.threads),
-        _compiler(recipe),
-        _memory_kept(),
+        quiet(),
+        quiet_log_writer(),
+        threads(recipe.threads),
+        compiler(recipe),
+        memory_kept(),
         TrainingProgress(recipe.name, recipe.epochs, figure=run.task.figure, shown=progress) as shown,
     ):
         for note in (*run.facts["layers"], *(f"left out: {each}" for each in run.facts["broken"])):
@@ -362,73 +348,3 @@ def _loggers(folder: Path) -> list[Logger]:
     import_module("tensorboard")  # where it is missing, the error has its name; Lightning's has none
     csv = CSVLogger(folder, name="log")
     return [csv, TensorBoardLogger(folder, name="log", version=csv.version)]
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextmanager
-def _compiler_sentences() -> Iterator[None]:
-    """Say in a sentence why torch's compiler cannot compile a network."""
-    try:
-        yield
-    except TorchDynamoException as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise InputError(f"Network must be one that torch compiles with compiled=true, not: {reason}") from error
-
-
-@contextmanager
-def _compiler(recipe: Recipe) -> Iterator[None]:
-    """Let torch's compiler keep as many graphs as there may be: two sizes of batches in each stage and run."""
-    if not recipe.compiled:
-        yield
-        return
-    with compiler_config.patch(recompile_limit=_MOST_GRAPHS):
-        yield
-
-
-@contextmanager
-def _memory_kept() -> Iterator[None]:
-    """Make glibc keep the memory of freed tensors. This halves a step: fresh pages cost more than the arithmetic."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is None:
-        yield
-        return
-    mallopt(_MMAP_MAX, 0)
-    mallopt(_TRIM_THRESHOLD, 2**31 - 1)
-    try:
-        yield
-    finally:
-        mallopt(_MMAP_MAX, 65536)
-        mallopt(_TRIM_THRESHOLD, 128 * 1024)
-
-
-@contextmanager
-def _quiet_log_writer() -> Iterator[None]:
-    """Silence the traceback of the thread that writes a log, on a full disk: the training gets its error as well."""
-    original = threading.excepthook
-
-    def hook(args: threading.ExceptHookArgs) -> None:
-        if not issubclass(args.exc_type, OSError):
-            original(args)
-
-    threading.excepthook = hook
-    try:
-        yield
-    finally:
-        threading.excepthook = original
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence Lightning's messages about processors, its tips, and its own use of features that torch deprecates."""
-    with only_from(logging.WARNING, "lightning.pytorch"), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r".*isinstance\(treespec, LeafSpec\)", FutureWarning)
-        yield
