@@ -13,6 +13,7 @@ from dataflow.network import Fifo, Head, Network, Scores, Terminal, verify
 from dataflow.nodes import *  # noqa: F403 - the node kinds have one list, there
 from dataflow.nodes import __all__ as _node_names
 from dataflow.outputs import board_outputs, expose_scores
+from dataflow.pipelining import is_pipelined, pipelined
 from dataflow.schedule import Buffered, Schedule
 from dataflow.streams import Stream, beats_of, frames_of, values_of_words, words_of
 from dataflow.writing import atomic_write
@@ -46,10 +47,12 @@ __all__ = [
     "frames_of",
     "integer_for",
     "load",
+    "is_pipelined",
     "network_cost",
     "node_cost",
     "numbers_of",
     "position_classes",
+    "pipelined",
     "save_network",
     "signed_for",
     "unsigned_for",

@@ -138,6 +138,8 @@ class Family:
     lut_rams : its writable memories made of LUTs
     lone_ffs : fraction of the flip-flops that take a logic cell without a LUT; the largest value of several networks
     luts_per_block : LUTs per block RAM on a usual device, which is the price of a block
+    pipelines : whether folding for one of its boards puts registers around the memories (`dataflow.pipelined`): block
+        RAM is slow, and flip-flops are left over beside the LUTs
     """
 
     name: str
@@ -153,6 +155,7 @@ class Family:
     lut_rams: tuple[LutRam, ...] = ()
     lone_ffs: float = 0.0
     luts_per_block: int = 400
+    pipelines: bool = False
 
 
 _SHAPES_18K = tuple(Shape(16384 >> k, width) for k, width in enumerate((1, 2, 4, 9, 18, 36)))
@@ -176,6 +179,7 @@ FAMILIES = {
             carry_bits=2,
             carries_products=True,
             lut_rams=(LutRam(16, 4, 6, (4, 0)),),
+            pipelines=True,
         ),
         Family(
             "gowin",

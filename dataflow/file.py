@@ -24,7 +24,7 @@ from dataflow.writing import atomic_write
 
 __all__ = ["FORMAT_VERSION", "load", "save_network"]
 
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 
 
 def save_network(network: Network, path: str | os.PathLike[str]) -> None:

@@ -6,7 +6,19 @@ import numpy as np
 from hypothesis import assume, reject
 from hypothesis import strategies as st
 
-from dataflow import BIPOLAR, Element, InputError, Integer, Network, Node, Rearrange, Requantize, Select, fold
+from dataflow import (
+    BIPOLAR,
+    Element,
+    InputError,
+    Integer,
+    Network,
+    Node,
+    Rearrange,
+    Requantize,
+    Select,
+    fold,
+    pipelined,
+)
 from dataflow.converters import without_converters
 from sim_tests.cases import dense_network
 from sim_tests.conv_cases import POOLS, conv_network
@@ -235,6 +247,7 @@ def _all_lanes(number: int) -> list[int]:
 
 
 def _folded(draw: st.DrawFn, unfolded: Network) -> Network:
+    unfolded = pipelined(unfolded, on=draw(st.booleans(), label="pipelined"))
     nodes = without_converters(unfolded).nodes
     foldings = {node.name: draw(_foldings(node), label=node.name) for node in nodes}
     folded = fold(unfolded, foldings)

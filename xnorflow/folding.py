@@ -7,8 +7,9 @@ from fractions import Fraction
 from math import inf
 from typing import TYPE_CHECKING, Protocol
 
-from dataflow import InputError, Network, fold, fold_to_interval, network_cost
+from dataflow import InputError, Network, fold, fold_to_interval, network_cost, pipelined
 from dataflow.choices import FoldingChoices
+from dataflow.families import family_of
 from dataflow.folding import default_depths
 from dataflow.outputs import board_outputs
 from xnorflow.folding_file import FoldingFile
@@ -16,7 +17,16 @@ from xnorflow.folding_file import FoldingFile
 if TYPE_CHECKING:
     from rtl.boards import Board
 
-__all__ = ["Folded", "fold_as", "fold_for_board", "fold_to", "fold_towards", "interval_of_rate", "with_fifos"]
+__all__ = [
+    "Folded",
+    "fold_as",
+    "fold_for_board",
+    "fold_to",
+    "fold_towards",
+    "interval_of_rate",
+    "with_fifos",
+    "with_pipelining",
+]
 
 
 #: Prices of a block RAM that foldings for a board are chosen at, as factors of the family's price.
@@ -57,6 +67,20 @@ class Folded:
 
     network: Network
     missed: str | None = None
+
+
+def with_pipelining(network: Network, wanted: bool | None, board: str | None) -> Network:
+    """Return the unfolded network with or without registers around memories.
+
+    Parameters
+    ----------
+    wanted : whether it has them; None for what suits the board, and without a board for what the network has
+    """
+    from rtl.boards import board_of
+
+    if wanted is None and board is not None:
+        wanted = family_of(board_of(board).family).pipelines
+    return network if wanted is None else pipelined(network, on=wanted)
 
 
 def interval_of_rate(fps: float, clock_mhz: float) -> int:
@@ -264,7 +288,9 @@ def _needs(network: Network, board: "Board", utilization: float) -> tuple[Counts
     from rtl.link.cost import link_cost
 
     cost = network_cost(network, board.family) + link_cost(network, board.family)
-    return (cost.cells(board.family), cost.brams, cost.dsps), (int(utilization * board.luts), board.brams, board.dsps)
+    # Each LUT of a board has a flip-flop.
+    cells = max(cost.cells(board.family), cost.ffs)
+    return (cells, cost.brams, cost.dsps), (int(utilization * board.luts), board.brams, board.dsps)
 
 
 def _use(network: Network, board: "Board", utilization: float) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dataflow import InputError, Network
+from dataflow import InputError, Network, is_pipelined
 from dataflow.converters import without_converters
 from dataflow.writing import atomic_write
 
@@ -19,12 +19,13 @@ __all__ = ["FoldingFile", "folding_text", "read_folding_file", "toml_key", "writ
 class FoldingFile:
     """A folding as people write it: TOML keyed by stable node names.
 
-    ``[nodes.NAME]`` has ``pe`` and ``simd``; ``[fifos]`` has ``"FROM -> TO" = depth``. Everything that the file does
-    not name is chosen.
+    ``[nodes.NAME]`` has ``pe`` and ``simd``; ``[fifos]`` has ``"FROM -> TO" = depth``; ``pipelined = true`` before them
+    puts registers around memories. Everything that the file does not name is chosen.
     """
 
     nodes: dict[str, dict[str, int]] = field(default_factory=dict)
     fifos: dict[str, int] = field(default_factory=dict)
+    pipelined: bool | None = None
 
 
 def read_folding_file(path: str | os.PathLike[str]) -> FoldingFile:
@@ -41,10 +42,13 @@ def read_folding_file(path: str | os.PathLike[str]) -> FoldingFile:
         raise InputError(f"Folding file {str(path)!r} must be TOML, not a file with: {error}") from error
     except RecursionError as error:
         raise InputError(f"Folding file {str(path)!r} must have tables of numbers, not deeply nested values") from error
-    unknown = sorted(set(content) - {"nodes", "fifos"})
+    unknown = sorted(set(content) - {"nodes", "fifos", "pipelined"})
     if unknown:
-        raise InputError(f"Folding file {str(path)!r} must have the tables nodes and fifos, not {unknown[0]!r}")
-    nodes, fifos = content.get("nodes", {}), content.get("fifos", {})
+        rule = "have the tables nodes and fifos, and pipelined before them"
+        raise InputError(f"Folding file {str(path)!r} must {rule}, not {unknown[0]!r}")
+    nodes, fifos, pipelined = content.get("nodes", {}), content.get("fifos", {}), content.get("pipelined")
+    if not isinstance(pipelined, bool | None):
+        raise InputError(f"pipelined of {str(path)!r} must be true or false, not {pipelined!r}")
     if not isinstance(nodes, dict) or not all(isinstance(folding, dict) for folding in nodes.values()):
         raise InputError(f"Table nodes of {str(path)!r} must have a table per node, not {nodes!r}")
     if not isinstance(fifos, dict):
@@ -54,7 +58,7 @@ def read_folding_file(path: str | os.PathLike[str]) -> FoldingFile:
             _check_count(f"{parameter} of node {name!r}", value)
     for name, depth in fifos.items():
         _check_count(f"Depth of FIFO {name!r}", depth)
-    return FoldingFile(nodes, fifos)
+    return FoldingFile(nodes, fifos, pipelined)
 
 
 def _check_count(thing: str, value: Any) -> None:
@@ -70,6 +74,8 @@ def folding_text(network: Network, interval: float) -> str:
     interval : cycles between frames with this folding and these depths, for a comment
     """
     lines = [f"# Folding of {' '.join(network.name.split())}: {round(interval, 2):,} cycles between frames.", ""]
+    if is_pipelined(network):
+        lines += ["# Registers around memories, for a faster clock.", "pipelined = true", ""]
     for node in without_converters(network).nodes:
         if node.folding:
             lines += [

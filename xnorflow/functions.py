@@ -189,6 +189,7 @@ def fold(
     family: str | None = None,
     clock_mhz: float | None = None,
     utilization: float = 0.8,
+    pipelined: bool | None = None,
 ) -> Network:
     """Return the network folded to an interval, a rate, a file's folding or a board, with the smallest FIFOs for it.
 
@@ -203,14 +204,16 @@ def fold(
     family : device family of the estimate; the default is that of the board or of an earlier folding, or ecp5
     clock_mhz : clock of the rate; the default is that of the board or of an earlier folding
     utilization : share of the board's LUTs to use, if the board is the only target
+    pipelined : whether there are registers around memories, for a faster clock and one more latency; the default is
+        what the folding file says, else what suits the board
 
     Raises
     ------
     InputError
         No target or several, or one that cannot be met.
     """
-    from xnorflow.folding import Folded, fold_as, fold_for_board, fold_towards, interval_of_rate
-    from xnorflow.folding_file import read_folding_file
+    from xnorflow.folding import Folded, fold_as, fold_for_board, fold_towards, interval_of_rate, with_pipelining
+    from xnorflow.folding_file import FoldingFile, read_folding_file
     from xnorflow.target import choose_target, remembered, with_target
 
     targets = {"interval": interval, "fps": fps, "config": config}
@@ -223,8 +226,10 @@ def fold(
     target = choose_target(network, board=board, family=family, clock_mhz=clock_mhz)
     if fps is not None:
         interval = interval_of_rate(fps, target.clock.mhz)
+    file = FoldingFile() if config is None else read_folding_file(config)
+    network = with_pipelining(network, file.pipelined if pipelined is None else pipelined, target.board)
     if config is not None:
-        folded = Folded(fold_as(network, read_folding_file(config), family=target.family))
+        folded = Folded(fold_as(network, file, family=target.family))
     elif interval is not None:
         folded = fold_towards(network, interval, family=target.family)
     else:

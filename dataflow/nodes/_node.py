@@ -95,6 +95,15 @@ class Node(ABC):
         return ""
 
     @property
+    def is_pipelined(self) -> bool:
+        """Whether the node has registers around its memories."""
+        return False
+
+    def with_pipelining(self, on: bool) -> Self:
+        """Return the node with registers around its memories, or without; most kinds cannot have them."""
+        return self
+
+    @property
     def steps(self) -> int:
         """Steps per frame, the least cycles that a frame costs."""
         return self.schedule().steps

@@ -1,10 +1,10 @@
 """MatrixVector: the product of a matrix and a vector, by XNOR and popcount for bits, by sums for integers."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -62,6 +62,8 @@ class MatrixVector(Node):
     position_classes : (positions,) int64, the class of each position in raster order, or None if all are alike
     offsets : (classes, neurons) int64, added to the sums of a matrix without thresholds, or None
     weight_element : type of the weights: bipolar, or signed integers of 2 to 8 bits
+    pipelined : whether there is a register before and one after the memories of weights, vectors and levels, for a
+        faster clock
     """
 
     weights: np.ndarray
@@ -74,10 +76,11 @@ class MatrixVector(Node):
     position_classes: np.ndarray | None = None
     offsets: np.ndarray | None = None
     weight_element: Element = BIPOLAR
+    pipelined: bool = False
 
     fold_parameters: ClassVar = ("pe", "simd")
     array_fields: ClassVar = ("weights", "thresholds", "position_classes", "offsets")
-    later_fields: ClassVar = {"groups": 2, "position_classes": 2, "offsets": 2, "weight_element": 5}
+    later_fields: ClassVar = {"groups": 2, "position_classes": 2, "offsets": 2, "weight_element": 5, "pipelined": 7}
 
     def __post_init__(self) -> None:
         weights = frozen_array(self.weights, np.int8)
@@ -98,6 +101,7 @@ class MatrixVector(Node):
         self._check(width <= 63, "Sums", "at most 63 bits wide", width)
         self._check_lanes("pe", self.group_neurons, "neurons of a group" if self.groups > 1 else "neurons")
         self._check_lanes("simd", self.synapses, "synapses")
+        self._check(type(self.pipelined) is bool, "pipelined", "true or false", self.pipelined)
 
     def _check_levels(self) -> None:
         """Check thresholds and offsets, and the classes of positions."""
@@ -303,7 +307,20 @@ class MatrixVector(Node):
     @property
     def latency(self) -> int:
         """Cycles: memory read, products if they take one, popcount stages, accumulator, comparison."""
-        return 1 + self.sum_stages + 1 + 1
+        return self.read_stages + self.sum_stages + 1 + 1
+
+    @property
+    def is_pipelined(self) -> bool:
+        """Whether there are registers around the memories. A vector that takes one step needs no memory."""
+        return self.pipelined and self._vector_steps > 1
+
+    def with_pipelining(self, on: bool) -> Self:
+        return replace(self, pipelined=on)
+
+    @property
+    def read_stages(self) -> int:
+        """Registered stages from the issue of a step to its factors."""
+        return 3 if self.is_pipelined else 1
 
     @property
     def sum_stages(self) -> int:
@@ -336,6 +353,9 @@ class MatrixVector(Node):
         weight_memories, found.blocks = tuple(found.blocks), []
         # Bits of weights that are equal are one.
         columns = found.registers - before + sum(width for _, width in weight_memories)
+        if self.is_pipelined:
+            counters = (steps - 1).bit_length() + (self.synapse_folds - 1).bit_length()
+            found.registers += counters + 2 + 2 * self.simd * self.operand.width + columns
         if in_chains:
             self._count_chains(found, fixed)
         elif self.counts_matches:
@@ -434,7 +454,10 @@ class MatrixVector(Node):
             found.registers += self.pe
         if (rows != rows[0]).any():
             found.count(self.neuron_folds * self.groups)
+            before, blocks = found.registers, len(found.blocks)
             found.read_only(len(rows), self.pe * each, lambda: number_bits(rows, each))
+            if self.is_pipelined:
+                found.registers += found.registers - before + sum(width for _, width in found.blocks[blocks:])
 
     def _count_accumulators(self, found: Parts) -> None:
         """Add the accumulators."""

@@ -11,7 +11,7 @@ from functools import partial
 from typing import ClassVar
 
 import numpy as np
-from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth import Cat, Const, Module, Mux, Signal, Value, ValueCastable, signed
 
 import dataflow
 from rtl.components._component import NodeComponent
@@ -35,7 +35,8 @@ class MatrixVector(NodeComponent[dataflow.MatrixVector]):
 
     Throughput one step per cycle, ``(neurons/pe) * (synapses/simd)`` steps per vector, each rounded up; latency
     ``1 + popcount_stages(simd) + 1 + 1`` cycles: memory read, popcount, accumulator, comparison. Products that take
-    more than a LUT per bit are registered, up to two cycles more (`dataflow.nodes.Terms`).
+    more than a LUT per bit are registered, up to two cycles more (`dataflow.nodes.Terms`). Where it is pipelined, the
+    step that is issued is registered before it is read, and what is read after it, which takes two cycles more.
 
     Parameters
     ----------
@@ -69,30 +70,32 @@ class MatrixVector(NodeComponent[dataflow.MatrixVector]):
             with m.If(issue & last):
                 m.d.sync += first.eq(self._is_final(m, issue & last, step, steps))
 
-        m.submodules.vector = vector = HeldVector(
+        m.submodules.vector = held = HeldVector(
             node.simd * node.operand.width, synapse_folds if neuron_folds > 1 else 1
         )
-        m.d.comb += [
-            vector.step.eq(issue),
-            vector.fresh.eq(first),
-            vector.fold.eq(synapse),
-            vector.i.eq(self.i.payload),
-        ]
         weights = Signal(node.word_width)
         in_chains = node.in_chains(family_on(platform))
         rows = self._weight_rows(inverted=in_chains)
-        m.d.comb += weights.eq(read_only(m, "weights", rows, len(weights), step))
+        address = self._registered(m, step, "address")
+        m.d.comb += [
+            held.step.eq(self._registered(m, issue, "moves", reset_less=False)),
+            held.fresh.eq(self._registered(m, first, "fresh")),
+            held.fold.eq(self._registered(m, synapse, "fold")),
+            held.i.eq(self._registered(m, self.i.payload, "arrived")),
+            weights.eq(self._registered(m, read_only(m, "weights", rows, len(weights), address), "read_weights")),
+        ]
+        vector = self._registered(m, held.o, "read_vector")
 
-        counted = node.sum_stages + 1
+        counted = node.sum_stages + node.read_stages
         valid = delayed(m, issue, counted, name="valid")
         start = Signal(init=1)
         with m.If(valid[-1]):
             m.d.sync += start.eq(emitting[counted - 1])
-        levels, odds = self._levels(m, emitting[counted - 2], valid[-1])
+        levels, odds = self._levels(m, emitting[counted - 2 - node.is_pipelined], valid[-1])
         (stream,) = node.output_streams
         last = ends_vector(m, emitting[-2], stream)
         add_sum = self._add_tree_sum if in_chains else self._add_sum
-        add = add_sum(m, vector.o, levels, start)
+        add = add_sum(m, vector, levels, start)
         for k in range(node.pe):
             row = weights.word_select(k, len(weights) // node.pe)
             number = self._neuron(m, k, partial(add, k, row), odds[k], valid[-1])
@@ -101,6 +104,15 @@ class MatrixVector(NodeComponent[dataflow.MatrixVector]):
                     m.d.sync += number.eq(0)
             m.d.comb += self.o.payload[k].eq(number)
         return m
+
+    def _registered(self, m: Module, value: ValueCastable | Value, name: str, *, reset_less: bool = True) -> Value:
+        """Return a value where it is used: in the next cycle where the node is pipelined, and of it else."""
+        value = Value.cast(value)
+        if not self.node.is_pipelined or isinstance(value, Const):
+            return value
+        register = Signal(len(value), name=name, reset_less=reset_less)
+        m.d.sync += register.eq(value)
+        return register
 
     def _is_final(self, m: Module, leave: Value, step: Signal, steps: int) -> Value:
         """Return whether the current step's neurons are the last of their group.
@@ -131,7 +143,8 @@ class MatrixVector(NodeComponent[dataflow.MatrixVector]):
         Parameters
         ----------
         finished : value of one bit
-            The step that reaches the accumulator in the next cycle is the last one of its neurons.
+            The step that reaches the accumulator in the next cycle is the last one of its neurons; in the cycle after
+            that, where it is pipelined.
         valid : value of one bit
             A step is in the accumulator.
         """
@@ -143,7 +156,8 @@ class MatrixVector(NodeComponent[dataflow.MatrixVector]):
         each = accumulator.width + mixed
         levels = Signal(node.pe * each)
         rows = [packed(row, each) for row in words.tolist()]
-        m.d.comb += levels.eq(read_only(m, "levels", rows, len(levels), self._word(m, finished)))
+        read = read_only(m, "levels", rows, len(levels), self._word(m, finished))
+        m.d.comb += levels.eq(self._registered(m, read, "read_levels"))
         parts = [levels.word_select(k, each) for k in range(node.pe)]
         if not mixed:
             odd = 0 if accumulator.odds is None else int(accumulator.odds[0, 0])

@@ -81,11 +81,11 @@ class FrameBuffer(wiring.Component):
         return m
 
     def _collect(self, m: Module, pixel: Value, loaded: Signal, advance: Signal) -> None:
-        """Collect beats: all pixels but the last wait in a register, and the last comes directly from the memory.
+        """Collect the pixels of a beat in a register, which is free again in the cycle in which the beat is taken.
 
         After a vector, zeros fill the beat. They are not read from memory, but take a cycle each like pixels.
         """
-        waiting = Signal(8 * (self._lanes - 1))
+        beat, full = Signal(8 * self._lanes), Signal()
         lane = Signal(range(self._lanes))
         last = Signal()
         moves, there = advance, loaded
@@ -100,13 +100,11 @@ class FrameBuffer(wiring.Component):
             pixel, there = Mux(blank, 0, pixel), loaded | blank
         m.d.comb += [
             last.eq(lane == self._lanes - 1),
-            self.o.payload.eq(Cat(waiting, pixel)),
-            self.o.valid.eq(there & last),
-            moves.eq(there & (~last | self.o.ready)),
+            self.o.payload.eq(beat),
+            self.o.valid.eq(full),
+            moves.eq(there & (~full | self.o.ready)),
         ]
         with m.If(moves):
-            m.d.sync += lane.eq(lane + 1)
-            with m.If(last):
-                m.d.sync += lane.eq(0)
-            with m.Else():
-                m.d.sync += waiting.eq(Cat(waiting, pixel)[8:])
+            m.d.sync += [lane.eq(Mux(last, 0, lane + 1)), full.eq(last), beat.eq(Cat(beat, pixel)[8:])]
+        with m.Elif(self.o.ready):
+            m.d.sync += full.eq(0)

@@ -1,8 +1,10 @@
 """The complete link, and a network with a link."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from amaranth import Module, Signal
+from amaranth import Module, Shape, Signal
+from amaranth.hdl import ShapeLike
 from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -15,6 +17,7 @@ from rtl.link.receiver import MessageReceiver, Outcome, Ticket
 from rtl.link.sender import MessageSender, result_ports
 from rtl.link.slip import SlipDecoder, SlipEncoder
 from rtl.link.uart import UartReceiver, UartTransmitter
+from rtl.streams import payload_of
 
 __all__ = ["TICKETS", "SerialLink", "SerialNetwork"]
 
@@ -69,10 +72,9 @@ class SerialLink(wiring.Component):
         m.submodules.messages = messages = self._messages
         m.submodules.frame = buffer = self._buffer
         m.submodules.sender = sender = self._sender
-        m.submodules.tickets = tickets = fifo.SyncFIFO(width=Ticket.size, depth=TICKETS)
+        m.submodules.tickets = tickets = fifo.SyncFIFOBuffered(width=Ticket.size, depth=TICKETS)
         m.d.comb += [receiver.rx.eq(self.rx), self.tx.eq(transmitter.tx)]
         wiring.connect(m, receiver.o, decoder.i)
-        wiring.connect(m, decoder.o, messages.i)
         wiring.connect(m, sender.o, encoder.i)
         wiring.connect(m, encoder.o, transmitter.i)
         wiring.connect(m, buffer.o, wiring.flipped(self.o))
@@ -83,8 +85,12 @@ class SerialLink(wiring.Component):
                 m.submodules[f"buffer_{index}"] = waiting = OutputBuffer(each)
                 wiring.connect(m, source, waiting.i)
                 source = waiting.o
+            else:
+                source = _registered(m, f"register_{index}", source, payload_of(each))
             wiring.connect(m, source, getattr(sender, name))
         good = Signal()
+        # A character comes every 80 cycles or later, so a cycle more is no loss, and the paths from here are short.
+        m.d.sync += [messages.i.payload.eq(decoder.o.payload), messages.i.valid.eq(decoder.o.valid)]
         m.d.comb += [
             buffer.write.eq(messages.write),
             buffer.index.eq(messages.index),
@@ -103,6 +109,21 @@ class SerialLink(wiring.Component):
         with m.If(messages.o.valid):
             m.d.sync += [self.damaged.eq(~good), self.active.eq(self.active ^ good)]
         return m
+
+
+def _registered(m: Module, name: str, source: Any, shape: ShapeLike) -> Any:
+    """Return a stream with a place for one beat in between: no path crosses it, and every second cycle has a beat."""
+    m.submodules[name] = place = fifo.SyncFIFOBuffered(width=Shape.cast(shape).width, depth=1)
+    target = stream.Signature(shape).create()
+    m.d.comb += [
+        place.w_data.eq(source.payload),
+        place.w_en.eq(source.valid),
+        source.ready.eq(place.w_rdy),
+        target.payload.eq(place.r_data),
+        target.valid.eq(place.r_rdy),
+        place.r_en.eq(target.ready),
+    ]
+    return target
 
 
 class SerialNetwork(wiring.Component):

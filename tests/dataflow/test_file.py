@@ -195,9 +195,9 @@ def refused(change: Change, tmp_path: Path, sentence: str) -> None:
         loaded_after(change, tmp_path)
 
 
-@pytest.mark.parametrize("version", [7, 0, "1", True, None])
+@pytest.mark.parametrize("version", [8, 0, "1", True, None])
 def test_other_versions(version: object, tmp_path: Path) -> None:
-    sentence = rf"^Format version of '{tmp_path / 'net.xnf'}' must be at most 6, not {version!r}: update xnorflow$"
+    sentence = rf"^Format version of '{tmp_path / 'net.xnf'}' must be at most 7, not {version!r}: update xnorflow$"
     with pytest.raises(InputError, match=sentence):
         loaded_after(lambda structure, _: structure.update(format_version=version), tmp_path)
 

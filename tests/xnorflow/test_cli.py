@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 import pytest
 
-from dataflow import BIPOLAR, Cost, fold, save_network
+from dataflow import BIPOLAR, Cost, fold, is_pipelined, save_network
 from hwsim import predict, reference, simulate
 from quant.datasets import load
 from sim_tests import verification
@@ -139,6 +139,31 @@ def test_the_folding_is_written_and_can_be_given_back(tmp_path: Path, capsys: py
     (tmp_path / "same.toml").write_text(text + "# mine\n")
     assert run("fold", tmp_path / "net.xnf", "-o", tmp_path / "same.xnf", "--config", tmp_path / "same.toml") == 0
     assert (tmp_path / "same.toml").read_text().endswith("# mine\n")
+
+
+def test_registers_around_memories_are_chosen_remembered_and_given_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_network(dense_network((24, 12, 4)), tmp_path / "net.xnf")
+
+    def folded(name: str, *options: object) -> tuple[bool, int]:
+        assert run("fold", tmp_path / "net.xnf", "-o", tmp_path / f"{name}.xnf", *options, "--json") == 0
+        result = json.loads(capsys.readouterr().out)
+        assert is_pipelined(open_network(tmp_path / f"{name}.xnf")) == result["pipelined"]
+        return result["pipelined"], result["interval"]
+
+    assert folded("plain", "--interval", 16) == (False, 16)
+    assert folded("fast", "--interval", 16, "--pipelined") == (True, 16)
+    assert "\npipelined = true\n" in (tmp_path / "fast.toml").read_text()
+    assert folded("again", "--config", tmp_path / "fast.toml") == (True, 16)
+    assert (tmp_path / "fast.xnf").read_bytes() == (tmp_path / "again.xnf").read_bytes()
+    assert folded("without", "--config", tmp_path / "fast.toml", "--no-pipelined")[0] is False
+    assert folded("ulx3s", "--interval", 16, "--board", "ulx3s-85f")[0]
+    assert not folded("ulx3s", "--interval", 16, "--board", "ulx3s-85f", "--no-pipelined")[0]
+    assert not folded("icebreaker", "--interval", 16, "--board", "icebreaker")[0]
+    for name, said in (("fast", True), ("plain", False)):
+        assert run("show", tmp_path / f"{name}.xnf") == 0
+        assert ("pipelined: registers around memories" in capsys.readouterr().out) is said
 
 
 def test_show_tells_what_the_weight_memories_waste(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -203,7 +203,8 @@ def test_bad_frames(
             "FIFO must be one of arg_max -> class, binarize -> fc0, fc0 -> fc1, fc1 -> arg_max, input -> binarize, "
             "not 'fc0->fc1' (did you mean 'fc0 -> fc1'?)",
         ),
-        ("[fifo]", "Folding file 'FILE' must have the tables nodes and fifos, not 'fifo'"),
+        ("[fifo]", "Folding file 'FILE' must have the tables nodes and fifos, and pipelined before them, not 'fifo'"),
+        ("pipelined = 1", "pipelined of 'FILE' must be true or false, not 1"),
         ("a = " + "[" * 3000, "Folding file 'FILE' must have tables of numbers, not deeply nested values"),
         ("nodes = 3", "Table nodes of 'FILE' must have a table per node, not 3"),
         ("fifos = 3", "Table fifos of 'FILE' must have a depth per FIFO, not 3"),

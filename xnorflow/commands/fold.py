@@ -15,6 +15,7 @@ from xnorflow.target import Target
 if TYPE_CHECKING:
     from xnorflow.console import Phases
     from xnorflow.folding import Folded
+    from xnorflow.folding_file import FoldingFile
 
 __all__ = ["fold"]
 
@@ -46,6 +47,14 @@ def fold(
     interval_slack: Annotated[
         str | None, typer.Option(metavar="PERCENT", help="How much the interval may grow to save places, such as 5%.")
     ] = None,
+    pipelined: Annotated[
+        bool | None,
+        typer.Option(
+            "--pipelined/--no-pipelined",
+            help="Registers around memories, for a faster clock; the default is what suits the board.",
+            show_default=False,
+        ),
+    ] = None,
     family: Annotated[
         str | None, typer.Option(help="Device family of the estimate.", autocompletion=_completion.families)
     ] = None,
@@ -59,8 +68,8 @@ def fold(
     from dataflow import save_network
     from xnorflow.commands.show import folding_summary, print_folding, print_use
     from xnorflow.console import Phases, note, print_json, say
-    from xnorflow.folding import with_fifos
-    from xnorflow.folding_file import read_folding_file, write_folding_file
+    from xnorflow.folding import with_fifos, with_pipelining
+    from xnorflow.folding_file import FoldingFile, read_folding_file, write_folding_file
     from xnorflow.networks import open_network
     from xnorflow.target import choose_target, remembered, with_target
 
@@ -76,11 +85,14 @@ def fold(
         raise InputError("Clock (--clock-mhz) or board (--board) must be given with --fps, not left out")
     target = choose_target(network, board=board, family=family, clock_mhz=clock_mhz)
     file = _folding_file(output, config)
+    given_file = FoldingFile() if config is None else read_folding_file(config)
+    network = with_pipelining(network, given_file.pipelined if pipelined is None else pipelined, target.board)
     with Phases(QUIET) as phases:
-        folded = _fold(network, fps, interval, config, utilization, target, phases)
+        folded = _fold(network, fps, interval, None if config is None else given_file, utilization, target, phases)
     if fifos != "auto" or interval_slack is not None:
-        fixed = {} if config is None else read_folding_file(config).fifos
-        folded = replace(folded, network=with_fifos(folded.network, fifos, slack=interval_slack, fixed=fixed))
+        folded = replace(
+            folded, network=with_fifos(folded.network, fifos, slack=interval_slack, fixed=given_file.fifos)
+        )
     folded = replace(folded, network=with_target(folded.network, target))
     result = folding_summary(folded.network, target)
     save_network(folded.network, output)
@@ -114,17 +126,16 @@ def _fold(
     network: Network,
     fps: float | None,
     interval: int | None,
-    config: Path | None,
+    config: "FoldingFile | None",
     utilization: float | None,
     target: Target,
     progress: "Phases",
 ) -> "Folded":
     from xnorflow.folding import Folded, fold_as, fold_for_board, fold_towards, interval_of_rate
-    from xnorflow.folding_file import read_folding_file
 
     family = target.family
     if config is not None:
-        return Folded(fold_as(network, read_folding_file(config), family=family))
+        return Folded(fold_as(network, config, family=family))
     if interval is not None:
         if interval < 1:
             raise InputError(f"Interval must be at least 1, not {interval}")

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dataflow import Network, fifo_cost, network_cost, node_cost, weight_memory
+from dataflow import Network, fifo_cost, is_pipelined, network_cost, node_cost, weight_memory
 from dataflow.cost import port_cost
 from dataflow.families import family_of
 from xnorflow.accuracy import accuracy_of
@@ -59,7 +59,7 @@ def folding_summary(network: Network, target: Target) -> dict[str, Any]:
         "ports": asdict(port_cost(network)),
         "weight_memory": weights,
     }
-    return {**timed, "family": family, **parts, "estimate": estimate}
+    return {**timed, "family": family, "pipelined": is_pipelined(network), **parts, "estimate": estimate}
 
 
 def print_folding(network: Network, result: dict[str, Any]) -> None:
@@ -78,6 +78,8 @@ def print_folding(network: Network, result: dict[str, Any]) -> None:
         names = ", ".join(name for name in alike if alike[name] == form)
         rest = ", ".join(name for name in alike if not alike[name])
         say(f"made of {form}: {names}" + (f"; as for any family: {rest}" if rest else ""))
+    if result["pipelined"]:
+        say("pipelined: registers around memories")
     held = result["weight_memory"]
     if held["blocks"]:
         waste = f"{held['waste']:.1%} of their bits are wasted"

@@ -12,7 +12,7 @@ from dataflow.writing import atomic_write, output_folder
 from xnorflow.exploring.front import Point
 from xnorflow.exploring.space import Space
 from xnorflow.exploring.work import known_network
-from xnorflow.folding import fold_as
+from xnorflow.folding import fold_as, with_pipelining
 from xnorflow.folding_file import FoldingFile
 
 __all__ = ["Built", "build_point", "built_points", "point_network"]
@@ -88,7 +88,7 @@ def point_network(space: Space, point: Point, base: Path) -> Network:
 
     network, _ = known_network(space, point.parameters, base)
     if space.board:
-        network = board_outputs(network)
+        network = with_pipelining(board_outputs(network), None, space.board)
     nodes = {name: dict(folding) for name, folding in point.evaluation.folding.items()}
     network = fold_as(network, FoldingFile(nodes), family=space.family)
     if space.recipe is not None:

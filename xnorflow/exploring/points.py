@@ -185,10 +185,10 @@ def folded(space: Space, parameters: Mapping[str, Any], network: Network) -> Net
     InputError
         A node cannot reach the interval.
     """
-    from xnorflow.folding import interval_of_rate
+    from xnorflow.folding import interval_of_rate, with_pipelining
 
     if space.board:
-        network = board_outputs(network)
+        network = with_pipelining(board_outputs(network), None, space.board)
     if "interval" in parameters:
         interval = int(parameters["interval"])
     elif "fps" in parameters:
@@ -215,7 +215,7 @@ def _fold_for_board(space: Space, network: Network, utilization: float) -> Netwo
             low = middle + 1
             continue
         cost = network_cost(folded, space.family) + link_cost(folded, space.family)
-        if cost.cells(space.family) <= utilization * board.luts and cost.brams <= board.brams:
+        if max(cost.cells(space.family), cost.ffs) <= utilization * board.luts and cost.brams <= board.brams:
             best, high = folded, middle
         else:
             low = middle + 1
