@@ -86,27 +86,29 @@ class Parts:
             self.add(counter_bits=bits, odd_counter_bits=bits if period & (period - 1) else 0)
             self.registers += bits
 
-    def read_only(self, depth: int, width: int, words: Callable[[], np.ndarray]) -> float:
+    def read_only(self, depth: int, width: int, words: Callable[[], np.ndarray], *, luts: bool | None = None) -> float:
         """Add a read-only memory of `depth` words of `width` bits; return the fraction of its bits that is constant.
 
         Parameters
         ----------
         words : returns its bits, (depth, width); called only if columns may be equal
+        luts : whether it is made of LUTs rather than of block RAM; None for what `in_luts` says
         """
+        luts = in_luts(depth, width) if luts is None else luts
         columns, fixed = width, 0.0
         if depth <= 8:
             kinds = np.bincount(np.packbits(words(), axis=0, bitorder="little").ravel(), minlength=1 << depth)
             columns, fixed = int(np.count_nonzero(kinds[1:-1])), float(kinds[0] + kinds[-1]) / width
-        elif width <= 64 or in_luts(depth, width):
+        elif width <= 64 or luts:
             bits = words()
             moving = bits[:, (bits != bits[0]).any(axis=0)]
             columns = moving.shape[1]
             fixed = 1 - columns / width
-            if in_luts(depth, width):
+            if luts:
                 columns = len({column.tobytes() for column in np.packbits(moving, axis=0).T})
         if depth == 1 or not columns:
             return 1.0
-        if in_luts(depth, width):
+        if luts:
             self.roms.append(Rom(depth, columns))
             self.registers += columns
         else:

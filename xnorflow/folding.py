@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from dataflow import InputError, Network, fold, fold_to_interval, network_cost, pipelined
 from dataflow.choices import FoldingChoices
+from dataflow.errors import require_known
 from dataflow.families import family_of
 from dataflow.folding import default_depths
+from dataflow.memories import weight_memories, weights_in_blocks, with_weight_memories
 from dataflow.outputs import board_outputs
 from xnorflow.folding_file import FoldingFile
 
@@ -160,6 +162,9 @@ def fold_as(network: Network, file: FoldingFile, *, family: str = "ecp5") -> Net
     InputError
         A node or FIFO that does not exist, or a folding that the shape does not allow.
     """
+    for name in file.memories:
+        require_known(f"Node of a memory of network {network.name!r}", name, network.node_of_name)
+    network = with_weight_memories(network, file.memories)
     folded = fold(network, file.nodes)
     if file.nodes:
         interval = max(folded.node(name).steps for name in file.nodes)
@@ -255,7 +260,13 @@ def fold_for_board(network: Network, board: str, *, utilization: float = 0.8, pr
                 continue
             seen.append(foldings)
             folded = fold(whole, foldings)
-            use = _use(folded.with_depths({fifo.name: 1 for fifo in folded.fifos}), chosen, utilization)
+            shallow = folded.with_depths({fifo.name: 1 for fifo in folded.fifos})
+            use = _use(shallow, chosen, utilization)
+            if use > 1:
+                (_, brams, _), (_, most, _) = _needs(shallow, chosen, utilization)
+                moved = weights_in_blocks(shallow, chosen.family, most - brams)
+                folded = with_weight_memories(folded, weight_memories(moved))
+                use = _use(moved, chosen, utilization)
             if use <= 1:
                 found.append((use, len(found), folded))
         return [folded for _, _, folded in sorted(found)[:_SIZED]]

@@ -10,6 +10,7 @@ from typing import Any
 
 from dataflow import InputError, Network, is_pipelined
 from dataflow.converters import without_converters
+from dataflow.memories import weight_memories
 from dataflow.writing import atomic_write
 
 __all__ = ["FoldingFile", "folding_text", "read_folding_file", "toml_key", "write_folding_file"]
@@ -20,12 +21,14 @@ class FoldingFile:
     """A folding as people write it: TOML keyed by stable node names.
 
     ``[nodes.NAME]`` has ``pe`` and ``simd``; ``[fifos]`` has ``"FROM -> TO" = depth``; ``pipelined = true`` before them
-    puts registers around memories. Everything that the file does not name is chosen.
+    puts registers around memories; ``[memories]`` has ``NAME = "block"`` or ``"luts"`` for weights. Everything that the
+    file does not name is chosen.
     """
 
     nodes: dict[str, dict[str, int]] = field(default_factory=dict)
     fifos: dict[str, int] = field(default_factory=dict)
     pipelined: bool | None = None
+    memories: dict[str, str] = field(default_factory=dict)
 
 
 def read_folding_file(path: str | os.PathLike[str]) -> FoldingFile:
@@ -42,9 +45,9 @@ def read_folding_file(path: str | os.PathLike[str]) -> FoldingFile:
         raise InputError(f"Folding file {str(path)!r} must be TOML, not a file with: {error}") from error
     except RecursionError as error:
         raise InputError(f"Folding file {str(path)!r} must have tables of numbers, not deeply nested values") from error
-    unknown = sorted(set(content) - {"nodes", "fifos", "pipelined"})
+    unknown = sorted(set(content) - {"nodes", "fifos", "memories", "pipelined"})
     if unknown:
-        rule = "have the tables nodes and fifos, and pipelined before them"
+        rule = "have the tables nodes, fifos and memories, and pipelined before them"
         raise InputError(f"Folding file {str(path)!r} must {rule}, not {unknown[0]!r}")
     nodes, fifos, pipelined = content.get("nodes", {}), content.get("fifos", {}), content.get("pipelined")
     if not isinstance(pipelined, bool | None):
@@ -58,7 +61,10 @@ def read_folding_file(path: str | os.PathLike[str]) -> FoldingFile:
             _check_count(f"{parameter} of node {name!r}", value)
     for name, depth in fifos.items():
         _check_count(f"Depth of FIFO {name!r}", depth)
-    return FoldingFile(nodes, fifos, pipelined)
+    memories = content.get("memories", {})
+    if not isinstance(memories, dict) or any(place not in ("auto", "block", "luts") for place in memories.values()):
+        raise InputError(f"Table memories of {str(path)!r} must have auto, block or luts per node, not {memories!r}")
+    return FoldingFile(nodes, fifos, pipelined, memories)
 
 
 def _check_count(thing: str, value: Any) -> None:
@@ -83,6 +89,10 @@ def folding_text(network: Network, interval: float) -> str:
                 *(f"{name} = {value}" for name, value in node.folding.items()),
                 "",
             ]
+    places = weight_memories(network)
+    if places:
+        lines += ["# Weights in block RAM that the board has left.", "[memories]"]
+        lines += [*(f"{toml_key(name)} = {json.dumps(place)}" for name, place in places.items()), ""]
     lines += [
         "# Depths for this folding. Delete those that shall be chosen again, and all of them if pe or simd changes."
     ]

@@ -103,6 +103,10 @@ class Node(ABC):
         """Return the node with registers around its memories, or without; most kinds cannot have them."""
         return self
 
+    def with_weight_memory(self, where: str) -> Self:
+        """Return the node with its weights in "block" RAM, in "luts", or where it is usual: "auto". Most have none."""
+        return self
+
     @property
     def steps(self) -> int:
         """Steps per frame, the least cycles that a frame costs."""

@@ -19,12 +19,16 @@ from dataflow.nodes._popcount import count_integer_sum, count_matches, popcount_
 from dataflow.nodes._terms import Terms
 from dataflow.parts import Parts, Structure, number_bits
 from dataflow.schedule import Schedule
+from dataflow.storage import in_luts
 from dataflow.streams import Stream, are_sizes
 
 __all__ = ["MatrixVector"]
 
 #: Units whose prices apply to forms of terms; otherwise those of the form's own name.
 _UNITS = {"matches": "bits", "signs": "integers"}
+
+#: Where weights are.
+_MEMORIES = ("auto", "block", "luts")
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +68,7 @@ class MatrixVector(Node):
     weight_element : type of the weights: bipolar, or signed integers of 2 to 8 bits
     pipelined : whether there is a register before and one after the memories of weights, vectors and levels, for a
         faster clock
+    weight_memory : "block" or "luts" for weights in block RAM or in LUTs, "auto" for what `dataflow.storage` says
     """
 
     weights: np.ndarray
@@ -77,10 +82,18 @@ class MatrixVector(Node):
     offsets: np.ndarray | None = None
     weight_element: Element = BIPOLAR
     pipelined: bool = False
+    weight_memory: str = "auto"
 
     fold_parameters: ClassVar = ("pe", "simd")
     array_fields: ClassVar = ("weights", "thresholds", "position_classes", "offsets")
-    later_fields: ClassVar = {"groups": 2, "position_classes": 2, "offsets": 2, "weight_element": 5, "pipelined": 7}
+    later_fields: ClassVar = {
+        "groups": 2,
+        "position_classes": 2,
+        "offsets": 2,
+        "weight_element": 5,
+        "pipelined": 7,
+        "weight_memory": 7,
+    }
 
     def __post_init__(self) -> None:
         weights = frozen_array(self.weights, np.int8)
@@ -102,6 +115,7 @@ class MatrixVector(Node):
         self._check_lanes("pe", self.group_neurons, "neurons of a group" if self.groups > 1 else "neurons")
         self._check_lanes("simd", self.synapses, "synapses")
         self._check(type(self.pipelined) is bool, "pipelined", "true or false", self.pipelined)
+        self._check(self.weight_memory in _MEMORIES, "weight_memory", ", ".join(_MEMORIES), self.weight_memory)
 
     def _check_levels(self) -> None:
         """Check thresholds and offsets, and the classes of positions."""
@@ -317,6 +331,16 @@ class MatrixVector(Node):
     def with_pipelining(self, on: bool) -> Self:
         return replace(self, pipelined=on)
 
+    def with_weight_memory(self, where: str) -> Self:
+        return replace(self, weight_memory=where)
+
+    @property
+    def weights_in_luts(self) -> bool:
+        """Whether the weights are in LUTs rather than in block RAM, if they need a memory."""
+        if self.weight_memory == "auto":
+            return in_luts(self._vector_steps, self.word_width)
+        return self.weight_memory == "luts"
+
     @property
     def read_stages(self) -> int:
         """Registered stages from the issue of a step to its factors."""
@@ -349,7 +373,8 @@ class MatrixVector(Node):
         repeated = self.neuron_folds > 1
         found.held_vector(self.synapse_folds if repeated else 1, self.simd * self.operand.width, repeated=repeated)
         before = found.registers
-        fixed = found.read_only(steps, self.word_width, lambda: self.weight_words)
+        luts = self.weights_in_luts
+        fixed = found.read_only(steps, self.word_width, lambda: self.weight_words, luts=luts)
         weight_memories, found.blocks = tuple(found.blocks), []
         # Bits of weights that are equal are one.
         columns = found.registers - before + sum(width for _, width in weight_memories)

@@ -16,16 +16,19 @@ def packed(numbers: Sequence[int], width: int) -> int:
     return sum((number & mask) << k * width for k, number in enumerate(numbers))
 
 
-def read_only(m: Module, name: str, rows: Sequence[int], width: int, address: Value) -> Value:
+def read_only(
+    m: Module, name: str, rows: Sequence[int], width: int, address: Value, *, luts: bool | None = None
+) -> Value:
     """Add a read-only memory; return its data, which belong to the `address` of the previous cycle.
 
     Parameters
     ----------
     rows : unsigned words of `width` bits
+    luts : whether it is made of LUTs rather than of block RAM; None for what `dataflow.storage` says
     """
     if len(set(rows)) == 1:
         return Const(rows[0], width)
-    style = "logic" if in_luts(len(rows), width) else "block"
+    style = "logic" if (in_luts(len(rows), width) if luts is None else luts) else "block"
     memory = Memory(shape=unsigned(width), depth=len(rows), init=rows, attrs={"rom_style": style})
     m.submodules[name] = memory
     port = memory.read_port()

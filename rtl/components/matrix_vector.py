@@ -77,12 +77,13 @@ class MatrixVector(NodeComponent[dataflow.MatrixVector]):
         in_chains = node.in_chains(family_on(platform))
         rows = self._weight_rows(inverted=in_chains)
         address = self._registered(m, step, "address")
+        read_weights = read_only(m, "weights", rows, len(weights), address, luts=node.weights_in_luts)
         m.d.comb += [
             held.step.eq(self._registered(m, issue, "moves", reset_less=False)),
             held.fresh.eq(self._registered(m, first, "fresh")),
             held.fold.eq(self._registered(m, synapse, "fold")),
             held.i.eq(self._registered(m, self.i.payload, "arrived")),
-            weights.eq(self._registered(m, read_only(m, "weights", rows, len(weights), address), "read_weights")),
+            weights.eq(self._registered(m, read_weights, "read_weights")),
         ]
         vector = self._registered(m, held.o, "read_vector")
 

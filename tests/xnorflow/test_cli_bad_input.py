@@ -203,7 +203,19 @@ def test_bad_frames(
             "FIFO must be one of arg_max -> class, binarize -> fc0, fc0 -> fc1, fc1 -> arg_max, input -> binarize, "
             "not 'fc0->fc1' (did you mean 'fc0 -> fc1'?)",
         ),
-        ("[fifo]", "Folding file 'FILE' must have the tables nodes and fifos, and pipelined before them, not 'fifo'"),
+        (
+            "[fifo]",
+            "Folding file 'FILE' must have the tables nodes, fifos and memories, and pipelined before them, not 'fifo'",
+        ),
+        (
+            '[memories]\nfc0 = "disk"',
+            "Table memories of 'FILE' must have auto, block or luts per node, not {'fc0': 'disk'}",
+        ),
+        (
+            '[memories]\nfc9 = "block"',
+            "Node of a memory of network 'dense-12-6-4' must be one of arg_max, binarize, fc0, fc1, "
+            "not 'fc9' (did you mean 'fc1'?)",
+        ),
         ("pipelined = 1", "pipelined of 'FILE' must be true or false, not 1"),
         ("a = " + "[" * 3000, "Folding file 'FILE' must have tables of numbers, not deeply nested values"),
         ("nodes = 3", "Table nodes of 'FILE' must have a table per node, not 3"),
