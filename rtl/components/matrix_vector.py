@@ -18,6 +18,7 @@ from rtl.components._component import NodeComponent
 from rtl.components._held_vector import HeldVector
 from rtl.components._popcount import Popcount
 from rtl.components._raster import by_window, raster
+from rtl.components._shared_sums import shared_sums
 from rtl.components._storage import packed, read_only
 from rtl.components._sum import Sum
 from rtl.components._terms import term
@@ -78,6 +79,9 @@ class MatrixVector(NodeComponent[dataflow.MatrixVector]):
             vector.fold.eq(synapse),
             vector.i.eq(self.i.payload),
         ]
+        if node.shares_sums:
+            m.d.comb += self.o.payload.eq(Cat(shared_sums(m, node, vector.o)))
+            return m
         weights = Signal(node.word_width)
         in_chains = node.in_chains(family_on(platform))
         rows = self._weight_rows(inverted=in_chains)
