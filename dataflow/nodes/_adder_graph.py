@@ -21,7 +21,7 @@ many are needed to compute all sums and differences of `g` numbers.
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from heapq import heapify, heappop, heappush
 
 import numpy as np
@@ -31,23 +31,31 @@ __all__ = ["AdderGraph", "Count", "Difference", "Result", "Sum", "adder_graph"]
 #: Most neurons of a cluster, and most lanes of a count.
 _MOST_NEURONS, _MOST_LANES = 10, 6
 
+#: Lanes up to which every division of a count is tried.
+_MOST_DIVIDED = 64
+
 #: LUTs of 4 inputs that count 0, 1, 2 ... bits.
 _COUNT_LUTS = (0, 0, 2, 2, 3, 6, 7)
 
 
+#: The bit of a lane: the lane, and whether it is inverted.
+Bit = tuple[int, bool]
+
+
 @dataclass(frozen=True)
 class Count:
-    """How many of up to six lanes are 1, of which some are inverted first: ``(lane, whether inverted)`` of each."""
+    """How many of up to six bits are 1."""
 
-    lanes: tuple[tuple[int, bool], ...]
+    lanes: tuple[Bit, ...]
 
 
 @dataclass(frozen=True)
 class Sum:
-    """The sum of two earlier numbers, by their indices."""
+    """The sum of two earlier numbers, by their indices, and of a bit, for which an adder has a carry to spare."""
 
     left: int
     right: int
+    carry: Bit | None = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +105,7 @@ class AdderGraph:
             if isinstance(number, Count):
                 found.append((0, len(number.lanes)))
             elif isinstance(number, Sum):
-                found.append((0, found[number.left][1] + found[number.right][1]))
+                found.append((0, found[number.left][1] + found[number.right][1] + (number.carry is not None)))
             else:
                 # Part is a sum of some of what total is a sum of.
                 most = found[number.part][1]
@@ -134,13 +142,25 @@ class AdderGraph:
         return tuple(found)
 
     @cached_property
+    def last_carries(self) -> dict[int, int]:
+        """The highest level at which each lane is added as a carry, of those that are."""
+        found: dict[int, int] = {}
+        for number, level in zip(self.numbers, self.levels, strict=True):
+            if isinstance(number, Sum) and number.carry is not None:
+                lane, _ = number.carry
+                found[lane] = max(found.get(lane, 0), level)
+        return found
+
+    @cached_property
     def live_bits(self) -> tuple[int, ...]:
         """Bits that are computed at or before each level and needed after it; at the last level, those of results."""
         found = [0] * (self.last_level + 1)
         for index, (level, last) in enumerate(zip(self.levels, self.last_used, strict=True)):
             for after in range(level, last):
                 found[after] += self.width(index)
-        # The lanes of level 0, all of which the first level uses.
+        for last in self.last_carries.values():
+            for after in range(1, last):
+                found[after] += 1
         found[0], found[-1] = self.lanes, self.result_width * len(self.results)
         return tuple(found)
 
@@ -177,11 +197,13 @@ class AdderGraph:
         return Counter(len(number.lanes) for number in self.numbers if isinstance(number, Count))
 
     def sums(self) -> Counter[tuple[int, int]]:
-        """Return how many sums there are of each width of the narrower operand and of the sum."""
+        """Return how many sums there are of each width of the narrower operand and of the sum, carries included."""
         found: Counter[tuple[int, int]] = Counter()
         for index, number in enumerate(self.numbers):
             if isinstance(number, Sum):
-                found[min(self.width(number.left), self.width(number.right)), self.width(index)] += 1
+                carry = number.carry is not None
+                narrow = min(self.width(number.left), self.width(number.right))
+                found[narrow + carry, self.width(index) + carry] += 1
         return found
 
     def differences(self) -> Counter[int]:
@@ -287,6 +309,7 @@ class _Builder:
             self.numbers.append(number)
             below = [self._order[index] for index in _operands(number)]
             most = len(number.lanes) if isinstance(number, Count) else sum(high for _, high in below)
+            most += isinstance(number, Sum) and number.carry is not None
             self._order.append((1 + max((level for level, _ in below), default=0), most))
         return self._index[number]
 
@@ -305,7 +328,7 @@ class _Builder:
         Parameters
         ----------
         differs : (other neurons, synapses) bool
-        inverted : of each synapse, whether the first neuron's weight is -1
+        inverted : for each synapse, whether the first neuron's weight is -1
         """
         lanes: dict[int, list[int]] = defaultdict(list)
         kinds = (differs.astype(np.int64) << np.arange(len(differs))[:, None]).sum(axis=0)
@@ -323,11 +346,35 @@ class _Builder:
         (total,) = classes.values()
         return total, parts[::-1]
 
-    def _count(self, lanes: Sequence[tuple[int, bool]]) -> int:
-        """Return the number of ones among lanes, in groups of about equal size."""
-        groups = -(-len(lanes) // _MOST_LANES)
-        ends = [len(lanes) * index // groups for index in range(groups + 1)]
-        return self.sum(
-            [self.number(Count(tuple(lanes[start:end]))) for start, end in zip(ends[:-1], ends[1:], strict=True)]
-        )
+    def _count(self, lanes: Sequence[Bit]) -> int:
+        """Return the number of ones among lanes."""
+        division = _division(len(lanes))
+        if division is None:
+            return self.number(Count(tuple(lanes)))
+        left, carry = division
+        carried, first, second = lanes[:carry], lanes[carry : carry + left], lanes[carry + left :]
+        return self.number(Sum(self._count(first), self._count(second), carried[0] if carried else None))
 
+
+@cache
+def _division(lanes: int) -> tuple[int, int] | None:
+    """Return how many lanes the first operand of the sum of a count has, and how many are carries; None if no sum."""
+    return _cheapest_count(lanes)[2]
+
+
+@cache
+def _cheapest_count(lanes: int) -> tuple[int, int, tuple[int, int] | None]:
+    """Return LUTs of 4 inputs and levels of a count of lanes, and how it is divided."""
+    if lanes <= 3:
+        return _COUNT_LUTS[lanes], 1, None
+    found: list[tuple[int, int, tuple[int, int] | None]] = []
+    if lanes <= _MOST_LANES:
+        found.append((_COUNT_LUTS[lanes], 1, None))
+    # Many lanes are divided in halves.
+    least = (lanes - 1) // 2 if lanes > _MOST_DIVIDED else 1
+    for carry in (0, 1):
+        for left in range(least, (lanes - carry) // 2 + 1):
+            below = [_cheapest_count(left), _cheapest_count(lanes - carry - left)]
+            luts = sum(each for each, _, _ in below) + lanes.bit_length() + carry
+            found.append((luts, 1 + max(levels for _, levels, _ in below), (left, carry)))
+    return min(found, key=lambda each: each[:2])

@@ -42,27 +42,40 @@ def shared_sums(m: Module, node: dataflow.MatrixVector, vector: Value) -> list[V
 
 def _numbers(m: Module, graph: AdderGraph, vector: Value) -> Callable[[int, int], Value]:
     """Add the numbers of a graph; return a function that returns a number in a stage at or after its own."""
-    assert graph.stage(1) == 0
+    lanes: list[list[Value]] = [[vector[lane]] for lane in range(graph.lanes)]
     found: list[list[Value]] = []
 
+    def late(values: list[Value], stages: int, name: str) -> Value:
+        """Return a value after a number of registers, which are added as they are needed."""
+        while len(values) <= stages:
+            following = Signal.like(values[-1], name=f"{name}_{len(values)}", reset_less=True)
+            m.d.sync += following.eq(values[-1])
+            values.append(following)
+        return values[stages]
+
+    def late_lane(lane: int, stage: int) -> Value:
+        return late(lanes[lane], stage, f"lane_{lane}")
+
     def number(index: int, stage: int) -> Value:
-        own = graph.stage(graph.levels[index])
-        while own + len(found[index]) <= stage:
-            before = found[index][-1]
-            late = Signal.like(before, name=f"number_{index}_{own + len(found[index])}", reset_less=True)
-            m.d.sync += late.eq(before)
-            found[index].append(late)
-        return found[index][stage - own]
+        return late(found[index], stage - graph.stage(graph.levels[index]), f"number_{index}_late")
 
     for index, (each, level) in enumerate(zip(graph.numbers, graph.levels, strict=True)):
         low, high = graph.ranges[index]
         value = Signal(range(low, high + 1), name=f"number_{index}")
         stage = graph.stage(level)
         if isinstance(each, Count):
-            bits = [vector[lane] ^ inverted for lane, inverted in each.lanes]
+            bits = [late_lane(lane, stage) ^ inverted for lane, inverted in each.lanes]
             m.d.comb += value.eq(Cat(_count(m, bits, name=f"count_{index}")))
         elif isinstance(each, Sum):
-            m.d.comb += value.eq(number(each.left, stage) + number(each.right, stage))
+            left, right = number(each.left, stage), number(each.right, stage)
+            if each.carry is None:
+                m.d.comb += value.eq(left + right)
+            else:
+                # A place below the lowest one gives the carry. Yosys adds three operands with two adders.
+                lane, inverted = each.carry
+                total = Signal(len(value) + 1, name=f"carried_{index}")
+                m.d.comb += [total.eq(Cat(Const(1, 1), left) + Cat(late_lane(lane, stage) ^ inverted, right))]
+                m.d.comb += value.eq(total[1:])
         else:
             total, part = number(each.total, stage), number(each.part, stage)
             # The lowest bit of the total goes through.
