@@ -77,6 +77,7 @@ def samples() -> list[Sample]:
         _lines,
         _tables,
         _product_matrices,
+        _matrices_at_once,
         selects,
         rearrangements,
         spatial_arg_maxes,
@@ -176,6 +177,26 @@ def _product_matrices() -> Iterator[tuple[str, Node]]:
     ]
     for size in sizes:
         yield matrix(*size)
+
+
+def _matrices_at_once() -> Iterator[tuple[str, Node]]:
+    """Yield matrices of bits whose neurons share sums."""
+    for neurons, synapses, thresholded in [
+        (64, 64, True),
+        (10, 64, False),
+        (32, 100, True),
+        (8, 256, True),
+        (24, 30, True),
+        (5, 600, True),
+        (12, 12, False),
+        (48, 200, True),
+        (1, 64, True),
+        (40, 18, True),
+        (20, 784, True),
+        (16, 120, False),
+        (6, 6, True),
+    ]:
+        yield matrix(neurons, synapses, neurons, synapses, BIPOLAR, thresholded)
 
 
 def _thresholds() -> Iterator[tuple[str, Node]]:

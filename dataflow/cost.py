@@ -179,6 +179,7 @@ def _placed(unit: Structure, family: Family) -> _Placed:
 #: what factors have above 18 bits. Functions of many inputs are made of tables with as many inputs as a LUT has.
 _ONLY_IN: dict[str, Callable[[Family], bool]] = {
     "limit_columns": lambda family: family.bare_carries,
+    "subtracted_bits": lambda family: family.bare_carries,
     "address_sum_bits": lambda family: family.lut_inputs == 4,
     "moving_address_bits": lambda family: family.lut_inputs == 6,
     "product_bits": lambda family: not family.multiplies,

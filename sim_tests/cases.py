@@ -56,6 +56,7 @@ def dense_network(
     element: Integer = UINT8,
     weights: tuple[Element, ...] = (BIPOLAR,),
     codes: tuple[str, ...] = (),
+    alike: bool = False,
 ) -> Network:
     """Return a random dense network, unfolded: pixels, threshold, matrices, and scores, class or bits.
 
@@ -67,6 +68,7 @@ def dense_network(
     element : type of the pixels
     weights : types of the weights of the layers, used cyclically
     codes : forms of a `Requantize` instead of the thresholds of each hidden layer, used cyclically; () for bits
+    alike : whether neurons have the weights of the first one, the negated ones of the second, or but one of the third
     """
     rng = np.random.default_rng(seed)
     pixels, *hidden, classes = sizes
@@ -78,6 +80,10 @@ def dense_network(
     for index, neurons in enumerate([*hidden, classes]):
         weight_element = weights[index % len(weights)]
         matrix = random_weights(rng, (neurons, synapses), weight_element)
+        if alike:
+            first, second, third = (matrix[min(place, neurons - 1)].copy() for place in range(3))
+            matrix[3::3], matrix[4::3], matrix[5::3] = first, -second, third
+            matrix[5::3, ::synapses] *= -1
         operand = nodes[-1].output_streams[0].element
         layer = MatrixVector(f"fc{index}", matrix, operand=operand, weight_element=weight_element)
         last, (low, high) = index == len(hidden), layer.counted
@@ -160,14 +166,24 @@ class Case:
     outputs: str = "class"
     uneven: bool = False
     weights: tuple[Element, ...] = (BIPOLAR,)
+    alike: bool = False
 
     def network(self) -> Network:
         """Return the network, folded."""
-        unfolded = dense_network(self.sizes, outputs=self.outputs, uneven=self.uneven, weights=self.weights)
+        unfolded = dense_network(
+            self.sizes, outputs=self.outputs, uneven=self.uneven, weights=self.weights, alike=self.alike
+        )
         return fold(unfolded, self.foldings, depths=self.depths)
 
     def __str__(self) -> str:
         return self.name
+
+
+def _at_once(pixels: int, *layers: int) -> dict[str, dict[str, int]]:
+    """Return the folding of a dense network that begins a frame in every cycle."""
+    synapses = (pixels, *layers)
+    folded = {f"fc{index}": {"pe": pe, "simd": synapses[index]} for index, pe in enumerate(layers)}
+    return {"binarize": {"pe": pixels}, **folded}
 
 
 #: Sizes of 1, no powers of two, uneven ratios, full parallelism, FIFOs too small for full rate, inert lanes.
@@ -187,6 +203,9 @@ CASES = (
             "arg_max": {"pe": 4},
         },
     ),
+    Case("shared-sums", (53, 21, 9, 5), _at_once(53, 21, 9, 5), outputs="both", uneven=True),
+    Case("shared-sums-alike", (19, 13, 8), _at_once(19, 13, 8), outputs="bits", alike=True),
+    Case("shared-sums-single", (7, 1, 2, 1), _at_once(7, 1, 2, 1), outputs="both"),
     Case(
         "ragged",
         (60, 12, 10),

@@ -11,8 +11,9 @@ from amaranth import Const, Module, Mux, Signal, Value
 
 from dataflow import MatrixVector, Network, Rearrange, Requantize, Select, SlidingWindow, Threshold, fold
 from dataflow.families import FAMILIES
-from dataflow.nodes import AdderTree
+from dataflow.nodes import AdderTree, Difference, Sum
 from rtl.components import (
+    _shared_sums,
     _tree_sum,
     add,
     arg_max,
@@ -26,7 +27,7 @@ from rtl.components import (
 )
 from rtl.components import _window as window
 from rtl.components._carry_chain import INJECT, Half
-from sim_tests.cases import Case, dense_network, random_frames
+from sim_tests.cases import Case, dense_case, dense_network, random_frames
 from sim_tests.conv_cases import conv_network
 from sim_tests.family_cases import FAMILY_CASES
 from sim_tests.head_cases import HEAD_CASES
@@ -107,6 +108,9 @@ def original(name: str) -> Original:
         return Original(network, frames)
     if name == "arg_max":
         network = fold(dense_network((12, 7, 3), seed=5), {"arg_max": {"pe": 2}})
+        return Original(network, random_frames(network, 40))
+    if name == "shared":
+        network = dense_case("shared-sums")
         return Original(network, random_frames(network, 40))
     if name == "chains":
         (network,) = (case.network() for case in FAMILY_CASES if case.name == name)
@@ -299,6 +303,8 @@ CHANGES = (
     Change("dense", "fc0", flipped_weights),
     Change("dense", "fc1", flipped_weights),
     Change("dense", "fc2", flipped_weights),
+    Change("shared", "fc0", flipped_weights),
+    Change("shared", "fc1", moved_thresholds),
     Change("dense", "binarize", moved_thresholds),
     Change("dense", "fc0", moved_thresholds),
     Change("dense", "fc1", moved_thresholds),
@@ -486,6 +492,35 @@ def _matrix_tree(original: Original, name: str) -> AdderTree:
     return node.adder_tree
 
 
+def shares_wrong_sums(patch: pytest.MonkeyPatch, original: Original, name: str) -> None:
+    """Make one neuron take the sum of the synapses in which another one differs from the first of their cluster."""
+    node = matrix_of(original, name)
+    assert node.shares_sums
+    graph = node.adder_graph
+    places = [place for place, number in enumerate(graph.numbers) if isinstance(number, Difference)]
+    numbers = list(graph.numbers)
+    numbers[places[1]] = numbers[places[0]]
+    patch.setitem(node.__dict__, "adder_graph", replace(graph, numbers=tuple(numbers)))
+
+
+def carries_are_lost(patch: pytest.MonkeyPatch, original: Original, name: str) -> None:
+    graph = matrix_of(original, name).adder_graph
+    numbers = [replace(each, carry=None) if isinstance(each, Sum) else each for each in graph.numbers]
+    assert numbers != list(graph.numbers)
+    patch.setitem(matrix_of(original, name).__dict__, "adder_graph", replace(graph, numbers=tuple(numbers)))
+
+
+def limits_are_exceeded(patch: pytest.MonkeyPatch, original: Original, name: str) -> None:
+    """Make a sum count as one that reaches its neuron's limit only if it is above."""
+    assert original.network.node(name) is matrix_of(original, name)
+    reaches = _shared_sums._reaches
+
+    def exceeds(m: Module, number: Value, span: tuple[int, int], limit: int, *, name: str) -> Value:
+        return reaches(m, number, span, limit + 1, name=name)
+
+    patch.setattr(_shared_sums, "_reaches", exceeds)
+
+
 def _held(m: Module, exact: Value) -> Signal:
     """Return the register of a number, whose upper bits are lost where it is written on."""
     held = Signal(exact.shape())
@@ -506,6 +541,9 @@ PATCHES = (
     Patch("weights-of-2-bits", "conv0", inert_synapses_have_a_weight),
     Patch("chains", "fc0", lanes_do_not_wait),
     Patch("chains", "fc1", a_carry_is_lost),
+    Patch("shared", "fc0", shares_wrong_sums),
+    Patch("shared", "fc0", carries_are_lost),
+    Patch("shared", "fc0", limits_are_exceeded),
     Patch("arg_max", "arg_max", an_inert_class_wins),
     Patch("map-positions", "arg_max", the_last_position_wins),
     Patch("everything", "pool1", sums_count_what_is_outside),

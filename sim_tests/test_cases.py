@@ -35,7 +35,7 @@ def slow(parameter: ParameterSet) -> ParameterSet:
 
 #: Cases that the default suite runs in the simulators of Verilog too; of the others, Icarus runs those that are long
 #: for Amaranth's simulator, and random networks are in all three.
-REPRESENTATIVES = {"both", "inert"}
+REPRESENTATIVES = {"both", "inert", "shared-sums"}
 #: Further ones that Verilator runs in the slow suite: it compiles for longer than all others take.
 COMPILED = {"bits", "codes-stacked", "skips"}
 #: Cases that Amaranth's simulator, which runs Python for every cycle, leaves to Icarus; smaller ones have their kinds.

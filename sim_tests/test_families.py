@@ -23,7 +23,10 @@ pytestmark = pytest.mark.sim
 CONVOLUTIONS = ("integers", "groups-of-integers", "inert-integers", "zero-of-sums", "everything")
 
 #: Networks without sums in carry chains: all weights are used at once, or have several bits.
-WITHOUT = {"smallest", "parallel", "integer-weights"}
+WITHOUT = {
+    *("smallest", "parallel", "integer-weights"),
+    *("shared-sums", "shared-sums-alike", "shared-sums-single"),
+}
 
 NETWORKS: dict[str, Case | ConvCase] = {
     **{case.name: case for case in (*FAMILY_CASES, *CASES) if case.name not in WITHOUT},

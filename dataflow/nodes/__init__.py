@@ -3,6 +3,7 @@
 A kind has the same name at every level, and `dataflow.kinds.implementation` uses it to find the module of a level.
 """
 
+from dataflow.nodes._adder_graph import AdderGraph, Count, Difference, Result, Sum, adder_graph
 from dataflow.nodes._adder_tree import AdderTree, Addition, adder_tree
 from dataflow.nodes._buffered import BufferedNode, Loop
 from dataflow.nodes._node import Node, divisors, useful_lanes
@@ -46,11 +47,14 @@ KINDS: tuple[type[Node], ...] = (
 __all__ = [
     "KINDS",
     "Add",
+    "AdderGraph",
     "AdderTree",
     "Addition",
     "ArgMax",
     "BufferedNode",
     "Concat",
+    "Count",
+    "Difference",
     "Fork",
     "Loop",
     "MatrixVector",
@@ -59,14 +63,17 @@ __all__ = [
     "PoolNode",
     "Rearrange",
     "Requantize",
+    "Result",
     "Select",
     "SlidingWindow",
     "SpatialArgMax",
+    "Sum",
     "SumPool",
     "Terms",
     "Threshold",
     "WidthConverter",
     "WindowNode",
+    "adder_graph",
     "adder_tree",
     "divisors",
     "popcount_group",

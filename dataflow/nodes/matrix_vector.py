@@ -11,8 +11,9 @@ import numpy as np
 from dataflow.elements import BIPOLAR, Element, signed_for
 from dataflow.errors import InputError
 from dataflow.families import Family
-from dataflow.logic import Adders
+from dataflow.logic import Adders, Groups
 from dataflow.nodes._accumulator import Accumulator
+from dataflow.nodes._adder_graph import AdderGraph, adder_graph
 from dataflow.nodes._adder_tree import AdderTree, adder_tree
 from dataflow.nodes._node import LaneCounts, Node, divisors, frozen_array
 from dataflow.nodes._popcount import count_integer_sum, count_matches, popcount_stages
@@ -281,8 +282,24 @@ class MatrixVector(Node):
         suits = self.terms.form == "signs" or (self.terms.form == "matches" and self._vector_steps > 1)
         return family is not None and family.carries_products and suits
 
+    @property
+    def shares_sums(self) -> bool:
+        """Whether neurons share sums, for every family: all weights of bits are used at once, so they never change.
+
+        Values and cycles are the same.
+        """
+        return self.terms.form == "matches" and self._vector_steps == 1 and self.position_classes is None
+
     def form_for(self, family: Family) -> str:
+        if self.shares_sums:
+            return "shared sums"
         return "carry chains" if self.in_chains(family) else ""
+
+    @cached_property
+    def adder_graph(self) -> AdderGraph:
+        """How neurons share sums."""
+        assert self.shares_sums
+        return adder_graph(self.weights, self.sum_stages + 2, self.element.width)
 
     @property
     def adder_tree(self) -> AdderTree:
@@ -372,6 +389,9 @@ class MatrixVector(Node):
         found.registers += 4 + self.sum_stages + self.latency
         repeated = self.neuron_folds > 1
         found.held_vector(self.synapse_folds if repeated else 1, self.simd * self.operand.width, repeated=repeated)
+        if self.shares_sums:
+            self._count_graph(found)
+            return found.structure("MatrixVector.bits.shared")
         before = found.registers
         luts = self.weights_in_luts
         fixed = found.read_only(steps, self.word_width, lambda: self.weight_words, luts=luts)
@@ -468,6 +488,22 @@ class MatrixVector(Node):
         found.add(carry_luts=2 * self.pe * tree.cells)
         waiting = round(tree.lane_registers * self.pe * (1 - fixed)) + tree.lane_registers * self.operand.width
         found.registers += self.pe * tree.registers + waiting
+
+    def _count_graph(self, found: Parts) -> None:
+        """Add shared sums, and what makes the results of them."""
+        graph = self.adder_graph
+        found.registers += graph.registers - self.sum_stages
+        found.groups += [Groups(lanes, copies, 1, 1.0) for lanes, copies in sorted(graph.counts().items()) if lanes > 1]
+        for (narrow, width), copies in sorted(graph.sums().items()):
+            found.sums.append(Adders(2, narrow, width, copies))
+        for width, copies in sorted(graph.differences().items()):
+            found.sums.append(Adders(2, width, width, copies))
+            found.add(subtracted_bits=width * copies)
+        numbers = [graph.width(result.number) for result in graph.results]
+        if self.thresholds is None:
+            found.add(offset_bits=sum(numbers))
+        else:
+            found.add(limit_bits=sum(numbers))
 
     def _count_levels(self, found: Parts) -> None:
         """Add the initial values of the accumulators."""

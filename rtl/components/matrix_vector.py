@@ -18,6 +18,7 @@ from rtl.components._component import NodeComponent
 from rtl.components._held_vector import HeldVector
 from rtl.components._popcount import Popcount
 from rtl.components._raster import by_window, raster
+from rtl.components._shared_sums import shared_sums
 from rtl.components._storage import packed, read_only
 from rtl.components._sum import Sum
 from rtl.components._terms import term
@@ -73,19 +74,22 @@ class MatrixVector(NodeComponent[dataflow.MatrixVector]):
         m.submodules.vector = held = HeldVector(
             node.simd * node.operand.width, synapse_folds if neuron_folds > 1 else 1
         )
-        weights = Signal(node.word_width)
-        in_chains = node.in_chains(family_on(platform))
-        rows = self._weight_rows(inverted=in_chains)
-        address = self._registered(m, step, "address")
-        read_weights = read_only(m, "weights", rows, len(weights), address, luts=node.weights_in_luts)
         m.d.comb += [
             held.step.eq(self._registered(m, issue, "moves", reset_less=False)),
             held.fresh.eq(self._registered(m, first, "fresh")),
             held.fold.eq(self._registered(m, synapse, "fold")),
             held.i.eq(self._registered(m, self.i.payload, "arrived")),
-            weights.eq(self._registered(m, read_weights, "read_weights")),
         ]
         vector = self._registered(m, held.o, "read_vector")
+        if node.shares_sums:
+            m.d.comb += self.o.payload.eq(Cat(shared_sums(m, node, vector)))
+            return m
+        weights = Signal(node.word_width)
+        in_chains = node.in_chains(family_on(platform))
+        rows = self._weight_rows(inverted=in_chains)
+        address = self._registered(m, step, "address")
+        read_weights = read_only(m, "weights", rows, len(weights), address, luts=node.weights_in_luts)
+        m.d.comb += weights.eq(self._registered(m, read_weights, "read_weights"))
 
         counted = node.sum_stages + node.read_stages
         valid = delayed(m, issue, counted, name="valid")

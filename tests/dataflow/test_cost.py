@@ -1,6 +1,6 @@
 """The cost model: comparisons of costs, block RAMs, and refusals."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -187,9 +187,39 @@ def test_weights_waste_what_the_blocks_do_not_hold() -> None:
 
 def test_a_matrix_that_is_computed_at_once_has_no_memory() -> None:
     weights = np.random.default_rng(0).choice(np.array([-1, 1], np.int8), (8, 12))
-    found = MatrixVector("m", weights, pe=8, simd=12).structure()
-    assert found.roms == found.weight_memories == ()
+    limits, classes = np.full((2, 8), 6), np.array([0, 1])
+    node = MatrixVector("m", weights, limits, pe=8, simd=12, positions=(1, 2), position_classes=classes)
+    found = node.structure()
+    assert not node.shares_sums
+    assert not found.roms
+    assert not found.weight_memories
     assert found.groups == (Groups(6, places=2, copies=8, fixed=1.0),)
+
+
+def test_neurons_whose_weights_never_change_share_sums() -> None:
+    weights = np.random.default_rng(0).choice(np.array([-1, 1], np.int8), (8, 60))
+    node = MatrixVector("m", weights, np.full(8, 30), pe=8, simd=60)
+    found, graph = node.structure(), node.adder_graph
+    assert found.kind == "MatrixVector.bits.shared"
+    assert not found.roms
+    assert not found.weight_memories
+    assert {groups.bits: groups.places for groups in found.groups} == {
+        lanes: count for lanes, count in graph.counts().items() if lanes > 1
+    }
+    assert sum(sums.copies for sums in found.sums) == graph.sums().total() + graph.differences().total()
+    for family in FAMILIES.values():
+        assert node.form_for(family) == "shared sums"
+        assert node.structure_for(family) == found
+    assert not replace(node, simd=30).shares_sums
+    assert not replace(node, pe=4).shares_sums
+    assert not replace(node, thresholds=None, operand=Integer(2)).shares_sums
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_shared_sums_cost_less_than_those_of_neurons_alone(family: str) -> None:
+    weights = np.random.default_rng(0).choice(np.array([-1, 1], np.int8), (24, 90))
+    shared = node_cost(MatrixVector("m", weights, np.full(24, 45), pe=24, simd=90), family)
+    assert shared.luts < 12 * node_cost(MatrixVector("m", weights[:1], np.array([45]), pe=1, simd=90), family).luts
 
 
 def test_taps_at_once_have_memories_of_their_own() -> None:

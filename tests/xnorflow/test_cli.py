@@ -194,6 +194,13 @@ def test_show_tells_which_sums_are_in_carry_chains(tmp_path: Path, capsys: pytes
     assert "carry chains" not in capsys.readouterr().out
 
 
+def test_show_tells_which_sums_are_shared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    network = fold(dense_network((16, 8, 6)), {"fc0": {"pe": 8, "simd": 16}})
+    save_network(network, tmp_path / "net.xnf")
+    assert run("show", tmp_path / "net.xnf", "--family", "ice40") == 0
+    assert "\nmade of shared sums: fc0\n" in capsys.readouterr().out
+
+
 def test_fold_to_rate_counts_cycles(net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("fold", net, "-o", tmp_path / "f.xnf", "--fps", 1e6, "--clock-mhz", 24, "--json") == 0
     assert json.loads(capsys.readouterr().out)["interval"] <= 24

@@ -76,7 +76,8 @@ def print_folding(network: Network, result: dict[str, Any]) -> None:
     for kind, form in dict.fromkeys((node["kind"], node["form"]) for node in result["nodes"] if node["form"]):
         alike = {node["name"]: node["form"] for node in result["nodes"] if node["kind"] == kind}
         names = ", ".join(name for name in alike if alike[name] == form)
-        rest = ", ".join(name for name in alike if not alike[name])
+        # Shared sums are the same for every family.
+        rest = ", ".join(name for name in alike if not alike[name] and form != "shared sums")
         say(f"made of {form}: {names}" + (f"; as for any family: {rest}" if rest else ""))
     if result["pipelined"]:
         say("pipelined: registers around memories")
