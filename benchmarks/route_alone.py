@@ -26,6 +26,7 @@ __all__ = ["Shifted"]
 
 _FAMILY = "ecp5"
 _DEVICE = ("--85k", "--package", "CABGA381", "--lpf-allow-unconstrained", "--timing-allow-fail")
+_ROUTER = ("--router", "router2")  #: The default one takes hours for TFC at a frame per cycle.
 
 
 class Shifted(Elaboratable):
@@ -81,7 +82,9 @@ def main() -> None:
         print(f"{network.name}: {use.luts:,} LUTs, {use.ffs:,} flip-flops, {use.brams} block RAMs by Yosys", flush=True)
         for seed in arguments.seeds:
             options = ("--freq", f"{arguments.clock_mhz:g}", "--seed", str(seed), "--report", "report.json")
-            run_tool(("nextpnr-ecp5", *_DEVICE, *options, "--log", "top.tim", "--json", "top.json"), work, print)
+            run_tool(
+                ("nextpnr-ecp5", *_DEVICE, *_ROUTER, *options, "--log", "top.tim", "--json", "top.json"), work, print
+            )
             used, available = packed_cells(work / "top.tim", _FAMILY)
             fmax = fmax_of(work / "report.json", arguments.clock_mhz)
             slowest = max(json.loads((work / "report.json").read_text())["critical_paths"], key=_delay)

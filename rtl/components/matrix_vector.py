@@ -71,6 +71,12 @@ class MatrixVector(NodeComponent[dataflow.MatrixVector]):
             with m.If(issue & last):
                 m.d.sync += first.eq(self._is_final(m, issue & last, step, steps))
 
+        if node.shares_sums:
+            # Nothing is held, so no enable has to reach all lanes. Beats that are not valid are not written.
+            bits = Signal(node.simd, reset_less=True)
+            m.d.sync += bits.eq(self.i.payload)
+            m.d.comb += self.o.payload.eq(Cat(shared_sums(m, node, bits)))
+            return m
         m.submodules.vector = held = HeldVector(
             node.simd * node.operand.width, synapse_folds if neuron_folds > 1 else 1
         )
@@ -81,9 +87,6 @@ class MatrixVector(NodeComponent[dataflow.MatrixVector]):
             held.i.eq(self._registered(m, self.i.payload, "arrived")),
         ]
         vector = self._registered(m, held.o, "read_vector")
-        if node.shares_sums:
-            m.d.comb += self.o.payload.eq(Cat(shared_sums(m, node, vector)))
-            return m
         weights = Signal(node.word_width)
         in_chains = node.in_chains(family_on(platform))
         rows = self._weight_rows(inverted=in_chains)
