@@ -9,6 +9,7 @@ than onnxruntime reads.) No training package is imported.
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -155,7 +156,12 @@ class AveragePool(AveragePool_19):
         count_include_pad: int | None = None,
     ) -> tuple[np.ndarray]:
         if not _is_plain(auto_pad, ceil_mode, dilations):
-            options = {"auto_pad": auto_pad, "ceil_mode": ceil_mode, "dilations": dilations, "pads": pads}
+            options: dict[str, Any] = {
+                "auto_pad": auto_pad,
+                "ceil_mode": ceil_mode,
+                "dilations": dilations,
+                "pads": pads,
+            }
             options |= {"kernel_shape": kernel_shape, "strides": strides, "count_include_pad": count_include_pad}
             return super()._run(x, **options)
         rank = len(kernel_shape)
@@ -180,7 +186,12 @@ class MaxPool(MaxPoolOfOnnx):
         strides: list[int] | None = None,
     ) -> tuple[np.ndarray, ...]:
         if not _is_plain(auto_pad, ceil_mode, dilations) or len(self.output) > 1 or x.dtype.kind != "f":
-            options = {"auto_pad": auto_pad, "ceil_mode": ceil_mode, "dilations": dilations, "pads": pads}
+            options: dict[str, Any] = {
+                "auto_pad": auto_pad,
+                "ceil_mode": ceil_mode,
+                "dilations": dilations,
+                "pads": pads,
+            }
             options |= {"kernel_shape": kernel_shape, "storage_order": storage_order, "strides": strides}
             return super()._run(x, **options)
         rank = len(kernel_shape)

@@ -60,7 +60,12 @@ def undecided_signs(view: View) -> list[onnx.NodeProto]:
             each not in signs or (not signs[each].are_two and is_read(each)) for each in readers
         )
 
-    return [node for node in view.data_nodes if node.op_type == "Sign" and is_read(node.output[0])]
+    ternary = [node for node in view.data_nodes if node.op_type == "Sign" and not _decides(signs, node)]
+    return [node for node in ternary if is_read(node.output[0])]
+
+
+def _decides(signs: dict[str, Cases], node: onnx.NodeProto) -> bool:
+    return node.output[0] in signs and signs[node.output[0]].are_two
 
 
 def _cases_of(view: View, node: onnx.NodeProto, found: dict[str, Cases]) -> Cases | None:
