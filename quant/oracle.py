@@ -298,11 +298,12 @@ def tensors_of_qonnx(
     kind = source.type.tensor_type
     shape = [dimension.dim_value for dimension in kind.shape.dim]
     integers = kind.elem_type not in (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)
+    evaluator = None
     for planes in planes_of(frames, batch):
         given = np.rint(255 * planes) if integers else planes
         given = given.reshape(len(planes), *shape[1:]).astype(onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type))
         try:
-            evaluator = ReferenceEvaluator(model, new_ops=OPERATORS)
+            evaluator = evaluator or ReferenceEvaluator(model, new_ops=OPERATORS)
             with np.errstate(all="ignore"):  # callers look at the numbers
                 results = evaluator.run(names, {source.name: given})
         except Exception as error:  # of any operator; the evaluator has no error of its own
