@@ -6,8 +6,9 @@ import numpy as np
 import onnx
 import pytest
 
-from dataflow import fold_to_interval
-from hwsim import predict
+from dataflow import fold, fold_to_interval
+from hwsim import predict, random_stalls
+from quant.datasets import Dataset
 from quant.lowering import NotLowerableError, lower
 from quant.lowering.reading.model_file import load_model
 from quant.oracle import scores_of_qonnx
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.train
 torch = pytest.importorskip("torch")
 
 from benchmarks.published import BiReal, MeliusNet, ReActNet  # noqa: E402
-from benchmarks.published.training import export  # noqa: E402
+from benchmarks.published.training import accuracy, export, train  # noqa: E402
 
 rng = np.random.default_rng(8)
 
@@ -75,10 +76,22 @@ def test_the_network_is_lowered_to_what_its_file_says(name: str, dynamo: bool, t
     assert all(each.bits == 2 and each.signal_to_noise > 120 for each in rounded)
 
 
+def test_a_training_of_a_second_ends_in_evaluation_mode() -> None:
+    data = Dataset(frames(300), rng.integers(0, 10, 300), "noise")
+    lines: list[str] = []
+    network = train(SMALL["bireal"](), data, minutes=1 / 60, images=200, say=lines.append)
+    assert not network.training
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+    assert lines[-1].startswith(f"epoch {len(lines)}, 10")
+    assert 0 <= accuracy(network, data) <= 1
+
+
 @pytest.mark.slow
 @pytest.mark.sim
 @pytest.mark.parametrize("name", SMALL)
 def test_its_hardware_does_what_its_file_says(name: str, tmp_path: Path) -> None:
     path, _ = quantized(name, tmp_path, dynamo=False)
-    verification = verify_rtl(fold_to_interval(lower(path), 20_000), frames(1), build_dir=tmp_path / "build")
-    assert verification.passed, verification
+    network = lower(path)
+    network = fold(network, fold_to_interval(network, 20_000))
+    verification = verify_rtl(network, frames(1), stalls=random_stalls(network, 1), build_dir=tmp_path / "build")
+    assert verification.passed, str(verification)
