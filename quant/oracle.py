@@ -7,13 +7,17 @@ than onnxruntime reads.) No training package is imported.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
+from numpy.lib.stride_tricks import sliding_window_view
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
+from onnx.reference.ops.op_average_pool import AveragePool_19
+from onnx.reference.ops.op_max_pool import MaxPool as MaxPoolOfOnnx
 from qonnx.custom_op.general.bipolar_quant import binary_quant
 from qonnx.custom_op.general.intquant import int_quant
 from qonnx.custom_op.general.multithreshold import multithreshold
@@ -121,6 +125,80 @@ class BatchNormalization(OpRun):
         return (normalized.astype(x.dtype),)
 
 
+def _windows(
+    x: np.ndarray, kernel: Sequence[int], strides: Sequence[int], pads: Sequence[int], fill: float
+) -> np.ndarray:
+    """Return the windows of images, (n, channels, *positions, *kernel), with a number outside the image."""
+    rank = len(kernel)
+    sides = [(0, 0), (0, 0), *zip(pads[:rank], pads[rank:], strict=True)]
+    padded = np.pad(x, sides, constant_values=fill)
+    windows = sliding_window_view(padded, tuple(kernel), axis=tuple(range(2, rank + 2)))
+    return windows[(slice(None), slice(None), *(slice(None, None, stride) for stride in strides))]
+
+
+def _is_plain(auto_pad: str | None, ceil_mode: int | None, dilations: Sequence[int] | None) -> bool:
+    """Return whether windows of a pool lie as `_windows` takes them."""
+    return (auto_pad or "NOTSET") in ("NOTSET", "VALID") and not ceil_mode and set(dilations or [1]) == {1}
+
+
+class AveragePool(AveragePool_19):
+    """ONNX's AveragePool over whole arrays; onnx's visits each window, some thousand times as slowly."""
+
+    def _run(
+        self,
+        x: np.ndarray,
+        auto_pad: str | None = None,
+        ceil_mode: int | None = None,
+        dilations: list[int] | None = None,
+        kernel_shape: Sequence[int] = (),
+        pads: list[int] | None = None,
+        strides: list[int] | None = None,
+        count_include_pad: int | None = None,
+    ) -> tuple[np.ndarray]:
+        if not _is_plain(auto_pad, ceil_mode, dilations):
+            options: dict[str, Any] = {
+                "auto_pad": auto_pad,
+                "ceil_mode": ceil_mode,
+                "dilations": dilations,
+                "pads": pads,
+            }
+            options |= {"kernel_shape": kernel_shape, "strides": strides, "count_include_pad": count_include_pad}
+            return super()._run(x, **options)
+        rank = len(kernel_shape)
+        axes = tuple(range(-rank, 0))
+        place = (kernel_shape, strides or [1] * rank, pads or [0] * 2 * rank)
+        counts = _windows(np.ones_like(x[:1, :1]), *place, float(bool(count_include_pad))).sum(axes)
+        return ((_windows(x, *place, 0.0).sum(axes) / counts).astype(x.dtype),)
+
+
+class MaxPool(MaxPoolOfOnnx):
+    """ONNX's MaxPool over whole arrays; onnx's visits each window."""
+
+    def _run(
+        self,
+        x: np.ndarray,
+        auto_pad: str | None = None,
+        ceil_mode: int | None = None,
+        dilations: list[int] | None = None,
+        kernel_shape: Sequence[int] = (),
+        pads: list[int] | None = None,
+        storage_order: int | None = None,
+        strides: list[int] | None = None,
+    ) -> tuple[np.ndarray, ...]:
+        if not _is_plain(auto_pad, ceil_mode, dilations) or len(self.output) > 1 or x.dtype.kind != "f":
+            options: dict[str, Any] = {
+                "auto_pad": auto_pad,
+                "ceil_mode": ceil_mode,
+                "dilations": dilations,
+                "pads": pads,
+            }
+            options |= {"kernel_shape": kernel_shape, "storage_order": storage_order, "strides": strides}
+            return super()._run(x, **options)
+        rank = len(kernel_shape)
+        place = (kernel_shape, strides or [1] * rank, pads or [0] * 2 * rank)
+        return (_windows(x, *place, -np.inf).max(tuple(range(-rank, 0))),)
+
+
 def _by_axis(parameter: np.ndarray, x: np.ndarray, axis: int) -> np.ndarray:
     """Return a parameter of one number, or of one for each channel, in a shape that meets the tensor's."""
     if parameter.size == 1:
@@ -168,7 +246,7 @@ class DequantizeLinear(OpRun):
         return (codes * _by_axis(scale, x, axis),)
 
 
-#: The operators that onnx's evaluator does not have, or not as they are here.
+#: The operators that onnx's evaluator does not have, or not as they are here, or slowly.
 OPERATORS: list[type[OpRun]] = [
     BipolarQuant,
     Quant,
@@ -176,6 +254,8 @@ OPERATORS: list[type[OpRun]] = [
     MultiThreshold,
     Trunc,
     BatchNormalization,
+    AveragePool,
+    MaxPool,
     QuantizeLinear,
     DequantizeLinear,
 ]
@@ -218,11 +298,12 @@ def tensors_of_qonnx(
     kind = source.type.tensor_type
     shape = [dimension.dim_value for dimension in kind.shape.dim]
     integers = kind.elem_type not in (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)
+    evaluator = None
     for planes in planes_of(frames, batch):
         given = np.rint(255 * planes) if integers else planes
         given = given.reshape(len(planes), *shape[1:]).astype(onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type))
         try:
-            evaluator = ReferenceEvaluator(model, new_ops=OPERATORS)
+            evaluator = evaluator or ReferenceEvaluator(model, new_ops=OPERATORS)
             with np.errstate(all="ignore"):  # callers look at the numbers
                 results = evaluator.run(names, {source.name: given})
         except Exception as error:  # of any operator; the evaluator has no error of its own
@@ -282,10 +363,17 @@ def _doubled(tensor: onnx.TensorProto) -> onnx.TensorProto:
 
 
 def _prepare(graph: onnx.GraphProto) -> None:
-    """Make Reshape keep the first dimension, which exporters write as 1 into the constants that it reads."""
+    """Make Reshape keep the first dimension, which exporters write as 1 into what it reads."""
     shapes = {node.input[1] for node in graph.node if node.op_type == "Reshape" and len(node.input) > 1}
-    for tensor in graph.initializer:
-        if tensor.name in shapes:
+    constants = [
+        (node.output[0], attribute.t)
+        for node in graph.node
+        if node.op_type == "Constant"
+        for attribute in node.attribute
+        if attribute.name == "value"
+    ]
+    for name, tensor in [*((tensor.name, tensor) for tensor in graph.initializer), *constants]:
+        if name in shapes:
             values = array_of(tensor, f"Constant {tensor.name!r}").copy()
             if values.size and values[0] == 1:
                 values[0] = -1 if -1 not in values else 0

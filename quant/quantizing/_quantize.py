@@ -13,8 +13,9 @@ from quant.lowering import NotLowerableError, lower
 from quant.oracle import tensors_of_qonnx
 from quant.quantizing.calibration import KEPT, RANGES, Range, range_of, scales_of_weights
 from quant.quantizing.grids import Place, places_of
+from quant.quantizing.signs import undecided_signs
 from quant.quantizing.view import View, view_of
-from quant.quantizing.writing import insert_quant
+from quant.quantizing.writing import insert_quant, make_bipolar
 
 __all__ = ["Inserted", "Quantized", "Settings", "quantize"]
 
@@ -59,7 +60,7 @@ class Inserted:
     reason : why lowering needs it
     bits, signed : of its codes
     scale : number of a code of 1; of weights, the largest of the neurons'
-    clipped : share of the calibration's numbers that are beyond its range
+    clipped : share of the calibration's numbers that are beyond its range; of a sign, that are 0
     signal_to_noise : of the numbers to the error that it makes of them, in dB
     """
 
@@ -83,7 +84,7 @@ class Quantized:
     Parameters
     ----------
     model : QONNX
-    inserted : the new nodes, in the order of the graph
+    inserted : the new nodes, in the order of the graph, after these the signs whose 0 is now decided
     """
 
     model: onnx.ModelProto
@@ -125,7 +126,9 @@ def quantize(
     view = view_of(model)
     _check_frames(view, frames)
     places = places_of(view)
-    seen = _seen(view, [place.tensor for place in places if not place.of_weights], frames, progress)
+    signs = undecided_signs(view)
+    tensors = [place.tensor for place in places if not place.of_weights] + [node.input[0] for node in signs]
+    seen = _seen(view, [*dict.fromkeys(tensors)], frames, progress)
     ranges = _ranges(places, seen, settings)
     inserted = []
     for place in places:
@@ -140,6 +143,7 @@ def quantize(
         inserted.append(
             Inserted(place.tensor, place.reason, found.bits, found.signed, found.scale, float(beyond.mean()), noise)
         )
+    inserted += [_decided(view, node, seen[node.input[0]]) for node in signs]
     return Quantized(view.model, tuple(inserted))
 
 
@@ -203,7 +207,11 @@ def _ranges(places: list[Place], seen: Mapping[str, np.ndarray], settings: Setti
 def _insert_weights(view: View, place: Place, bits: int) -> Inserted:
     weights = view.constants[place.tensor].astype(np.float64)
     shape = [1] * weights.ndim
-    if place.of_scores:
+    if place.units is not None:
+        shape[place.axis] = -1
+        scales = place.units.reshape(shape)
+        bits = int(np.abs(np.round(weights / scales)).max()).bit_length() + 1
+    elif place.of_scores:
         scales = scales_of_weights(weights.reshape(1, -1), 0, bits).reshape(())
     else:
         shape[place.axis] = -1
@@ -216,6 +224,15 @@ def _insert_weights(view: View, place: Place, bits: int) -> Inserted:
     readers = " and ".join(node.name or node.output[0] for node, _ in place.readers)
     reason = f"{place.reason} ({readers})"
     return Inserted(place.tensor, reason, bits, True, float(scales.max()), clipped, _ratio(weights, rounded))
+
+
+def _decided(view: View, node: onnx.NodeProto, values: np.ndarray) -> Inserted:
+    """Let a Sign be +1 at 0, which codes often are and floats seldom."""
+    zeros = float((values == 0).mean())
+    name = node.name or node.output[0]
+    make_bipolar(view, node)
+    noise = inf if zeros == 0 else 10 * log10(max(1 - zeros, 1e-30) / zeros)
+    return Inserted(node.output[0], f"is a sign that is 0 at 0, and now +1 ({name})", 1, True, 1.0, zeros, noise)
 
 
 def _ratio(values: np.ndarray, rounded: np.ndarray) -> float:

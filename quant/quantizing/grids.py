@@ -11,6 +11,7 @@ from enum import IntEnum
 import numpy as np
 import onnx
 
+from quant.quantizing.signs import Cases, signs_of
 from quant.quantizing.view import LAYERS, QUANTIZERS, SIGNS, View, name_of
 
 __all__ = ["Group", "Place", "places_of"]
@@ -20,7 +21,7 @@ _SAME = (
     *("MaxPool", "GlobalMaxPool", "ReduceMax", "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Identity"),
     *("Dropout", "Cast", "Slice", "Pad", "Gather", "DepthToSpace", "SpaceToDepth", "Resize", "Upsample", "Split"),
 )
-_BITS = (*SIGNS, "ArgMax")
+_BITS = (*SIGNS, "ArgMax", "Equal")
 _LINEAR = ("Add", "Sub", "Mul", "Div", "Neg", "BatchNormalization")
 
 #: Quantizers with fewer codes give an Add no grid that is fine enough for its other operand.
@@ -28,6 +29,9 @@ _FINE_BITS = 4
 
 #: Largest ratio of the scales of an Add's operands.
 _RATIO = 16
+
+#: How far weights may be from whole multiples of one number, in units of it, that float32 arithmetic left them there.
+_ROUNDING = 1e-5
 
 
 class Kind(IntEnum):
@@ -81,6 +85,7 @@ class Place:
     axis : of the neurons in a tensor of weights, which have a scale each
     of_scores : whether the weights are of the last layer; its neurons have one scale, so that scores are compared as
         integers
+    units : of weights that are whole multiples of these, one for each neuron, but for the rounding of float32
     """
 
     tensor: str
@@ -89,6 +94,7 @@ class Place:
     group: Group | None = None
     axis: int = 0
     of_scores: bool = False
+    units: np.ndarray | None = None
 
     @property
     def of_weights(self) -> bool:
@@ -99,6 +105,7 @@ class Place:
 @dataclass(eq=False)
 class _Walk:
     view: View
+    signs: dict[str, Cases]
     grids: dict[str, Grid] = field(default_factory=dict)
     places: dict[str, Place] = field(default_factory=dict)
 
@@ -114,6 +121,9 @@ class _Walk:
         operands = self.view.data_inputs(node)
         grids = [self.grids[node.input[place]] for place in operands]
         kind = node.op_type
+        sign = self.signs.get(node.output[0])
+        if sign is not None and sign.are_two:
+            return Grid(Kind.COMMON, node.output[0], Group(abs(float(sign.values[2]) - float(sign.values[0])) / 2))
         if kind in QUANTIZERS or kind in _BITS:
             return self._quantized(node)
         if kind == "Where" and operands == [0] and grids[0].kind == Kind.COMMON:
@@ -166,8 +176,10 @@ class _Walk:
             return Grid(Kind.UNKNOWN, node.output[0])
         axis = _neurons(node, operands[0], self.view.constants[weights].ndim)
         if not self._are_lowerable(weights, axis):
-            new = Place(weights, [], "are weights of a layer", axis=axis, of_scores=self._is_last(node))
-            self.places.setdefault(weights, new)
+            units = _units_of(self._rows(weights, axis))
+            reason = "are weights of a layer" if units is None else "are multiples of one number but for rounding"
+            last = units is None and self._is_last(node)
+            self.places.setdefault(weights, Place(weights, [], reason, axis=axis, of_scores=last, units=units))
             self.places[weights].readers.append((node, list(node.input).index(weights)))
             return Grid(Kind.AFFINE, node.output[0])
         sizes = np.unique(np.abs(self.view.constants[weights]))
@@ -183,9 +195,12 @@ class _Walk:
                 return True
             names = [name for name in node.input if name in self.view.producers]
             node = self.view.producers[names[0]] if names else None
+        return all(_part_of(row, 0.0) for row in self._rows(weights, axis))
+
+    def _rows(self, weights: str, axis: int) -> np.ndarray:
+        """Return the sizes of weights, (neurons, synapses) float64."""
         values = self.view.constants[weights]
-        rows = np.abs(np.moveaxis(values, axis, 0).reshape(values.shape[axis], -1)).astype(np.float64)
-        return all(_are_multiples(row) for row in rows)
+        return np.abs(np.moveaxis(values, axis, 0).reshape(values.shape[axis], -1)).astype(np.float64)
 
     def _is_last(self, node: onnx.NodeProto) -> bool:
         """Return whether no quantizer and no other layer reads what a layer makes."""
@@ -311,18 +326,38 @@ def _neurons(node: onnx.NodeProto, data: int, dimensions: int) -> int:
     return dimensions - 2 if bool(data == 0) == transposed else dimensions - 1
 
 
-def _are_multiples(row: np.ndarray) -> bool:
-    """Return whether numbers are whole multiples, to at most 127, of one of a few candidates."""
+def _part_of(row: np.ndarray, tolerance: float) -> int:
+    """Return the number of which the least of some sizes is a multiple if all are, up to 127, of its unit; else 0.
+
+    Parameters
+    ----------
+    tolerance : how far sizes may be from multiples, in units; at 0 what is computed here is exact
+    """
     sizes = row[row > 0]
     if len(sizes) == 0:
-        return True
+        return 1
     for part in range(1, 9):
-        ratios = sizes / (sizes.min() / part)
-        if ratios.max() <= 127.5 and np.abs(ratios - ratios.round()).max() < 1e-5:
-            return True
-    return False
+        if sizes.max() * part > 127.5 * sizes.min():
+            break
+        left = np.fmod(sizes * part, sizes.min()) / sizes.min()
+        if np.minimum(left, 1 - left).max() <= tolerance:
+            return part
+    return 0
+
+
+def _units_of(rows: np.ndarray) -> np.ndarray | None:
+    """Return of what the sizes in each row are nearly multiples, (neurons,) float32; None if they are not."""
+    units = np.ones(len(rows), np.float32)
+    for index, row in enumerate(rows):
+        part = _part_of(row, _ROUNDING)
+        if not part:
+            return None
+        if row.any():
+            codes = np.round(row / (row[row > 0].min() / part))
+            units[index] = (row * codes).sum() / np.square(codes).sum()
+    return units
 
 
 def places_of(view: View) -> list[Place]:
     """Return where Quant nodes are needed, in the order of the nodes."""
-    return _Walk(view).run()
+    return _Walk(view, signs_of(view)).run()

@@ -91,6 +91,7 @@ def view_of(model: onnx.ModelProto) -> View:
             raise InputError(f"Node {name_of(node)!r} ({node.op_type}) must have {least} operands, not fewer")
     _check_nodes(model)
     _cancel_differences(graph)
+    _drop_unread(graph)
     given = {tensor.name for tensor in graph.initializer}
     inputs = [value for value in graph.input if value.name not in given]
     if len(inputs) != 1:
@@ -153,6 +154,17 @@ def _cancel_differences(graph: onnx.GraphProto) -> None:
                 del node.input[:], node.attribute[:]
                 node.input.append(kept)
                 break
+
+
+def _drop_unread(graph: onnx.GraphProto) -> None:
+    """Leave out nodes on which no output depends: a Quant that one of them needs would be put in for nothing."""
+    needed, kept = {output.name for output in graph.output}, []
+    for node in reversed(graph.node):
+        if needed.intersection(node.output):
+            kept.append(node)
+            needed |= set(node.input)
+    del graph.node[:]
+    graph.node.extend(reversed(kept))
 
 
 def name_of(node: onnx.NodeProto) -> str:

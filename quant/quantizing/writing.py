@@ -6,7 +6,7 @@ from onnx import helper, numpy_helper
 
 from quant.quantizing.view import View
 
-__all__ = ["DOMAIN", "insert_quant", "normalized"]
+__all__ = ["DOMAIN", "insert_quant", "make_bipolar", "normalized"]
 
 #: QONNX's domain.
 DOMAIN = "qonnx.custom_op.general"
@@ -53,6 +53,14 @@ def insert_quant(
     first = min(_place_of(graph, reader) for reader, _ in readers)
     graph.node.insert(first, node)
     return output
+
+
+def make_bipolar(view: View, node: onnx.NodeProto) -> None:
+    """Make a Sign a BipolarQuant of scale 1, whose sign of 0 is +1."""
+    scale = _unused(view, f"{node.output[0]}_scale")
+    view.model.graph.initializer.append(numpy_helper.from_array(np.ones((), np.float32), scale))
+    node.op_type, node.domain = "BipolarQuant", DOMAIN
+    node.input.append(scale)
 
 
 def normalized(model: onnx.ModelProto, mean: list[float], deviation: list[float]) -> onnx.ModelProto:

@@ -86,7 +86,8 @@ def _gives(node: Requantize, runs: Runs) -> bool:
         count = runs.counts[channel]
         before = runs.points[np.maximum(np.searchsorted(runs.points, starts) - 1, 0)]
         points = np.concatenate([runs.first[channel, :count], runs.last[channel, :count], starts, before])
-        points = points[np.isin(points, runs.points)]
+        places = np.minimum(np.searchsorted(runs.points, points), len(runs.points) - 1)
+        points = points[runs.points[places] == points]
         piece = np.searchsorted(starts, points, side="right")
         codes = node.multipliers[channel, piece] * points + node.offsets[channel, piece] >> node.shift
         codes = np.clip(codes, node.result.minimum, node.result.maximum)

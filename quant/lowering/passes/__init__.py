@@ -8,6 +8,7 @@ from quant.lowering.passes.find_layers import find_layers
 from quant.lowering.passes.flatten_order import flatten_order
 from quant.lowering.passes.fold_selections import fold_selections
 from quant.lowering.passes.fuse_thresholds import fuse_thresholds
+from quant.lowering.passes.name_signs import name_signs
 from quant.lowering.passes.saturate_sums import saturate_sums
 from quant.lowering.passes.snap_weights import snap_weights
 from quant.lowering.passes.type_operators import type_operators
@@ -22,6 +23,7 @@ __all__ = [
     "flatten_order",
     "fold_selections",
     "fuse_thresholds",
+    "name_signs",
     "saturate_sums",
     "snap_weights",
     "type_operators",
@@ -30,6 +32,7 @@ __all__ = [
 PASSES = (
     type_operators,
     cancel_differences,
+    name_signs,
     find_layers,
     snap_weights,
     drop_functions,

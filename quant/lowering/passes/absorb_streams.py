@@ -60,7 +60,7 @@ from quant.lowering.streams.moves import moved
 from quant.lowering.streams.outside import padded_sums
 from quant.lowering.streams.products import integer_product
 from quant.lowering.streams.scores import keys_of, meaning_of
-from quant.lowering.streams.stream import IntegerStream, points_within
+from quant.lowering.streams.stream import IntegerStream, points_within, union_of
 
 __all__ = ["absorb_streams"]
 
@@ -255,7 +255,7 @@ class _Absorber:
                 f"the integers of {sums!r}: put a BipolarQuant after the integers"
             )
         sizes = [self.graph.size(tensor) for tensor in join.operands]
-        points = np.unique(np.concatenate([stream.points for stream in known]))
+        points = union_of([stream.points for stream in known])
         affine = (side_by_side(slopes, sizes), side_by_side(offsets, sizes))
         made = IntegerStream(join.name, join.output, points, *affine, of_bits=all(of_bits))
         return self.known.keep(Concatenation(join.name, join.output, tuple(stream.tensor for stream in known)), made)

@@ -12,7 +12,7 @@ from quant.lowering.exact.numbers import Constant
 from quant.lowering.exact.surds import Number
 from quant.lowering.graph.operations import Elementwise, Operator, parameter_name
 from quant.lowering.reading.constants import has_zero
-from quant.lowering.reading.elementwise import CONSTANT_OPERANDS, DIVISORS
+from quant.lowering.reading.elementwise import COMPARISONS, CONSTANT_OPERANDS, DIVISORS
 
 __all__ = ["normal"]
 
@@ -239,7 +239,13 @@ def _multi_threshold(operator: Operator, constants: Constants, shapes: Mapping[s
 
 
 #: What holds if the operands are exchanged.
-_MIRRORED = {"Greater": "Less", "GreaterOrEqual": "LessOrEqual", "Less": "Greater", "LessOrEqual": "GreaterOrEqual"}
+_MIRRORED = {
+    "Equal": "Equal",
+    "Greater": "Less",
+    "GreaterOrEqual": "LessOrEqual",
+    "Less": "Greater",
+    "LessOrEqual": "GreaterOrEqual",
+}
 
 
 def _comparison(operator: Operator, constants: Constants, shapes: Mapping[str, tuple[int, ...]]) -> Change:
@@ -250,7 +256,7 @@ def _comparison(operator: Operator, constants: Constants, shapes: Mapping[str, t
 _FORMS: dict[str, Callable[[Operator, Constants, Mapping[str, tuple[int, ...]]], Change]] = {
     "BatchNormalization": _batch_norm,
     "Clip": _clip,
-    **dict.fromkeys(_MIRRORED, _comparison),
+    **dict.fromkeys(COMPARISONS, _comparison),
     "IntQuant": _quant,
     "MultiThreshold": _multi_threshold,
     "Pow": _power,

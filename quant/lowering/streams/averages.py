@@ -14,7 +14,7 @@ import numpy as np
 from dataflow import BIPOLAR, InputError, SumPool
 from quant.lowering.exact.numbers import Constant, Exact
 from quant.lowering.graph.operations import AveragePooling
-from quant.lowering.streams.stream import IntegerStream, points_within
+from quant.lowering.streams.stream import IntegerStream, points_within, union_of
 
 __all__ = ["averaged"]
 
@@ -38,7 +38,7 @@ def averaged(average: AveragePooling, stream: IntegerStream, slope: Exact, offse
     pairs = np.unique(np.stack([inside, average.counts]), axis=1).T
     (first, *others) = [_mean(slope, offset, int(pixels), int(count)) for pixels, count in pairs]
     sums = [points_within(int(r) * stream.low, int(r) * stream.high, stream.step) for r in np.unique(inside)]
-    return IntegerStream(average.name, average.output, np.unique(np.concatenate(sums)), *first, variants=tuple(others))
+    return IntegerStream(average.name, average.output, union_of(sums), *first, variants=tuple(others))
 
 
 def _mean(slope: Exact, offset: Exact, pixels: int, count: int) -> tuple[Constant, Constant]:

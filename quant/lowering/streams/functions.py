@@ -4,13 +4,14 @@ Nearly every code is decided by float64 intervals, all points and channels at on
 next to a step and on it, is evaluated in exact numbers.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import TypeVar
 
 import numpy as np
 
+from quant.lowering.exact.directions import OPEN, Direction
 from quant.lowering.exact.intervals import Interval
 from quant.lowering.exact.numbers import Affine, Constant, Exact, NotAffineError
 from quant.lowering.graph.graph import Graph
@@ -25,7 +26,7 @@ from quant.lowering.streams.stream import IntegerStream, pick
 _block = 1 << 18
 _parts = 16
 
-R = TypeVar("R", Interval, Exact, Affine)
+R = TypeVar("R", Interval, Exact, Affine, Direction)
 
 __all__ = ["BendsError", "affine_of", "code_value", "codes_of", "directions_of", "values_of"]
 
@@ -101,19 +102,44 @@ def directions_of(graph: Graph, steps: Sequence[Step], stream: IntegerStream) ->
     (channels or 1,) int64, by channel +1 where they never fall, -1 where they never rise and do fall, 0 for neither
     """
     operands = {name: graph.constants[name] for each in steps for name in each.inputs if name in graph.constants}
-    start = {stream.tensor: stream.interval()}
-    values = _last(steps, stream.tensor, start | {name: constant.interval() for name, constant in operands.items()})
-    shape = np.broadcast_shapes(values.low.shape, (len(stream.points), 1))
+    known = {name: Direction.of_constant(constant.exact()) for name, constant in operands.items()}
+    by_form = _last(steps, stream.tensor, known | {stream.tensor: Direction(stream.slope.exact().signs())}).ways
+    sizes = [constant.size for constant in (*operands.values(), stream.slope, stream.offset)]
+    ways = np.broadcast_to(by_form, np.broadcast_shapes(by_form.shape, (max(sizes),))).copy()
+    ways[ways == 0] = 1
+    falling = np.nonzero(ways == -1)[0]  # or constant, as what is cut off on one side
+    if len(falling):
+        exact = {name: pick(constant, falling).exact() for name, constant in operands.items()}
+        first, last = (
+            _last(steps, stream.tensor, exact | {stream.tensor: stream.exact(np.full(len(falling), place), falling)})
+            for place in (0, len(stream.points) - 1)
+        )
+        ways[falling] = np.where((last - first).signs() == 0, 1, -1)
+    left = np.nonzero(ways == OPEN)[0]
+    if len(left):
+        ways[left] = _directions_by_points(steps, operands, stream, left)
+    return ways
+
+
+def _directions_by_points(
+    steps: Sequence[Step], operands: Mapping[str, Constant], stream: IntegerStream, channels: np.ndarray
+) -> np.ndarray:
+    """Return how operators' results go with the points in some channels, by their values."""
+    known = {name: constant.interval().pick(channels) for name, constant in operands.items()}
+    points = Interval.of_floats(stream.points.astype(np.float64)[:, None])
+    start = points * stream.slope.interval().pick(channels) + stream.offset.interval().pick(channels)
+    values = _last(steps, stream.tensor, known | {stream.tensor: start})
+    shape = (len(stream.points), len(channels))
     low, high = (np.broadcast_to(end, shape) for end in (values.low, values.high))
     rising = np.asarray((low[1:] >= high[:-1]).all(axis=0))
     falling = np.asarray((high[1:] <= low[:-1]).all(axis=0))
     places = np.arange(len(stream.points))
-    for channel in np.nonzero(~rising & ~falling)[0]:
-        channels = np.full(len(places), channel)
-        tensors = {name: pick(constant, channels).exact() for name, constant in operands.items()}
-        exact = _last(steps, stream.tensor, tensors | {stream.tensor: stream.exact(places, channels)}).values
+    for index in np.nonzero(~rising & ~falling)[0]:
+        chosen = np.full(len(places), channels[index])
+        tensors = {name: pick(constant, chosen).exact() for name, constant in operands.items()}
+        exact = _last(steps, stream.tensor, tensors | {stream.tensor: stream.exact(places, chosen)}).values
         signs = Exact(exact[1:] - exact[:-1]).signs()
-        rising[channel], falling[channel] = (signs >= 0).all(), (signs <= 0).all()
+        rising[index], falling[index] = (signs >= 0).all(), (signs <= 0).all()
     return np.where(rising, 1, np.where(falling, -1, 0))
 
 

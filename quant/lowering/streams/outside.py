@@ -23,7 +23,7 @@ from quant.lowering.graph.operations import LinearLayer
 from quant.lowering.graph.sites import OutsideNumber, Site
 from quant.lowering.graph.walks import Step, between
 from quant.lowering.streams.functions import BendsError, affine_of, values_of
-from quant.lowering.streams.stream import IntegerStream, points_within
+from quant.lowering.streams.stream import IntegerStream, points_within, union_of
 
 __all__ = ["padded_sums"]
 
@@ -70,7 +70,7 @@ def padded_sums(
     midway = np.broadcast_to(by_synapse == 0, weights.shape).reshape(len(weights), window.taps, -1).sum(axis=2)
     uncounted = np.unique((~position_classes(window).inside).astype(np.int64) @ midway.T)
     reach = [points_within(count - synapses, synapses - count, 2) for count in uncounted]
-    return site, shifts, np.unique(np.concatenate(reach))
+    return site, shifts, union_of(reach)
 
 
 def _step_of_sums(stream: IntegerStream) -> int:

@@ -1,5 +1,6 @@
 """What stands for a tensor in hardware: integers, and the affine function that gives the tensor's numbers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from quant.lowering.exact.intervals import Interval
 from quant.lowering.exact.numbers import Constant, Exact
 
-__all__ = ["IntegerStream", "pick", "points_within"]
+__all__ = ["IntegerStream", "pick", "points_within", "union_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +100,15 @@ def step_of(points: np.ndarray) -> int:
 def points_within(low: int, high: int, step: int) -> np.ndarray:
     """Return the integers from `low` to `high` in steps."""
     return np.arange(low, high + 1, step)
+
+
+def union_of(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the integers that are in any of several arrays, rising; millions of them need no sorting."""
+    low, high = min(int(part.min()) for part in parts), max(int(part.max()) for part in parts)
+    present = np.zeros(high - low + 1, bool)
+    for part in parts:
+        present[part - low] = True
+    return np.flatnonzero(present) + low
 
 
 def _negated(slope: Constant, channels: np.ndarray) -> Constant:

@@ -267,6 +267,7 @@ OPERATORS: dict[str, Callable[[Operands, Attributes], Numbers]] = {
     "Exp": _curve(lambda v, c: c.exp(v)),
     "Floor": _step(floor),
     "Gemm": _gemm,
+    "Equal": _comparison(lambda signs: signs == 0),
     "Greater": _comparison(lambda signs: signs > 0),
     "GreaterOrEqual": _comparison(lambda signs: signs >= 0),
     "HardSigmoid": lambda x, a: _hard_sigmoid(x[0], _float32(a, "alpha", 0.2), _float32(a, "beta", 0.5)),

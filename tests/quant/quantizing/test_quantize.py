@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import xnorflow
-from dataflow import InputError
+from dataflow import BIPOLAR, InputError, MatrixVector
 from hwsim import predict
 from quant import datasets
 from quant.lowering import NotLowerableError, lower
@@ -104,6 +104,76 @@ def float_classifier(features: int = 12, mean: float = 0.0, size: float = 1.0) -
     x = net("Flatten", net.input)
     x = net("Relu", net("Gemm", x, size * np.abs(rng.normal(size=(6, features))), rng.normal(size=6) + mean, transB=1))
     return net.model(net("Gemm", x, rng.normal(size=(3, 6)), rng.normal(size=3), transB=1))
+
+
+def signed(form: Callable[[Builder, str], str], *, scale: float = 1.0, noise: float = 0.0) -> onnx.ModelProto:
+    """A dense network with a sign between a float and a binary layer, whose weights are float32 next to one size."""
+    net = Builder((1, 12, 1, 1))
+    x = net("Gemm", net("Flatten", net.input), rng.normal(size=(8, 12)), transB=1)
+    weights = rng.choice([-scale, scale], (3, 8)).astype(np.float32)
+    return net.model(net("Gemm", form(net, x), weights * (1 + noise * rng.integers(0, 2, (3, 8))), transB=1))
+
+
+def decided(net: Builder, x: str) -> str:
+    sign = net("Sign", x)
+    return net("Where", net("Equal", sign, 0.0), 1.0, sign)
+
+
+def test_a_sign_of_0_is_decided_and_that_is_said() -> None:
+    model = signed(lambda net, x: net("Sign", net("Mul", net("Floor", net("Mul", x, 2.0)), 0.5), name="sign"))
+    found = quantize(model, frames_of(64, 12))
+    (row,) = [each for each in found.inserted if "sign" in each.reason]
+    assert row.reason == "is a sign that is 0 at 0, and now +1 (sign)"
+    assert row.bits == 1
+    assert 0.05 < row.clipped < 0.5  # of the numbers that are 0 in the float model too
+    assert row.signal_to_noise == pytest.approx(10 * np.log10((1 - row.clipped) / row.clipped))
+    assert_exact(found.model)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        decided,
+        lambda net, x: net("Sign", net("Add", net("Sign", x), 0.1)),
+        lambda net, x: net("Sub", net("Mul", net("Cast", net("GreaterOrEqual", x, 0.0), to=1), 2.0), 1.0),
+    ],
+)
+def test_a_sign_that_decides_for_0_stays_as_it_is(form: Callable[[Builder, str], str]) -> None:
+    model = signed(form)
+    found = quantize(model, frames_of(64, 12))
+    assert [each.reason.split(" (")[0] for each in found.inserted] == ["are weights of a layer"]
+    assert_exact(found.model)
+
+
+def test_weights_next_to_multiples_of_one_number_become_these() -> None:
+    """As float32 arithmetic leaves ``(sign(w) - w) + w``; lowering alone asks for a tolerance."""
+    model = signed(decided, scale=0.3, noise=2e-7)
+    found = quantize(model, frames_of(64, 12))
+    stem, weights = found.inserted
+    assert stem.bits == 8
+    assert weights.reason.startswith("are multiples of one number but for rounding")
+    assert weights.bits == 2
+    assert weights.signal_to_noise > 120
+    assert weights.scale == pytest.approx(0.3, rel=1e-6)
+    network = assert_exact(found.model)
+    assert isinstance(network.nodes[-2], MatrixVector)
+    assert network.nodes[-2].weight_element == BIPOLAR
+
+
+def test_nothing_is_put_in_where_nobody_reads_it() -> None:
+    """Authors' gradients leave nodes in the file that cancel each other out."""
+
+    def form(net: Builder, x: str) -> str:
+        sign = net("Sign", x)
+        curve = net("Add", net("Mul", x, x), net("Clip", x, -1.0, 1.0))
+        return net("Add", net("Sub", sign, curve), net("Identity", curve))
+
+    found = quantize(signed(form), frames_of(64, 12))
+    assert [each.reason.split(" (")[0] for each in found.inserted] == [
+        "are weights of a layer",
+        "is a sign that is 0 at 0, and now +1",
+    ]
+    assert_exact(found.model)
 
 
 def frames_of(count: int, channels: int) -> np.ndarray:
