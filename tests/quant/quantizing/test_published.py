@@ -86,12 +86,14 @@ def test_a_training_of_a_second_ends_in_evaluation_mode() -> None:
     assert 0 <= accuracy(network, data) <= 1
 
 
-@pytest.mark.slow
 @pytest.mark.sim
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "name", ["meliusnet", *(pytest.param(name, marks=pytest.mark.slow) for name in ("bireal", "reactnet"))]
+)
 def test_its_hardware_does_what_its_file_says(name: str, tmp_path: Path) -> None:
     path, _ = quantized(name, tmp_path, dynamo=False)
     network = lower(path)
     network = fold(network, fold_to_interval(network, 20_000))
-    verification = verify_rtl(network, frames(1), stalls=random_stalls(network, 1), build_dir=tmp_path / "build")
+    verification = verify_rtl(network, frames(1), stalls=random_stalls(network, 1), simulator="amaranth")
     assert verification.passed, str(verification)
