@@ -7,7 +7,7 @@ from amaranth import ResetInserter, Shape, Signal
 import dataflow
 from hwsim.reference import evaluate
 from rtl.axi import AxiTop, axi_prefixes
-from sim_tests.cases import CASES, dense_network, random_frames
+from sim_tests.cases import CASES, dense_case, dense_network, random_frames
 from tests.rtl.harness import run
 
 pytestmark = pytest.mark.sim
@@ -97,7 +97,7 @@ def test_reset_at_any_time_starts_a_new_frame(reset_at: int) -> None:
 
 
 def test_ports_of_one_input_and_one_output() -> None:
-    top = AxiTop(CASES[6].network())
+    top = AxiTop(dense_case("ragged"))
     widths = {name: Shape.cast(member.shape).width for name, member in top.signature.members.items()}
     assert widths == {
         "frame_error": 1,

@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import subprocess
-from functools import cache
+from functools import cache, partial
 from html import unescape
 from math import floor
 from pathlib import Path
@@ -15,7 +15,7 @@ import pytest
 
 from dataflow import Network, expose_scores, network_cost, node_cost
 from hwsim import unroll
-from sim_tests.cases import CASES
+from sim_tests.cases import CASES, dense_case
 from sim_tests.residual_cases import Block, residual_network
 from xnorflow.folding import fold_to
 from xnorflow.networks import open_network
@@ -138,7 +138,7 @@ def residual(interval: int = 1_500) -> Network:
     return fold_to(residual_network((6, 6, 4), (Block(2), Block(2, project=6, shortcuts=2))), interval)
 
 
-NETWORKS = {"dense": CASES[6].network, "convolutional": convolutional, "residual": cache(residual)}
+NETWORKS = {"dense": partial(dense_case, "ragged"), "convolutional": convolutional, "residual": cache(residual)}
 
 
 @pytest.mark.long
