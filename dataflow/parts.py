@@ -96,10 +96,10 @@ class Parts:
         """
         luts = in_luts(depth, width) if luts is None else luts
         columns, fixed = width, 0.0
-        if depth <= 8:
+        if depth <= 8 and luts:
             kinds = np.bincount(np.packbits(words(), axis=0, bitorder="little").ravel(), minlength=1 << depth)
             columns, fixed = int(np.count_nonzero(kinds[1:-1])), float(kinds[0] + kinds[-1]) / width
-        elif width <= 64 or luts:
+        elif depth <= 8 or width <= 64 or luts:
             bits = words()
             moving = bits[:, (bits != bits[0]).any(axis=0)]
             columns = moving.shape[1]

@@ -5,19 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from math import inf
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from dataflow import InputError, Network, fold, fold_to_interval, network_cost, pipelined
+from dataflow import InputError, Network, fold, fold_to_interval, pipelined
 from dataflow.choices import FoldingChoices
 from dataflow.errors import require_known
 from dataflow.families import family_of
 from dataflow.folding import default_depths
 from dataflow.memories import weight_memories, weights_in_blocks, with_weight_memories
 from dataflow.outputs import board_outputs
+from xnorflow.board_use import use_of_board
 from xnorflow.folding_file import FoldingFile
-
-if TYPE_CHECKING:
-    from rtl.boards import Board
 
 __all__ = [
     "Folded",
@@ -36,8 +34,6 @@ _PRICES = (1, 0.1, 0.3, 3, 10)
 
 #: Foldings of an interval whose FIFOs are sized, which takes most of the time.
 _SIZED = 3
-
-Counts = tuple[int, int, int]
 
 
 class Progress(Protocol):
@@ -261,20 +257,19 @@ def fold_for_board(network: Network, board: str, *, utilization: float = 0.8, pr
             seen.append(foldings)
             folded = fold(whole, foldings)
             shallow = folded.with_depths({fifo.name: 1 for fifo in folded.fifos})
-            use = _use(shallow, chosen, utilization)
-            if use > 1:
-                (_, brams, _), (_, most, _) = _needs(shallow, chosen, utilization)
-                moved = weights_in_blocks(shallow, chosen.family, most - brams)
+            use = use_of_board(shallow, chosen, utilization=utilization)
+            if not use.fits:
+                moved = weights_in_blocks(shallow, chosen.family, use.blocks_left)
                 folded = with_weight_memories(folded, weight_memories(moved))
-                use = _use(moved, chosen, utilization)
-            if use <= 1:
-                found.append((use, len(found), folded))
+                use = use_of_board(moved, chosen, utilization=utilization)
+            if use.fits:
+                found.append((max(use.shares), len(found), folded))
         return [folded for _, _, folded in sorted(found)[:_SIZED]]
 
     def fitting(index: int) -> Network | None:
         progress(f"depths of FIFOs at {intervals[index]:,} cycles")
         sized = (with_smallest_fifos(each) for each in candidates(intervals[index]))
-        return next((each for each in sized if _use(each, chosen, utilization) <= 1), None)
+        return next((each for each in sized if use_of_board(each, chosen, utilization=utilization).fits), None)
 
     # FIFOs of one place are a lower bound, which is quickly computed. From there on, in growing steps.
     progress(f"foldings that fit {board}")
@@ -291,34 +286,5 @@ def fold_for_board(network: Network, board: str, *, utilization: float = 0.8, pr
             low, high, best = (middle + 1, high, best) if found is None else (low, middle, found)
         return Folded(best)
     smallest = with_smallest_fifos(fold(whole, choices.to(intervals[-1])))
-    return Folded(smallest, _excess(smallest, chosen, utilization))
-
-
-def _needs(network: Network, board: "Board", utilization: float) -> tuple[Counts, Counts]:
-    """Return the logic cells, block RAMs and DSPs that a network with its link needs, and those that it may have."""
-    from rtl.link.cost import link_cost
-
-    cost = network_cost(network, board.family) + link_cost(network, board.family)
-    # Each LUT of a board has a flip-flop.
-    cells = max(cost.cells(board.family), cost.ffs)
-    return (cells, cost.brams, cost.dsps), (int(utilization * board.luts), board.brams, board.dsps)
-
-
-def _use(network: Network, board: "Board", utilization: float) -> float:
-    """Return the largest share of a board's resources that a network with its link needs; above 1 it does not fit.
-
-    Where a board has none, one is too many.
-    """
-    return max(need / max(limit, 0.5) for need, limit in zip(*_needs(network, board, utilization), strict=True))
-
-
-def _excess(network: Network, board: "Board", utilization: float) -> str | None:
-    """Return a sentence about what a network with its link needs and a board lacks, or None if it fits."""
-    if _use(network, board, utilization) <= 1:
-        return None
-    needed, limits = _needs(network, board, utilization)
-
-    def text(counts: Counts) -> str:
-        return f"{counts[0]:,} cells, {counts[1]:,} block RAMs and {counts[2]:,} DSPs"
-
-    return f"Network {network.name!r} must fit {board.name} with {text(limits)}, not need {text(needed)}"
+    use = use_of_board(smallest, chosen, utilization=utilization)
+    return Folded(smallest, None if use.fits else f"Network {smallest.name!r} must fit {use.excess}")

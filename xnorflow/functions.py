@@ -204,8 +204,8 @@ def fold(
     family : device family of the estimate; the default is that of the board or of an earlier folding, or ecp5
     clock_mhz : clock of the rate; the default is that of the board or of an earlier folding
     utilization : share of the board's LUTs to use, if the board is the only target
-    pipelined : whether there are registers around memories, for a faster clock and one more latency; the default is
-        what the folding file says, else what suits the board
+    pipelined : whether there are registers around memories, for a faster clock and two cycles more of latency for each
+        layer; the default is what the folding file says, else what suits the board
 
     Raises
     ------

@@ -11,22 +11,19 @@ import numpy as np
 from dataflow.elements import BIPOLAR, Element, signed_for
 from dataflow.errors import InputError
 from dataflow.families import Family
-from dataflow.logic import Adders, Groups
 from dataflow.nodes._accumulator import Accumulator
 from dataflow.nodes._adder_graph import AdderGraph, adder_graph
 from dataflow.nodes._adder_tree import AdderTree, adder_tree
+from dataflow.nodes._matrix_vector_parts import matrix_vector_structure
 from dataflow.nodes._node import LaneCounts, Node, divisors, frozen_array
-from dataflow.nodes._popcount import count_integer_sum, count_matches, popcount_stages
+from dataflow.nodes._popcount import popcount_stages
 from dataflow.nodes._terms import Terms
-from dataflow.parts import Parts, Structure, number_bits
+from dataflow.parts import Structure
 from dataflow.schedule import Schedule
 from dataflow.storage import in_luts
 from dataflow.streams import Stream, are_sizes
 
 __all__ = ["MatrixVector"]
-
-#: Units whose prices apply to forms of terms; otherwise those of the form's own name.
-_UNITS = {"matches": "bits", "signs": "integers"}
 
 #: Where weights are.
 _MEMORIES = ("auto", "block", "luts")
@@ -279,7 +276,7 @@ class MatrixVector(Node):
 
         Values and cycles are the same. Where bits have weights that never change, tables of several bits are as small.
         """
-        suits = self.terms.form == "signs" or (self.terms.form == "matches" and self._vector_steps > 1)
+        suits = self.terms.form == "signs" or (self.terms.form == "matches" and self.vector_steps > 1)
         return family is not None and family.carries_products and suits
 
     @property
@@ -288,7 +285,7 @@ class MatrixVector(Node):
 
         Values and cycles are the same.
         """
-        return self.terms.form == "matches" and self._vector_steps == 1 and self.position_classes is None
+        return self.terms.form == "matches" and self.vector_steps == 1 and self.position_classes is None
 
     def form_for(self, family: Family) -> str:
         if self.shares_sums:
@@ -322,13 +319,13 @@ class MatrixVector(Node):
         return (Stream(self.element, (*self.positions, self.neurons), self.pe, parts),)
 
     @property
-    def _vector_steps(self) -> int:
+    def vector_steps(self) -> int:
         """Steps per vector, each with weights of its own."""
         return self.groups * self.neuron_folds * self.synapse_folds
 
     @property
     def steps(self) -> int:
-        return prod(self.positions) * self._vector_steps
+        return prod(self.positions) * self.vector_steps
 
     @property
     def macs(self) -> int:
@@ -343,7 +340,7 @@ class MatrixVector(Node):
     @property
     def is_pipelined(self) -> bool:
         """Whether there are registers around the memories. A vector that takes one step needs no memory."""
-        return self.pipelined and self._vector_steps > 1
+        return self.pipelined and self.vector_steps > 1
 
     def with_pipelining(self, on: bool) -> Self:
         return replace(self, pipelined=on)
@@ -355,7 +352,7 @@ class MatrixVector(Node):
     def weights_in_luts(self) -> bool:
         """Whether the weights are in LUTs rather than in block RAM, if they need a memory."""
         if self.weight_memory == "auto":
-            return in_luts(self._vector_steps, self.word_width)
+            return in_luts(self.vector_steps, self.word_width)
         return self.weight_memory == "luts"
 
     @property
@@ -377,155 +374,10 @@ class MatrixVector(Node):
         return Schedule(consumes.reshape(1, -1), emits.reshape(1, -1), self.latency, repeats)
 
     def structure(self) -> Structure:
-        return self._structure(in_chains=False)
+        return matrix_vector_structure(self, in_chains=False)
 
     def structure_for(self, family: Family) -> Structure:
-        return self._structure(in_chains=self.in_chains(family))
-
-    def _structure(self, *, in_chains: bool) -> Structure:
-        found = Parts()
-        steps = self._vector_steps
-        found.count(steps, self.synapse_folds)
-        found.registers += 4 + self.sum_stages + self.latency
-        repeated = self.neuron_folds > 1
-        found.held_vector(self.synapse_folds if repeated else 1, self.simd * self.operand.width, repeated=repeated)
-        if self.shares_sums:
-            self._count_graph(found)
-            return found.structure("MatrixVector.bits.shared")
-        before = found.registers
-        luts = self.weights_in_luts
-        fixed = found.read_only(steps, self.word_width, lambda: self.weight_words, luts=luts)
-        weight_memories, found.blocks = tuple(found.blocks), []
-        # Bits of weights that are equal are one.
-        columns = found.registers - before + sum(width for _, width in weight_memories)
-        if self.is_pipelined:
-            counters = (steps - 1).bit_length() + (self.synapse_folds - 1).bit_length()
-            found.registers += counters + 2 + 2 * self.simd * self.operand.width + columns
-        if in_chains:
-            self._count_chains(found, fixed)
-        elif self.counts_matches:
-            count_matches(found, self.simd, self.pe, fixed)
-        else:
-            self._count_terms(found, fixed, columns)
-            multiplied = self.terms.form == "products"
-            count_integer_sum(found, self.accumulator.term, self.simd, self.pe, multiplied=multiplied)
-        self._count_levels(found)
-        if not in_chains:
-            self._count_accumulators(found)
-        found.registers += self.pe * self.element.width
-        if self.thresholds is not None:
-            found.add(signs=self.pe)
-        found.watch_inert(self.output_streams[0])
-        if self.position_classes is not None:
-            found.count(len(self.position_classes))
-            found.add(class_bits=4 * int(self.position_classes.max()).bit_length())
-        unit = _UNITS.get(self.terms.form, self.terms.form)
-        return found.structure(
-            f"MatrixVector.{unit}{'.chains' if in_chains else ''}",
-            weight_memories=weight_memories,
-            read_only=tuple(found.blocks),
-            one_port=True,
-            multipliers=self._multipliers,
-        )
-
-    @property
-    def _multipliers(self) -> tuple[tuple[int, int], ...]:
-        """The widths of the factors of each multiplication."""
-        widths = (self.operand.width, self.weight_element.width)
-        return (widths,) * (self.pe * self.simd if self.terms.form == "products" else 0)
-
-    def _count_terms(self, found: Parts, fixed: float, columns: int) -> None:
-        """Add what makes the terms of integers.
-
-        Parameters
-        ----------
-        fixed : part of the weights that never change
-        columns : bits of a step's weights that differ from each other
-        """
-        terms, copies = self.terms, self.pe * self.simd
-        number, weight, moving = self.operand.width, self.weight_element.width, copies * (1 - fixed)
-        if terms.form == "signs":
-            found.add(inverted_bits=moving * number)
-        elif terms.form == "masks":
-            found.add(masked_bits=number * self._different(0, weight, 1, fixed))
-        elif terms.form == "digits":
-            found.add(digit_bits=(number + 1) * self._different(weight - 2, weight, 2, fixed))
-            found.add(masked_bits=number * self._different(0, weight - 2, 1, fixed))
-        if terms.parts > 1:
-            wide = weight if terms.form == "masks" else number
-            found.sums.append(Adders(terms.parts, wide, terms.element.width - 1, copies))
-        if terms.form == "products":
-            found.product_registers += self.simd * number + columns + copies * terms.element.width
-        elif terms.stages:
-            found.registers += copies * terms.element.width
-
-    def _different(self, start: int, stop: int, size: int, fixed: float) -> float:
-        """Return how many groups of bits of the weights differ from each other in a lane, and from constants.
-
-        In few steps many are equal, and what is made of them and of the lane's number is shared.
-
-        Parameters
-        ----------
-        start, stop : bits of each weight that form groups of `size` bits
-        fixed : part of the weights that never change
-        """
-        steps, groups = self._vector_steps, (stop - start) // size
-        if steps > 8:
-            return self.pe * self.simd * groups * (1 - fixed)
-        words = self.weight_words.reshape(steps, self.pe, self.simd, self.weight_element.width)[..., start:stop]
-        kinds = np.packbits(words.reshape(steps, self.pe, self.simd, groups, size), axis=4)
-        lanes = kinds.transpose(2, 0, 1, 3, 4).reshape(self.simd, steps, -1)
-        return sum(len({kind.tobytes() for kind in lane[:, (lane != lane[0]).any(axis=0)].T}) for lane in lanes)
-
-    def _count_chains(self, found: Parts, fixed: float) -> None:
-        """Add sums and accumulators in carry chains.
-
-        Parameters
-        ----------
-        fixed : part of the weights that never change
-        """
-        tree = self.adder_tree
-        found.add(carry_luts=2 * self.pe * tree.cells)
-        waiting = round(tree.lane_registers * self.pe * (1 - fixed)) + tree.lane_registers * self.operand.width
-        found.registers += self.pe * tree.registers + waiting
-
-    def _count_graph(self, found: Parts) -> None:
-        """Add shared sums, and what makes the results of them."""
-        graph = self.adder_graph
-        found.registers += graph.registers - self.sum_stages
-        found.groups += [Groups(lanes, copies, 1, 1.0) for lanes, copies in sorted(graph.counts().items()) if lanes > 1]
-        for (narrow, width), copies in sorted(graph.sums().items()):
-            found.sums.append(Adders(2, narrow, width, copies))
-        for width, copies in sorted(graph.differences().items()):
-            found.sums.append(Adders(2, width, width, copies))
-            found.add(subtracted_bits=width * copies)
-        numbers = [graph.width(result.number) for result in graph.results]
-        if self.thresholds is None:
-            found.add(offset_bits=sum(numbers))
-        else:
-            found.add(limit_bits=sum(numbers))
-
-    def _count_levels(self, found: Parts) -> None:
-        """Add the initial values of the accumulators."""
-        each = self.accumulator.width
-        rows = -self.neuron_words(self.accumulator.levels)
-        if self.accumulator.mixed and not self.counts_matches:
-            assert self.accumulator.odds is not None
-            rows, each = 2 * rows + self.neuron_words(self.accumulator.odds), each + 1
-            found.registers += self.pe
-        if (rows != rows[0]).any():
-            found.count(self.neuron_folds * self.groups)
-            before, blocks = found.registers, len(found.blocks)
-            found.read_only(len(rows), self.pe * each, lambda: number_bits(rows, each))
-            if self.is_pipelined:
-                found.registers += found.registers - before + sum(width for _, width in found.blocks[blocks:])
-
-    def _count_accumulators(self, found: Parts) -> None:
-        """Add the accumulators."""
-        width = self.accumulator.width
-        if self.synapse_folds > 1:
-            found.add(started_bits=self.pe * width)
-        found.total((width, width), width, self.pe)
+        return matrix_vector_structure(self, in_chains=self.in_chains(family))
 
     def foldings(self, lanes: LaneCounts = divisors) -> Iterator[dict[str, int]]:
         for pe in lanes(self.group_neurons):

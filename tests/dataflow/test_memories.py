@@ -48,6 +48,15 @@ def test_block_ram_and_luts_are_counted_where_the_weights_are() -> None:
     assert auto == luts
 
 
+@pytest.mark.parametrize("steps", [2, 4, 8])
+def test_equal_columns_of_block_ram_are_not_one(steps: int) -> None:
+    """Yosys leaves out what never changes, and nothing else: it makes 25 blocks of 1,024 columns of 4 words."""
+    weights = np.random.default_rng(0).choice(np.array([-1, 1], np.int8), (32, 32 * steps))
+    node = MatrixVector("fc", weights, np.full(32, 16 * steps), pe=32, simd=32, weight_memory="block")
+    moving = (node.weight_words != node.weight_words[0]).any(axis=0).sum()
+    assert node_cost(node, "ecp5").brams == -(-moving // 36)
+
+
 def test_another_place_is_refused() -> None:
     with pytest.raises(InputError, match="weight_memory of node 'fc' must be auto, block, luts, not 'disk'"):
         MatrixVector("fc", np.ones((2, 3), np.int8), weight_memory="disk")

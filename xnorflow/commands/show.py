@@ -120,13 +120,12 @@ def show(
 def print_use(board: str, network: Network) -> None:
     """Print the share of a board's resources that a network with its serial link takes, by the estimate."""
     from rtl.boards import board_of
-    from rtl.link.cost import link_cost
+    from xnorflow.board_use import use_of_board
     from xnorflow.console import say
 
     chosen = board_of(board)
-    cost = network_cost(network, chosen.family) + link_cost(network, chosen.family)
+    cells, brams, dsps = use_of_board(network, chosen).shares
     say(
-        f"{chosen.name}, with the serial link: {cost.cells(chosen.family) / chosen.luts:.0%} of {chosen.luts:,} logic "
-        f"cells, {cost.brams / chosen.brams:.0%} of {chosen.brams} block RAMs, "
-        f"{cost.dsps / chosen.dsps:.0%} of {chosen.dsps} DSPs"
+        f"{chosen.name}, with the serial link: {cells:.0%} of {chosen.luts:,} logic cells, {brams:.0%} of "
+        f"{chosen.brams} block RAMs, {dsps:.0%} of {chosen.dsps} DSPs"
     )

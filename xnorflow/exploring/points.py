@@ -141,14 +141,16 @@ def evaluate(
     if sized:
         network = with_smallest_fifos(network)
     run = simulate(network, 3)
-    cost, cells, brams = network_cost(network, space.family), 0, inf
+    cost, reasons = network_cost(network, space.family), []
     if space.board:
         from rtl.boards import board_of
         from rtl.link.cost import link_cost
+        from xnorflow.board_use import use_of_board
 
-        board = board_of(space.board)
         cost += link_cost(network, space.family)
-        cells, brams = board.luts, board.brams
+        use = use_of_board(network, board_of(space.board))
+        if not use.fits:
+            reasons.append(f"the network must fit {use.excess}")
     figures = {
         "fps": space.clock_mhz * 1e6 / run.interval,
         "latency_us": run.first_frame_latency / space.clock_mhz,
@@ -159,10 +161,6 @@ def evaluate(
     }
     how = "estimated" if sized else "estimated, FIFOs not sized"
     sources = {"cycles": "simulated", "resources": how, **({} if accuracy is None else {"accuracy": "trained"})}
-    reasons = []
-    if space.board and (cost.cells(space.family) > cells or cost.brams > brams):
-        have = f"{cells:,} logic cells and {brams:,} block RAMs"
-        reasons.append(f"{space.board} has {have}, not {cost.cells(space.family):,} and {cost.brams:,}")
     for name, (least, most) in space.constraints.items():
         if name in figures and not least <= figures[name] <= most:
             reasons.append(f"{name} is {figures[name]:,.6g}")
@@ -203,7 +201,7 @@ def folded(space: Space, parameters: Mapping[str, Any], network: Network) -> Net
 def _fold_for_board(space: Space, network: Network, utilization: float) -> Network:
     """Return the fastest of the foldings that take at most a share of the board's cells, or the network unfolded."""
     from rtl.boards import board_of
-    from rtl.link.cost import link_cost
+    from xnorflow.board_use import use_of_board
 
     board, best = board_of(space.board), network
     low, high = 0, network.interval.bit_length() * STEPS
@@ -214,8 +212,7 @@ def _fold_for_board(space: Space, network: Network, utilization: float) -> Netwo
         except InputError:
             low = middle + 1
             continue
-        cost = network_cost(folded, space.family) + link_cost(folded, space.family)
-        if max(cost.cells(space.family), cost.ffs) <= utilization * board.luts and cost.brams <= board.brams:
+        if use_of_board(folded, board, utilization=utilization).fits:
             best, high = folded, middle
         else:
             low = middle + 1
