@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from amaranth import Const, Module, Mux, Signal, Value
 
-from dataflow import MatrixVector, Network, Rearrange, Requantize, Select, SlidingWindow, Threshold, fold
+from dataflow import MatrixVector, Network, Rearrange, Requantize, Select, SlidingWindow, Threshold, fold, pipelined
 from dataflow.families import FAMILIES
 from dataflow.nodes import AdderTree, Difference, Sum
 from rtl.components import (
@@ -109,6 +109,10 @@ def original(name: str) -> Original:
     if name == "arg_max":
         network = fold(dense_network((12, 7, 3), seed=5), {"arg_max": {"pe": 2}})
         return Original(network, random_frames(network, 40))
+    if name == "pipelined":
+        # Only where each step ends a sum does it matter in which cycle a level comes.
+        network = fold(pipelined(DENSE.network()), {"fc1": {"simd": 8}})
+        return Original(network, random_frames(network, 24))
     if name == "shared":
         network = dense_case("shared-sums")
         return Original(network, random_frames(network, 40))
@@ -486,6 +490,24 @@ def a_carry_is_lost(patch: pytest.MonkeyPatch, original: Original, name: str) ->
     patch.setattr(_tree_sum, "_counted", without)
 
 
+def lacks_a_register(which: str) -> Callable[[pytest.MonkeyPatch, Original, str], None]:
+    """Return the mutation that one of the registers around a layer's memories is left out."""
+
+    def lacks(patch: pytest.MonkeyPatch, original: Original, name: str) -> None:
+        assert matrix_of(original, name).is_pipelined
+        registered = matrix_vector.MatrixVector._registered
+
+        def without(node: matrix_vector.MatrixVector, m: Module, value: Value, label: str, **options: bool) -> Value:
+            if (node.node.name, label) == (name, which):
+                return Value.cast(value)
+            return registered(node, m, value, label, **options)
+
+        patch.setattr(matrix_vector.MatrixVector, "_registered", without)
+
+    lacks.__name__ = f"lacks_{which}"
+    return lacks
+
+
 def _matrix_tree(original: Original, name: str) -> AdderTree:
     node = matrix_of(original, name)
     assert node.in_chains(FAMILIES[original.family or ""])
@@ -541,6 +563,11 @@ PATCHES = (
     Patch("weights-of-2-bits", "conv0", inert_synapses_have_a_weight),
     Patch("chains", "fc0", lanes_do_not_wait),
     Patch("chains", "fc1", a_carry_is_lost),
+    Patch("pipelined", "fc0", lacks_a_register("address")),
+    Patch("pipelined", "fc0", lacks_a_register("arrived")),
+    Patch("pipelined", "fc0", lacks_a_register("read_vector")),
+    Patch("pipelined", "fc1", lacks_a_register("read_weights")),
+    Patch("pipelined", "fc1", lacks_a_register("read_levels")),
     Patch("shared", "fc0", shares_wrong_sums),
     Patch("shared", "fc0", carries_are_lost),
     Patch("shared", "fc0", limits_are_exceeded),
