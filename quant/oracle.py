@@ -7,7 +7,7 @@ than onnxruntime reads.) No training package is imported.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -136,67 +136,36 @@ def _windows(
     return windows[(slice(None), slice(None), *(slice(None, None, stride) for stride in strides))]
 
 
-def _is_plain(auto_pad: str | None, ceil_mode: int | None, dilations: Sequence[int] | None) -> bool:
-    """Return whether windows of a pool lie as `_windows` takes them."""
-    return (auto_pad or "NOTSET") in ("NOTSET", "VALID") and not ceil_mode and set(dilations or [1]) == {1}
+def _whole_windows(options: Mapping[str, Any]) -> Callable[[np.ndarray, float], np.ndarray] | None:
+    """Return a function from images and what is outside them to a pool's windows; None where they lie in other ways."""
+    plain = (options["auto_pad"] or "NOTSET") in ("NOTSET", "VALID") and not options["ceil_mode"]
+    if not plain or set(options["dilations"] or [1]) != {1}:
+        return None
+    kernel = options["kernel_shape"]
+    strides, pads = options["strides"] or [1] * len(kernel), options["pads"] or [0] * 2 * len(kernel)
+    return lambda images, fill: _windows(images, kernel, strides, pads, fill)
 
 
 class AveragePool(AveragePool_19):
     """ONNX's AveragePool over whole arrays; onnx's visits each window, some thousand times as slowly."""
 
-    def _run(
-        self,
-        x: np.ndarray,
-        auto_pad: str | None = None,
-        ceil_mode: int | None = None,
-        dilations: list[int] | None = None,
-        kernel_shape: Sequence[int] = (),
-        pads: list[int] | None = None,
-        strides: list[int] | None = None,
-        count_include_pad: int | None = None,
-    ) -> tuple[np.ndarray]:
-        if not _is_plain(auto_pad, ceil_mode, dilations):
-            options: dict[str, Any] = {
-                "auto_pad": auto_pad,
-                "ceil_mode": ceil_mode,
-                "dilations": dilations,
-                "pads": pads,
-            }
-            options |= {"kernel_shape": kernel_shape, "strides": strides, "count_include_pad": count_include_pad}
+    def _run(self, x: np.ndarray, **options: Any) -> tuple[np.ndarray]:
+        windows = _whole_windows(options)
+        if windows is None:
             return super()._run(x, **options)
-        rank = len(kernel_shape)
-        axes = tuple(range(-rank, 0))
-        place = (kernel_shape, strides or [1] * rank, pads or [0] * 2 * rank)
-        counts = _windows(np.ones_like(x[:1, :1]), *place, float(bool(count_include_pad))).sum(axes)
-        return ((_windows(x, *place, 0.0).sum(axes) / counts).astype(x.dtype),)
+        axes = tuple(range(2 - x.ndim, 0))
+        counts = windows(np.ones_like(x[:1, :1]), float(bool(options["count_include_pad"]))).sum(axes)
+        return ((windows(x, 0.0).sum(axes) / counts).astype(x.dtype),)
 
 
 class MaxPool(MaxPoolOfOnnx):
     """ONNX's MaxPool over whole arrays; onnx's visits each window."""
 
-    def _run(
-        self,
-        x: np.ndarray,
-        auto_pad: str | None = None,
-        ceil_mode: int | None = None,
-        dilations: list[int] | None = None,
-        kernel_shape: Sequence[int] = (),
-        pads: list[int] | None = None,
-        storage_order: int | None = None,
-        strides: list[int] | None = None,
-    ) -> tuple[np.ndarray, ...]:
-        if not _is_plain(auto_pad, ceil_mode, dilations) or len(self.output) > 1 or x.dtype.kind != "f":
-            options: dict[str, Any] = {
-                "auto_pad": auto_pad,
-                "ceil_mode": ceil_mode,
-                "dilations": dilations,
-                "pads": pads,
-            }
-            options |= {"kernel_shape": kernel_shape, "storage_order": storage_order, "strides": strides}
+    def _run(self, x: np.ndarray, **options: Any) -> tuple[np.ndarray, ...]:
+        windows = _whole_windows(options)
+        if windows is None or len(self.output) > 1 or x.dtype.kind != "f":
             return super()._run(x, **options)
-        rank = len(kernel_shape)
-        place = (kernel_shape, strides or [1] * rank, pads or [0] * 2 * rank)
-        return (_windows(x, *place, -np.inf).max(tuple(range(-rank, 0))),)
+        return (windows(x, -np.inf).max(tuple(range(2 - x.ndim, 0))),)
 
 
 def _by_axis(parameter: np.ndarray, x: np.ndarray, axis: int) -> np.ndarray:
